@@ -1,0 +1,200 @@
+"""Settings as values: frozen dataclasses to and from plain dictionaries, and a fingerprint of what they say.
+
+A settings class may carry two class variables. `kind` names it where several classes can stand in one place; `version`
+is raised when the same settings begin to give another result, so that fingerprints made before no longer match.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+from classicvision.errors import SettingsError
+
+__all__ = ["canonical_json", "fingerprint", "from_dict", "override", "to_dict"]
+
+T = TypeVar("T")
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Return a settings dataclass as plain values, fit for JSON and TOML.
+
+    Fields that are None are left out, because TOML cannot say None; their defaults are None, so they come back.
+    """
+    data: dict[str, Any] = {"kind": settings.kind} if hasattr(settings, "kind") else {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if value is not None:
+            data[field.name] = _plain(value)
+    return data
+
+
+def from_dict(cls: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
+    """Build a settings dataclass from plain values, strictly.
+
+    Parameters
+    ----------
+    cls : dataclass type
+    data : mapping
+        As `to_dict` returns it; missing fields take their defaults.
+    where : str
+        The dotted place of `data` in a larger document, for messages.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown key, a value of the wrong type, or a value that the class refuses.
+    """
+    if not isinstance(data, Mapping):
+        raise SettingsError(f"{where or cls.__name__} is {data!r}; a table of settings was expected")
+    hints = typing.get_type_hints(cls)
+    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    values = {}
+    for key, value in data.items():
+        if key == "kind" and (kind := getattr(cls, "kind", None)) is not None:
+            if value != kind:
+                raise SettingsError(f"{_join(where, 'kind')} is {value!r}, expected {kind!r}")
+            continue
+        if key not in names:
+            raise SettingsError(_unknown(key, names, where))
+        values[key] = _typed(hints[key], value, _join(where, key))
+    missing = [field.name for field in fields(cls) if field.name not in values and _is_required(field)]  # type: ignore[arg-type]
+    if missing:
+        raise SettingsError(f"{where or cls.__name__} lacks {', '.join(missing)}")
+    return cls(**values)
+
+
+def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
+    """Return a copy of a settings dictionary with one value replaced.
+
+    Parameters
+    ----------
+    data : mapping
+        As `to_dict` returns it.
+    assignment : str
+        ``dotted.key=value`` with the value as in TOML; an unquoted word is taken as a string.
+
+    Examples
+    --------
+    >>> override({"extractor": {"contrast": 0.04}}, "extractor.contrast=0.03")
+    {'extractor': {'contrast': 0.03}}
+    """
+    key, equals, text = assignment.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise SettingsError(f"{assignment!r} is not of the form key=value, e.g. extractor.contrast=0.03")
+    result = {**data}
+    table = result
+    for depth, part in enumerate(parts[:-1]):
+        inner = table.get(part)
+        if not isinstance(inner, Mapping):
+            tables = [name for name, value in table.items() if isinstance(value, Mapping)]
+            raise SettingsError(_unknown(part, tables, ".".join(parts[:depth])))
+        table[part] = table = {**inner}
+    table[parts[-1]] = _parse_value(text.strip())
+    return result
+
+
+def fingerprint(settings: Any) -> str:
+    """Return 64 hexadecimal digits that change when the settings, their class or its version change."""
+    return hashlib.sha256(canonical_json(_with_versions(settings)).encode()).hexdigest()
+
+
+def canonical_json(data: Any) -> str:
+    """Return the one JSON text of some plain data: sorted keys, no spaces, no NaN."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _with_versions(settings: Any) -> dict[str, Any]:
+    data = to_dict(settings) | {"class": type(settings).__name__, "version": getattr(settings, "version", 1)}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if is_dataclass(value):
+            data[field.name] = _with_versions(value)
+    return data
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return to_dict(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _is_required(field: Any) -> bool:
+    return field.default is field.default_factory  # both MISSING
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _unknown(key: str, known: list[str], where: str) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f"; did you mean {_join(where, close[0])!r}?" if close else ""
+    return f"unknown setting {_join(where, key)!r}{hint or '.'} Known here: {', '.join(sorted(known)) or 'none'}"
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _typed(hint: Any, value: Any, where: str) -> Any:
+    """Check a plain value against a type hint and return it as that type."""
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return _one_of(get_args(hint), value, where)
+    if origin is Literal:
+        if value not in get_args(hint):
+            raise SettingsError(f"{where} is {value!r}; choose from {', '.join(map(repr, get_args(hint)))}")
+        return value
+    if origin is tuple:
+        return _tuple_of(get_args(hint), value, where)
+    if is_dataclass(hint):
+        return from_dict(hint, value, where=where)  # type: ignore[arg-type]
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise SettingsError(f"{where} is {value!r}; expected {hint.__name__}")
+    return value
+
+
+def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in options:
+        return None
+    options = tuple(option for option in options if option is not type(None))
+    if len(options) == 1:
+        return _typed(options[0], value, where)
+    kinds = {option.kind: option for option in options if hasattr(option, "kind")}
+    if kinds:
+        kind = value.get("kind") if isinstance(value, Mapping) else None
+        if kind not in kinds:
+            raise SettingsError(f"{_join(where, 'kind')} is {kind!r}; choose from {', '.join(sorted(kinds))}")
+        return _typed(kinds[kind], value, where)
+    for option in options:
+        try:
+            return _typed(option, value, where)
+        except SettingsError:
+            continue
+    raise SettingsError(f"{where} is {value!r}; expected one of {', '.join(str(o) for o in options)}")
+
+
+def _tuple_of(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise SettingsError(f"{where} is {value!r}; a list was expected")
+    if len(hints) == 2 and hints[1] is Ellipsis:
+        hints = (hints[0],) * len(value)
+    if len(hints) != len(value):
+        raise SettingsError(f"{where} has {len(value)} value(s); expected {len(hints)}")
+    return tuple(_typed(hint, item, f"{where}[{i}]") for i, (hint, item) in enumerate(zip(hints, value, strict=True)))

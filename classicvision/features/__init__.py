@@ -1,0 +1,1 @@
+"""Local features of one image: the scale space, its extrema, their orientations and descriptors; and edges."""

@@ -1,0 +1,123 @@
+"""What an extractor of local features returns: keypoints and their descriptors, as columns of one length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LocalFeatures", "root_sift"]
+
+DESCRIPTOR_SIZE = 128
+
+
+@dataclass(frozen=True, eq=False)
+class LocalFeatures:
+    """The keypoints of one image, as read-only arrays of one length N.
+
+    The frame is the original image's: x right, y down, integers at pixel centres.
+
+    Attributes
+    ----------
+    xy : (N, 2) float32
+        Positions in pixels.
+    scale : (N,) float32
+        Sigma of the blob, in pixels of the original image.
+    angle : (N,) float32
+        Dominant gradient direction, radians in [0, 2 pi), clockwise on the screen.
+    response : (N,) float32
+        |DoG| at the extremum, for grey values in [0, 1].
+    descriptors : (N, 128) uint8
+        SIFT descriptors, scaled to norm 512 and clipped at 255 (Lowe 2004, section 6.1).
+    image_size : (height, width)
+        Of the original image, in pixels.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ in length or have another shape.
+    """
+
+    xy: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    angle: NDArray[np.float32]
+    response: NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
+    image_size: tuple[int, int]
+
+    _COLUMNS: ClassVar[dict[str, tuple[type[np.generic], tuple[int, ...]]]] = {
+        "xy": (np.float32, (2,)),
+        "scale": (np.float32, ()),
+        "angle": (np.float32, ()),
+        "response": (np.float32, ()),
+        "descriptors": (np.uint8, (DESCRIPTOR_SIZE,)),
+    }
+
+    def __post_init__(self) -> None:
+        n = len(self.xy)
+        for name, (dtype, row_shape) in self._COLUMNS.items():
+            column = np.ascontiguousarray(getattr(self, name), dtype=dtype)
+            if column.shape != (n, *row_shape):
+                raise ValueError(f"{name} has shape {column.shape}; {n} keypoints need {(n, *row_shape)}")
+            view = column.view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+        height, width = self.image_size
+        object.__setattr__(self, "image_size", (int(height), int(width)))
+
+    @classmethod
+    def empty(cls, image_size: tuple[int, int]) -> Self:
+        """Return the features of an image in which nothing was found."""
+        columns = {name: np.zeros((0, *row), dtype) for name, (dtype, row) in cls._COLUMNS.items()}
+        return cls(**columns, image_size=image_size)
+
+    def __len__(self) -> int:
+        return len(self.xy)
+
+    def __getitem__(self, rows: slice | NDArray[Any]) -> Self:
+        """Return the keypoints chosen by a mask, a slice or an index array."""
+        if not isinstance(rows, slice) and np.ndim(rows) == 0:
+            raise TypeError(f"choose keypoints with a slice, mask or index array; for one, use [{rows}:{rows + 1}]")
+        return type(self)(**{name: getattr(self, name)[rows] for name in self._COLUMNS}, image_size=self.image_size)
+
+    def strongest(self, n: int) -> Self:
+        """Return the n keypoints of largest response, strongest first; equal ones keep their order."""
+        order = np.argsort(-self.response, kind="stable")
+        return self[order[: max(n, 0)]]
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all columns and the image size as plain arrays, by field name."""
+        columns = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
+        columns["image_size"] = np.array(self.image_size, np.int64)
+        return columns
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild features from what `to_arrays` returned."""
+        height, width = arrays["image_size"].tolist()
+        return cls(**{name: arrays[name] for name in cls._COLUMNS}, image_size=(height, width))
+
+
+def root_sift(descriptors: NDArray[Any]) -> NDArray[np.float32]:
+    """Turn SIFT descriptors into RootSIFT: divided by their sum, then square-rooted.
+
+    The Euclidean distance between two results is the Hellinger distance between the descriptors
+    (Arandjelovic and Zisserman 2012, section 2).
+
+    Parameters
+    ----------
+    descriptors : (N, D) array
+        Non-negative.
+
+    Returns
+    -------
+    (N, D) float32
+        Rows of Euclidean norm 1; a row of zeros stays zero.
+    """
+    values = np.asarray(descriptors, np.float32)
+    total = values.sum(axis=-1, keepdims=True)
+    shares: NDArray[np.float32] = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
+    return np.sqrt(shares, out=shares)

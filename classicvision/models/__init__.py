@@ -1,0 +1,1 @@
+"""Recipes, the linear head, and the classifier that is saved."""
