@@ -69,6 +69,12 @@ _TURNS: Final[dict[int, Callable[[NDArray[Any]], NDArray[Any]]]] = {
 # What tifffile calls the layouts that hold one picture: grey, channels together, channels one after the other.
 _TIFF_AXES: Final = ("YX", "YXS", "SYX")
 _TIFF_COLOURS: Final = (1, 2)  # black is zero; RGB
+_TIFF_COMPRESSIONS: Final = (
+    1,
+    8,
+    32946,
+)  # none; deflate under both of its numbers. For more, tifffile needs imagecodecs
+_TIFF_PREDICTORS: Final = (1, 2)  # none; horizontal differences
 
 
 def decode_image(data: bytes, name: PathLike, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -168,6 +174,8 @@ def _decode_deep_tiff(data: bytes, name: PathLike, max_pixels: int) -> tuple[NDA
         if page.axes not in _TIFF_AXES or page.photometric not in _TIFF_COLOURS or channels not in (1, 3, 4):
             found = f"a TIFF file of {channels} channel(s) of {page.dtype} in {page.axes} order"
             raise ImageReadError(name, f"is {found}; save it as grey, RGB or RGBA")
+        if page.compression not in _TIFF_COMPRESSIONS or page.predictor not in _TIFF_PREDICTORS:
+            raise ImageReadError(name, "is a TIFF file, damaged or packed in an unknown way; save it uncompressed")
         pixels = page.asarray()
         tag = page.tags.get(_ORIENTATION)
         orientation = 1 if tag is None else tag.value
@@ -216,18 +224,20 @@ _silence_lock = threading.Lock()
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep Pillow's warnings and tifffile's log to ourselves: what is wrong with a file is said in one error.
+    """Keep the decoders' warnings and logs to ourselves: what is wrong with a file is said in one error.
 
     The filters belong to the whole process, so threads take turns; extraction runs in processes.
     """
-    log = logging.getLogger("tifffile")
+    logs = [logging.getLogger(name) for name in ("PIL.TiffImagePlugin", "tifffile")]
     with _silence_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        log.addFilter(_drop)
+        for log in logs:
+            log.addFilter(_drop)
         try:
             yield
         finally:
-            log.removeFilter(_drop)
+            for log in logs:
+                log.removeFilter(_drop)
 
 
 def _drop(_record: logging.LogRecord) -> bool:

@@ -80,13 +80,19 @@ class ImageFolder:
     ignored: tuple[Path, ...] = ()
 
     @classmethod
-    def open(cls, root: PathLike) -> Self:
+    def open(cls, root: PathLike, *, min_classes: int = 2) -> Self:
         """List the images of a folder that has one sub-folder a class.
+
+        Parameters
+        ----------
+        root : path
+        min_classes : int
+            Two to learn from; one is enough to measure with.
 
         Raises
         ------
         NotEnoughDataError
-            If there is no such folder, it has fewer than two sub-folders, or one of them holds no image.
+            If there is no such folder, it has fewer sub-folders than `min_classes`, or one of them holds no image.
         """
         root = Path(root)
         if not root.is_dir():
@@ -96,7 +102,7 @@ class ImageFolder:
         folders = [entry for entry in entries if entry.is_dir()]
         images = {folder.name: find_images([folder]) for folder in folders}
         ignored = tuple(entry for entry in entries if not entry.is_dir() and _is_image(entry))
-        _check_classes(root, images, len(ignored))
+        _check_classes(root, images, len(ignored), min_classes)
         paths = tuple(path for found in images.values() for path in found)
         labels = tuple(label for label, found in images.items() for _ in found)
         return cls(root, paths, labels, tuple(images), ignored)
@@ -112,13 +118,13 @@ class ImageFolder:
         return type(self)(self.root, paths, tuple(self.labels[row] for row in chosen), self.classes, self.ignored)
 
 
-def _check_classes(root: Path, images: dict[str, list[Path]], n_loose: int) -> None:
-    if len(images) < 2:
+def _check_classes(root: Path, images: dict[str, list[Path]], n_loose: int, min_classes: int) -> None:
+    if len(images) < min_classes:
         found = f"the sub-folder {next(iter(images))!r} only" if images else "no sub-folders"
         loose = f" and {n_loose} image(s) of its own" if n_loose else ""
-        layout = "Put the images of each class in a sub-folder named after the class, at least two"
+        remedy = f"Put the images of each class in a sub-folder named after it, at least {min_classes}"
         raise NotEnoughDataError(
-            f"{root} has {found}{loose}. {layout}, as in {root.name}/cat/1.jpg {root.name}/dog/1.jpg"
+            f"{root} has {found}{loose}. {remedy}, as in {root.name}/cat/1.jpg {root.name}/dog/1.jpg"
         )
     empty = [label for label, found in images.items() if not found]
     if empty:
