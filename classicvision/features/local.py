@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -87,6 +87,24 @@ class LocalFeatures:
         """Return the n keypoints of largest response, strongest first; equal ones keep their order."""
         order = np.argsort(-self.response, kind="stable")
         return self[order[: max(n, 0)]]
+
+    def resized(self, image_size: tuple[int, int]) -> Self:
+        """Return the keypoints in the frame of another size of the same picture.
+
+        Resizing moves pixel centres to factor * (x + 0.5) - 0.5, since it keeps the outer borders of the picture.
+
+        Parameters
+        ----------
+        image_size : (height, width)
+            Of the picture that was resized to `self.image_size`, in pixels.
+        """
+        if tuple(image_size) == self.image_size:
+            return self
+        factor = np.array(image_size[::-1], np.float64) / self.image_size[::-1]
+        xy = (self.xy + 0.5) * factor - 0.5
+        # The factors of x and y differ by the rounding of the sizes at most: their geometric mean keeps areas.
+        scale = self.scale * np.sqrt(factor.prod())
+        return replace(self, xy=xy, scale=scale, image_size=image_size)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all columns and the image size as plain arrays, by field name."""
