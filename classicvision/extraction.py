@@ -1,0 +1,278 @@
+"""The first half of every pipeline: an extractor over many image files, in parallel, cached and resumable.
+
+What is extracted goes to a store at once (`classicvision.store`), under a key made of the content of the file and the
+fingerprint of the extractor. So a run that was interrupted, or killed, goes on where it was when it is started again.
+Memory does not grow with the number of images: `Items` reads one from the store when it is asked for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import os
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.config import fingerprint
+from classicvision.errors import ClassicVisionError, ImageReadError, SettingsError
+from classicvision.features.local import LocalFeatures
+from classicvision.images import Image, decode_image, read_bytes
+from classicvision.store import Store, StoreError
+from classicvision.workers import Workers
+
+__all__ = ["Extraction", "Extractor", "Failure", "Item", "Items", "extract"]
+
+Item: TypeAlias = LocalFeatures | NDArray[np.float32]
+"""What an extractor makes of one image: local features, or one vector (d,)."""
+
+ItemT = TypeVar("ItemT", bound=Item)
+Item_co = TypeVar("Item_co", bound=Item, covariant=True)
+
+MAX_CHUNK = 4  # images sent to a worker at once: sending costs 1 ms, extracting ten and more
+
+
+class Extractor(Protocol[Item_co]):
+    """Turns one image into one item and learns nothing: a frozen dataclass, whose fingerprint is part of the key."""
+
+    kind: ClassVar[str]
+
+    def __call__(self, image: Image) -> Item_co:
+        """Return the item of one image."""
+        ...
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image file that gave no item, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Items(Sequence[ItemT], Generic[ItemT]):
+    """Items that stay in their store: each is read when it is asked for.
+
+    Attributes
+    ----------
+    store : Store
+        A temporary one lasts as long as the `Items` that read from it.
+    keys : tuple of str
+        One for each item; it identifies the content of the image and the extractor with its settings.
+    """
+
+    store: Store
+    keys: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, rows: int) -> ItemT: ...
+    @overload
+    def __getitem__(self, rows: slice | NDArray[Any] | Sequence[int]) -> Self: ...
+    def __getitem__(self, rows: int | slice | NDArray[Any] | Sequence[int]) -> ItemT | Self:
+        """Return one item, or those chosen by a slice, mask or index array, which stay in the store."""
+        if isinstance(rows, slice):
+            return type(self)(self.store, self.keys[rows])
+        if np.ndim(rows) == 1:
+            chosen = np.arange(len(self))[np.asarray(rows) if len(rows) else []]  # type: ignore[arg-type]
+            return type(self)(self.store, tuple(self.keys[row] for row in chosen))
+        return self._read(self.keys[operator.index(rows)])  # type: ignore[arg-type]
+
+    def _read(self, key: str) -> ItemT:
+        arrays = self.store.get(key)
+        if arrays is None:
+            raise StoreError(f"an extracted item is no longer in {self.store.folder}; extract again to make it anew")
+        item: ItemT = _from_arrays(arrays)
+        return item
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction(Generic[ItemT]):
+    """What came of a list of image files.
+
+    Attributes
+    ----------
+    items : Items
+        Of the N images that worked, in the order of the paths.
+    rows : (N,) int
+        Where each stands in the list of paths.
+    failures : tuple of Failure
+        The other images, in the order of the paths.
+    n_cached : int
+        Items that were found in the store and not extracted.
+    seconds : float
+        Wall time.
+    """
+
+    items: Items[ItemT]
+    rows: NDArray[np.intp]
+    failures: tuple[Failure, ...]
+    n_cached: int
+    seconds: float
+
+
+def extract(
+    paths: Sequence[str | os.PathLike[str]],
+    extractor: Extractor[ItemT],
+    *,
+    store: Store | None = None,
+    n_jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Extraction[ItemT]:
+    """Extract one item from each image file.
+
+    An image that cannot be read, that makes the extractor fail, or that kills its worker is a `Failure` and no error.
+
+    Parameters
+    ----------
+    paths : sequence of paths
+    extractor : Extractor
+    store : Store, optional
+        Where items are looked up and kept. Without one, a temporary store lasts as long as the items.
+    n_jobs : int
+        Worker processes, each with one thread; -1 for one a core; 1 works in this process. It changes no item.
+    progress : callable, optional
+        Told the number of images done and of all images, after each.
+
+    Raises
+    ------
+    SettingsError, StoreError, BackboneError, ImportError
+        What would meet every image is raised and not listed. What is done by then is in the store.
+    """
+    start = time.perf_counter()
+    if isinstance(paths, str | os.PathLike):
+        raise TypeError(f"paths is {paths!r}; a list of paths was expected")
+    images = [Path(path) for path in paths]
+    job = _Job(extractor, fingerprint(extractor), store or Store.temporary())
+    n_workers = _count_workers(n_jobs, len(images))
+    found = _in_workers(job, images, n_workers) if n_workers > 1 else _in_this_process(job, images)
+    outcomes = _collect(found, len(images), progress)
+    keys = {row: outcome.key for row, outcome in enumerate(outcomes) if outcome.key}
+    return Extraction(
+        items=Items(job.store, tuple(keys.values())),
+        rows=np.fromiter(keys, np.intp, len(keys)),
+        failures=tuple(Failure(images[outcome.row], outcome.reason) for outcome in outcomes if not outcome.key),
+        n_cached=sum(outcome.cached for outcome in outcomes),
+        seconds=time.perf_counter() - start,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of the image in one row: the key of its item, or the reason why there is none."""
+
+    row: int
+    key: str = ""
+    reason: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is to be done to every image."""
+
+    extractor: Extractor[Any]
+    fingerprint: str
+    store: Store
+
+    def run(self, image: tuple[int, Path]) -> _Outcome:
+        """Extract from the image in a row, unless the store has its item."""
+        row, path = image
+        try:
+            data = read_bytes(path)
+            key = self._key(data)
+            if self.store.get(key) is not None:
+                return _Outcome(row, key, cached=True)
+            item = self.extractor(decode_image(data, path))
+        except ImageReadError as error:
+            return _Outcome(row, reason=error.reason)
+        except (ClassicVisionError, ImportError):
+            raise
+        except Exception as error:  # whatever the extractor trips over is a matter of this image
+            return _Outcome(row, reason=" ".join(traceback.format_exception_only(error)[-1].split()))
+        self.store.put(key, _to_arrays(item))
+        return _Outcome(row, key)
+
+    def find(self, row: int, path: Path) -> _Outcome | None:
+        """Look an image up in the store."""
+        try:
+            key = self._key(read_bytes(path))
+        except ImageReadError:  # `run` says why
+            return None
+        return None if self.store.get(key) is None else _Outcome(row, key, cached=True)
+
+    def _key(self, data: bytes) -> str:
+        return hashlib.sha256(hashlib.sha256(data).digest() + self.fingerprint.encode()).hexdigest()
+
+
+def _to_arrays(item: Item) -> dict[str, NDArray[Any]]:
+    if isinstance(item, LocalFeatures):
+        return item.to_arrays()
+    if isinstance(item, np.ndarray) and item.ndim == 1:
+        return {"vector": item}
+    raise TypeError(f"the extractor returned {type(item).__name__}; LocalFeatures or a vector (d,) was expected")
+
+
+def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Any:
+    return arrays["vector"] if "vector" in arrays else LocalFeatures.from_arrays(arrays)
+
+
+def _count_workers(n_jobs: int, n_images: int) -> int:
+    if n_jobs == 0:
+        raise SettingsError("n_jobs is 0; pass the number of worker processes, or -1 for one a core")
+    if n_jobs == 1 or n_images <= 1:
+        return 1
+    from joblib import effective_n_jobs
+
+    return min(int(effective_n_jobs(n_jobs)), n_images)
+
+
+def _collect(
+    found: Generator[_Outcome, None, None], total: int, progress: Callable[[int, int], None] | None
+) -> list[_Outcome]:
+    """Return the outcomes in the order of the rows, and report each as it comes."""
+    outcomes = []
+    with closing(found):  # so that workers stop at once if `progress` raises
+        for outcome in found:
+            outcomes.append(outcome)
+            if progress is not None:
+                progress(len(outcomes), total)
+    return sorted(outcomes, key=operator.attrgetter("row"))
+
+
+def _in_this_process(job: _Job, images: list[Path]) -> Generator[_Outcome, None, None]:
+    yield from map(job.run, enumerate(images))
+
+
+def _in_workers(job: _Job, images: list[Path], n_workers: int) -> Generator[_Outcome, None, None]:
+    """Look images up here, and send those that the store lacks to workers, which are started for the first of them."""
+    chunk_size = max(1, min(MAX_CHUNK, len(images) // (4 * n_workers)))
+    chunk: list[tuple[int, Path]] = []
+    with Workers(job.run, n_workers) as workers:
+        for row, path in enumerate(images):
+            if (outcome := job.find(row, path)) is not None:
+                yield outcome
+                continue
+            chunk.append((row, path))
+            if len(chunk) == chunk_size:
+                workers.send(chunk)
+                chunk = []
+                yield from _outcomes(workers, n_left=2 * n_workers)  # one in work and one waiting for each
+        if chunk:
+            workers.send(chunk)
+        yield from _outcomes(workers, n_left=0)
+
+
+def _outcomes(workers: Workers[tuple[int, Path], _Outcome], *, n_left: int) -> Iterator[_Outcome]:
+    for (row, _), outcome in workers.finished(n_left=n_left):
+        yield outcome or _Outcome(row, reason="its worker process died twice: out of memory, or a crash in native code")

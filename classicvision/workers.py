@@ -1,0 +1,167 @@
+"""Worker processes that do many small tasks and survive the death of a worker.
+
+Native code can crash and the system can kill a process that takes too much memory. A pool of processes then breaks and
+forgets what it was doing. Here the tasks that were under way are done again, one at a time, so that only one that kills
+its worker a second time is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from classicvision.errors import ClassicVisionError
+
+__all__ = ["Workers"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MAX_DEATHS = 5  # workers that may die of single tasks before the first task is done: then the tasks are not to blame
+IDLE_SECONDS = 60.0  # after which a worker leaves
+WATCH_SECONDS = 1.0  # how often a worker looks whether the process that started it still lives
+
+# Read by the libraries when a worker loads them. The parallel work is over tasks; threads inside would only compete.
+ONE_THREAD = dict.fromkeys(
+    ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+    "1",
+)
+
+
+class Workers(Generic[T, R]):
+    """Processes that call one function on chunks of tasks; a context manager that stops them at its end.
+
+    They are started for the first chunk. Each uses one thread, leaves Ctrl-C to this process, and ends with it even if
+    it is killed.
+
+    Parameters
+    ----------
+    function : callable
+        Called on one task in a worker. What it raises is raised by `finished`.
+    n_workers : int
+    """
+
+    def __init__(self, function: Callable[[T], R], n_workers: int) -> None:
+        self._function = function
+        self._n_workers = n_workers
+        self._pool: Any = None
+        self._running: dict[Future[list[R]], list[T]] = {}
+        self._n_done = 0
+        self._n_deaths = 0
+
+    def __enter__(self) -> Self:
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
+        # The pool replaces a worker that has grown by 300 MB, as large pictures make it do, and calls that suspicious.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop()
+        self._warnings.__exit__(kind, error, at)
+
+    def send(self, chunk: list[T]) -> None:
+        """Give the workers some tasks."""
+        self._running[self._submit(chunk, self._n_workers)] = chunk
+
+    def finished(self, *, n_left: int) -> Iterator[tuple[T, R | None]]:
+        """Yield tasks and their results until no more than `n_left` chunks are under way.
+
+        The order is that in which they are finished. The result is None for a task that killed its worker.
+        """
+        while len(self._running) > n_left:
+            done, _ = wait(self._running, return_when=FIRST_COMPLETED)
+            if any(_lost_its_worker(future) for future in done):
+                yield from self._recover()
+                continue
+            for future in done:
+                yield from self._results(self._running.pop(future), future)
+
+    def _recover(self) -> Iterator[tuple[T, R | None]]:
+        """Finish what was under way when the pool broke: it does not tell which task was to blame."""
+        wait(self._running)
+        running, self._running = self._running, {}
+        self._stop()
+        suspects: list[T] = []
+        for future, chunk in running.items():
+            if _lost_its_worker(future):
+                suspects += chunk
+            else:
+                yield from self._results(chunk, future)
+        for task in suspects:
+            yield from self._alone(task)
+        self._stop()  # the next chunk starts all workers again
+
+    def _alone(self, task: T) -> Iterator[tuple[T, R | None]]:
+        future = self._submit([task], 1)
+        wait([future])
+        if not _lost_its_worker(future):
+            yield from self._results([task], future)
+            return
+        self._stop()
+        self._n_deaths += 1
+        if not self._n_done and self._n_deaths >= MAX_DEATHS:
+            raise ClassicVisionError(
+                f"{self._n_deaths} worker processes died one after the other and none did its task. "
+                "Free some memory, or use one job to see the cause."
+            ) from future.exception()
+        yield task, None
+
+    def _results(self, chunk: list[T], future: Future[list[R]]) -> Iterator[tuple[T, R]]:
+        results = future.result()
+        self._n_done += len(results)
+        yield from zip(chunk, results, strict=True)
+
+    def _submit(self, chunk: list[T], n_workers: int) -> Future[list[R]]:
+        if self._pool is None:
+            self._pool = _start_pool(n_workers)
+        try:
+            submitted: Future[list[R]] = self._pool.submit(_call_on_each, self._function, chunk)
+        except BrokenExecutor as error:  # a worker died since the last look; `finished` sees to it
+            submitted = Future()
+            submitted.set_exception(error)
+        return submitted
+
+    def _stop(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, kill_workers=True)
+            self._pool = None
+
+
+def _start_pool(n_workers: int) -> Any:
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(
+        n_workers, timeout=IDLE_SECONDS, env=ONE_THREAD, initializer=_prepare_worker, initargs=(os.getpid(),)
+    )
+
+
+def _lost_its_worker(future: Future[Any]) -> bool:
+    """Tell whether a worker died under a chunk; a task that cannot even be sent breaks the pool in another way."""
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    return future.done() and isinstance(future.exception(), TerminatedWorkerError)
+
+
+def _prepare_worker(parent: int) -> None:
+    # Ctrl-C reaches all processes of a terminal: the one that started the workers decides what comes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when its parent is gone: a killed process cannot tell its workers, and they would wait on."""
+    while os.getppid() == parent:
+        time.sleep(WATCH_SECONDS)
+    os._exit(1)
+
+
+def _call_on_each(function: Callable[[T], R], chunk: list[T]) -> list[R]:
+    return [function(task) for task in chunk]
