@@ -204,10 +204,11 @@ def _to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
     white = 1.0 if values.dtype.kind == "f" else 65535.0
     if low >= 0 and high <= white:
         low, high = 0.0, white
+    spread = (high - low) or 1.0
     scaled = np.empty(values.shape, np.uint8)
     for row, levels in zip(scaled, values, strict=True):  # by rows: a large picture in float64 would fill the memory
         levels = np.clip(levels.astype(np.float64), low, high)
-        row[:] = np.nan_to_num((levels - low) / (high - low)) * 255 + 0.5
+        row[:] = np.nan_to_num((levels - low) / spread) * 255 + 0.5
     return scaled
 
 
