@@ -1,0 +1,111 @@
+"""Encoders with scikit-learn's API, for pipelines, cross-validation and grid search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from classicvision.encoding.bovw import BovwSettings, learn_bovw
+from classicvision.features.local import LocalFeatures
+
+__all__ = ["BagOfVisualWords"]
+
+
+class BagOfVisualWords(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Encode the local features of images as histograms of visual words.
+
+    Samples are images: X is a list, a NumPy array of objects, or any lazy sequence of `LocalFeatures`. The parameters
+    are those of `BovwSettings` and are checked by `fit`.
+
+    Parameters
+    ----------
+    n_words, n_samples, assignment, n_neighbors, softness, tf_idf, normalization, root_sift
+        As in `BovwSettings`.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        An int makes each `fit` give the same words; None draws from NumPy's global state, as in scikit-learn.
+
+    Attributes
+    ----------
+    codebook_ : BovwCodebook
+        What was learned, free of scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicvision import Sift
+    >>> pictures = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), dtype=np.uint8)
+    >>> items = [Sift()(picture) for picture in pictures]
+    >>> BagOfVisualWords(n_words=5, random_state=0).fit_transform(items).shape
+    (4, 5)
+    """
+
+    def __init__(
+        self,
+        n_words: int = 1000,
+        *,
+        n_samples: int = 100_000,
+        assignment: Literal["hard", "soft"] = "hard",
+        n_neighbors: int = 3,
+        softness: float = 0.15,
+        tf_idf: bool = False,
+        normalization: Literal["hellinger", "l2", "l1", "chi2"] = "hellinger",
+        root_sift: bool = True,
+        random_state: int | np.random.Generator | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_words = n_words
+        self.n_samples = n_samples
+        self.assignment = assignment
+        self.n_neighbors = n_neighbors
+        self.softness = softness
+        self.tf_idf = tf_idf
+        self.normalization = normalization
+        self.root_sift = root_sift
+        self.random_state = random_state
+
+    def fit(self, X: Sequence[LocalFeatures] | NDArray[np.object_], y: object = None) -> Self:
+        """Learn the vocabulary from the features of N images; `y` is ignored."""
+        settings = BovwSettings(**{name: value for name, value in self.get_params().items() if name != "random_state"})
+        self.codebook_ = learn_bovw(_require_items(X), settings, _generator(self.random_state))
+        return self
+
+    def transform(self, X: Sequence[LocalFeatures] | NDArray[np.object_]) -> NDArray[np.float32]:
+        """Return the codes of N images, (N, n_outputs) float32."""
+        check_is_fitted(self)
+        return self.codebook_.encode_all(_require_items(X))
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the name of each number of a code; `input_features` is ignored, as an image has none."""
+        check_is_fitted(self)
+        return np.array(self.codebook_.feature_names(), dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _require_items(X: Any) -> Sequence[LocalFeatures]:
+    """Refuse what is not a sequence of local features: the first item is looked at, which a lazy sequence can bear."""
+    is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__") and not isinstance(X, LocalFeatures | dict)
+    if not is_sequence or (len(X) and not isinstance(X[0], LocalFeatures)):
+        raise TypeError(
+            f"X is a {type(X).__name__}; a sequence of LocalFeatures was expected, one for each image. "
+            "For a single image use [features]."
+        )
+    items: Sequence[LocalFeatures] = X
+    return items
+
+
+def _generator(random_state: Any) -> np.random.Generator:
+    """Return the generator that scikit-learn's `random_state` stands for."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if isinstance(random_state, int | np.integer):
+        return np.random.default_rng(int(random_state))
+    return np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))
