@@ -160,7 +160,8 @@ def _to_rgb(picture: PillowImage.Image) -> NDArray[np.uint8]:
         picture = picture.convert("RGBA")
         white = PillowImage.new("RGBA", picture.size, "white")
         picture = PillowImage.alpha_composite(white, picture)
-    return np.asarray(picture.convert("RGB"))
+    # Pillow's RGB takes four bytes a pixel: a copy of a large picture for nothing would be half of all memory used.
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _decode_deep_tiff(data: bytes, name: PathLike, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
