@@ -1,0 +1,219 @@
+"""An evaluation as plain data for programs and as one page for people.
+
+The data follow `evaluation.schema.json` beside this file. The page holds its style and its pictures and loads nothing,
+so that it can be mailed or archived; names of files and classes are escaped, since they come from strangers.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.report.pictures import thumbnail
+
+if TYPE_CHECKING:
+    from classicvision.benchmark.evaluation import Case, Evaluation
+
+__all__ = ["evaluation_to_dict", "evaluation_to_html", "write_evaluation"]
+
+FORMAT = "classicvision-evaluation"
+VERSION = 1
+"""Raised when a program that reads the old data would misread the new; a new key alone does not raise it."""
+
+# What a page shows at most. The data have all.
+MAX_PICTURES = 24
+MAX_CONFUSIONS = 10
+MAX_FAILURES = 200
+
+
+def evaluation_to_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as plain values, fit for JSON; what is not defined is None.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    dict
+        As `evaluation.schema.json` describes it. Accuracies are in [0, 1]; all mistakes are listed, the worst first.
+    """
+    scores = evaluation.scores
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "title": _text(evaluation.title),
+        "source": _text(evaluation.source),
+        "n_images": scores.n_images,
+        "accuracy": scores.accuracy,
+        "accuracy_interval": list(scores.accuracy_interval),
+        "mean_per_class_accuracy": scores.mean_per_class_accuracy,
+        "mean_per_class_interval": list(scores.mean_per_class_interval),
+        "majority_share": scores.majority_share,
+        "classes": _class_rows(evaluation),
+        "confusion": scores.confusion.tolist(),
+        "confusions": [
+            {"true": _text(c.true), "predicted": _text(c.predicted), "n_images": c.n_images, "support": c.support}
+            for c in scores.confusions()
+        ],
+        "mistakes": [_mistake(case) for case in evaluation.mistakes()],
+        "failures": [{"path": _text(f.path), "reason": _text(f.reason)} for f in evaluation.failures],
+        "model": _plain(evaluation.model),
+    }
+
+
+def evaluation_to_html(evaluation: Evaluation) -> str:
+    """Return an evaluation as one HTML page that needs no other file.
+
+    Only the worst mistakes are shown with their pictures, which are read again from their paths; a picture that is gone
+    is replaced by words.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+
+    Returns
+    -------
+    str
+        HTML 5, to be written as UTF-8.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("classicvision", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=_percent, thousands="{:,}".format)
+    data = evaluation_to_dict(evaluation)
+    return environment.get_template("evaluation.html.j2").render(
+        data,
+        n_tested_classes=evaluation.scores.n_tested_classes,
+        n_mistakes=len(data["mistakes"]),
+        shown=_with_thumbnails(evaluation, data["mistakes"]),
+        max_confusions=MAX_CONFUSIONS,
+        max_failures=MAX_FAILURES,
+        model_rows=list(_flat(data["model"])),
+        command=_command(evaluation),
+    )
+
+
+def write_evaluation(path: str | os.PathLike[str], evaluation: Evaluation) -> None:
+    """Write the page of `evaluation_to_html` to a file, whole or not at all; an existing file is replaced.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    page = evaluation_to_html(evaluation)
+    temporary = Path(path).with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    scores = evaluation.scores
+    n_predicted = scores.confusion.sum(axis=0)
+    return [
+        {
+            "name": _text(name),
+            "support": int(scores.support[row]),
+            "n_predicted": int(n_predicted[row]),
+            "precision": _defined(scores.precision, row),
+            "recall": _defined(scores.recall, row),
+            "f1": _defined(scores.f1, row),
+        }
+        for row, name in enumerate(scores.classes)
+    ]
+
+
+def _mistake(case: Case) -> dict[str, Any]:
+    return {
+        "path": _text(case.path),
+        "true": _text(case.true),
+        "predicted": _text(case.predicted),
+        "margin": _plain(case.margin),
+        "n_keypoints": case.n_keypoints,
+        "note": _text(case.note),
+    }
+
+
+def _with_thumbnails(evaluation: Evaluation, mistakes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    worst = evaluation.mistakes(MAX_PICTURES)
+    return [
+        {**mistake, "picture": thumbnail(case.path), "name": _within(evaluation.source, case.path)}
+        for mistake, case in zip(mistakes[: len(worst)], worst, strict=True)
+    ]
+
+
+def _within(source: str, path: Path) -> str:
+    """Return a path as seen from the folder that was evaluated, or in full if it is elsewhere."""
+    return _text(path.relative_to(source) if source and path.is_relative_to(source) else path)
+
+
+def _command(evaluation: Evaluation) -> str | None:
+    """Return the command line that makes this page again, if it is known what it was made from."""
+    file = evaluation.model.get("file")
+    if not file or not evaluation.source:
+        return None
+    words = ["classicvision", "evaluate", _text(file), _text(evaluation.source), "--report", "report.html"]
+    return shlex.join(words)
+
+
+def _flat(data: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield the values of nested tables with their places, as ("recipe, extractor, contrast", "0.04")."""
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, (*place, key))
+        else:
+            words = value if isinstance(value, list) else [value]
+            yield " · ".join((*place, key)), ", ".join(_words(word) for word in words)
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def _defined(values: NDArray[np.float64], row: int) -> float | None:
+    return None if math.isnan(values[row]) else float(values[row])
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON knows it; numbers that are not finite become None."""
+    if isinstance(value, Mapping):
+        return {_text(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """Return text that UTF-8 can hold: a file name on Linux may be any bytes, which Python keeps as lone surrogates."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
