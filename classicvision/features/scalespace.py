@@ -81,11 +81,10 @@ def build_scale_space(
     ScaleSpace
         Without any octave if the picture is too small for one.
     """
-    base = gray.astype(np.float32) / np.float32(255)
-    blur = CAMERA_BLUR
+    base, blur = gray.astype(np.float32), CAMERA_BLUR
     if upsample:
         base, blur = _double(base), 2 * CAMERA_BLUR
-    base = _blur(base, max(sigma**2 - blur**2, LEAST_BLUR**2) ** 0.5)
+    base = _blur(base / np.float32(255), max(sigma**2 - blur**2, LEAST_BLUR**2) ** 0.5)
     gaussians = []
     for _ in range(_count_octaves(gray.shape, upsample)):
         gaussians.append(_build_octave(base, n_layers, sigma))
@@ -123,5 +122,9 @@ def _build_octave(base: NDArray[np.float32], n_layers: int, sigma: float) -> NDA
 
 
 def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Convolve with a Gaussian cut off at 4 sigma; the picture is mirrored at its border."""
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+    """Convolve with a Gaussian cut off at 4 sigma; the picture is mirrored at its border.
+
+    Summed in double precision, so that the order of rows and columns leaves no trace: a picture turned by 90 degrees
+    gives the same levels, turned, to the last bit.
+    """
+    return np.asarray(cv2.GaussianBlur(image.astype(np.float64), (0, 0), sigma), np.float32)

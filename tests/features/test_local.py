@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from classicvision.features.local import LocalFeatures, root_sift
+
+
+def three_features() -> LocalFeatures:
+    return LocalFeatures(
+        xy=np.array([[0, 0], [1, 2], [3, 4]], np.float32),
+        scale=np.array([1, 2, 3], np.float32),
+        angle=np.array([0, 1, 2], np.float32),
+        response=np.array([0.1, 0.3, 0.3], np.float32),
+        descriptors=np.arange(3 * 128).reshape(3, 128) % 256,
+        image_size=(10, 20),
+    )
+
+
+def test_in_a_picture_twice_as_large_the_first_pixel_centre_lies_half_a_pixel_further():
+    doubled = three_features().resized((20, 40))
+    assert_allclose(doubled.xy, [[0.5, 0.5], [2.5, 4.5], [6.5, 8.5]])
+    assert_allclose(doubled.scale, [2, 4, 6])
+    assert doubled.image_size == (20, 40)
+
+
+def test_resizing_there_and_back_changes_nothing():
+    back = three_features().resized((31, 57)).resized((10, 20))
+    assert_allclose(back.xy, three_features().xy, atol=1e-6)
+    assert_allclose(back.scale, three_features().scale, rtol=1e-6)
+
+
+def test_the_corner_of_the_last_pixel_stays_the_corner():
+    corner = LocalFeatures(**{**three_features().to_arrays(), "xy": np.full((3, 2), (19.5, 9.5))})
+    assert_allclose(corner.resized((5, 80)).xy, np.full((3, 2), (79.5, 4.5)))
+
+
+def test_the_strongest_come_first_and_equal_ones_keep_their_order():
+    assert_array_equal(three_features().strongest(2).scale, [2, 3])
+
+
+def test_rows_are_chosen_by_mask_slice_or_index():
+    features = three_features()
+    assert_array_equal(features[features.scale > 1].scale, [2, 3])
+    assert_array_equal(features[:1].scale, [1])
+    assert_array_equal(features[np.array([2, 0])].scale, [3, 1])
+
+
+def test_one_row_is_asked_for_by_a_slice():
+    with pytest.raises(TypeError, match=r"\[1:2\]"):
+        three_features()[1]
+
+
+def test_columns_cannot_be_written():
+    with pytest.raises(ValueError, match="read-only"):
+        three_features().xy[0] = 1
+
+
+def test_columns_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match=r"scale has shape \(2,\); 3 keypoints need \(3,\)"):
+        LocalFeatures(**{**three_features().to_arrays(), "scale": np.ones(2)})
+
+
+def test_features_come_back_from_plain_arrays():
+    features = three_features()
+    back = LocalFeatures.from_arrays(features.to_arrays())
+    assert back.image_size == (10, 20)
+    assert_array_equal(back.descriptors, features.descriptors)
+
+
+def test_nothing_found_is_empty_columns_of_the_right_width():
+    empty = LocalFeatures.empty((4, 5))
+    assert len(empty) == 0
+    assert empty.xy.shape == (0, 2)
+    assert empty.descriptors.shape == (0, 128)
+
+
+def test_root_sift_of_1_4_4_is_the_root_of_a_ninth_and_two_roots_of_four_ninths():
+    assert_allclose(root_sift(np.array([[1, 4, 4]])), [[1 / 3, 2 / 3, 2 / 3]])
+
+
+def test_root_sift_of_nothing_is_nothing():
+    assert_array_equal(root_sift(np.zeros((1, 128), np.uint8)), np.zeros((1, 128)))

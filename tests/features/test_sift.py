@@ -1,0 +1,256 @@
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from skimage import data
+
+from classicvision.config import fingerprint, from_dict, to_dict
+from classicvision.errors import SettingsError
+from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift, trace
+from classicvision.images import read_image, to_gray
+
+REFERENCE = Sift(engine="reference")
+ENGINES = [Sift(), REFERENCE]
+COLUMNS = ["xy", "scale", "angle", "response", "descriptors"]
+
+both_engines = pytest.mark.parametrize("sift", ENGINES, ids=lambda sift: sift.engine)
+
+
+def assert_equal_features(a: LocalFeatures, b: LocalFeatures) -> None:
+    for name in COLUMNS:
+        assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+
+
+def pair_up(a: LocalFeatures, b: LocalFeatures, xy: float, scale: float, angle: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of a and, for each, the nearest of b within so many pixels, share of the scale and radians."""
+    distance = np.linalg.norm(a.xy[:, None].astype(float) - b.xy, axis=2)
+    turn = np.abs((a.angle[:, None].astype(float) - b.angle + np.pi) % (2 * np.pi) - np.pi)
+    is_near = (distance < xy) & (np.abs(b.scale / a.scale[:, None] - 1) < scale) & (turn < angle)
+    rows = np.flatnonzero(is_near.any(axis=1))
+    return rows, np.where(is_near, distance + turn, np.inf)[rows].argmin(axis=1)
+
+
+def turned(features: LocalFeatures, turns: int) -> LocalFeatures:
+    """Turn keypoints as np.rot90 turns a square picture: by quarters, anticlockwise on the screen."""
+    xy, last = features.xy.astype(float), features.image_size[1] - 1
+    for _ in range(turns):
+        xy = np.column_stack([xy[:, 1], last - xy[:, 0]])
+    return replace(features, xy=xy, angle=np.mod(features.angle - turns * np.pi / 2, 2 * np.pi))
+
+
+def check_agreement(image: np.ndarray) -> None:
+    opencv, reference = Sift()(image), REFERENCE(image)
+    rows, partners = pair_up(opencv, reference, xy=1, scale=0.1, angle=np.radians(10))
+    assert len(rows) / len(opencv) > 0.99
+    a, b = opencv.descriptors[rows].astype(float), reference.descriptors[partners].astype(float)
+    cosine = np.sum(a * b, axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+    assert cosine.mean() > 0.999
+    assert abs(len(reference) / len(opencv) - 1) < 0.01
+
+
+@pytest.mark.parametrize("name", ["astronaut", "camera", "coffee"])
+def test_the_reference_finds_99_percent_of_opencvs_keypoints_on_photographs(name):
+    check_agreement(getattr(data, name)())
+
+
+def test_the_reference_finds_99_percent_of_opencvs_keypoints_on_an_oxford_pair(shared):
+    for name in ("img1.png", "img2.png"):
+        check_agreement(read_image(shared / "data" / "oxford_affine" / "leuven" / name)[:400, :500])
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("name", ["camera", "grass"])
+def test_a_turned_picture_of_257_pixels_has_the_same_keypoints_turned(name, turns):
+    image = getattr(data, name)()[100:357, 100:357]
+    upright, found = REFERENCE(image), REFERENCE(np.rot90(image, turns))
+    rows, _ = pair_up(turned(upright, turns), found, xy=1e-3, scale=1e-3, angle=1e-3)
+    assert len(rows) == len(upright) == len(found) > 100
+
+
+@both_engines
+@pytest.mark.parametrize("size", [(300, 300), (299, 299)])
+def test_a_half_turn_shows_no_shift(sift, size):
+    image = data.astronaut()[: size[0], : size[1]]
+    upright, found = turned(sift(image), 2), sift(np.rot90(image, 2))
+    rows, partners = pair_up(upright, found, xy=3, scale=0.1, angle=0.2)
+    shift = upright.xy[rows] - found.xy[partners]
+    assert np.abs(np.median(shift, axis=0)).max() < 0.02
+
+
+@both_engines
+@pytest.mark.parametrize("shape", [(1, 1), (1, 60), (60, 1), (2, 2), (3, 3), (12, 12), (33, 17), (4, 400), (90, 90)])
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_a_level_picture_of_any_size_has_no_keypoints(sift, shape, level):
+    features = sift(np.full((*shape, 3), level, np.uint8))
+    assert len(features) == 0
+    assert features.descriptors.shape == (0, 128)
+    assert features.image_size == shape
+
+
+@both_engines
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 99))
+def test_keypoints_lie_in_the_picture_and_their_columns_in_their_ranges(sift, height, width, seed):
+    features = sift(np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8))
+    assert np.all((features.xy >= 0) & (features.xy <= (width - 1, height - 1)))
+    assert np.all((features.angle >= 0) & (features.angle < 2 * np.pi))
+    assert np.all(features.scale > 0)
+    assert np.all(features.response * 3 >= np.float32(0.04))
+
+
+@both_engines
+def test_keypoints_come_strongest_first_and_none_twice(sift):
+    features = sift(data.gravel()[:200, :200])
+    assert np.all(np.diff(features.response) <= 0)
+    frames = np.column_stack([features.xy, features.scale, features.angle])
+    assert len(np.unique(frames, axis=0)) == len(frames) > 300
+
+
+@both_engines
+def test_the_strongest_n_are_the_first_n_of_all(sift):
+    image = data.astronaut()[:150, :150]
+    assert_equal_features(replace(sift, max_features=30)(image), sift(image)[:30])
+
+
+@both_engines
+def test_nothing_is_kept_from_one_picture_to_the_next(sift):
+    image = data.astronaut()[:150, :150]
+    first = sift(image)
+    sift(data.camera()[:40, :60])
+    assert_equal_features(sift(image), first)
+
+
+@both_engines
+def test_colour_is_turned_into_luma(sift):
+    image = data.astronaut()[:150, :150]
+    assert_equal_features(sift(image), sift(to_gray(image)))
+
+
+@both_engines
+def test_how_the_pixels_lie_in_memory_does_not_matter(sift):
+    image = data.astronaut()[:100, :120]
+    assert_equal_features(sift(image[:, ::-1]), sift(image[:, ::-1].copy()))
+
+
+@both_engines
+def test_only_keypoints_under_the_mask_are_kept(sift):
+    image = data.astronaut()[:150, :150]
+    mask = np.zeros((150, 150), np.uint8)
+    mask[:, 75:] = 1
+    everywhere = sift(image)
+    assert_equal_features(sift(image, mask), everywhere[np.rint(everywhere.xy[:, 0]) >= 75])
+
+
+@both_engines
+def test_a_limit_counts_keypoints_under_the_mask(sift):
+    image = data.astronaut()[:150, :150]
+    mask = np.zeros((150, 150), bool)
+    mask[:, 75:] = True
+    assert_equal_features(replace(sift, max_features=5)(image, mask), sift(image, mask)[:5])
+
+
+@both_engines
+def test_keypoints_of_a_shrunk_picture_are_in_the_frame_of_the_picture(sift):
+    image = data.camera()[:200, :300]
+    doubled = image.repeat(2, axis=0).repeat(2, axis=1)
+    small, large = sift(image), replace(sift, max_side=300)(doubled)
+    assert large.image_size == (400, 600)
+    assert_allclose(large.xy, (small.xy + 0.5) * 2 - 0.5, rtol=1e-6)
+    assert_allclose(large.scale, 2 * small.scale, rtol=1e-6)
+    assert_array_equal(large.descriptors, small.descriptors)
+
+
+def test_without_upsampling_the_finest_blobs_are_not_found():
+    image = data.camera()[:200, :200]
+    with_, without = REFERENCE(image), replace(REFERENCE, upsample=False)(image)
+    assert with_.scale.min() < 1.2 < 1.6 < without.scale.min()
+    rows, _ = pair_up(without, with_, xy=1, scale=0.2, angle=0.3)
+    assert len(rows) > 0.8 * len(without)
+
+
+def test_lowes_contrast_threshold_is_0_09_and_keeps_fewer():
+    image = data.astronaut()[:200, :200]
+    lowe = replace(REFERENCE, contrast=0.09)(image)
+    assert 0 < len(lowe) < len(REFERENCE(image))
+    assert lowe.response.min() >= np.float32(0.03)
+
+
+def test_the_trace_ends_in_what_the_reference_returns():
+    image = data.astronaut()[:150, :150]
+    steps = trace(image)
+    assert_equal_features(steps.features, REFERENCE(image))
+    assert_array_equal(steps.gray, to_gray(image))
+    assert len(steps.candidates) > len(steps.refined) > len(steps.strong) > len(steps.kept) > 0
+
+
+def test_the_trace_of_a_shrunk_picture_is_in_the_frame_of_its_grey_one():
+    steps = trace(data.camera(), Sift(max_side=128, max_features=10))
+    assert steps.gray.shape == steps.features.image_size == (128, 128)
+    assert len(steps.features) == 10
+    assert steps.candidates.xy.max() < 128
+
+
+@pytest.mark.parametrize("image", [[[0]], np.zeros((5, 5)), np.zeros((5, 5, 3), np.uint16), np.zeros((5, 5), bool)])
+def test_a_picture_of_another_type_is_refused(image):
+    with pytest.raises(TypeError, match="uint8 array"):
+        Sift()(image)
+
+
+@pytest.mark.parametrize("shape", [(5,), (0, 5), (5, 5, 2), (5, 5, 4), (5, 5, 1), (0, 0, 3), (1, 5, 5, 3)])
+def test_a_picture_of_another_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="RGB"):
+        Sift()(np.zeros(shape, np.uint8))
+
+
+def test_a_mask_of_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"mask has shape \(5, 5\).*\(6, 5\)"):
+        Sift()(np.zeros((6, 5), np.uint8), np.ones((5, 5)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_layers", 0),
+        ("sigma", 0.0),
+        ("sigma", float("nan")),
+        ("contrast", -0.1),
+        ("edge_ratio", 0.5),
+        ("edge_ratio", float("inf")),
+        ("max_features", 0),
+        ("max_side", 0),
+        ("engine", "vlfeat"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_with_its_name_and_value(name, value):
+    with pytest.raises(SettingsError, match=f"{name} is {value!r}"):
+        Sift(**{name: value})
+
+
+def test_opencv_always_upsamples_and_says_so():
+    with pytest.raises(SettingsError, match="engine='reference'"):
+        Sift(upsample=False)
+
+
+def test_settings_come_back_from_plain_values():
+    sift = Sift(contrast=0.03, max_features=500, engine="reference")
+    assert from_dict(Sift, to_dict(sift)) == sift
+
+
+def test_every_setting_is_in_the_fingerprint():
+    changes = {
+        "n_layers": 4,
+        "sigma": 1.5,
+        "contrast": 0.03,
+        "edge_ratio": 12.0,
+        "upsample": False,
+        "max_features": 9,
+        "max_side": 99,
+        "engine": "opencv",
+    }
+    assert set(changes) == {field.name for field in fields(Sift)}
+    found = {fingerprint(replace(REFERENCE, **{name: value})) for name, value in changes.items() if name != "engine"}
+    assert len(found | {fingerprint(REFERENCE), fingerprint(Sift())}) == 9
