@@ -58,8 +58,9 @@ def describe(space: ScaleSpace, blobs: Blobs, angle: NDArray[np.float64]) -> NDA
             chosen = rows[part]
             level = space.gaussians[octave][layer]
             centre = blobs.row[chosen], blobs.column[chosen]
+            step = np.arange(-half_side[part].max(), half_side[part].max() + 1)
             turned = angle[chosen].astype(np.float32)
-            samples = _turned_samples(level.shape, *centre, turned, cell[part].astype(np.float32))
+            samples = _turned_samples(level.shape, *centre, step, turned, cell[part].astype(np.float32))
             histograms[chosen] = _collect_votes(level, turned, samples)
     return _to_bytes(histograms)
 
@@ -68,16 +69,16 @@ def _turned_samples(
     shape: tuple[int, ...],
     row: NDArray[np.int64],
     column: NDArray[np.int64],
+    step: NDArray[np.int64],
     angle: NDArray[np.float32],
     cell: NDArray[np.float32],
 ) -> Samples:
     """Return the samples that vote: keypoint (S,), cell coordinates u and v (S,), row and column (S,).
 
-    u runs along the keypoint's angle and v clockwise from it; both are 0 at the centre of the first cell.
+    They are among those at each `step` from the keypoints' rows and at each from their columns. u runs along the
+    keypoint's angle and v clockwise from it; both are 0 at the centre of the first cell.
     """
     height, width = shape
-    reach = np.float32(np.sqrt(2) * (N_CELLS + 1) / 2) * cell.max()
-    step = np.arange(-int(np.rint(reach)), int(np.rint(reach)) + 1)
     rows, columns = row[:, None] + step, column[:, None] + step
     along, across = ((turn(angle) / cell)[:, None] * step.astype(np.float32) for turn in (np.cos, np.sin))
     middle = np.float32(N_CELLS / 2 - 0.5)

@@ -5,7 +5,8 @@ quadratic through the neighbours then tells where between the samples the extrem
 dropped, and so are those on edges, whose position along the edge means nothing (section 4.1).
 
 Where this differs from Lowe, it follows OpenCV: candidates below half the contrast threshold are not looked at, blobs
-keep a distance of 5 samples from the border, and the contrast threshold is divided by the number of layers.
+keep a distance of 5 samples from the border, and the contrast threshold is divided by the number of layers. Like there,
+a blob half-way between two samples can be lost: each sends it to the other until it is given up.
 """
 
 from __future__ import annotations

@@ -206,13 +206,9 @@ def _is_under(mask: NDArray[Any], features: LocalFeatures) -> NDArray[np.bool_]:
 
 
 def _in_order(features: LocalFeatures) -> LocalFeatures:
-    """Sort keypoints, strongest first, and drop those equal to another in place, scale and angle."""
+    """Sort keypoints, strongest first."""
     x, y = features.xy.T
-    order = np.lexsort((features.angle, features.scale, y, x, -features.response))
-    frames = np.column_stack([features.xy, features.scale, features.angle])[order]
-    is_new = np.ones(len(order), bool)
-    is_new[1:] = np.any(frames[1:] != frames[:-1], axis=1)
-    return features[order[is_new]]
+    return features[np.lexsort((features.angle, features.scale, y, x, -features.response))]
 
 
 def _wrapped(angle: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from skimage import data
 from classicvision.config import fingerprint, from_dict, to_dict
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
-from classicvision.features.sift import Sift, trace
+from classicvision.features.sift import Sift, _wrapped, trace
 from classicvision.images import read_image, to_gray
 
 REFERENCE = Sift(engine="reference")
@@ -177,6 +177,10 @@ def test_lowes_contrast_threshold_is_0_09_and_keeps_fewer():
     lowe = replace(REFERENCE, contrast=0.09)(image)
     assert 0 < len(lowe) < len(REFERENCE(image))
     assert lowe.response.min() >= np.float32(0.03)
+
+
+def test_angles_just_below_a_full_turn_do_not_become_one_as_float32():
+    assert_array_equal(_wrapped(np.array([np.nextafter(2 * np.pi, 0), -1e-12, 2 * np.pi, 1])), [0, 0, 0, 1])
 
 
 def test_the_trace_ends_in_what_the_reference_returns():
