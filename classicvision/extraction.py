@@ -267,7 +267,7 @@ def _in_workers(job: _Job, images: list[Path], n_workers: int) -> Generator[_Out
             if len(chunk) == chunk_size:
                 workers.send(chunk)
                 chunk = []
-                yield from _outcomes(workers, n_left=2 * n_workers)  # one in work and one waiting for each
+                yield from _outcomes(workers, n_left=workers.capacity)
         if chunk:
             workers.send(chunk)
         yield from _outcomes(workers, n_left=0)

@@ -46,11 +46,18 @@ class Workers(Generic[T, R]):
     function : callable
         Called on one task in a worker. What it raises is raised by `finished`.
     n_workers : int
+
+    Attributes
+    ----------
+    capacity : int
+        Chunks that may be under way when another is sent: one in work and one waiting for each worker. The queue of the
+        pool holds one more; the thread that serves it prints an error if it is stopped while others wait outside.
     """
 
     def __init__(self, function: Callable[[T], R], n_workers: int) -> None:
         self._function = function
         self._n_workers = n_workers
+        self.capacity = 2 * n_workers
         self._pool: Any = None
         self._running: dict[Future[list[R]], list[T]] = {}
         self._n_done = 0

@@ -1,0 +1,349 @@
+"""Extraction over many files: in order, cached by content, the same for any number of workers, failures listed."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from classicvision import workers
+from classicvision.errors import SettingsError
+from classicvision.extraction import Failure, Items, extract
+from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift
+from classicvision.images import write_image
+from classicvision.store import Store, StoreError
+from classicvision.synthetic import canary
+
+PATIENCE = 20.0  # seconds that a process may take for something that takes less than one
+
+EXPLODING, REFUSED, DEADLY, TOO_LARGE = 201, 202, 203, 204  # grey values that the fake extractor trips over
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """A fake extractor: the vector of one number that is the first pixel's red, times `factor`."""
+
+    kind: ClassVar[str] = "brightness"
+    version: ClassVar[int] = 1
+
+    factor: float = 1.0
+
+    def __call__(self, image):
+        value = int(image[0, 0, 0])
+        if value == EXPLODING:
+            raise RuntimeError("cannot\n  cope")
+        if value == REFUSED:
+            raise SettingsError("factor is wrong")
+        if value == DEADLY:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if value == TOO_LARGE:
+            raise MemoryError
+        return np.array([self.factor * value], np.float32)
+
+
+@dataclass(frozen=True)
+class Brightness2(Brightness):
+    version: ClassVar[int] = 2
+
+
+@dataclass(frozen=True)
+class Wrong(Brightness):
+    def __call__(self, image):
+        return [1.0]
+
+
+@pytest.fixture(autouse=True)
+def workers_find_the_extractors_above(monkeypatch, checkout):
+    monkeypatch.syspath_prepend(checkout)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Return a function that writes one uniform picture for each grey value and returns their paths."""
+
+    def write(*values):
+        paths = [tmp_path / f"{row:03}.png" for row in range(len(values))]
+        for path, value in zip(paths, values, strict=True):
+            write_image(path, np.full((4, 4, 3), value, np.uint8))
+        return paths
+
+    return write
+
+
+def values(items):
+    return [float(item[0]) for item in items]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_items_stand_in_the_order_of_the_paths_and_failures_apart(photos, tmp_path, n_jobs):
+    paths = [*photos(10, EXPLODING, 30), tmp_path / "missing.png"]
+    result = extract(paths, Brightness(), n_jobs=n_jobs)
+    assert values(result.items) == [10, 30]
+    assert_array_equal(result.rows, [0, 2])
+    assert result.failures == (
+        Failure(paths[1], "RuntimeError: cannot cope"),
+        Failure(paths[3], "there is no such file; check the path"),
+    )
+
+
+def test_an_image_too_large_for_the_memory_is_a_failure_with_that_name(photos):
+    [failure] = extract(photos(TOO_LARGE), Brightness()).failures
+    assert failure.reason == "MemoryError"
+
+
+def test_any_number_of_workers_gives_the_same_bits(tmp_path, shared):
+    paths = sorted((shared / "data/scene15/coast").glob("*.jpg"))[:9]
+    written = []
+    for n_jobs in (1, 2, 3):
+        store = Store(tmp_path / str(n_jobs))
+        result = extract(paths, Sift(), store=store, n_jobs=n_jobs)
+        blocks = {path.relative_to(store.folder): path.read_bytes() for path in store.folder.glob("??/*")}
+        written.append((result.items.keys, blocks))
+    assert len(written[0][1]) == 9
+    assert written[0] == written[1] == written[2]
+
+
+def test_local_features_come_back_from_the_store_as_they_were(tmp_path):
+    write_image(tmp_path / "a.png", canary())
+    [item] = extract([tmp_path / "a.png"], Sift()).items
+    expected = Sift()(canary())
+    assert isinstance(item, LocalFeatures)
+    assert item.image_size == expected.image_size
+    for name in ("xy", "scale", "angle", "response", "descriptors"):
+        assert_array_equal(getattr(item, name), getattr(expected, name))
+
+
+def test_the_second_time_nothing_is_extracted_and_no_worker_started(photos, store, monkeypatch):
+    paths = photos(10, 20, 30)
+    assert extract(paths, Brightness(), store=store).n_cached == 0
+    monkeypatch.setattr(Brightness, "__call__", None)
+    monkeypatch.setattr(workers, "_start_pool", None)
+    for n_jobs in (1, 2):
+        again = extract(paths, Brightness(), store=store, n_jobs=n_jobs)
+        assert again.n_cached == 3
+        assert values(again.items) == [10, 20, 30]
+
+
+def test_the_same_content_under_another_name_is_extracted_once(photos, store):
+    paths = photos(10, 10)
+    result = extract(paths, Brightness(), store=store)
+    assert result.items.keys[0] == result.items.keys[1]
+    assert store.size()[0] == result.n_cached == 1
+
+
+@pytest.mark.parametrize("other", [Brightness(factor=2.0), Brightness2()])
+def test_another_setting_or_version_is_extracted_anew(photos, store, other):
+    paths = photos(10)
+    before = extract(paths, Brightness(), store=store)
+    after = extract(paths, other, store=store)
+    assert after.n_cached == 0
+    assert before.items.keys != after.items.keys
+
+
+def test_other_content_under_the_same_name_is_extracted_anew(photos, store):
+    extract(photos(10), Brightness(), store=store)
+    assert values(extract(photos(20), Brightness(), store=store).items) == [20]
+
+
+def test_a_damaged_entry_is_extracted_anew(photos, store):
+    paths = photos(10)
+    extract(paths, Brightness(), store=store)
+    [entry] = store.folder.glob("??/*")
+    entry.write_bytes(b"damaged")
+    again = extract(paths, Brightness(), store=store)
+    assert again.n_cached == 0
+    assert values(again.items) == [10]
+
+
+def test_the_image_that_kills_its_worker_is_the_only_failure(photos):
+    paths = photos(10, 20, DEADLY, 40, 50, 60, 70, 80, 90)
+    result = extract(paths, Brightness(), n_jobs=2)
+    assert [failure.path for failure in result.failures] == [paths[2]]
+    assert "worker process died" in result.failures[0].reason
+    assert values(result.items) == [10, 20, 40, 50, 60, 70, 80, 90]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_wrong_setting_is_raised_and_not_listed(photos, n_jobs):
+    with pytest.raises(SettingsError, match="factor is wrong"):
+        extract(photos(10, REFUSED), Brightness(), n_jobs=n_jobs)
+
+
+def test_an_extractor_that_returns_something_else_is_an_error(photos):
+    with pytest.raises(TypeError, match="returned list"):
+        extract(photos(10), Wrong())
+
+
+def test_no_paths_give_no_items():
+    result = extract([], Brightness(), n_jobs=2)
+    assert (len(result.items), result.rows.shape, result.failures) == (0, (0,), ())
+
+
+def test_zero_jobs_are_refused(photos):
+    with pytest.raises(SettingsError, match="n_jobs is 0"):
+        extract(photos(10), Brightness(), n_jobs=0)
+
+
+def test_one_path_instead_of_a_list_is_refused():
+    with pytest.raises(TypeError, match="a list of paths"):
+        extract("photo.jpg", Brightness())
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_progress_counts_every_image(photos, store, n_jobs):
+    paths = photos(10, EXPLODING, 30)
+    extract(paths[:1], Brightness(), store=store)
+    told = []
+    extract(paths, Brightness(), store=store, n_jobs=n_jobs, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_one_item_is_read_by_its_number_and_many_are_chosen_unread(photos, monkeypatch):
+    items = extract(photos(10, 20, 30), Brightness()).items
+    assert values([items[0], items[-1], items[np.int64(1)]]) == [10, 30, 20]
+    with pytest.raises(IndexError):
+        items[3]
+    monkeypatch.setattr(Store, "get", None)
+    for rows, chosen in [
+        (slice(1, None), [1, 2]),
+        (np.array([2, 0]), [2, 0]),
+        (np.array([True, False, True]), [0, 2]),
+        ([-1], [2]),
+        ([], []),
+    ]:
+        assert isinstance(items[rows], Items)
+        assert items[rows].keys == tuple(items.keys[row] for row in chosen)
+
+
+def test_without_a_store_the_items_last_as_long_as_some_of_them_are_held(photos):
+    result = extract(photos(10, 20), Brightness())
+    folder = result.items.store.folder
+    subset = result.items[1:]
+    del result
+    gc.collect()
+    assert values(subset) == [20]
+    del subset
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_an_item_that_someone_removed_is_an_error_that_says_so(photos, store):
+    items = extract(photos(10), Brightness(), store=store).items
+    next(store.folder.glob("??/*")).unlink()
+    with pytest.raises(StoreError, match="no longer in"):
+        items[0]
+
+
+# What follows runs in processes of its own, each the leader of a group, and sends them real signals.
+
+SCRIPT = textwrap.dedent(
+    """
+    import sys, time
+    from pathlib import Path
+    import numpy as np
+    from classicvision.extraction import extract
+    from classicvision.store import Store
+    from dataclasses import dataclass
+    from typing import ClassVar
+
+    @dataclass(frozen=True)
+    class Slow:
+        kind: ClassVar[str] = "slow"
+
+        def __call__(self, image):
+            time.sleep({seconds})
+            return image[0, 0].astype(np.float32)
+
+    folder, store, n_jobs = sys.argv[1:]
+    result = extract(sorted(Path(folder).glob("*.png")), Slow(), store=Store(Path(store)), n_jobs=int(n_jobs))
+    print(len(result.items), result.n_cached, sum(float(item[0]) for item in result.items))
+    """
+)
+N_PHOTOS = 40
+
+
+@pytest.fixture
+def start(photos, tmp_path, store, checkout):
+    """Return a function that starts the extraction of 40 pictures in a process."""
+    photos(*range(N_PHOTOS))
+    processes = []
+
+    def start(n_jobs, seconds):
+        script = tmp_path / f"script{len(processes)}.py"
+        script.write_text(SCRIPT.replace("{seconds}", str(seconds)))
+        process = subprocess.Popen(
+            [sys.executable, script, tmp_path, store.folder, str(n_jobs)],
+            env=os.environ | {"PYTHONPATH": str(checkout)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(fact):
+    end = time.monotonic() + PATIENCE
+    while not fact():
+        assert time.monotonic() < end, "took too long"
+        time.sleep(0.02)
+
+
+def group_is_gone(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_ends_its_workers_and_goes_on_where_it_was(start, store, n_jobs, number):
+    process = start(n_jobs, seconds=0.2)
+    wait_until(lambda: store.size()[0] >= 4)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # Ctrl-C reaches the whole group, as from a terminal
+    else:
+        process.send_signal(number)
+    _, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == -number
+    assert errors.count("Traceback") == (number == signal.SIGINT)  # the workers are silent
+    wait_until(lambda: group_is_gone(process.pid))
+    kept = store.size()[0]
+    assert kept < N_PHOTOS
+
+    output, _ = start(1, seconds=0).communicate(timeout=PATIENCE)
+    assert output.split() == [str(N_PHOTOS), str(kept), str(float(sum(range(N_PHOTOS))))]
+    assert store.size()[0] == N_PHOTOS
+
+
+def test_two_processes_share_a_store(start, store):
+    outputs = [process.communicate(timeout=PATIENCE)[0] for process in [start(1, 0.02), start(2, 0.02)]]
+    for output in outputs:
+        n_items, _, total = output.split()
+        assert (int(n_items), float(total)) == (N_PHOTOS, sum(range(N_PHOTOS)))
+    assert store.size()[0] == N_PHOTOS
+    assert not list((store.folder / "unfinished").iterdir())
