@@ -46,7 +46,8 @@ def additive_chi2_map(codes: NDArray[Any], n_samples: int = 2) -> NDArray[np.flo
     Parameters
     ----------
     codes : (N, D) or (D,) array
-        Not negative. For L1-normalised codes the results have Euclidean norms close to 1.
+        Not negative. For L1-normalised codes the results have Euclidean norm 0.89, 0.95 and 0.97 with 1, 2 and 3
+        samples.
     n_samples : {1, 2, 3}
         Samples of the kernel's spectrum; more approximate better.
 

@@ -1,0 +1,198 @@
+"""The contract of scikit-learn's transformers, kept by hand: its own checks are blind where samples are images."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+from classicvision.encoding.bovw import BovwSettings, learn_bovw
+from classicvision.encoding.estimators import BagOfVisualWords
+from classicvision.features.local import LocalFeatures
+
+
+def features(seed, label):
+    """Return an image of class 0 or 1: its descriptors fill the first or the second half of their numbers."""
+    descriptors = np.zeros((30, 128), np.uint8)
+    half = slice(0, 64) if label == 0 else slice(64, 128)
+    descriptors[:, half] = np.random.default_rng(seed).integers(0, 200, (30, 64))
+    return LocalFeatures(np.zeros((30, 2)), np.ones(30), np.zeros(30), np.ones(30), descriptors, (8, 8))
+
+
+y = np.tile([0, 1], 8)
+items = [features(seed, label) for seed, label in enumerate(y)]
+
+
+class Lazy(Sequence):
+    """Items that are made when they are asked for; an index array gives a lazy part."""
+
+    def __init__(self, rows):
+        self.rows = list(rows)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, row):
+        return items[self.rows[row]] if np.ndim(row) == 0 else Lazy(self.rows[i] for i in row)
+
+
+def object_array(values):
+    array = np.empty(len(values), object)
+    for row, value in enumerate(values):
+        array[row] = value
+    return array
+
+
+CONTAINERS = {"list": items, "lazy": Lazy(range(len(items))), "object array": object_array(items)}
+
+
+@pytest.fixture(params=CONTAINERS)
+def X(request):
+    return CONTAINERS[request.param]
+
+
+def codes_by(estimator):
+    return estimator.fit(items).transform(items)
+
+
+# --- parameters
+
+
+def test_parameters_are_the_settings_and_the_random_state_with_the_same_defaults():
+    defaults = {field.name: field.default for field in fields(BovwSettings)} | {"random_state": None}
+    assert BagOfVisualWords().get_params() == defaults
+
+
+def test_init_only_stores():
+    nonsense = dict.fromkeys(inspect.signature(BagOfVisualWords).parameters, object())
+    estimator = BagOfVisualWords(**nonsense)
+    assert vars(estimator) == nonsense
+
+
+def test_a_wrong_parameter_is_refused_by_fit():
+    with pytest.raises(ValueError, match="n_words is 0"):
+        BagOfVisualWords(n_words=0).fit(items)
+
+
+def test_fit_leaves_the_parameters_as_they_were():
+    estimator = BagOfVisualWords(n_words=5, random_state=0)
+    before = estimator.get_params()
+    estimator.fit(items)
+    assert estimator.get_params() == before
+
+
+def test_clone_has_the_parameters_and_not_what_was_learned():
+    estimator = BagOfVisualWords(n_words=5, tf_idf=True, random_state=0).fit(items)
+    copy = clone(estimator)
+    assert copy.get_params() == estimator.get_params()
+    assert not hasattr(copy, "codebook_")
+
+
+# --- fit and transform
+
+
+def test_fit_returns_the_estimator_and_learns_what_learn_bovw_learns():
+    estimator = BagOfVisualWords(n_words=5, random_state=3)
+    assert estimator.fit(items) is estimator
+    expected = learn_bovw(items, BovwSettings(n_words=5), np.random.default_rng(3))
+    assert_array_equal(estimator.codebook_.words, expected.words)
+    assert_array_equal(estimator.transform(items), expected.encode_all(items))
+
+
+def test_fit_twice_is_the_last_fit():
+    estimator = BagOfVisualWords(n_words=5, random_state=0).fit(items)
+    estimator.set_params(n_words=4).fit(items[::2])
+    expected = BagOfVisualWords(n_words=4, random_state=0).fit(items[::2])
+    assert_array_equal(estimator.transform(items), expected.transform(items))
+
+
+def test_fit_transform_is_fit_then_transform():
+    estimator = BagOfVisualWords(n_words=5, random_state=0)
+    assert_array_equal(estimator.fit_transform(items, y), codes_by(estimator))
+
+
+def test_code_of_an_image_does_not_depend_on_the_others():
+    estimator = BagOfVisualWords(n_words=5, random_state=0).fit(items)
+    assert_array_equal(estimator.transform(items[3:4]), estimator.transform(items)[3:4])
+
+
+@pytest.mark.parametrize("method", ["transform", "get_feature_names_out"])
+def test_before_fit_nothing_can_be_asked(method):
+    with pytest.raises(NotFittedError):
+        getattr(BagOfVisualWords(), method)([])
+
+
+def test_no_images_have_no_codes():
+    assert BagOfVisualWords(n_words=5).fit(items).transform([]).shape == (0, 5)
+
+
+@pytest.mark.parametrize("wrong", [items[0], {}, 5, iter(items), [1, 2], np.ones((3, 128)), [[items[0]]]])
+def test_what_is_no_sequence_of_features_is_refused(wrong):
+    with pytest.raises(TypeError, match="sequence of LocalFeatures was expected"):
+        BagOfVisualWords(n_words=5).fit(wrong)
+
+
+# --- random_state
+
+
+def test_an_int_gives_the_same_words_at_every_fit():
+    estimator = BagOfVisualWords(n_words=5, random_state=7)
+    assert_array_equal(codes_by(estimator), codes_by(estimator))
+
+
+@pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState])
+def test_a_generator_moves_on_from_fit_to_fit(make):
+    estimator = BagOfVisualWords(n_words=5, random_state=make(0))
+    first, second = codes_by(estimator), codes_by(estimator)
+    assert not np.array_equal(first, second)
+    assert_array_equal(first, codes_by(BagOfVisualWords(n_words=5, random_state=make(0))))
+
+
+def test_none_draws_from_numpys_global_state():
+    codes = []
+    for _ in range(2):
+        np.random.seed(5)  # noqa: NPY002 -- the global state is what is tested
+        codes.append(codes_by(BagOfVisualWords(n_words=5)))
+    assert_array_equal(*codes)
+
+
+# --- names and containers
+
+
+def test_names_of_the_outputs():
+    estimator = BagOfVisualWords(n_words=3, random_state=0).fit(items)
+    assert list(estimator.get_feature_names_out()) == ["word_0000", "word_0001", "word_0002"]
+
+
+def test_set_output_gives_a_table_with_the_names_of_words():
+    pandas = pytest.importorskip("pandas", reason="set_output('pandas') needs pandas")
+    estimator = BagOfVisualWords(n_words=3, random_state=0).set_output(transform="pandas")
+    table = estimator.fit_transform(items)
+    assert isinstance(table, pandas.DataFrame)
+    assert list(table.columns) == ["word_0000", "word_0001", "word_0002"]
+
+
+def test_every_container_gives_the_same_codes(X):
+    estimator = BagOfVisualWords(n_words=5, random_state=0)
+    assert_array_equal(estimator.fit(X).transform(X), codes_by(clone(estimator)))
+
+
+def test_cross_validation_in_a_pipeline_separates_two_easy_classes(X):
+    model = make_pipeline(BagOfVisualWords(n_words=6, random_state=0), LinearSVC())
+    assert_array_equal(cross_val_score(model, X, y, cv=4), np.ones(4))
+
+
+def test_grid_search_tries_the_parameters(X):
+    model = make_pipeline(BagOfVisualWords(random_state=0), LinearSVC())
+    search = GridSearchCV(model, {"bagofvisualwords__n_words": [1, 6]}, cv=2).fit(X, y)
+    assert search.best_params_ == {"bagofvisualwords__n_words": 6}
+    assert_array_equal(search.predict(X), y)
