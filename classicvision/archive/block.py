@@ -1,0 +1,80 @@
+"""One block of bytes for some arrays: what the feature store keeps of an image."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from classicvision.archive.arrays import ALIGNMENT, ArraySpec, checked_spec, parse_json, raw_bytes, storable, view_of
+from classicvision.errors import ArchiveError, UnsafeArchiveError
+
+__all__ = ["pack_arrays", "unpack_arrays"]
+
+_MAGIC = b"CVBLOCK1"
+_PREFIX = struct.Struct("<8sII")  # magic, CRC-32 of all that follows it, length of the header
+_CHECKED_FROM = 12  # bytes: where the part under the checksum begins
+
+
+def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return arrays as one block of bytes: a checksum, a JSON header, and the values in C order, 64-byte aligned.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        Boolean, integer or floating point, of any shape. Names are lower case, digits, ``_`` and ``/``.
+
+    Raises
+    ------
+    ArchiveError
+        If a name or a type cannot be stored.
+    """
+    parts: list[bytes | memoryview] = []
+    header = []
+    for name, array in arrays.items():
+        spec, values = storable(name, array)
+        header.append([spec.name, spec.dtype.str, spec.shape])
+        parts += [raw_bytes(values), bytes(-spec.n_bytes % ALIGNMENT)]
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-(_PREFIX.size + len(text)) % ALIGNMENT)
+    checked = b"".join([len(text).to_bytes(4, "little"), text, *parts])
+    return b"".join([_MAGIC, zlib.crc32(checked).to_bytes(4, "little"), checked])
+
+
+def unpack_arrays(data: bytes | memoryview) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a block that `pack_arrays` made, as read-only views of its bytes.
+
+    Raises
+    ------
+    ArchiveError
+        If the block is damaged, cut, or longer than its arrays.
+    """
+    view = memoryview(data).cast("B")
+    if len(view) < _PREFIX.size:
+        raise ArchiveError(f"the block has {len(view)} bytes; at least {_PREFIX.size} were expected. Make it again.")
+    magic, checksum, header_size = _PREFIX.unpack_from(view)
+    if magic != _MAGIC:
+        raise ArchiveError(f"the block begins with {magic!r}, expected {_MAGIC!r}. Make it again.")
+    if zlib.crc32(view[_CHECKED_FROM:]) != checksum:
+        raise ArchiveError("the block is damaged: its checksum differs. Make it again.")
+    offset = _PREFIX.size + header_size
+    arrays = {}
+    for spec in _block_specs(view[_PREFIX.size : offset]):
+        if offset + spec.n_bytes > len(view):
+            raise UnsafeArchiveError(f"array {spec.name!r} asks for more bytes than the block has. Make it again.")
+        arrays[spec.name] = view_of(spec, view, offset)
+        offset += spec.n_bytes + -spec.n_bytes % ALIGNMENT
+    if offset != len(view):
+        raise ArchiveError(f"the block has {len(view)} bytes; its header describes {offset}. Make it again.")
+    return arrays
+
+
+def _block_specs(header: memoryview) -> list[ArraySpec]:
+    entries = parse_json(bytes(header))
+    if not isinstance(entries, list) or not all(isinstance(entry, list) and len(entry) == 3 for entry in entries):
+        raise ArchiveError("the header of the block is not a list of [name, dtype, shape]. Make it again.")
+    return [checked_spec(*entry) for entry in entries]
