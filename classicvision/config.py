@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import tomllib
 import types
 import typing
@@ -112,13 +113,15 @@ def canonical_json(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def _with_versions(settings: Any) -> dict[str, Any]:
-    data = to_dict(settings) | {"class": type(settings).__name__, "version": getattr(settings, "version", 1)}
-    for field in fields(settings):
-        value = getattr(settings, field.name)
-        if is_dataclass(value):
-            data[field.name] = _with_versions(value)
-    return data
+def _with_versions(value: Any) -> Any:
+    """Return a value as `_plain` does, with the class and version of every dataclass in it."""
+    if isinstance(value, tuple | list):
+        return [_with_versions(item) for item in value]
+    if not is_dataclass(value):
+        return value
+    inner = {field.name: _with_versions(getattr(value, field.name)) for field in fields(value)}
+    known = {name: item for name, item in inner.items() if item is not None}
+    return to_dict(value) | known | {"class": type(value).__name__, "version": getattr(value, "version", 1)}
 
 
 def _plain(value: Any) -> Any:
@@ -145,9 +148,10 @@ def _unknown(key: str, known: list[str], where: str) -> str:
 
 def _parse_value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        document = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    return document["value"] if len(document) == 1 else text  # a line break would begin another setting
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:
@@ -156,18 +160,29 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _one_of(get_args(hint), value, where)
     if origin is Literal:
-        if value not in get_args(hint):
+        if (type(value), value) not in [(type(choice), choice) for choice in get_args(hint)]:  # True equals 1
             raise SettingsError(f"{where} is {value!r}; choose from {', '.join(map(repr, get_args(hint)))}")
         return value
     if origin is tuple:
         return _tuple_of(get_args(hint), value, where)
     if is_dataclass(hint):
         return from_dict(hint, value, where=where)  # type: ignore[arg-type]
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return _finite(value, where)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise SettingsError(f"{where} is {value!r}; expected {hint.__name__}")
     return value
+
+
+def _finite(value: float, where: str) -> float:
+    """Return a number as a float; TOML can say inf and nan, which are no settings and have no fingerprint."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise SettingsError(f"{where} is {number}; a finite number was expected")
+    return number
 
 
 def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
@@ -179,7 +194,7 @@ def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
     kinds = {option.kind: option for option in options if hasattr(option, "kind")}
     if kinds:
         kind = value.get("kind") if isinstance(value, Mapping) else None
-        if kind not in kinds:
+        if not isinstance(kind, str) or kind not in kinds:
             raise SettingsError(f"{_join(where, 'kind')} is {kind!r}; choose from {', '.join(sorted(kinds))}")
         return _typed(kinds[kind], value, where)
     for option in options:
@@ -187,7 +202,9 @@ def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
             return _typed(option, value, where)
         except SettingsError:
             continue
-    raise SettingsError(f"{where} is {value!r}; expected one of {', '.join(str(o) for o in options)}")
+    raise SettingsError(
+        f"{where} is {value!r}; expected {' or '.join(getattr(o, '__name__', str(o)) for o in options)}"
+    )
 
 
 def _tuple_of(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
