@@ -167,7 +167,7 @@ def _within(source: str, path: Path) -> str:
 
 def _command(evaluation: Evaluation) -> str | None:
     """Return the command line that makes this page again, if it is known what it was made from."""
-    file = evaluation.model.get("file")
+    file = evaluation.model.get("file", evaluation.model.get("name"))
     if not file or not evaluation.source:
         return None
     words = ["classicvision", "evaluate", _text(file), _text(evaluation.source), "--report", "report.html"]

@@ -141,6 +141,11 @@ def test_command_is_quoted_for_the_shell(evaluation):
     assert "classicvision evaluate 'my pets.cvmodel' 'held out' --report report.html" in text
 
 
+def test_command_takes_the_name_of_the_model_where_its_path_is_not_known():
+    page = evaluation_to_html(evaluate([case("a", "cat", "cat")], model={"name": "a.cvmodel"}, source="b"))
+    assert "classicvision evaluate a.cvmodel b --report report.html" in page
+
+
 def test_nested_model_facts_are_rows_of_a_table(evaluation):
     assert "<td>0.04</td>" in evaluation_to_html(evaluation)
     assert "recipe · extractor · contrast" in evaluation_to_html(evaluation)
