@@ -108,15 +108,15 @@ def test_an_image_too_large_for_the_memory_is_a_failure_with_that_name(photos):
 
 
 def test_any_number_of_workers_gives_the_same_bits(tmp_path, shared):
-    paths = sorted((shared / "data/scene15/coast").glob("*.jpg"))[:9]
+    paths = sorted((shared / "data/scene15/coast").glob("*.jpg"))[:6]
     written = []
-    for n_jobs in (1, 2, 3):
+    for n_jobs in (1, 3):
         store = Store(tmp_path / str(n_jobs))
         result = extract(paths, Sift(), store=store, n_jobs=n_jobs)
         blocks = {path.relative_to(store.folder): path.read_bytes() for path in store.folder.glob("??/*")}
         written.append((result.items.keys, blocks))
-    assert len(written[0][1]) == 9
-    assert written[0] == written[1] == written[2]
+    assert len(written[0][1]) == 6
+    assert written[0] == written[1]
 
 
 def test_local_features_come_back_from_the_store_as_they_were(tmp_path):
