@@ -1,5 +1,107 @@
-"""Classical computer vision: SIFT, visual words, image classification."""
+"""Classical computer vision: SIFT, visual words, image classification.
+
+The names below are resolved on first use (PEP 562), so importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from classicvision._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from classicvision import errors, workflows
+    from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
+    from classicvision.encoding.estimators import BagOfVisualWords
+    from classicvision.extraction import Extraction, Failure, Items, extract
+    from classicvision.features.local import LocalFeatures, root_sift
+    from classicvision.features.sift import Sift, SiftTrace, trace
+    from classicvision.folders import ImageFolder, find_images
+    from classicvision.images import Image, read_image, shrink, to_gray, write_image
+    from classicvision.models.classifier import Classifier, Prediction
+    from classicvision.models.recipe import RECIPES, Recipe, SvmSettings, load_recipe, recipe_to_toml
+    from classicvision.store import Store, default_cache_folder
+
+_MODULE_OF = {
+    "BagOfVisualWords": "encoding.estimators",
+    "BovwCodebook": "encoding.bovw",
+    "BovwSettings": "encoding.bovw",
+    "Classifier": "models.classifier",
+    "Extraction": "extraction",
+    "Failure": "extraction",
+    "Image": "images",
+    "ImageFolder": "folders",
+    "Items": "extraction",
+    "LocalFeatures": "features.local",
+    "Prediction": "models.classifier",
+    "RECIPES": "models.recipe",
+    "Recipe": "models.recipe",
+    "Sift": "features.sift",
+    "SiftTrace": "features.sift",
+    "Store": "store",
+    "SvmSettings": "models.recipe",
+    "default_cache_folder": "store",
+    "extract": "extraction",
+    "find_images": "folders",
+    "learn_bovw": "encoding.bovw",
+    "load_recipe": "models.recipe",
+    "read_image": "images",
+    "recipe_to_toml": "models.recipe",
+    "root_sift": "features.local",
+    "shrink": "images",
+    "to_gray": "images",
+    "trace": "features.sift",
+    "write_image": "images",
+}
+_MODULES = ("errors", "workflows")
+
+__all__ = [
+    "RECIPES",
+    "BagOfVisualWords",
+    "BovwCodebook",
+    "BovwSettings",
+    "Classifier",
+    "Extraction",
+    "Failure",
+    "Image",
+    "ImageFolder",
+    "Items",
+    "LocalFeatures",
+    "Prediction",
+    "Recipe",
+    "Sift",
+    "SiftTrace",
+    "Store",
+    "SvmSettings",
+    "__version__",
+    "default_cache_folder",
+    "errors",
+    "extract",
+    "find_images",
+    "learn_bovw",
+    "load_recipe",
+    "read_image",
+    "recipe_to_toml",
+    "root_sift",
+    "shrink",
+    "to_gray",
+    "trace",
+    "workflows",
+    "write_image",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _MODULE_OF:
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import pytest
+
+if TYPE_CHECKING:
+    from classicvision.workflows import Fit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -27,3 +31,35 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"needs real image sets in {folder}; name their folder in CLASSICVISION_SHARED")
     return folder
+
+
+@pytest.fixture(scope="session")
+def texture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of three drawn textures, eight images each, that is easy to learn."""
+    import numpy as np
+
+    from classicvision.images import write_image
+    from classicvision.synthetic import textures
+
+    root = tmp_path_factory.mktemp("textures") / "photos"
+    images, labels = textures(3, 8, size=96, rng=np.random.default_rng(0))
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (root / label).mkdir(parents=True, exist_ok=True)
+        write_image(root / label / f"{number:02}.png", image)
+    return root
+
+
+@pytest.fixture(scope="session")
+def fitted(texture_folder: Path) -> Fit:
+    """Return a classifier fitted on `texture_folder`."""
+    from classicvision import load_recipe, workflows
+
+    return workflows.fit(texture_folder, recipe=load_recipe("sift-bovw", ["encoder.n_words=30"]))
+
+
+@pytest.fixture(scope="session")
+def model_file(fitted: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of that classifier."""
+    path = tmp_path_factory.mktemp("model") / "textures.cvmodel"
+    fitted.classifier.save(path)
+    return path

@@ -1,0 +1,49 @@
+"""The protocol of scene and object benchmarks: seeded splits, and the mean over classes of their accuracies."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.models.classifier import library_versions
+
+
+def shared_data() -> Path:
+    """Return the folder of real image sets."""
+    folder = Path(os.environ.get("CLASSICVISION_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
+    if not folder.is_dir():
+        raise SystemExit(f"no image sets in {folder}; name their folder in CLASSICVISION_SHARED")
+    return folder
+
+
+def split_rows(labels: Sequence[str], n_train: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows to train on, `n_train` random ones of each class, and all other rows to test on."""
+    names = np.asarray(labels)
+    rng = np.random.default_rng(seed)
+    train = [rng.permutation(np.flatnonzero(names == name))[:n_train] for name in np.unique(names)]
+    rows = np.sort(np.concatenate(train))
+    return rows, np.setdiff1d(np.arange(len(names)), rows)
+
+
+def mean_per_class(true: Sequence[str], predicted: Sequence[str]) -> float:
+    """Return the mean over classes of the share of its images that were right."""
+    truth = np.asarray(true)
+    right = truth == np.asarray(predicted)
+    return float(np.mean([right[truth == name].mean() for name in np.unique(truth)]))
+
+
+def versions_line() -> str:
+    """Return the versions of the libraries, for a table's caption."""
+    return ", ".join(f"{name} {number}" for name, number in library_versions().items())
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every benchmark takes."""
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes")
+    parser.add_argument("--cache", type=Path, help="where features are kept; by default a temporary folder")
+    parser.add_argument("--json", type=Path, help="also write the result here")

@@ -1,0 +1,89 @@
+"""The command line: a thin door. Each command parses, calls one workflow, and renders what it returns.
+
+Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but
+some images could not be read, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from classicvision._version import __version__
+from classicvision.errors import ClassicVisionError, ClassicVisionWarning
+
+__all__ = ["main"]
+
+DONE, ERROR, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+
+# Command name to module; each module has a click command of the same name with `_command` behind it.
+COMMANDS = ("fit", "predict", "evaluate", "inspect", "show", "recipes")
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{name}"), f"{name}_command")
+        return command
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: classicvision fit FOLDER -o MODEL.cvmodel, one sub-folder of images a class.",
+)
+@click.version_option(__version__, prog_name="classicvision")
+def cli() -> None:
+    """Classical computer vision: SIFT, visual words, image classification."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave the process with its exit code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Return the exit code; the one place where exceptions become messages."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ClassicVisionWarning)
+        warnings.showwarning = _show_warning
+        try:
+            code = cli.main(arguments, prog_name="classicvision", standalone_mode=False)
+            sys.stdout.flush()
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except (KeyboardInterrupt, click.Abort):
+            return _say(
+                "Interrupted. What was finished is kept in the cache; run the same command to go on.", INTERRUPTED
+            )
+        except BrokenPipeError:
+            # The reader of our output left, as `head` does. Keep the interpreter from flushing into the void.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ERROR
+        except (ClassicVisionError, OSError) as error:
+            return _say(f"Error: {error}", ERROR)
+        except MemoryError:
+            return _say("Error: out of memory. Try --jobs 1, or smaller images (--set extractor.max_side=320).", ERROR)
+    return int(code or DONE)
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(message, err=True)
+    return code
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+    click.echo(f"Warning: {message}", err=True)

@@ -1,0 +1,86 @@
+"""``classicvision evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from classicvision.cli import options, render
+
+if TYPE_CHECKING:
+    from classicvision.benchmark.evaluation import Evaluation
+
+EXAMPLES = """\b
+Examples:
+  classicvision evaluate photos.cvmodel held-out/
+  classicvision evaluate photos.cvmodel held-out/ --report report.html
+  classicvision evaluate photos.cvmodel held-out/ --json > scores.json
+"""
+
+
+@click.command("evaluate", epilog=EXAMPLES, short_help="Try a model on images of known class.")
+@options.MODEL
+@click.argument("folder", type=click.Path(path_type=Path))
+@options.output_option(
+    "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with everything, pictures included."
+)
+@options.extraction_options
+@options.JSON
+def evaluate_command(
+    model: Path,
+    folder: Path,
+    report: Path | None,
+    jobs: int,
+    cache: Path | None,
+    no_cache: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Try MODEL on FOLDER, which holds one sub-folder of images for each class.
+
+    Use images that the model was not fitted on; images that it was fitted on are counted and pointed out.
+    """
+    from classicvision import workflows
+    from classicvision.report.evaluation import evaluation_to_dict, write_evaluation
+
+    store = options.open_store(cache, no_cache)
+    with render.progress_bar(quiet) as progress:
+        evaluation = workflows.evaluate(model, folder, store=store, n_jobs=jobs, progress=progress)
+    if report:
+        write_evaluation(report, evaluation)
+    if as_json:
+        render.print_json(evaluation_to_dict(evaluation))
+    else:
+        click.echo(_to_text(evaluation, report))
+    _warn_of_seen_images(evaluation)
+    return render.report_failures(evaluation.failures)
+
+
+def _to_text(evaluation: Evaluation, report: Path | None) -> str:
+    scores = evaluation.scores
+    rows: list[tuple[str, ...]] = [("class", "precision", "recall", "F1", "images")]
+    for i, label in enumerate(scores.classes):
+        measures = (scores.precision[i], scores.recall[i], scores.f1[i])
+        rows.append((label, *(f"{m:.3f}" if m == m else "-" for m in measures), str(scores.support[i])))
+    low, high = scores.accuracy_interval
+    class_low, class_high = scores.mean_per_class_interval
+    lines = [
+        render.table(rows, right=(1, 2, 3, 4)),
+        "",
+        f"Accuracy {render.percent(scores.accuracy)} (95 % interval {100 * low:.1f} to {100 * high:.1f}), "
+        f"mean per class {render.percent(scores.mean_per_class_accuracy)} "
+        f"({100 * class_low:.1f} to {100 * class_high:.1f}), {render.count(scores.n_images, 'image')}.",
+    ]
+    return "\n".join(lines + [f"Report: {report}"] * bool(report))
+
+
+def _warn_of_seen_images(evaluation: Evaluation) -> None:
+    seen = evaluation.model["seen_in_training"]
+    if seen:
+        click.echo(
+            f"Warning: the model was fitted on {seen} of these {evaluation.scores.n_images} images, byte for byte. "
+            "The accuracy says little about new ones.",
+            err=True,
+        )

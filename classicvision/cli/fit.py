@@ -1,0 +1,87 @@
+"""``classicvision fit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from classicvision.cli import options, render
+
+if TYPE_CHECKING:
+    from classicvision.workflows import Fit
+
+EXAMPLES = """\b
+Examples:
+  classicvision fit photos/ -o photos.cvmodel
+  classicvision fit photos/ -o photos.cvmodel --set encoder.n_words=300
+  classicvision fit photos/ -o photos.cvmodel --recipe mine.toml --seed 1 --json
+"""
+
+
+@click.command("fit", epilog=EXAMPLES, short_help="Fit a classifier on a folder of images.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@options.output_option("-o", "--output", suffixes=(".cvmodel",), text="The model file to write.")
+@options.recipe_options
+@options.extraction_options
+@options.JSON
+def fit_command(
+    folder: Path,
+    output: Path,
+    recipe: str,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    jobs: int,
+    cache: Path | None,
+    no_cache: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Fit a classifier on FOLDER, which holds one sub-folder of images for each class.
+
+    The accuracy that is printed is cross-validated: every image is judged by a model that has not seen it.
+    """
+    from classicvision import workflows
+
+    settings = options.read_recipe(recipe, overrides, seed)
+    store = options.open_store(cache, no_cache)
+    with render.progress_bar(quiet) as progress:
+        fitted = workflows.fit(folder, recipe=settings, store=store, n_jobs=jobs, progress=progress)
+    fitted.classifier.save(output)
+    if as_json:
+        render.print_json(_to_dict(fitted, output))
+    else:
+        click.echo(_to_text(fitted, output))
+    _report_contradictions(fitted)
+    return render.report_failures(fitted.failures)
+
+
+def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:
+    return {
+        "model": str(output),
+        "cost": fitted.classifier.head.cost,
+        **fitted.classifier.training,
+        "n_cached": fitted.n_cached,
+        "contradictions": [[str(path) for path in group] for group in fitted.contradictions],
+        "failures": render.failures_to_dicts(fitted.failures),
+    }
+
+
+def _to_text(fitted: Fit, output: Path) -> str:
+    training = fitted.classifier.training
+    checked = training["cross_validation"]
+    return (
+        f"Fitted on {render.count(training['n_images'], 'image')} of {len(training['images_per_class'])} classes.\n"
+        f"Cross-validated accuracy {render.percent(checked['accuracy'])} "
+        f"(deviation {render.percent(checked['accuracy_deviation'])} over {checked['folds']} folds), "
+        f"mean per class {render.percent(checked['mean_per_class_accuracy'])}.\n"
+        f"Saved {output} ({render.file_size(output.stat().st_size)})."
+    )
+
+
+def _report_contradictions(fitted: Fit) -> None:
+    if fitted.contradictions:
+        click.echo("Warning: the same image, byte for byte, lies under more than one class:", err=True)
+    for group in fitted.contradictions[: render.MAX_LISTED]:
+        click.echo("  " + " = ".join(map(str, group)), err=True)

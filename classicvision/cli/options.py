@@ -1,0 +1,112 @@
+"""Options that several commands share, and the checks that are made before any work begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from classicvision.models.recipe import Recipe
+    from classicvision.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MODEL = click.argument("model", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+
+
+def extraction_options(command: F) -> F:
+    """Add the options of every command that extracts features from many images."""
+    for option in (
+        click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+        click.option("--no-cache", is_flag=True, help="Keep nothing between runs."),
+        click.option(
+            "--cache",
+            type=click.Path(path_type=Path, file_okay=False),
+            metavar="DIR",
+            help="Where features are kept between runs; by default the user's cache folder.",
+        ),
+        click.option(
+            "-j",
+            "--jobs",
+            type=int,
+            default=-1,
+            show_default=True,
+            callback=_check_jobs,
+            help="Worker processes; -1 is all cores. The result is the same for any number.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def recipe_options(command: F) -> F:
+    """Add the options that choose and change a recipe."""
+    for option in (
+        click.option("--seed", type=click.IntRange(min=0), help="Replaces the recipe's seed."),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change one setting, e.g. encoder.n_words=200. May be repeated.",
+        ),
+        click.option(
+            "--recipe",
+            default="sift-bovw",
+            show_default=True,
+            metavar="NAME|FILE.toml",
+            help="What to do with the images; `classicvision recipes` lists the names.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def output_option(*names: str, suffixes: tuple[str, ...], required: bool = True, text: str) -> Callable[[F], F]:
+    """Make an option for a file to write; its folder and its ending are checked before any work begins."""
+
+    def check(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        if path.suffix.lower() not in suffixes:
+            raise click.BadParameter(f"{path} must end in {' or '.join(suffixes)}")
+        if path.is_dir():
+            raise click.BadParameter(f"{path} is a folder; name a file")
+        if not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"the folder {path.absolute().parent} does not exist; make it first")
+        if not os.access(path.absolute().parent, os.W_OK):
+            raise click.BadParameter(f"the folder {path.absolute().parent} cannot be written to")
+        return path
+
+    return click.option(*names, type=click.Path(path_type=Path), required=required, callback=check, help=text)
+
+
+def open_store(cache: Path | None, no_cache: bool) -> Store | None:
+    """Return the store that the options ask for."""
+    from classicvision.store import Store, default_cache_folder
+
+    if no_cache and cache:
+        raise click.UsageError("--cache and --no-cache exclude each other")
+    return None if no_cache else Store(cache or default_cache_folder())
+
+
+def read_recipe(recipe: str, overrides: tuple[str, ...], seed: int | None) -> Recipe:
+    """Return the recipe that the options ask for; a wrong one is wrong usage."""
+    from classicvision.errors import SettingsError
+    from classicvision.models.recipe import load_recipe
+
+    try:
+        return load_recipe(recipe, overrides, seed=seed)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _check_jobs(ctx: click.Context, parameter: click.Parameter, jobs: int) -> int:
+    if jobs == 0:
+        raise click.BadParameter("0 workers do nothing; give 1 or more, or -1 for all cores")
+    return jobs

@@ -1,0 +1,75 @@
+"""``classicvision predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from classicvision.cli import options, render
+
+if TYPE_CHECKING:
+    from classicvision.workflows import Predictions
+
+EXAMPLES = """\b
+Examples:
+  classicvision predict photos.cvmodel new.jpg
+  classicvision predict photos.cvmodel new.jpg more/ --json
+"""
+
+
+@click.command("predict", epilog=EXAMPLES, short_help="Predict the classes of images.")
+@options.MODEL
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.extraction_options
+@options.JSON
+def predict_command(
+    model: Path,
+    paths: tuple[Path, ...],
+    jobs: int,
+    cache: Path | None,
+    no_cache: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Predict the class of each image in PATHS: files, and folders searched through.
+
+    The margin is how far the best class leads the second best, in units of the classifier's margin. It is not a
+    probability.
+    """
+    from classicvision import workflows
+
+    store = options.open_store(cache, no_cache)
+    with render.progress_bar(quiet) as progress:
+        answers = workflows.predict(model, paths, store=store, n_jobs=jobs, progress=progress)
+    if as_json:
+        render.print_json(_to_dict(answers, model))
+    elif answers.paths:
+        click.echo(_to_text(answers))
+    return render.report_failures(answers.failures)
+
+
+def _to_dict(answers: Predictions, model: Path) -> dict[str, Any]:
+    return {
+        "model": str(model),
+        "predictions": [
+            {
+                "path": str(path),
+                "label": answer.label,
+                "margin": answer.margin,
+                "n_keypoints": answer.n_keypoints,
+                "note": answer.note,
+                "scores": answer.scores,
+            }
+            for path, answer in zip(answers.paths, answers.predictions, strict=True)
+        ],
+        "failures": render.failures_to_dicts(answers.failures),
+    }
+
+
+def _to_text(answers: Predictions) -> str:
+    rows = [("image", "class", "margin", "")]
+    for path, answer in zip(answers.paths, answers.predictions, strict=True):
+        rows.append((str(path), answer.label, f"{answer.margin:.2f}", answer.note))
+    return render.table(rows, right=(2,))

@@ -1,0 +1,60 @@
+"""The linear head: what is left of a support vector machine once it has learned. Plain arrays, no scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LinearHead"]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """One hyperplane a class (for two classes: one hyperplane, positive on the side of the second).
+
+    Attributes
+    ----------
+    classes : tuple of str
+        K labels, sorted.
+    weights : (K, D) float64, or (1, D) for two classes
+    bias : (K,) float64, or (1,)
+    cost : float
+        The C that it was learned with.
+    """
+
+    classes: tuple[str, ...]
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    cost: float
+
+    def __post_init__(self) -> None:
+        n = 1 if len(self.classes) == 2 else len(self.classes)
+        if len(self.classes) < 2 or self.weights.ndim != 2 or len(self.weights) != n or self.bias.shape != (n,):
+            raise ValueError(
+                f"weights {self.weights.shape} and bias {self.bias.shape} do not fit {len(self.classes)} classes"
+            )
+
+    def decide(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the signed distance of each code to each class's border, in units of the margin.
+
+        Parameters
+        ----------
+        codes : (N, D) array
+
+        Returns
+        -------
+        (N, K) float64
+            The largest of a row is the predicted class.
+        """
+        if codes.ndim != 2 or codes.shape[1] != self.weights.shape[1]:
+            raise ValueError(f"codes have shape {codes.shape}; this head needs (N, {self.weights.shape[1]})")
+        decision = codes.astype(np.float64) @ self.weights.T + self.bias
+        return np.hstack([-decision, decision]) if len(self.classes) == 2 else decision
+
+    def predict(self, codes: NDArray[Any]) -> NDArray[np.intp]:
+        """Return the index of the predicted class of each code, (N,); the first of equals."""
+        best: NDArray[np.intp] = np.argmax(self.decide(codes), axis=1)
+        return best

@@ -1,0 +1,6 @@
+"""Run the command line from a checkout: ``python cli.py fit photos/ -o photos.cvmodel``. Never installed."""
+
+from classicvision.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""The commands, in this process: what they print where, and their exit codes."""
+
+import json
+import shutil
+
+import pytest
+
+from classicvision import cli
+
+WORDS = ["--set", "encoder.n_words=30"]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLASSICVISION_CACHE", str(tmp_path / "default cache"))
+
+
+@pytest.fixture
+def run(capsys):
+    """Return a function that runs a command line and returns exit code, output and messages."""
+
+    def run(*words):
+        code = cli._run([str(word) for word in words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def photos(texture_folder, tmp_path):
+    return shutil.copytree(texture_folder, tmp_path / "photos")
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_has_examples_that_begin_with_the_command(name, run):
+    code, output, _ = run(name, "--help")
+    assert code == 0
+    examples = output.partition("Examples:")[2].strip().splitlines()
+    assert examples
+    assert all(line.strip().startswith(f"classicvision {name}") for line in examples)
+
+
+def test_the_group_lists_every_command(run):
+    code, output, _ = run("--help")
+    assert code == 0
+    assert all(f"\n  {name} " in output for name in cli.COMMANDS)
+
+
+def test_the_version_is_that_of_the_package(run):
+    assert run("--version")[1].split()[-1] == cli.__version__
+
+
+def test_fit_saves_a_model_and_tells_the_cross_validated_accuracy(run, texture_folder, tmp_path):
+    code, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--jobs", 1, *WORDS)
+    assert code == 0
+    assert "Cross-validated accuracy 100.0 %" in output
+    assert (tmp_path / "m.cvmodel").is_file()
+    assert (tmp_path / "default cache").is_dir()
+
+
+def test_fit_as_json_is_one_document(run, texture_folder, tmp_path):
+    code, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, "--json", "--no-cache", *WORDS)
+    assert code == 0
+    facts = json.loads(output)
+    assert facts["cross_validation"]["accuracy"] == 1.0
+    assert facts["n_images"] == 24
+    assert not (tmp_path / "default cache").exists()
+
+
+def test_a_broken_image_gives_exit_code_3_and_its_name(run, photos, tmp_path):
+    (photos / "texture-0" / "broken.jpg").write_text("nothing")
+    code, output, messages = run("fit", photos, "-o", tmp_path / "m.cvmodel", "-j", 1, *WORDS)
+    assert code == 3
+    assert "Saved" in output
+    assert "broken.jpg" in messages
+    assert "broken.jpg" not in output
+
+
+def test_an_image_under_two_labels_is_pointed_out(run, photos, tmp_path):
+    shutil.copy(photos / "texture-0" / "00.png", photos / "texture-1" / "copy.png")
+    code, _, messages = run("fit", photos, "-o", tmp_path / "m.cvmodel", "-j", 1, *WORDS)
+    assert code == 0
+    assert "under more than one class" in messages
+    assert "copy.png" in messages
+
+
+def test_a_failed_fit_leaves_the_earlier_model(run, tmp_path):
+    model = tmp_path / "m.cvmodel"
+    model.write_bytes(b"earlier")
+    (tmp_path / "empty").mkdir()
+    code, _, messages = run("fit", tmp_path / "empty", "-o", model)
+    assert code == 1
+    assert messages.startswith("Error: ")
+    assert model.read_bytes() == b"earlier"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-o", "m.zip"], "must end in .cvmodel"),
+        (["-o", "nowhere/m.cvmodel"], "does not exist; make it first"),
+        (["-o", "m.cvmodel", "--jobs", "0"], "0 workers"),
+        (["-o", "m.cvmodel", "--recipe", "best"], "no recipe is named 'best'"),
+        (["-o", "m.cvmodel", "--set", "encoder.words=3"], "unknown setting 'encoder.words'"),
+        (["-o", "m.cvmodel", "--seed", "-1"], "-1"),
+        (["-o", "m.cvmodel", "--cache", "c", "--no-cache"], "exclude each other"),
+        ([], "Missing option"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_with_the_reason(words, message, run, texture_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, output, messages = run("fit", texture_folder, *words)
+    assert (code, output) == (2, "")
+    assert message in messages
+
+
+def test_an_output_that_is_a_folder_is_wrong_usage(run, texture_folder, tmp_path):
+    (tmp_path / "m.cvmodel").mkdir()
+    assert run("fit", texture_folder, "-o", tmp_path / "m.cvmodel")[0] == 2
+
+
+def test_predict_prints_a_row_an_image(run, model_file, texture_folder):
+    code, output, _ = run("predict", model_file, texture_folder / "texture-1", "-j", 1)
+    header, *rows = output.splitlines()
+    assert code == 0
+    assert header.split() == ["image", "class", "margin"]
+    assert [row.split()[1] for row in rows] == ["texture-1"] * 8
+
+
+def test_predict_as_json_has_scores_and_failures(run, model_file, texture_folder, tmp_path):
+    (tmp_path / "broken.png").write_text("nothing")
+    photo = texture_folder / "texture-1" / "08.png"
+    code, output, _ = run("predict", model_file, photo, tmp_path / "broken.png", "--json", "-j", 1)
+    facts = json.loads(output)
+    assert code == 3
+    (answer,) = facts["predictions"]
+    assert answer["label"] == max(answer["scores"], key=answer["scores"].get) == "texture-1"
+    assert facts["failures"][0]["path"].endswith("broken.png")
+
+
+def test_predict_with_a_file_that_is_no_model_names_it(run, texture_folder, tmp_path):
+    (tmp_path / "fake.cvmodel").write_text("nothing")
+    code, output, messages = run("predict", tmp_path / "fake.cvmodel", texture_folder)
+    assert (code, output) == (1, "")
+    assert "fake.cvmodel" in messages
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_model_that_does_not_exist_is_an_error_that_names_it(command, run, texture_folder, tmp_path):
+    code, _, messages = run(command, tmp_path / "no.cvmodel", texture_folder)
+    assert code == 1
+    assert "no.cvmodel" in messages
+
+
+def test_evaluate_prints_a_table_and_warns_of_training_images(run, model_file, texture_folder):
+    code, output, messages = run("evaluate", model_file, texture_folder, "-j", 1)
+    assert code == 0
+    assert "Accuracy 100.0 %" in output
+    assert "fitted on 24 of these 24 images" in messages
+
+
+def test_evaluate_as_json_has_both_accuracies(run, model_file, texture_folder):
+    code, output, _ = run("evaluate", model_file, texture_folder, "--json", "-j", 1)
+    facts = json.loads(output)
+    assert code == 0
+    assert (facts["accuracy"], facts["mean_per_class_accuracy"]) == (1.0, 1.0)
+
+
+def test_evaluate_writes_a_page(run, model_file, texture_folder, tmp_path):
+    code, output, _ = run("evaluate", model_file, texture_folder, "--report", tmp_path / "r.html", "-j", 1)
+    assert code == 0
+    assert "r.html" in output
+    assert (tmp_path / "r.html").read_text("utf-8").lower().startswith("<!doctype html>")
+
+
+def test_inspect_prints_the_recipe(run, model_file):
+    code, output, _ = run("inspect", model_file)
+    assert code == 0
+    assert "n_words = 30" in output
+    assert "codebook/words" in output
+
+
+def test_inspect_as_json_has_the_manifest(run, model_file):
+    assert json.loads(run("inspect", model_file, "--json")[1])["kind"] == "classifier"
+
+
+def test_show_refuses_to_overwrite_the_photo(run, texture_folder):
+    photo = texture_folder / "texture-0" / "00.png"
+    before = photo.read_bytes()
+    code, _, messages = run("show", photo, "-o", photo)
+    assert code == 2
+    assert "the photo itself" in messages
+    assert photo.read_bytes() == before
+
+
+def test_show_of_a_broken_photo_writes_nothing(run, tmp_path):
+    (tmp_path / "broken.jpg").write_text("nothing")
+    code, _, messages = run("show", tmp_path / "broken.jpg", "-o", tmp_path / "s.png")
+    assert code == 1
+    assert "broken.jpg" in messages
+    assert not (tmp_path / "s.png").exists()
+
+
+def test_a_printed_recipe_can_be_given_back(run, texture_folder, tmp_path):
+    (tmp_path / "mine.toml").write_text(run("recipes", "sift-bovw")[1], "utf-8")
+    recipe = ["--recipe", tmp_path / "mine.toml", *WORDS]
+    assert run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, *recipe)[0] == 0
+
+
+def test_recipes_lists_the_names(run):
+    assert "sift-bovw" in run("recipes")[1].splitlines()
+    assert set(json.loads(run("recipes", "--json")[1])) == set(run("recipes")[1].splitlines())
+
+
+def test_an_unknown_command_is_wrong_usage(run):
+    assert run("fitt")[0] == 2
+
+
+def test_ctrl_c_is_exit_code_130_and_says_that_nothing_is_lost(run, texture_folder, tmp_path, monkeypatch):
+    from classicvision import workflows
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflows, "fit", interrupted)
+    code, _, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel")
+    assert code == 130
+    assert "Interrupted" in messages
+
+
+def test_running_out_of_memory_says_what_to_try(run, texture_folder, tmp_path, monkeypatch):
+    from classicvision import workflows
+
+    def exhausted(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(workflows, "fit", exhausted)
+    code, _, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel")
+    assert code == 1
+    assert "--jobs 1" in messages
+
+
+def test_an_unwritable_cache_is_an_error_with_the_remedy(run, texture_folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--cache", tmp_path / "file" / "cache")
+    assert code == 1
+    assert "--no-cache" in messages

@@ -1,0 +1,81 @@
+"""The command line as a process of its own: terminal, pipe, Ctrl-C."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "classicvision"]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch, checkout):
+    monkeypatch.setenv("CLASSICVISION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONPATH", str(checkout))
+
+
+def test_the_checkout_runner_is_the_same_command(checkout):
+    done = subprocess.run(
+        [sys.executable, checkout / "cli.py", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("classicvision")
+
+
+def test_a_terminal_sees_a_bar_with_count_and_rate(texture_folder, tmp_path):
+    terminal, its_end = pty.openpty()
+    words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--set", "encoder.n_words=30"]
+    with subprocess.Popen([*COMMAND, *words], stderr=its_end, stdout=subprocess.PIPE, text=True) as process:
+        os.close(its_end)
+        seen = b""
+        while True:
+            try:
+                part = os.read(terminal, 4096)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            seen += part
+        output = process.communicate()[0]
+    os.close(terminal)
+    assert process.returncode == 0
+    assert b"24/24" in seen
+    assert b"/s" in seen
+    assert "Saved" in output
+
+
+def test_a_pipe_sees_no_bar(texture_folder, model_file):
+    done = subprocess.run(
+        [*COMMAND, "predict", model_file, texture_folder, "-j", "1"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(model_file):
+    done = subprocess.run(
+        f'"{sys.executable}" -m classicvision inspect "{model_file}" --json | head -c 1',
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_during_a_fit_ends_it_with_130_and_the_next_run_goes_on(texture_folder, tmp_path):
+    words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--set", "extractor.engine=reference"]
+    process = subprocess.Popen([*COMMAND, *words, "--set", "encoder.n_words=30"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(list((tmp_path / "cache").glob("??/*.block"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted" in messages
+    assert not (tmp_path / "m.cvmodel").exists()
+    kept = len(list((tmp_path / "cache").glob("??/*.block")))
+    assert 3 <= kept < 24
+    again = subprocess.run(
+        [*COMMAND, *words, "--set", "encoder.n_words=30", "--json"], capture_output=True, text=True, check=True
+    )
+    assert f'"n_cached": {kept}' in again.stdout

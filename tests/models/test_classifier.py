@@ -1,0 +1,141 @@
+"""The classifier: predicting, saving, loading, and noticing drift."""
+
+import dataclasses
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from classicvision.archive import read_archive, write_archive
+from classicvision.errors import ArchiveError, ExtractorDriftWarning
+from classicvision.extraction import extract
+from classicvision.features.local import LocalFeatures
+from classicvision.folders import find_images
+from classicvision.models.classifier import NO_KEYPOINTS, Classifier, Prediction, _share_moved
+from classicvision.models.recipe import Recipe
+
+
+def one_keypoint(x):
+    return LocalFeatures(np.array([[x, 0.0]]), np.ones(1), np.zeros(1), np.ones(1), np.zeros((1, 128)), (9, 9))
+
+
+def test_the_margin_is_the_lead_over_the_second_best():
+    assert Prediction("a", {"a": 1.0, "b": -0.5, "c": 0.25}, n_keypoints=3).margin == 0.75
+
+
+def test_an_image_without_keypoints_gets_an_answer_that_says_so(fitted):
+    (answer,) = fitted.classifier.predict([LocalFeatures.empty((10, 10))])
+    assert answer.note == NO_KEYPOINTS
+    assert answer.label in fitted.classifier.head.classes
+    assert list(answer.scores.values()) == fitted.classifier.head.bias.tolist()
+
+
+def test_the_label_is_the_class_of_the_largest_score(fitted, texture_folder):
+    items = extract(find_images([texture_folder]), fitted.classifier.recipe.extractor).items
+    for answer in fitted.classifier.predict(items):
+        assert answer.label == max(answer.scores, key=answer.scores.get)
+        assert answer.note == ""
+
+
+def test_a_loaded_classifier_equals_the_saved_one(fitted, model_file, texture_folder):
+    loaded = Classifier.load(model_file)
+    items = extract(find_images([texture_folder])[:3], fitted.classifier.recipe.extractor).items
+    for ours, theirs in zip(loaded.predict(items), fitted.classifier.predict(items), strict=True):
+        assert ours.scores == theirs.scores
+    assert loaded.recipe == fitted.classifier.recipe
+    assert loaded.training == fitted.classifier.training
+    assert loaded.versions == fitted.classifier.versions
+    assert_array_equal(loaded.image_keys, fitted.classifier.image_keys)
+
+
+def test_saving_twice_gives_the_same_bytes(fitted, model_file, tmp_path):
+    fitted.classifier.save(tmp_path / "again.cvmodel")
+    assert (tmp_path / "again.cvmodel").read_bytes() == model_file.read_bytes()
+
+
+def test_training_images_are_recognised_by_their_content(fitted, texture_folder):
+    paths = find_images([texture_folder])[:2]
+    keys = extract(paths, fitted.classifier.recipe.extractor).items.keys
+    assert_array_equal(fitted.classifier.trained_on([*keys, "0" * 64]), [True, True, False])
+
+
+def test_predicting_loads_no_scikit_learn(model_file, texture_folder):
+    code = (
+        "import sys; from classicvision import workflows;"
+        f"workflows.predict({str(model_file)!r}, [{str(texture_folder / 'texture-0')!r}]);"
+        "sys.exit('sklearn' in sys.modules or 'matplotlib' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_extractor_that_sees_the_same_raises_no_warning(model_file):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Classifier.load(model_file)
+
+
+def test_an_extractor_that_sees_otherwise_is_warned_of(model_file, tmp_path):
+    archive = read_archive(model_file)
+    arrays = {**archive.arrays, "canary/xy": archive.arrays["canary/xy"] + np.float32(0.5)}
+    write_archive(tmp_path / "drifted.cvmodel", own_part(archive.manifest), arrays)
+    with pytest.warns(ExtractorDriftWarning, match="100%.*fit again"):
+        Classifier.load(tmp_path / "drifted.cvmodel")
+
+
+def test_the_share_of_moved_keypoints_is_that_of_the_worse_side():
+    none = LocalFeatures.empty((9, 9))
+    two = dataclasses.replace(
+        none, **{name: np.concatenate([getattr(one_keypoint(x), name) for x in (1, 5)]) for name in none._COLUMNS}
+    )
+    assert _share_moved(one_keypoint(1.0), one_keypoint(1.001)) == 0
+    assert _share_moved(one_keypoint(1.0), one_keypoint(1.1)) == 1
+    assert _share_moved(one_keypoint(1.0), two) == 0.5
+    assert _share_moved(none, none) == 0
+    assert _share_moved(none, two) == 1
+
+
+def own_part(manifest):
+    """Return what the classifier wrote into the manifest, without what the archive adds."""
+    return {key: manifest[key] for key in ("kind", "recipe", "classes", "cost", "training", "versions")}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "index"}, "kind is 'index'"),
+        ({"recipe": {"extractor": {"kind": "surf"}}}, "surf"),
+        ({"recipe": {"encoder": {"n_word": 3}}}, "n_word"),
+        ({"classes": ["a", "b"]}, "do not fit 2 classes"),
+        ({"cost": "much"}, "not a classifier"),
+    ],
+)
+def test_a_well_formed_archive_that_is_no_classifier_is_refused(change, words, model_file, tmp_path):
+    archive = read_archive(model_file)
+    write_archive(tmp_path / "other.cvmodel", own_part(archive.manifest) | change, archive.arrays)
+    with pytest.raises(ArchiveError, match=words) as caught:
+        Classifier.load(tmp_path / "other.cvmodel")
+    assert "other.cvmodel" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["head/weights", "codebook/words", "training/image_keys", "canary/xy"])
+def test_an_archive_that_lacks_an_array_is_refused(name, model_file, tmp_path):
+    archive = read_archive(model_file)
+    arrays = {key: array for key, array in archive.arrays.items() if key != name}
+    write_archive(tmp_path / "other.cvmodel", own_part(archive.manifest), arrays)
+    with pytest.raises(ArchiveError, match="not a classifier"):
+        Classifier.load(tmp_path / "other.cvmodel")
+
+
+def test_a_head_of_another_width_than_the_codebook_is_refused(model_file, tmp_path):
+    archive = read_archive(model_file)
+    arrays = {**archive.arrays, "head/weights": archive.arrays["head/weights"][:, :-1]}
+    write_archive(tmp_path / "other.cvmodel", own_part(archive.manifest), arrays)
+    with pytest.raises(ArchiveError, match="29 numbers, the codebook gives 30"):
+        Classifier.load(tmp_path / "other.cvmodel")
+
+
+def test_the_default_recipe_needs_no_arguments():
+    assert Recipe().encoder.n_words == 1000

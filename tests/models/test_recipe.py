@@ -1,0 +1,78 @@
+"""Recipes, by name and as TOML."""
+
+import pytest
+
+from classicvision import config
+from classicvision.errors import SettingsError
+from classicvision.models.recipe import RECIPES, Recipe, SvmSettings, load_recipe, recipe_to_toml
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_named_recipe_comes_back_from_toml(name, tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text(recipe_to_toml(RECIPES[name]), "utf-8")
+    assert load_recipe(str(file)) == RECIPES[name]
+
+
+def test_a_value_is_replaced_where_its_dotted_name_says():
+    recipe = load_recipe("sift-bovw", ["extractor.contrast=0.03", "encoder.n_words=50"])
+    assert (recipe.extractor.contrast, recipe.encoder.n_words) == (0.03, 50)
+
+
+def test_the_last_of_two_replacements_counts():
+    assert load_recipe("sift-bovw", ["encoder.n_words=50", "encoder.n_words=60"]).encoder.n_words == 60
+
+
+def test_a_seed_replaces_that_of_the_recipe():
+    assert load_recipe("sift-bovw", seed=7).seed == 7
+    assert load_recipe("sift-bovw").seed == 0
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("extractor.contrst=0.03", "did you mean 'extractor.contrast'"),
+        ("extractor.contrast=high", "extractor.contrast is 'high'; expected float"),
+        ("extractor.kind=surf", "'surf'"),
+        ("classifier.folds=1", "folds is 1"),
+        ("classifier.costs=[]", "costs"),
+        ("classifier.costs=[0.0]", "costs"),
+        ("seed=-1", "seed is -1"),
+        ("encoder.n_words", "key=value"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value(assignment, words):
+    with pytest.raises(SettingsError, match=words.replace("[", r"\[")):
+        load_recipe("sift-bovw", [assignment])
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(SettingsError, match=r"'sift-bow'.*sift-bovw"):
+        load_recipe("sift-bow")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"seed = ", "invalid|Invalid"), (b"sed = 1", "unknown setting 'sed'"), (b"\xff\xfe", "UTF-8")],
+)
+def test_a_broken_file_is_named(content, words, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=rf"mine\.toml.*({words})"):
+        load_recipe(str(file))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"nowhere\.toml.*cannot be read"):
+        load_recipe(str(tmp_path / "nowhere.toml"))
+
+
+def test_a_change_of_any_part_changes_the_fingerprint():
+    known = {config.fingerprint(Recipe())}
+    for assignment in ("extractor.sigma=1.7", "encoder.n_words=999", "classifier.folds=3", "seed=1"):
+        known.add(config.fingerprint(load_recipe("sift-bovw", ["extractor.max_side=640", assignment])))
+    assert len(known) == 5
+
+
+def test_costs_of_the_classifier_are_a_tuple_of_floats():
+    assert config.from_dict(SvmSettings, {"costs": [1, 10]}).costs == (1.0, 10.0)

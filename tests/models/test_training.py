@@ -1,0 +1,187 @@
+"""Learning, and the honesty of its estimate."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from classicvision.encoding.bovw import BovwSettings
+from classicvision.errors import NotEnoughDataError
+from classicvision.extraction import Items
+from classicvision.features.local import LocalFeatures
+from classicvision.models import training
+from classicvision.models.recipe import Recipe, SvmSettings
+from classicvision.models.training import _choose_cost, split_folds, train
+from classicvision.store import Store
+
+RECIPE = Recipe(
+    encoder=BovwSettings(n_words=8, n_samples=2000), classifier=SvmSettings(costs=(1.0, 10.0), folds=3), seed=3
+)
+
+
+def keys_of(n):
+    return [f"{i:064x}" for i in range(n)]
+
+
+def features_around(centre, n, rng):
+    """Return n keypoints whose descriptors scatter around one of a class."""
+    descriptors = np.clip(centre + rng.integers(-20, 21, (n, 128)), 0, 255).astype(np.uint8)
+    return LocalFeatures(rng.random((n, 2)), np.ones(n), np.zeros(n), np.ones(n), descriptors, (10, 10))
+
+
+@pytest.fixture
+def problem(tmp_path):
+    """Return items of two classes, ten images each, and their labels."""
+    rng = np.random.default_rng(0)
+    centres = rng.integers(0, 256, (2, 128))
+    store, keys, labels = Store(tmp_path / "items"), keys_of(20), ["x"] * 10 + ["y"] * 10
+    for key, label in zip(keys, labels, strict=True):
+        store.put(key, features_around(centres["xy".index(label)], 12, rng).to_arrays())
+    return Items(store, tuple(keys)), labels
+
+
+def test_each_fold_has_its_share_of_each_class():
+    y = np.array([0] * 10 + [1] * 5)
+    folds = split_folds(y, keys_of(15), ["a", "b"], 5, seed=0)
+    assert_array_equal(np.bincount(folds[:10]), [2] * 5)
+    assert_array_equal(np.bincount(folds[10:]), [1] * 5)
+
+
+def test_copies_of_an_image_share_a_fold():
+    keys = [*keys_of(10), *keys_of(10)]
+    folds = split_folds(np.tile([0, 1], 10), keys, ["a", "b"], 5, seed=0)
+    assert_array_equal(folds[:10], folds[10:])
+
+
+def test_copies_with_contradictory_labels_share_a_fold_too():
+    y = np.array([0, 0, 0, 1, 1, 1])
+    keys = keys_of(6)
+    keys[3] = keys[0]
+    folds = split_folds(y, keys, ["a", "b"], 2, seed=0)
+    assert folds[3] == folds[0]
+
+
+def test_a_small_class_lowers_the_number_of_folds():
+    assert split_folds(np.array([0] * 10 + [1] * 3), keys_of(13), ["a", "b"], 5, seed=0).max() == 2
+
+
+def test_another_seed_shuffles_otherwise():
+    y = np.repeat([0, 1], 20)
+    first, again, other = (split_folds(y, keys_of(40), ["a", "b"], 5, seed=s) for s in (0, 0, 1))
+    assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_a_class_of_copies_of_one_image_is_too_small():
+    keys = [*keys_of(3), "f" * 64, "f" * 64]
+    with pytest.raises(NotEnoughDataError, match=r"'b' has 1 different"):
+        split_folds(np.array([0, 0, 0, 1, 1]), keys, ["a", "b"], 5, seed=0)
+
+
+def test_one_class_is_not_enough():
+    with pytest.raises(NotEnoughDataError, match="at least 2"):
+        split_folds(np.zeros(4, np.intp), keys_of(4), ["a"], 2, seed=0)
+
+
+def test_each_fold_is_predicted_with_the_cost_that_was_best_on_the_others():
+    y = np.array([0, 0, 1, 1])
+    folds = np.array([0, 0, 1, 1])
+    predicted = np.array([[0, 0, 0, 0], [1, 1, 1, 1]])  # cost 1 is right on fold 0 alone, cost 10 on fold 1 alone
+    found = _choose_cost(predicted, y, folds, SvmSettings(costs=(1.0, 10.0)))
+    assert_array_equal(found.predicted, [1, 1, 0, 0])  # for fold 0, fold 1 chose cost 10; and the other way round
+    assert_array_equal(found.fold_accuracy, [0, 0])
+    assert found.mean_per_class_accuracy == 0
+
+
+def test_of_equally_good_costs_the_smallest_is_chosen():
+    predicted = np.zeros((3, 4), np.intp)
+    found = _choose_cost(predicted, np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), SvmSettings(costs=(10.0, 0.1, 1.0)))
+    assert found.cost == 0.1
+
+
+def test_mean_per_class_accuracy_weighs_classes_alike():
+    y = np.array([0, 0, 0, 1])
+    found = _choose_cost(np.array([[0, 0, 0, 0]]), y, np.array([0, 1, 0, 1]), SvmSettings(costs=(1.0,)))
+    assert found.mean_per_class_accuracy == 0.5
+
+
+def test_the_words_of_a_fold_are_learned_without_its_images(problem, monkeypatch):
+    items, labels = problem
+    seen = []
+
+    def spy(chosen, settings, rng):
+        seen.append(set(chosen.keys))
+        return learn(chosen, settings, rng)
+
+    learn = training.learn_bovw
+    monkeypatch.setattr(training, "learn_bovw", spy)
+    train(items, labels, RECIPE)
+    folds = split_folds(np.repeat([0, 1], 10), items.keys, ["x", "y"], 3, RECIPE.seed)
+    for fold, keys in enumerate(seen[:3]):
+        assert keys == {key for key, its_fold in zip(items.keys, folds, strict=True) if its_fold != fold}
+    assert seen[3] == set(items.keys)
+
+
+def test_a_head_is_never_fitted_on_the_images_it_is_judged_by(problem, monkeypatch):
+    items, labels = problem
+    sizes = []
+    fit = training._fit_head
+    monkeypatch.setattr(training, "_fit_head", lambda codes, y, *rest: sizes.append(len(y)) or fit(codes, y, *rest))
+    train(items, labels, RECIPE)
+    assert max(sizes[:-1]) < len(items)
+    assert sizes[-1] == len(items)
+
+
+def test_two_clear_classes_are_learned(problem):
+    learned = train(*problem, RECIPE)
+    assert learned.validation.mean_per_class_accuracy == 1.0
+    assert learned.head.classes == ("x", "y")
+
+
+def test_random_labels_are_no_better_than_chance(problem):
+    items, labels = problem
+    shuffled = np.random.default_rng(1).permutation(labels).tolist()
+    assert train(items, shuffled, RECIPE).validation.mean_per_class_accuracy < 0.75
+
+
+def test_threads_and_store_change_no_bit(problem, tmp_path):
+    plain = train(*problem, RECIPE)
+    threads = train(*problem, RECIPE, n_jobs=2)
+    stored = [train(*problem, RECIPE, store=Store(tmp_path / "codes")) for _ in range(2)]
+    for other in (threads, *stored):
+        assert_array_equal(other.head.weights, plain.head.weights)
+        assert_array_equal(other.codebook.words, plain.codebook.words)
+        assert_array_equal(other.validation.predicted, plain.validation.predicted)
+
+
+def test_what_the_store_knows_is_not_learned_again(problem, tmp_path, monkeypatch):
+    store = Store(tmp_path / "codes")
+    train(*problem, RECIPE, store=store)
+    monkeypatch.setattr(training, "learn_bovw", lambda *_: pytest.fail("learned again"))
+    train(*problem, RECIPE, store=store)
+
+
+def test_other_images_are_not_answered_from_the_store(problem, tmp_path):
+    store = Store(tmp_path / "codes")
+    items, labels = problem
+    first = train(items, labels, RECIPE, store=store)
+    rows = np.r_[0:9, 10:19]
+    other = train(items[rows], [labels[row] for row in rows], RECIPE, store=store)
+    assert (first.codebook.words != other.codebook.words).any()
+
+
+def test_progress_counts_the_folds_and_the_last_model(problem):
+    told = []
+    train(*problem, RECIPE, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_balanced_classes_help_the_rare_one():
+    rng = np.random.default_rng(0)
+    codes = np.r_[rng.normal(0, 1, (90, 2)), rng.normal(1, 1, (10, 2))].astype(np.float32)
+    y = np.repeat([0, 1], [90, 10])
+    recall = {}
+    for balanced in (False, True):
+        recipe = Recipe(classifier=SvmSettings(balanced=balanced))
+        head = training._fit_head(codes, y, np.array(["a", "b"]), 1.0, recipe)
+        recall[balanced] = (head.predict(codes)[y == 1] == 1).mean()
+    assert recall[True] > recall[False] + 0.3

@@ -1,0 +1,142 @@
+"""The verbs, on small folders."""
+
+import shutil
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from classicvision import load_recipe, workflows
+from classicvision.errors import ImageReadError, NotEnoughDataError, SettingsError
+from classicvision.folders import find_images
+from classicvision.images import write_image
+from classicvision.store import Store
+
+RECIPE = load_recipe("sift-bovw", ["encoder.n_words=30"])
+
+
+@pytest.fixture
+def photos(texture_folder, tmp_path):
+    """Return a copy of the texture folder that a test may spoil."""
+    return shutil.copytree(texture_folder, tmp_path / "photos")
+
+
+def test_fit_learns_easy_textures(fitted):
+    assert fitted.validation.mean_per_class_accuracy == 1.0
+    assert fitted.failures == ()
+    assert fitted.classifier.training["images_per_class"] == {"texture-0": 8, "texture-1": 8, "texture-2": 8}
+    assert fitted.classifier.training["folder"] == "photos"
+
+
+def test_any_number_of_workers_gives_the_same_file(texture_folder, model_file, tmp_path):
+    workflows.fit(texture_folder, recipe=RECIPE, n_jobs=2).classifier.save(tmp_path / "two.cvmodel")
+    assert (tmp_path / "two.cvmodel").read_bytes() == model_file.read_bytes()
+
+
+def test_a_warm_fit_equals_a_cold_one_and_extracts_nothing(texture_folder, model_file, tmp_path):
+    store = Store(tmp_path / "cache")
+    cold = workflows.fit(texture_folder, recipe=RECIPE, store=store)
+    warm = workflows.fit(texture_folder, recipe=RECIPE, store=store)
+    assert (cold.n_cached, warm.n_cached) == (0, 24)
+    warm.classifier.save(tmp_path / "warm.cvmodel")
+    assert (tmp_path / "warm.cvmodel").read_bytes() == model_file.read_bytes()
+
+
+def test_a_broken_image_is_left_out_and_listed(photos):
+    (photos / "texture-1" / "broken.jpg").write_text("not a picture")
+    fitted = workflows.fit(photos, recipe=RECIPE)
+    (failure,) = fitted.failures
+    assert failure.path.name == "broken.jpg"
+    assert fitted.classifier.training["n_unreadable"] == 1
+    assert fitted.classifier.training["n_images"] == 24
+
+
+def test_a_class_of_broken_images_is_an_error_that_names_one(photos):
+    (photos / "texture-9").mkdir()
+    (photos / "texture-9" / "broken.jpg").write_text("not a picture")
+    with pytest.raises(NotEnoughDataError, match=r"'texture-9'.*broken\.jpg"):
+        workflows.fit(photos, recipe=RECIPE)
+
+
+def test_one_image_under_two_labels_is_pointed_out(photos):
+    first, second = photos / "texture-0" / "00.png", photos / "texture-1" / "copy.png"
+    shutil.copy(first, second)
+    shutil.copy(first, photos / "texture-0" / "same label.png")
+    (group,) = workflows.fit(photos, recipe=RECIPE).contradictions
+    assert {path.name for path in group} == {"00.png", "copy.png", "same label.png"}
+
+
+def test_copies_under_one_label_contradict_nothing(photos):
+    shutil.copy(photos / "texture-0" / "00.png", photos / "texture-0" / "copy.png")
+    assert workflows.fit(photos, recipe=RECIPE).contradictions == ()
+
+
+def test_images_without_keypoints_take_part(photos):
+    for label in ("texture-0", "texture-1"):
+        write_image(photos / label / "blank.png", np.full((50, 50, 3), 128 + len(label), np.uint8))
+    assert workflows.fit(photos, recipe=RECIPE).classifier.training["n_images"] == 26
+
+
+def test_too_few_keypoints_for_the_words_is_an_error_with_the_remedy(texture_folder):
+    recipe = load_recipe("sift-bovw", ["encoder.n_words=100000"])
+    with pytest.raises(NotEnoughDataError, match=r"100000.*n_words"):
+        workflows.fit(texture_folder, recipe=recipe)
+
+
+def test_predict_answers_files_and_folders(model_file, texture_folder):
+    answers = workflows.predict(model_file, [texture_folder / "texture-2", texture_folder / "texture-0" / "00.png"])
+    assert_array_equal([path.parent.name for path in answers.paths], [answer.label for answer in answers.predictions])
+    assert len(answers.paths) == 9
+
+
+def test_predict_lists_what_it_cannot_read(model_file, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"")
+    answers = workflows.predict(model_file, [tmp_path / "broken.png"])
+    assert answers.paths == answers.predictions == ()
+    assert answers.failures[0].path == tmp_path / "broken.png"
+
+
+def test_predict_refuses_a_path_that_does_not_exist(model_file, tmp_path):
+    with pytest.raises(ImageReadError, match="nowhere"):
+        workflows.predict(model_file, [tmp_path / "nowhere"])
+
+
+def test_evaluate_scores_each_image_and_counts_those_it_was_fitted_on(model_file, photos):
+    write_image(photos / "texture-0" / "new.png", np.full((60, 60, 3), 77, np.uint8))
+    evaluation = workflows.evaluate(model_file, photos)
+    assert evaluation.scores.n_images == 25
+    assert evaluation.model["seen_in_training"] == 24
+    assert sum(case.right for case in evaluation.cases) / 25 == evaluation.scores.accuracy
+
+
+def test_evaluate_accepts_some_of_the_classes(model_file, photos):
+    shutil.rmtree(photos / "texture-0")
+    shutil.rmtree(photos / "texture-1")
+    evaluation = workflows.evaluate(model_file, photos)
+    assert evaluation.scores.classes == ("texture-0", "texture-1", "texture-2")
+    assert evaluation.scores.mean_per_class_accuracy == 1.0
+
+
+def test_evaluate_refuses_a_class_that_the_model_does_not_know(model_file, photos):
+    (photos / "texture-2").rename(photos / "bricks")
+    with pytest.raises(SettingsError, match=r"bricks.*It knows texture-0"):
+        workflows.evaluate(model_file, photos)
+
+
+def test_inspect_tells_the_recipe_and_the_arrays(model_file):
+    facts = workflows.inspect(model_file)
+    assert facts["recipe"]["encoder"]["n_words"] == 30
+    assert facts["arrays"]["codebook/words"] == {"shape": [30, 128], "dtype": "float32"}
+    assert facts["bytes"] == model_file.stat().st_size
+
+
+def test_progress_names_both_stages(texture_folder):
+    told = set()
+    workflows.fit(texture_folder, recipe=RECIPE, progress=lambda stage, done, total: told.add((stage, total)))
+    assert told == {("images", 24), ("folds", 6)}
+
+
+def test_show_draws_a_sheet_and_counts_the_keypoints(texture_folder, tmp_path):
+    photo = find_images([texture_folder])[0]
+    assert workflows.show(photo, tmp_path / "stages.png") > 10
+    assert (tmp_path / "stages.png").read_bytes().startswith(b"\x89PNG")
