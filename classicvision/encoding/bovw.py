@@ -42,7 +42,7 @@ class BovwSettings:
     version: ClassVar[int] = 1
 
     n_words: int = 1000  # size of the vocabulary
-    n_samples: int = 100_000  # descriptors to learn it from; 128 bytes each, and 1 kB while learning
+    n_samples: int = 100_000  # descriptors to learn it from; 128 bytes each, 1.5 kB while learning
     assignment: Literal["hard", "soft"] = "hard"  # one vote for the nearest word, or shared (Philbin et al. 2008)
     n_neighbors: int = 3  # words that share a soft vote
     softness: float = 0.15  # sigma of a soft vote exp(-d^2 / (2 sigma^2)), for descriptors of length 1
