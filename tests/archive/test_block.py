@@ -157,3 +157,8 @@ def test_what_a_block_cannot_hold_is_refused_by_name(name, array, words):
     with pytest.raises(ArchiveError) as caught:
         pack_arrays({name: array})
     assert words in str(caught.value)
+
+
+def test_a_block_longer_than_its_arrays_is_refused_though_its_checksum_is_true():
+    with pytest.raises(ArchiveError, match="has 164 bytes; its header describes 100"):
+        unpack_arrays(block_that_says([["a", "<f4", [16]]], n_values=128))

@@ -1,0 +1,204 @@
+"""The layers of the architecture, held by reading the source: who may import whom, and where the big libraries live."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = "classicvision"
+
+# From the top down. A module imports from lower rows, or from its own package; names in one row do not know each other.
+# A name may stand here before its module exists; a module that stands nowhere is an error.
+LAYERS = (
+    {"__init__", "__main__", "cli"},
+    {"workflows"},
+    {"report"},
+    {"benchmark"},
+    {"models", "retrieval", "viz"},
+    {"encoding", "matching"},
+    {"extraction"},
+    {"features", "backbone"},
+    {"folders", "store", "synthetic"},
+    {"images", "workers"},
+    {"archive", "config", "decoding", "_native"},
+    {"files"},
+    {"errors", "_version"},
+)
+
+# `python -m classicvision` is the same door.
+SAME_ROW = {("__main__", "cli")}
+
+# Where a library may be imported; anything below a named package is meant too.
+HOMES = {
+    "click": {"cli"},
+    "cv2": {"images", "synthetic", "features", "matching.geometry", "viz"},
+    "jinja2": {"report", "viz"},
+    "matplotlib": {"report", "viz"},
+    "onnxruntime": {"backbone"},
+    "sklearn": {"encoding.estimators", "encoding.vocabulary", "models.training"},
+    "pickle": set(),
+    "dill": set(),
+    "cloudpickle": set(),
+    "shelve": set(),
+    "marshal": set(),
+}
+
+# Libraries that cost too much to load with a module: only inside functions, but for the modules named.
+INSIDE_FUNCTIONS = {"sklearn": {"encoding.estimators"}, "matplotlib": set(), "onnxruntime": set()}
+
+# Where a function may be called, by its full name.
+CALLS = {
+    "print": {"cli"},
+    "eval": set(),
+    "exec": set(),
+    "numpy.load": {"archive"},
+    "numpy.save": {"archive"},
+    "joblib.load": set(),
+    "joblib.dump": set(),
+    "cv2.imread": set(),
+    "cv2.imwrite": set(),
+}
+
+# These never touch the disk.
+NO_DISK = {"features", "encoding", "matching"}
+DISK = {"glob", "io", "os", "pathlib", "shutil", "tempfile"}
+
+
+def within(module: str, places: set[str]) -> bool:
+    return any(module == place or module.startswith(f"{place}.") for place in places)
+
+
+def imports(tree: ast.Module, package: str) -> Iterator[tuple[str, bool]]:
+    """Yield the full name of everything imported, and whether that happens inside a function or for types only."""
+    later = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"))
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in later) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            origin = ".".join([*above, *filter(None, [node.module])])
+            yield from ((f"{origin}.{alias.name}", id(node) in later) for alias in node.names)
+
+
+def calls(tree: ast.Module) -> Iterator[str]:
+    """Yield the full name of everything called, with the names that imports gave resolved."""
+    known = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            known |= {alias.asname: alias.name for alias in node.names if alias.asname}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            known |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            first, *rest = ast.unparse(node.func).split(".")
+            yield ".".join([known.get(first, first), *rest])
+
+
+def row_of(unit: str) -> int | None:
+    return next((row for row, units in enumerate(LAYERS) if unit in units), None)
+
+
+def faults_of_import(module: str, name: str, later: bool, units: set[str]) -> Iterator[str]:
+    top = name.split(".")[0]
+    here = module.split(".")[0]
+    if top == PACKAGE:
+        there = name.split(".")[1] if name.count(".") else "__init__"
+        if there not in units and row_of(there) is None:  # `from classicvision import LocalFeatures`
+            there = "__init__"
+        row, other = row_of(here), row_of(there)
+        if row is not None and other is not None and here != there and other <= row and (here, there) not in SAME_ROW:
+            yield f"{module} imports {there}, which is not in a layer below"
+        return
+    if top in HOMES and not within(module, HOMES[top]):
+        yield f"{module} imports {top}"
+    if top in INSIDE_FUNCTIONS and not later and not within(module, INSIDE_FUNCTIONS[top]):
+        yield f"{module} imports {top} outside a function"
+    if top in DISK and here in NO_DISK:
+        yield f"{module} imports {top}, and {here} never touches the disk"
+
+
+def faults(folder: Path) -> list[str]:
+    """Return everything in a package folder that breaks the rules above."""
+    paths = sorted(folder.rglob("*.py"))
+    modules = {path: ".".join(path.relative_to(folder).with_suffix("").parts) for path in paths}
+    units = {module.split(".")[0] for module in modules.values()}
+    found = [f"{unit} has no layer: give it one in LAYERS" for unit in sorted(units) if row_of(unit) is None]
+    for path, name in modules.items():
+        tree = ast.parse(path.read_text("utf-8"))
+        module = name.removesuffix(".__init__")
+        package = ".".join([PACKAGE, *path.relative_to(folder).parent.parts])
+        for imported, later in imports(tree, package):
+            found += faults_of_import(module, imported, later, units)
+        for called in calls(tree):
+            if called in CALLS and not within(module, CALLS[called]):
+                found.append(f"{module} calls {called}")
+            if called == "open" and module.split(".")[0] in NO_DISK:
+                found.append(f"{module} opens a file")
+    return found
+
+
+def test_every_module_keeps_to_its_layer(checkout):
+    assert faults(checkout / PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "source", "fault"),
+    [
+        ("features/sift.py", "from classicvision.encoding import bovw", "features.sift imports encoding"),
+        ("features/sift.py", "def f():\n    from classicvision import workflows", "features.sift imports workflows"),
+        ("features/sift.py", "import classicvision.extraction", "features.sift imports extraction"),
+        ("features/sift.py", "from ..cli import main", "features.sift imports cli"),
+        ("features/sift.py", "from .. import workflows", "features.sift imports workflows"),
+        ("features/sift.py", "from classicvision import LocalFeatures", "features.sift imports __init__"),
+        ("features/__init__.py", "from classicvision.models import head", "features imports models"),
+        ("store.py", "from classicvision.folders import find_images", "store imports folders"),
+        ("models/head.py", "import sklearn.svm", "models.head imports sklearn"),
+        ("models/training.py", "from sklearn.svm import SVC", "models.training imports sklearn outside a function"),
+        ("encoding/bovw.py", "import cv2", "encoding.bovw imports cv2"),
+        ("workflows.py", "import click", "workflows imports click"),
+        ("workflows.py", "import pickle", "workflows imports pickle"),
+        ("workflows.py", "print('done')", "workflows calls print"),
+        ("workflows.py", "from matplotlib import pyplot", "workflows imports matplotlib"),
+        ("models/head.py", "import jinja2", "models.head imports jinja2"),
+        ("store.py", "import numpy as np\nnp.load('x')", "store calls numpy.load"),
+        ("store.py", "from numpy import load as read\nread('x')", "store calls numpy.load"),
+        ("store.py", "import joblib\njoblib.load('x')", "store calls joblib.load"),
+        ("images.py", "import cv2\ncv2.imread('x')", "images calls cv2.imread"),
+        ("features/sift.py", "from pathlib import Path", "features.sift imports pathlib"),
+        ("features/sift.py", "open('x')", "features.sift opens a file"),
+        ("helpers.py", "", "helpers has no layer"),
+    ],
+)
+def test_a_planted_fault_is_found(tmp_path, place, source, fault):
+    units = ("__init__", "workflows", "cli", "extraction", "folders", "models", "encoding")
+    for name in (*(f"{unit}.py" for unit in units if not place.startswith(f"{unit}/")), place):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / place).write_text(source, "utf-8")
+    assert [found for found in faults(tmp_path) if found.startswith(fault)] != []
+
+
+@pytest.mark.parametrize(
+    ("place", "source"),
+    [
+        ("workflows.py", "from classicvision.features.sift import Sift"),
+        ("features/sift.py", "from classicvision.features.local import LocalFeatures\nfrom . import extrema"),
+        ("cli/fit.py", "import click\nfrom classicvision import workflows\nprint('done')"),
+        ("models/training.py", "def train():\n    from sklearn.svm import SVC"),
+        ("encoding/estimators.py", "from sklearn.base import BaseEstimator"),
+        ("archive/file.py", "import numpy as np\nnp.load('x')"),
+        ("store.py", "class Store:\n    def load(self): ...\nStore().load()"),
+    ],
+)
+def test_what_the_architecture_allows_is_no_fault(tmp_path, place, source):
+    (tmp_path / "workflows.py").touch()
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text(source, "utf-8")
+    assert faults(tmp_path) == []
