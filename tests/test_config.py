@@ -144,6 +144,7 @@ def test_a_whole_number_will_do_for_a_float():
         ({"filter": {"kind": "blur", "sigma": 10**400}}, "filter.sigma is inf; a finite number"),
         ({"filter": {"kind": "blur", "sigma": -1.0}}, "sigma is -1.0; give a value above 0"),
         ({"filter": {"kind": "median", "size": 3.0}}, "filter.size is 3.0; expected int"),
+        ({"filter": {"kind": "median", "size": True}}, "filter.size is True; expected int"),
         ({"levels": 3}, "levels is 3; a list was expected"),
         ({"levels": [1, "2"]}, "levels[1] is '2'; expected int"),
         ({"corner": [1]}, "corner has 1 value(s); expected 2"),
