@@ -10,7 +10,8 @@
     ├── ArchiveError            (also ValueError)    a model file that is damaged or not ours
     │   ├── UnsafeArchiveError                       ... or that asks for more than it may
     │   └── UnsupportedVersionError                  ... or that another version wrote
-    └── BackboneError           (also RuntimeError)  a network that cannot be used
+    ├── BackboneError           (also RuntimeError)  a network that cannot be used
+    └── StoreError              (also OSError)       a cache folder that cannot be read or written
 
     ClassicVisionWarning (UserWarning)
     ├── ExtractorDriftWarning                        features differ from those the model was fitted on
@@ -36,6 +37,7 @@ __all__ = [
     "NotEnoughDataError",
     "SettingsError",
     "SkippedImagesWarning",
+    "StoreError",
     "UnsafeArchiveError",
     "UnsupportedVersionError",
 ]
@@ -88,6 +90,10 @@ class UnsupportedVersionError(ArchiveError):
 
 class BackboneError(ClassicVisionError, RuntimeError):
     """A network that cannot be loaded or run."""
+
+
+class StoreError(ClassicVisionError, OSError):
+    """A feature store that cannot be read or written."""
 
 
 class ClassicVisionWarning(UserWarning):

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import fingerprint
-from classicvision.errors import ClassicVisionError, ImageReadError, SettingsError
+from classicvision.errors import ClassicVisionError, ImageReadError, SettingsError, StoreError
 from classicvision.features.local import LocalFeatures
 from classicvision.images import Image, decode_image, read_bytes
-from classicvision.store import Store, StoreError
+from classicvision.store import Store
 from classicvision.workers import Workers
 
 __all__ = ["Extraction", "Extractor", "Failure", "Item", "Items", "extract"]

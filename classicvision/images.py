@@ -6,9 +6,8 @@ white, 16-bit values scaled, grey repeated in three channels.
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from PIL import Image as PillowImage
 
 from classicvision.decoding import MAX_PIXELS, Image, PathLike, decode_image
 from classicvision.errors import ImageReadError, ImageWriteError, SettingsError
+from classicvision.files import write_whole
 
 __all__ = [
     "MAX_PIXELS",
@@ -107,14 +107,11 @@ def write_image(path: PathLike, image: Image) -> None:
         raise ImageWriteError(path, f"{path.suffix!r} names no format for pictures; use one of {', '.join(_WRITERS)}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ImageWriteError(path, f"{image.dtype} of shape {image.shape} is no image; uint8 (H, W, 3) is")
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
+    encoded = io.BytesIO()
     try:
-        with temporary.open("xb") as file:
-            PillowImage.fromarray(np.ascontiguousarray(image)).save(file, **options)
-        temporary.replace(path)
+        PillowImage.fromarray(np.ascontiguousarray(image)).save(encoded, **options)
+        write_whole(path, [encoded.getbuffer()])
     except (OSError, ValueError) as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise ImageWriteError(path, f"cannot be written ({error})") from error
 
 

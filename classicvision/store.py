@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import sys
 import tempfile
@@ -25,9 +24,10 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from classicvision.archive import pack_arrays, unpack_arrays
-from classicvision.errors import ArchiveError, ClassicVisionError
+from classicvision.errors import ArchiveError, StoreError
+from classicvision.files import write_whole
 
-__all__ = ["Store", "StoreError", "default_cache_folder"]
+__all__ = ["Store", "default_cache_folder"]
 
 SUFFIX = ".block"  # of an entry: one block of `archive.pack_arrays`
 STALE_SECONDS = 3600.0  # age from which a temporary file has lost its writer; a write takes milliseconds
@@ -36,10 +36,6 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 # Temporary files have a folder of their own beside the shards: same file system, hence the rename is still atomic, and
 # sweeping need not list a million entries.
 _UNFINISHED = "unfinished"
-
-
-class StoreError(ClassicVisionError, OSError):
-    """A feature store that cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +109,11 @@ class Store:
         """
         path = self._path(key)
         data = pack_arrays(arrays)
-        unfinished = self._unfinished / f"{secrets.token_hex(16)}.tmp"
         try:
             path.parent.mkdir(exist_ok=True)
-            unfinished.write_bytes(data)
-            unfinished.replace(path)
+            write_whole(path, [data], unfinished_in=self._unfinished)
         except OSError as error:
             raise _unusable("write to", self.folder, error) from error
-        finally:
-            with suppress(OSError):  # as a rule the rename has taken it away
-                unfinished.unlink()
 
     def size(self) -> tuple[int, int]:
         """Return the number of entries and their bytes. Looks at every file."""

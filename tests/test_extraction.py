@@ -13,12 +13,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision import workers
-from classicvision.errors import SettingsError
+from classicvision.errors import SettingsError, StoreError
 from classicvision.extraction import Failure, Items, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.images import write_image
-from classicvision.store import Store, StoreError
+from classicvision.store import Store
 from classicvision.synthetic import canary
 
 EXPLODING, REFUSED, DEADLY, TOO_LARGE = 201, 202, 203, 204  # grey values that the fake extractor trips over

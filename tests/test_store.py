@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision.store import STALE_SECONDS, Store, StoreError, default_cache_folder
+from classicvision.errors import StoreError
+from classicvision.store import STALE_SECONDS, Store, default_cache_folder
 
 KEY = "ab" + "0" * 62
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from classicvision.archive.layout import (
     pieces,
 )
 from classicvision.errors import ArchiveError, UnsafeArchiveError, UnsupportedVersionError
+from classicvision.files import write_whole
 
 __all__ = ["DEFAULT_MAX_BYTES", "FORMAT_VERSION", "Archive", "read_archive", "write_archive"]
 
@@ -91,17 +91,7 @@ def write_archive(
         members = lay_out(_manifest_text(manifest, stored), [spec for spec, _ in stored])
         if (size := file_size(members)) > DEFAULT_MAX_BYTES or len(stored) > MAX_ARRAYS:
             raise ArchiveError(f"{size:,} bytes in {len(stored)} arrays are too much for one archive; store fewer")
-    unfinished = path.with_name(f".classicvision-{secrets.token_hex(8)}.tmp")
-    try:
-        with unfinished.open("xb") as file:
-            for piece in pieces(members, [raw_bytes(values) for _, values in stored]):
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:  # Ctrl-C too
-        unfinished.unlink(missing_ok=True)
-        raise
+    write_whole(path, pieces(members, [raw_bytes(values) for _, values in stored]), sync=True)
 
 
 def read_archive(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Archive:

@@ -11,6 +11,7 @@ a blob half-way between two samples can be lost: each sends it to the other unti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple, Self
@@ -97,7 +98,8 @@ def find_extrema(space: ScaleSpace, *, contrast: float = 0.04, edge_ratio: float
         Largest ratio of the two principal curvatures.
     """
     least = contrast / space.n_layers
-    candidates = _find_candidates(space, floor=least / 2)
+    # OpenCV's: half the threshold, rounded down to whole grey levels of 256.
+    candidates = _find_candidates(space, floor=math.floor(least / 2 * 255) / 255)
     refined, edgeness = _refine(space, candidates)
     is_strong = np.abs(refined.value) >= least
     # Lowe (2004), section 4.1: Tr^2 / Det < (r + 1)^2 / r.

@@ -4,10 +4,13 @@ Lowe (2004), "Distinctive image features from scale-invariant keypoints", sectio
 width sigma is L(sigma) (eq. 1); the difference of two neighbours, D = L(k sigma) - L(sigma), stands for the
 scale-normalised Laplacian (eq. 2). Each time sigma has doubled, every second sample is enough: a new octave begins.
 
-Where this differs from Lowe: the first octave has 2 W - 1 samples a row, those that lie on or between the pixels, so
-that sample i is at i / 2 pixels without any shift. OpenCV (`enable_precise_upscale=True`) has the same samples and one
-more beyond the last pixel, which it makes up. Further octaves keep samples 0, 2, 4, ...; the last one of a row of odd
-length too, where OpenCV drops it. A picture with sides of 2^m + 1 pixels is so treated alike from all four sides.
+Sample i of the first octave is at i / 2 pixels, without any shift. The samples are OpenCV's with
+`enable_precise_upscale=True`: 2 W a row, the last of which lies beyond the last pixel and repeats it; each further
+octave keeps samples 0, 2, 4, ... of whole pairs.
+
+So the border is not treated alike on all four sides, and an even number of samples is thinned out from one side. A
+picture turned by 90 degrees has the same keypoints, turned, wherever neither is felt: 8 sigma from the border, with
+sides of 2^m + 1 pixels; with other sides, in the first two octaves.
 """
 
 from __future__ import annotations
@@ -89,7 +92,8 @@ def build_scale_space(
     for _ in range(_count_octaves(gray.shape, upsample)):
         gaussians.append(_build_octave(base, n_layers, sigma))
         # The layer with twice the first one's blur: every second sample of it begins the next octave.
-        base = gaussians[-1][n_layers, ::2, ::2]
+        height, width = base.shape
+        base = gaussians[-1][n_layers, : height // 2 * 2 : 2, : width // 2 * 2 : 2]
     dog = tuple(np.diff(octave, axis=0) for octave in gaussians)
     return ScaleSpace(tuple(gaussians), dog, sigma, n_layers, upsample)
 
@@ -101,12 +105,14 @@ def _count_octaves(shape: tuple[int, ...], upsample: bool) -> int:
 
 
 def _double(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Put a sample half-way between each two pixels by linear interpolation: (H, W) to (2 H - 1, 2 W - 1)."""
+    """Put a sample after each pixel, half-way to the next, by linear interpolation: (H, W) to (2 H, 2 W)."""
     height, width = image.shape
-    double = np.empty((2 * height - 1, 2 * width - 1), np.float32)
-    double[::2, ::2] = image
-    double[1::2, ::2] = (image[:-1] + image[1:]) / 2
-    double[:, 1::2] = (double[:, :-1:2] + double[:, 2::2]) / 2
+    image = np.pad(image, ((0, 1), (0, 1)), mode="edge")  # after the last pixel comes its own value
+    double = np.empty((2 * height, 2 * width), np.float32)
+    double[::2, ::2] = image[:-1, :-1]
+    double[1::2, ::2] = (image[:-1, :-1] + image[1:, :-1]) / 2
+    double[::2, 1::2] = (image[:-1, :-1] + image[:-1, 1:]) / 2
+    double[1::2, 1::2] = (image[:-1, :-1] + image[1:, :-1] + image[:-1, 1:] + image[1:, 1:]) / 4
     return double
 
 

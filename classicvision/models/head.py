@@ -36,6 +36,9 @@ class LinearHead:
             raise ValueError(
                 f"weights {self.weights.shape} and bias {self.bias.shape} do not fit {len(self.classes)} classes"
             )
+        # One layout in memory, so that a head that was saved and read back adds in the same order, to the last bit.
+        object.__setattr__(self, "weights", np.ascontiguousarray(self.weights, np.float64))
+        object.__setattr__(self, "bias", np.ascontiguousarray(self.bias, np.float64))
 
     def decide(self, codes: NDArray[Any]) -> NDArray[np.float64]:
         """Return the signed distance of each code to each class's border, in units of the margin.

@@ -31,7 +31,7 @@ class SvmSettings:
     kind: ClassVar[str] = "linear-svm"
     version: ClassVar[int] = 1
 
-    costs: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)  # candidates for C, chosen from by cross-validation
+    costs: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)  # candidates for C, chosen from by cross-validation
     folds: int = 5  # of that cross-validation; fewer where a class has fewer images
     balanced: bool = True  # weigh classes inversely to their number of images
 
@@ -60,15 +60,17 @@ class Recipe:
             raise SettingsError(f"seed is {self.seed}; give 0 or more")
 
 
-_SIFT = Sift(max_side=640)
+# Words gain from many keypoints, weak ones too: cross-validated on 1,500 training images of Scene-15, accuracy rises
+# from 53.8 % at contrast 0.04 (470 keypoints an image) to 57.8 at 0.01 (716) and 59.5 at 0.005 (803), and then no more.
+_SIFT = Sift(contrast=0.005, max_side=640)
 
 RECIPES: dict[str, Recipe] = {
     # Csurka et al. (2004) with RootSIFT and the Hellinger kernel.
     "sift-bovw": Recipe(extractor=_SIFT),
     # The same with the additive chi-squared kernel map (Vedaldi and Zisserman 2012): slower, about as accurate.
     "sift-bovw-chi2": Recipe(extractor=_SIFT, encoder=BovwSettings(normalization="chi2")),
-    # Each descriptor votes for its nearest words (Philbin et al. 2008), weighted by their rarity.
-    "sift-bovw-soft": Recipe(extractor=_SIFT, encoder=BovwSettings(assignment="soft", tf_idf=True)),
+    # Each descriptor shares its vote among its nearest words (Philbin et al. 2008): slower, and surer by some points.
+    "sift-bovw-soft": Recipe(extractor=_SIFT, encoder=BovwSettings(assignment="soft", n_neighbors=5)),
 }
 
 

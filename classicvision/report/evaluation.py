@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.files import write_whole
 from classicvision.report.pictures import thumbnail
 
 if TYPE_CHECKING:
@@ -116,13 +116,7 @@ def write_evaluation(path: str | os.PathLike[str], evaluation: Evaluation) -> No
     OSError
         If the file cannot be written.
     """
-    page = evaluation_to_html(evaluation)
-    temporary = Path(path).with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(Path(path), [evaluation_to_html(evaluation).encode()])
 
 
 def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:

@@ -6,11 +6,9 @@ program that calls it.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import os
-import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +21,7 @@ from classicvision.features import edges
 from classicvision.features.extrema import Blobs
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift, SiftTrace, trace
+from classicvision.files import write_whole
 from classicvision.images import Image
 from classicvision.viz.drawing import BLOB_RADIUS, PATCH_SIDE, descriptor_roses, turned_patch, unit_vectors
 
@@ -73,7 +72,10 @@ def write_stages(path: str | os.PathLike[str], image: Image, settings: Sift | No
         raise ImageWriteError(path, f"{path.suffix!r} names no format for sheets; use one of {', '.join(_FORMATS)}")
     settings = settings or Sift()
     steps = trace(image, replace(settings, max_side=settings.max_side or SHEET_MAX_SIDE))
-    _write_whole(path, _encode(stages_sheet(image, steps), options))
+    try:
+        write_whole(path, [_encode(stages_sheet(image, steps), options)])
+    except OSError as error:
+        raise ImageWriteError(path, f"cannot be written ({error})") from error
     return len(steps.features)
 
 
@@ -277,14 +279,3 @@ def _encode(sheet: Figure, options: dict[str, Any]) -> bytes:
     with rc_context({"svg.hashsalt": "classicvision"}):
         sheet.savefig(buffer, **options)
     return buffer.getvalue()
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise ImageWriteError(path, f"cannot be written ({error})") from error

@@ -1,0 +1,46 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+__all__ = ["write_whole"]
+
+
+def write_whole(
+    path: Path, pieces: Iterable[bytes | memoryview], *, unfinished_in: Path | None = None, sync: bool = False
+) -> None:
+    """Write a file under a temporary name and rename it at the end, so an earlier file of that name survives a failure.
+
+    Parameters
+    ----------
+    path : Path
+    pieces : iterable of bytes
+        The content, in order.
+    unfinished_in : Path, optional
+        The folder of the temporary file, on the same file system; by default that of the file itself.
+    sync : bool
+        Wait until the disk has the content before renaming, so that a power cut loses neither file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; then nothing changed. A process that is killed outright can leave the temporary file.
+    """
+    unfinished = (unfinished_in or path.parent) / f".classicvision-{secrets.token_hex(8)}.tmp"
+    try:
+        with unfinished.open("xb") as file:
+            for piece in pieces:
+                file.write(piece)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:  # Ctrl-C too
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise

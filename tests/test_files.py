@@ -1,0 +1,48 @@
+"""Files that are written whole or not at all."""
+
+import pytest
+
+from classicvision.files import write_whole
+
+
+def test_the_pieces_become_the_file(tmp_path):
+    write_whole(tmp_path / "a.bin", [b"ab", memoryview(b"cd")], sync=True)
+    assert (tmp_path / "a.bin").read_bytes() == b"abcd"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_an_earlier_file_is_replaced(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"a longer file than the next")
+    write_whole(tmp_path / "a.bin", [b"new"])
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_failure_on_the_way_keeps_the_earlier_file_and_leaves_nothing_else(error, tmp_path):
+    def pieces():
+        yield b"half"
+        raise error
+
+    (tmp_path / "a.bin").write_bytes(b"earlier")
+    with pytest.raises(error):
+        write_whole(tmp_path / "a.bin", pieces())
+    assert (tmp_path / "a.bin").read_bytes() == b"earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_the_temporary_file_lies_in_the_folder_that_is_named(tmp_path):
+    (tmp_path / "unfinished").mkdir()
+    seen = []
+
+    def pieces():
+        seen.extend(path.parent.name for path in (tmp_path / "unfinished").iterdir())
+        yield b"x"
+
+    write_whole(tmp_path / "a.bin", pieces(), unfinished_in=tmp_path / "unfinished")
+    assert seen == ["unfinished"]
+    assert not list((tmp_path / "unfinished").iterdir())
+
+
+def test_a_missing_folder_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_whole(tmp_path / "nowhere" / "a.bin", [b"x"])
