@@ -13,13 +13,13 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from classicvision.errors import SettingsError
 
-__all__ = ["canonical_json", "fingerprint", "from_dict", "override", "to_dict"]
+__all__ = ["canonical_json", "changed", "fingerprint", "from_dict", "override", "to_dict"]
 
 T = TypeVar("T")
 
@@ -101,6 +101,14 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
         table[part] = table = {**inner}
     table[parts[-1]] = _parse_value(text.strip())
     return result
+
+
+def changed(settings: T, assignments: Iterable[str]) -> T:
+    """Return settings with single values replaced, each given as `override` takes it, in order."""
+    data = to_dict(settings)
+    for assignment in assignments:
+        data = override(data, assignment)
+    return from_dict(type(settings), data)
 
 
 def fingerprint(settings: Any) -> str:

@@ -24,6 +24,7 @@ from classicvision.benchmark.evaluation import Case, Evaluation
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift
 from classicvision.folders import ImageFolder, find_images
 from classicvision.images import read_image
 from classicvision.models.classifier import Classifier, Prediction, short_keys
@@ -165,11 +166,11 @@ def inspect(model: PathLike) -> dict[str, Any]:
     return {**_file_facts(model), **archive.manifest, "arrays": arrays}
 
 
-def show(photo: PathLike, output: PathLike, *, recipe: Recipe = RECIPES["sift-bovw"]) -> int:
+def show(photo: PathLike, output: PathLike, *, sift: Sift | None = None) -> int:
     """Draw every step of SIFT on one photo as a sheet, and return the number of keypoints."""
     from classicvision.viz import write_stages
 
-    return write_stages(output, read_image(photo), recipe.extractor)
+    return write_stages(output, read_image(photo), sift)
 
 
 def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from classicvision.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S")
 
 MODEL = click.argument("model", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
@@ -93,6 +94,17 @@ def open_store(cache: Path | None, no_cache: bool) -> Store | None:
     if no_cache and cache:
         raise click.UsageError("--cache and --no-cache exclude each other")
     return None if no_cache else Store(cache or default_cache_folder())
+
+
+def change(settings: S, overrides: tuple[str, ...]) -> S:
+    """Return settings with single values replaced; a wrong one is wrong usage."""
+    from classicvision import config
+    from classicvision.errors import SettingsError
+
+    try:
+        return config.changed(settings, overrides)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def read_recipe(recipe: str, overrides: tuple[str, ...], seed: int | None) -> Recipe:

@@ -92,10 +92,7 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
         For an unknown name, an unreadable file, or a setting that does not exist or cannot have its value.
     """
     recipe = RECIPES[name_or_file] if name_or_file in RECIPES else _read_recipe(name_or_file)
-    data = config.to_dict(recipe)
-    for assignment in overrides:
-        data = config.override(data, assignment)
-    recipe = config.from_dict(Recipe, data)
+    recipe = config.changed(recipe, overrides)
     return recipe if seed is None else replace(recipe, seed=seed)
 
 

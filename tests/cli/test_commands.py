@@ -185,6 +185,21 @@ def test_inspect_as_json_has_the_manifest(run, model_file):
     assert json.loads(run("inspect", model_file, "--json")[1])["kind"] == "classifier"
 
 
+def test_show_draws_a_sheet_with_changed_settings(run, texture_folder, tmp_path):
+    code, output, _ = run(
+        "show", texture_folder / "texture-0" / "00.png", "-o", tmp_path / "s.png", "--set", "contrast=0.5"
+    )
+    assert code == 0
+    assert output.startswith("Drew 0 keypoints to ")
+    assert (tmp_path / "s.png").is_file()
+
+
+def test_show_with_an_unknown_setting_is_wrong_usage(run, texture_folder, tmp_path):
+    code, _, messages = run("show", texture_folder / "texture-0" / "00.png", "-o", tmp_path / "s.png", "--set", "x=1")
+    assert code == 2
+    assert "unknown setting 'x'" in messages
+
+
 def test_show_refuses_to_overwrite_the_photo(run, texture_folder):
     photo = texture_folder / "texture-0" / "00.png"
     before = photo.read_bytes()
