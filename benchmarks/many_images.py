@@ -35,7 +35,7 @@ def extract_and_read(images: Path, store: Path, jobs: int) -> dict[str, float]:
 
 
 def fit(images: Path, store: Path, jobs: int) -> dict[str, float]:
-    """Fit the default recipe, cross-validation included. Its accuracy means nothing: pictures repeat across the folds."""
+    """Fit the default recipe. The accuracy would mean nothing: pictures repeat across the folds."""
     start = time.monotonic()
     fitted = workflows.fit(images, store=Store(store), n_jobs=jobs)
     return {"failures": len(fitted.failures), "seconds": time.monotonic() - start}

@@ -37,8 +37,8 @@ __all__ = ["Fit", "Predictions", "Progress", "evaluate", "fit", "inspect", "pred
 PathLike: TypeAlias = str | os.PathLike[str]
 Progress: TypeAlias = Callable[[str, int, int], None]
 
-LEARNING_IMAGES = "images"
-LEARNING_FOLDS = "folds"
+EXTRACTING = "images"
+LEARNING = "folds"
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +89,10 @@ def fit(
         If there are too few classes, images or keypoints; the message says which and how many are needed.
     """
     images = ImageFolder.open(folder)
-    found = extract(
-        images.paths, recipe.extractor, store=store, n_jobs=n_jobs, progress=_stage(progress, LEARNING_IMAGES)
-    )
+    found = extract(images.paths, recipe.extractor, store=store, n_jobs=n_jobs, progress=_stage(progress, EXTRACTING))
     labels = [images.labels[row] for row in found.rows]
     _require_every_class(images, labels, found.failures)
-    training = train(found.items, labels, recipe, store=store, n_jobs=n_jobs, progress=_stage(progress, LEARNING_FOLDS))
+    training = train(found.items, labels, recipe, store=store, n_jobs=n_jobs, progress=_stage(progress, LEARNING))
     classifier = Classifier(
         recipe,
         training.codebook,
@@ -185,7 +183,7 @@ def _extract_for(
         classifier.recipe.extractor,
         store=store,
         n_jobs=n_jobs,
-        progress=_stage(progress, LEARNING_IMAGES),
+        progress=_stage(progress, EXTRACTING),
     )
 
 
