@@ -32,10 +32,7 @@ def evaluate_command(
     model: Path,
     folder: Path,
     report: Path | None,
-    jobs: int,
-    cache: Path | None,
-    no_cache: bool,
-    quiet: bool,
+    run: options.Run,
     as_json: bool,
 ) -> int:
     """Try MODEL on FOLDER, which holds one sub-folder of images for each class.
@@ -45,9 +42,8 @@ def evaluate_command(
     from classicvision import workflows
     from classicvision.report.evaluation import evaluation_to_dict, write_evaluation
 
-    store = options.open_store(cache, no_cache)
-    with render.progress_bar(quiet) as progress:
-        evaluation = workflows.evaluate(model, folder, store=store, n_jobs=jobs, progress=progress)
+    with run.settings() as how:
+        evaluation = workflows.evaluate(model, folder, **how)
     if report:
         write_evaluation(report, evaluation)
     if as_json:

@@ -32,10 +32,7 @@ def fit_command(
     recipe: str,
     overrides: tuple[str, ...],
     seed: int | None,
-    jobs: int,
-    cache: Path | None,
-    no_cache: bool,
-    quiet: bool,
+    run: options.Run,
     as_json: bool,
 ) -> int:
     """Fit a classifier on FOLDER, which holds one sub-folder of images for each class.
@@ -45,9 +42,8 @@ def fit_command(
     from classicvision import workflows
 
     settings = options.read_recipe(recipe, overrides, seed)
-    store = options.open_store(cache, no_cache)
-    with render.progress_bar(quiet) as progress:
-        fitted = workflows.fit(folder, recipe=settings, store=store, n_jobs=jobs, progress=progress)
+    with run.settings() as how:
+        fitted = workflows.fit(folder, recipe=settings, **how)
     fitted.classifier.save(output)
     if as_json:
         render.print_json(_to_dict(fitted, output))

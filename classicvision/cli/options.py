@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from classicvision.cli import render
+
 if TYPE_CHECKING:
     from classicvision.models.recipe import Recipe
-    from classicvision.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
@@ -20,8 +24,34 @@ MODEL = click.argument("model", type=click.Path(path_type=Path))
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
 
-def extraction_options(command: F) -> F:
-    """Add the options of every command that extracts features from many images."""
+@dataclass(frozen=True)
+class Run:
+    """How a command works through many images, as its options say."""
+
+    jobs: int
+    cache: Path | None
+    no_cache: bool
+    quiet: bool
+
+    @contextmanager
+    def settings(self) -> Iterator[dict[str, Any]]:
+        """Give the keyword arguments `store`, `n_jobs` and `progress` of a workflow, and draw the bar meanwhile."""
+        from classicvision.store import Store, default_cache_folder
+
+        if self.no_cache and self.cache:
+            raise click.UsageError("--cache and --no-cache exclude each other")
+        store = None if self.no_cache else Store(self.cache or default_cache_folder())
+        with render.progress_bar(self.quiet) as progress:
+            yield {"store": store, "n_jobs": self.jobs, "progress": progress}
+
+
+def extraction_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options of every command that works through many images; it receives them as `run`, a `Run`."""
+
+    @functools.wraps(command)
+    def with_run(*, jobs: int, cache: Path | None, no_cache: bool, quiet: bool, **others: Any) -> int:
+        return command(run=Run(jobs, cache, no_cache, quiet), **others)
+
     for option in (
         click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
         click.option("--no-cache", is_flag=True, help="Keep nothing between runs."),
@@ -41,8 +71,8 @@ def extraction_options(command: F) -> F:
             help="Worker processes; -1 is all cores. The result is the same for any number.",
         ),
     ):
-        command = option(command)
-    return command
+        with_run = option(with_run)
+    return with_run
 
 
 def recipe_options(command: F) -> F:
@@ -85,15 +115,6 @@ def output_option(*names: str, suffixes: tuple[str, ...], required: bool = True,
         return path
 
     return click.option(*names, type=click.Path(path_type=Path), required=required, callback=check, help=text)
-
-
-def open_store(cache: Path | None, no_cache: bool) -> Store | None:
-    """Return the store that the options ask for."""
-    from classicvision.store import Store, default_cache_folder
-
-    if no_cache and cache:
-        raise click.UsageError("--cache and --no-cache exclude each other")
-    return None if no_cache else Store(cache or default_cache_folder())
 
 
 def change(settings: S, overrides: tuple[str, ...]) -> S:

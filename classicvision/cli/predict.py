@@ -27,10 +27,7 @@ Examples:
 def predict_command(
     model: Path,
     paths: tuple[Path, ...],
-    jobs: int,
-    cache: Path | None,
-    no_cache: bool,
-    quiet: bool,
+    run: options.Run,
     as_json: bool,
 ) -> int:
     """Predict the class of each image in PATHS: files, and folders searched through.
@@ -40,9 +37,8 @@ def predict_command(
     """
     from classicvision import workflows
 
-    store = options.open_store(cache, no_cache)
-    with render.progress_bar(quiet) as progress:
-        answers = workflows.predict(model, paths, store=store, n_jobs=jobs, progress=progress)
+    with run.settings() as how:
+        answers = workflows.predict(model, paths, **how)
     if as_json:
         render.print_json(_to_dict(answers, model))
     elif answers.paths:

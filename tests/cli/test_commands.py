@@ -232,28 +232,18 @@ def test_an_unknown_command_is_wrong_usage(run):
     assert run("fitt")[0] == 2
 
 
-def test_ctrl_c_is_exit_code_130_and_says_that_nothing_is_lost(run, texture_folder, tmp_path, monkeypatch):
-    from classicvision import workflows
+@pytest.mark.parametrize(
+    ("error", "code", "words"), [(KeyboardInterrupt, 130, "Interrupted"), (MemoryError, 1, "--jobs 1")]
+)
+def test_an_end_that_nobody_planned_is_told_in_words(error, code, words, run, texture_folder, tmp_path, monkeypatch):
+    def end(*_, **__):
+        raise error
 
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(workflows, "fit", interrupted)
-    code, _, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel")
-    assert code == 130
-    assert "Interrupted" in messages
-
-
-def test_running_out_of_memory_says_what_to_try(run, texture_folder, tmp_path, monkeypatch):
-    from classicvision import workflows
-
-    def exhausted(*_, **__):
-        raise MemoryError
-
-    monkeypatch.setattr(workflows, "fit", exhausted)
-    code, _, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel")
-    assert code == 1
-    assert "--jobs 1" in messages
+    monkeypatch.setattr("classicvision.workflows.fit", end)
+    found, output, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel")
+    assert (found, output) == (code, "")
+    assert words in messages
+    assert "Traceback" not in messages
 
 
 def test_an_unwritable_cache_is_an_error_with_the_remedy(run, texture_folder, tmp_path):
