@@ -10,12 +10,10 @@
     ├── ArchiveError            (also ValueError)    a model file that is damaged or not ours
     │   ├── UnsafeArchiveError                       ... or that asks for more than it may
     │   └── UnsupportedVersionError                  ... or that another version wrote
-    ├── BackboneError           (also RuntimeError)  a network that cannot be used
     └── StoreError              (also OSError)       a cache folder that cannot be read or written
 
     ClassicVisionWarning (UserWarning)
-    ├── ExtractorDriftWarning                        features differ from those the model was fitted on
-    └── SkippedImagesWarning                         some images could not be read and were left out
+    └── ExtractorDriftWarning                        features differ from those the model was fitted on
 
 Each class also inherits the built-in that a stranger would catch. A message says what was found, what was expected, and
 what to do next.
@@ -28,7 +26,6 @@ from pathlib import Path
 
 __all__ = [
     "ArchiveError",
-    "BackboneError",
     "ClassicVisionError",
     "ClassicVisionWarning",
     "ExtractorDriftWarning",
@@ -36,7 +33,6 @@ __all__ = [
     "ImageWriteError",
     "NotEnoughDataError",
     "SettingsError",
-    "SkippedImagesWarning",
     "StoreError",
     "UnsafeArchiveError",
     "UnsupportedVersionError",
@@ -88,10 +84,6 @@ class UnsupportedVersionError(ArchiveError):
     """An archive in a format version that this release does not read."""
 
 
-class BackboneError(ClassicVisionError, RuntimeError):
-    """A network that cannot be loaded or run."""
-
-
 class StoreError(ClassicVisionError, OSError):
     """A feature store that cannot be read or written."""
 
@@ -102,7 +94,3 @@ class ClassicVisionWarning(UserWarning):
 
 class ExtractorDriftWarning(ClassicVisionWarning):
     """The extractor finds other features here than where the model was fitted."""
-
-
-class SkippedImagesWarning(ClassicVisionWarning):
-    """Some images could not be read and were left out."""

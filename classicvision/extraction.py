@@ -146,7 +146,7 @@ def extract(
 
     Raises
     ------
-    SettingsError, StoreError, BackboneError, ImportError
+    SettingsError, StoreError, ImportError
         What would meet every image is raised and not listed. What is done by then is in the store.
     """
     start = time.perf_counter()

@@ -25,7 +25,7 @@ from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
-from classicvision.folders import ImageFolder, find_images
+from classicvision.folders import EXTENSIONS, ImageFolder, find_images
 from classicvision.images import read_image
 from classicvision.models.classifier import Classifier, Prediction, short_keys
 from classicvision.models.recipe import RECIPES, Recipe
@@ -112,9 +112,23 @@ def predict(
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Predictions:
-    """Predict the class of images, given as files and as folders of files."""
+    """Predict the class of images, given as files and as folders of files.
+
+    Raises
+    ------
+    ImageReadError
+        If a path does not exist. Files that cannot be read are failures and no error.
+    NotEnoughDataError
+        If there is no image at all.
+    """
     classifier = Classifier.load(model)
+    paths = list(paths)
     files = find_images(paths)
+    if not files:
+        raise NotEnoughDataError(
+            f"no image files in {', '.join(map(str, paths)) or 'an empty list'}; "
+            f"in folders they are found by the endings {' '.join(sorted(EXTENSIONS))}"
+        )
     found = _extract_for(classifier, files, store, n_jobs, progress)
     return Predictions(
         tuple(files[row] for row in found.rows),

@@ -96,6 +96,12 @@ def test_predict_lists_what_it_cannot_read(model_file, tmp_path):
     assert answers.failures[0].path == tmp_path / "broken.png"
 
 
+def test_predict_of_a_folder_without_images_is_an_error_that_names_it(model_file, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(NotEnoughDataError, match=r"nothing.*\.jpg"):
+        workflows.predict(model_file, [tmp_path / "nothing"])
+
+
 def test_predict_refuses_a_path_that_does_not_exist(model_file, tmp_path):
     with pytest.raises(ImageReadError, match="nowhere"):
         workflows.predict(model_file, [tmp_path / "nowhere"])

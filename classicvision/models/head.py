@@ -36,6 +36,8 @@ class LinearHead:
             raise ValueError(
                 f"weights {self.weights.shape} and bias {self.bias.shape} do not fit {len(self.classes)} classes"
             )
+        if not (np.isfinite(self.weights).all() and np.isfinite(self.bias).all()):
+            raise ValueError("weights or bias hold numbers that are not finite")
         # One layout in memory, so that a head that was saved and read back adds in the same order, to the last bit.
         object.__setattr__(self, "weights", np.ascontiguousarray(self.weights, np.float64))
         object.__setattr__(self, "bias", np.ascontiguousarray(self.bias, np.float64))

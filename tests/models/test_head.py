@@ -43,6 +43,11 @@ def test_codes_of_another_width_are_refused_with_both_numbers():
         head.decide(np.zeros((2, 3)))
 
 
+def test_a_weight_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="not finite"):
+        LinearHead(("a", "b"), np.array([[np.nan]]), np.zeros(1), cost=1.0)
+
+
 @pytest.mark.parametrize(("n_classes", "n_planes"), [(1, 1), (2, 2), (3, 1), (3, 2)])
 def test_planes_that_do_not_fit_the_classes_are_refused(n_classes, n_planes):
     with pytest.raises(ValueError, match="do not fit"):
