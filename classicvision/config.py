@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import json
 import math
+import numbers
 import tomllib
 import types
 import typing
@@ -19,7 +20,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from classicvision.errors import SettingsError
 
-__all__ = ["canonical_json", "changed", "fingerprint", "from_dict", "override", "to_dict"]
+__all__ = ["canonical_json", "changed", "fingerprint", "from_dict", "override", "to_dict", "validate"]
 
 T = TypeVar("T")
 
@@ -103,6 +104,23 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     return result
 
 
+def validate(settings: Any) -> None:
+    """Check the types of a settings dataclass's own fields; to be called when one is made.
+
+    Whole numbers of other kinds than int, as NumPy has, become int; an int becomes float where one is meant.
+
+    Raises
+    ------
+    SettingsError
+    """
+    hints = typing.get_type_hints(type(settings))
+    for field in fields(settings):
+        hint, value = hints[field.name], getattr(settings, field.name)
+        if is_dataclass(hint) and isinstance(value, hint):  # type: ignore[arg-type]
+            continue  # it was checked when it was made
+        object.__setattr__(settings, field.name, _typed(hint, value, field.name))
+
+
 def changed(settings: T, assignments: Iterable[str]) -> T:
     """Return settings with single values replaced, each given as `override` takes it, in order."""
     data = to_dict(settings)
@@ -159,6 +177,8 @@ def _parse_value(text: str) -> Any:
         document = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    except RecursionError as error:
+        raise SettingsError(f"{text[:40]}... is nested too deeply for a setting") from error
     return document["value"] if len(document) == 1 else text  # a line break would begin another setting
 
 
@@ -175,14 +195,16 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
         return _tuple_of(get_args(hint), value, where)
     if is_dataclass(hint):
         return from_dict(hint, value, where=where)  # type: ignore[arg-type]
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+    if hint is float and isinstance(value, numbers.Real) and not isinstance(value, bool):
         return _finite(value, where)
+    if hint is int and isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise SettingsError(f"{where} is {value!r}; expected {hint.__name__}")
     return value
 
 
-def _finite(value: float, where: str) -> float:
+def _finite(value: numbers.Real, where: str) -> float:
     """Return a number as a float; TOML can say inf and nan, which are no settings and have no fingerprint."""
     try:
         number = float(value)

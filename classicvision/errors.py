@@ -13,7 +13,8 @@
     └── StoreError              (also OSError)       a cache folder that cannot be read or written
 
     ClassicVisionWarning (UserWarning)
-    └── ExtractorDriftWarning                        features differ from those the model was fitted on
+    ├── ExtractorDriftWarning                        features differ from those the model was fitted on
+    └── SkippedImagesWarning                         some images were left out
 
 Each class also inherits the built-in that a stranger would catch. A message says what was found, what was expected, and
 what to do next.
@@ -33,6 +34,7 @@ __all__ = [
     "ImageWriteError",
     "NotEnoughDataError",
     "SettingsError",
+    "SkippedImagesWarning",
     "StoreError",
     "UnsafeArchiveError",
     "UnsupportedVersionError",
@@ -94,3 +96,7 @@ class ClassicVisionWarning(UserWarning):
 
 class ExtractorDriftWarning(ClassicVisionWarning):
     """The extractor finds other features here than where the model was fitted."""
+
+
+class SkippedImagesWarning(ClassicVisionWarning):
+    """Some images were left out."""

@@ -1,8 +1,9 @@
 """The first half of every pipeline: an extractor over many image files, in parallel, cached and resumable.
 
-What is extracted goes to a store at once (`classicvision.store`), under a key made of the content of the file and the
-fingerprint of the extractor. So a run that was interrupted, or killed, goes on where it was when it is started again.
-Memory does not grow with the number of images: `Items` reads one from the store when it is asked for it.
+What is extracted goes to a store at once (`classicvision.store`), under a key made of the content of the file, the
+fingerprint of the extractor and the libraries behind it. So a run that was interrupted, or killed, goes on where it was
+when it is started again. Memory does not grow with the number of images: `Items` reads one from the store when it is
+asked for it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from classicvision.config import fingerprint
 from classicvision.errors import ClassicVisionError, ImageReadError, SettingsError, StoreError
 from classicvision.features.local import LocalFeatures
-from classicvision.images import Image, decode_image, read_bytes
+from classicvision.images import LIBRARIES, Image, decode_image, read_bytes
 from classicvision.store import Store
 from classicvision.workers import Workers
 
@@ -36,7 +37,7 @@ Item: TypeAlias = LocalFeatures | NDArray[np.float32]
 ItemT = TypeVar("ItemT", bound=Item)
 Item_co = TypeVar("Item_co", bound=Item, covariant=True)
 
-MAX_CHUNK = 4  # images sent to a worker at once: sending costs 1 ms, extracting ten and more
+MAX_CHUNK = 4  # images sent to a worker at once: sending costs far less than extracting
 
 
 class Extractor(Protocol[Item_co]):
@@ -104,6 +105,8 @@ class Extraction(Generic[ItemT]):
     ----------
     items : Items
         Of the N images that worked, in the order of the paths.
+    contents : tuple of str
+        SHA-256 of the file of each.
     rows : (N,) int
         Where each stands in the list of paths.
     failures : tuple of Failure
@@ -115,6 +118,7 @@ class Extraction(Generic[ItemT]):
     """
 
     items: Items[ItemT]
+    contents: tuple[str, ...]
     rows: NDArray[np.intp]
     failures: tuple[Failure, ...]
     n_cached: int
@@ -150,17 +154,17 @@ def extract(
         What would meet every image is raised and not listed. What is done by then is in the store.
     """
     start = time.perf_counter()
-    if isinstance(paths, str | os.PathLike):
-        raise TypeError(f"paths is {paths!r}; a list of paths was expected")
+    _require_types(paths, extractor, store)
     images = [Path(path) for path in paths]
-    job = _Job(extractor, fingerprint(extractor), store or Store.temporary())
+    job = _Job(extractor, f"{fingerprint(extractor)} {LIBRARIES}", store or Store.temporary())
     n_workers = _count_workers(n_jobs, len(images))
     found = _in_workers(job, images, n_workers) if n_workers > 1 else _in_this_process(job, images)
     outcomes = _collect(found, len(images), progress)
-    keys = {row: outcome.key for row, outcome in enumerate(outcomes) if outcome.key}
+    done = [outcome for outcome in outcomes if outcome.key]
     return Extraction(
-        items=Items(job.store, tuple(keys.values())),
-        rows=np.fromiter(keys, np.intp, len(keys)),
+        items=Items(job.store, tuple(outcome.key for outcome in done)),
+        contents=tuple(outcome.content for outcome in done),
+        rows=np.fromiter((outcome.row for outcome in done), np.intp, len(done)),
         failures=tuple(Failure(images[outcome.row], outcome.reason) for outcome in outcomes if not outcome.key),
         n_cached=sum(outcome.cached for outcome in outcomes),
         seconds=time.perf_counter() - start,
@@ -169,9 +173,10 @@ def extract(
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of the image in one row: the key of its item, or the reason why there is none."""
+    """What came of the image in one row: its content and the key of its item, or the reason why there is none."""
 
     row: int
+    content: str = ""
     key: str = ""
     reason: str = ""
     cached: bool = False
@@ -190,9 +195,9 @@ class _Job:
         row, path = image
         try:
             data = read_bytes(path)
-            key = self._key(data)
+            content, key = self._content_and_key(data)
             if self.store.get(key) is not None:
-                return _Outcome(row, key, cached=True)
+                return _Outcome(row, content, key, cached=True)
             item = self.extractor(decode_image(data, path))
         except ImageReadError as error:
             return _Outcome(row, reason=error.reason)
@@ -201,18 +206,19 @@ class _Job:
         except Exception as error:  # whatever the extractor trips over is a matter of this image
             return _Outcome(row, reason=" ".join(traceback.format_exception_only(error)[-1].split()))
         self.store.put(key, _to_arrays(item))
-        return _Outcome(row, key)
+        return _Outcome(row, content, key)
 
     def find(self, row: int, path: Path) -> _Outcome | None:
         """Look an image up in the store."""
         try:
-            key = self._key(read_bytes(path))
+            content, key = self._content_and_key(read_bytes(path))
         except ImageReadError:  # `run` says why
             return None
-        return None if self.store.get(key) is None else _Outcome(row, key, cached=True)
+        return None if self.store.get(key) is None else _Outcome(row, content, key, cached=True)
 
-    def _key(self, data: bytes) -> str:
-        return hashlib.sha256(hashlib.sha256(data).digest() + self.fingerprint.encode()).hexdigest()
+    def _content_and_key(self, data: bytes) -> tuple[str, str]:
+        content = hashlib.sha256(data).hexdigest()
+        return content, hashlib.sha256(f"{content} {self.fingerprint}".encode()).hexdigest()
 
 
 def _to_arrays(item: Item) -> dict[str, NDArray[Any]]:
@@ -225,6 +231,15 @@ def _to_arrays(item: Item) -> dict[str, NDArray[Any]]:
 
 def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Any:
     return arrays["vector"] if "vector" in arrays else LocalFeatures.from_arrays(arrays)
+
+
+def _require_types(paths: object, extractor: object, store: object) -> None:
+    if isinstance(paths, str | os.PathLike):
+        raise TypeError(f"paths is {paths!r}; a list of paths was expected")
+    if isinstance(extractor, type) or not callable(extractor):
+        raise TypeError(f"extractor is {extractor!r}; an extractor such as Sift() was expected")
+    if store is not None and not isinstance(store, Store):
+        raise TypeError(f"store is {store!r}; a Store or None was expected, such as Store(folder)")
 
 
 def _count_workers(n_jobs: int, n_images: int) -> int:

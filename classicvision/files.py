@@ -40,7 +40,10 @@ def write_whole(
                 file.flush()
                 os.fsync(file.fileno())
         unfinished.replace(path)
-    except BaseException:  # Ctrl-C too
+    except BaseException as error:  # Ctrl-C too
         with contextlib.suppress(OSError):
             unfinished.unlink()
+        if isinstance(error, OSError) and error.filename == str(unfinished):
+            error.filename = str(path)  # the name that the caller knows
+            error.filename2 = None
         raise

@@ -6,6 +6,8 @@ operating systems leave behind are passed over. Links are followed, except back 
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.decoding import PathLike
-from classicvision.errors import ImageReadError, NotEnoughDataError
+from classicvision.errors import ImageReadError, NotEnoughDataError, SkippedImagesWarning
 
 __all__ = ["EXTENSIONS", "ImageFolder", "find_images"]
 
@@ -27,12 +29,12 @@ EXTENSIONS: Final = frozenset(
 _LEFT_BEHIND: Final = frozenset({"__macosx", "desktop.ini", "thumbs.db"})
 
 
-def find_images(paths: Iterable[PathLike]) -> list[Path]:
+def find_images(paths: PathLike | Iterable[PathLike]) -> list[Path]:
     """List the image files among files and folders.
 
     Parameters
     ----------
-    paths : paths
+    paths : path or paths
         Files are listed whatever their name; folders are searched at every depth by `EXTENSIONS`.
 
     Returns
@@ -46,7 +48,7 @@ def find_images(paths: Iterable[PathLike]) -> list[Path]:
         For a path that does not exist, or a folder that cannot be opened.
     """
     found: set[Path] = set()
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
         if path.is_dir():
             found.update(_walk(path, ()))
         elif path.exists() or path.is_symlink():  # a dangling link is listed: reading it says what is wrong
@@ -93,16 +95,24 @@ class ImageFolder:
         ------
         NotEnoughDataError
             If there is no such folder, it has fewer sub-folders than `min_classes`, or one of them holds no image.
+
+        Warns
+        -----
+        SkippedImagesWarning
+            If images lie in the root itself.
         """
         root = Path(root)
         if not root.is_dir():
             found = "is a file" if root.exists() else "does not exist"
             raise NotEnoughDataError(f"{root} {found}; expected a folder with one sub-folder of images for each class")
         entries = list(_entries(root))
-        folders = [entry for entry in entries if entry.is_dir()]
-        images = {folder.name: find_images([folder]) for folder in folders}
+        here = (_identity(root),)
+        folders = [entry for entry in entries if entry.is_dir() and _identity(entry) not in here]
+        images = {folder.name: sorted(_walk(folder, here), key=lambda path: path.parts) for folder in folders}
         ignored = tuple(entry for entry in entries if not entry.is_dir() and _is_image(entry))
         _check_classes(root, images, len(ignored), min_classes)
+        if ignored:
+            _warn_of_loose_images(ignored)
         paths = tuple(path for found in images.values() for path in found)
         labels = tuple(label for label, found in images.items() for _ in found)
         return cls(root, paths, labels, tuple(images), ignored)
@@ -132,10 +142,18 @@ def _check_classes(root: Path, images: dict[str, list[Path]], n_loose: int, min_
         raise NotEnoughDataError(f"{root}: no images in class {names}. Add some, or remove the sub-folder")
 
 
+def _warn_of_loose_images(loose: tuple[Path, ...]) -> None:
+    more = f", like {len(loose) - 1} more" if len(loose) > 1 else ""
+    warnings.warn(
+        f"{loose[0]}: lies beside the folders of the classes and so has no class; it is left out{more}",
+        SkippedImagesWarning,
+        stacklevel=3,
+    )
+
+
 def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     """Yield the image files of a folder at every depth; `above` holds the identities of the folders on the way."""
-    status = folder.stat()
-    identity = (status.st_dev, status.st_ino)
+    identity = _identity(folder)
     if identity in above:
         return
     for entry in _entries(folder):
@@ -143,6 +161,11 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
             yield from _walk(entry, (*above, identity))
         elif _is_image(entry):
             yield entry
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _entries(folder: Path) -> list[Path]:

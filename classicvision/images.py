@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
@@ -31,6 +32,9 @@ __all__ = [
     "to_gray",
     "write_image",
 ]
+
+LIBRARIES: Final = f"opencv {cv2.__version__} pillow {PIL.__version__}"
+"""What decodes images and computes on them. Other releases may differ in the last bit, so cache keys name these."""
 
 MAX_BYTES: Final = 2**31
 """Largest file read: the largest image with four uncompressed channels of 16 bits fits well."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,10 +26,11 @@ from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
 from classicvision.images import read_image
-from classicvision.models.classifier import Classifier, Prediction, short_keys
-from classicvision.models.recipe import RECIPES, Recipe
+from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
+from classicvision.models.recipe import Recipe, load_recipe
 from classicvision.models.training import CrossValidation, train
 from classicvision.store import Store
+from classicvision.synthetic import canary
 
 __all__ = ["Fit", "Predictions", "Progress", "evaluate", "fit", "inspect", "predict", "show"]
 
@@ -76,37 +76,39 @@ class Predictions:
 def fit(
     folder: PathLike,
     *,
-    recipe: Recipe = RECIPES["sift-bovw"],
+    recipe: Recipe | str = "sift-bovw",
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Fit:
-    """Fit a classifier on a folder of images, one sub-folder a class.
+    """Fit a classifier on a folder of images, one sub-folder a class, by a recipe or the name of one.
 
     Raises
     ------
     NotEnoughDataError
         If there are too few classes, images or keypoints; the message says which and how many are needed.
     """
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     images = ImageFolder.open(folder)
     found = extract(images.paths, recipe.extractor, store=store, n_jobs=n_jobs, progress=_stage(progress, EXTRACTING))
-    labels = [images.labels[row] for row in found.rows]
-    _require_every_class(images, labels, found.failures)
-    training = train(found.items, labels, recipe, store=store, n_jobs=n_jobs, progress=_stage(progress, LEARNING))
+    readable = images.subset(found.rows)
+    _require_every_class(images, readable, found.failures)
+    training = train(found.items, readable.labels, recipe, n_jobs=n_jobs, progress=_stage(progress, LEARNING))
     classifier = Classifier(
         recipe,
         training.codebook,
         training.head,
-        _training_summary(images, labels, training.validation, len(found.failures)),
-        short_keys(found.items.keys),
+        _training_summary(readable, training.validation, len(found.failures)),
+        first_64_bits(found.contents),
+        recipe.extractor(canary()),
     )
-    contradictions = _contradictions([images.paths[row] for row in found.rows], labels, found.items.keys)
-    return Fit(classifier, training.validation, tuple(found.failures), contradictions, found.n_cached)
+    contradictions = _contradictions(readable, found.contents)
+    return Fit(classifier, training.validation, found.failures, contradictions, found.n_cached)
 
 
 def predict(
     model: PathLike,
-    paths: Iterable[PathLike],
+    paths: PathLike | Sequence[PathLike],
     *,
     store: Store | None = None,
     n_jobs: int = 1,
@@ -122,12 +124,11 @@ def predict(
         If there is no image at all.
     """
     classifier = Classifier.load(model)
-    paths = list(paths)
     files = find_images(paths)
     if not files:
         raise NotEnoughDataError(
-            f"no image files in {', '.join(map(str, paths)) or 'an empty list'}; "
-            f"in folders they are found by the endings {' '.join(sorted(EXTENSIONS))}"
+            f"no image files in {_listed(paths)}; in folders they are found by their endings, "
+            f"{' '.join(sorted(EXTENSIONS))}"
         )
     found = _extract_for(classifier, files, store, n_jobs, progress)
     return Predictions(
@@ -154,12 +155,13 @@ def evaluate(
     images = ImageFolder.open(folder, min_classes=1)
     _require_known_classes(images, classifier)
     found = _extract_for(classifier, images.paths, store, n_jobs, progress)
+    readable = images.subset(found.rows)
     cases = [
-        Case(images.paths[row], images.labels[row], p.label, p.scores, p.n_keypoints, p.note)
-        for row, p in zip(found.rows, classifier.predict(found.items), strict=True)
+        Case(path, label, p.label, p.scores, p.n_keypoints, p.note)
+        for path, label, p in zip(readable.paths, readable.labels, classifier.predict(found.items), strict=True)
     ]
     facts = _model_facts(model, classifier)
-    facts["seen_in_training"] = int(classifier.trained_on(found.items.keys).sum())
+    facts["seen_in_training"] = int(classifier.trained_on(found.contents).sum())
     return Evaluation.from_cases(
         cases,
         classifier.head.classes,
@@ -172,7 +174,11 @@ def evaluate(
 
 
 def inspect(model: PathLike) -> dict[str, Any]:
-    """Return what a model file says of itself: its manifest, and the shape and type of each array."""
+    """Return what a model file says of itself: its manifest, and the shape and type of each array.
+
+    The file is loaded as for a prediction, so what is wrong with it is an error here too.
+    """
+    Classifier.load(model)
     archive = read_archive(model)
     arrays = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in archive.arrays.items()}
     return {**_file_facts(model), **archive.manifest, "arrays": arrays}
@@ -201,10 +207,11 @@ def _extract_for(
     )
 
 
-def _require_every_class(images: ImageFolder, labels: Sequence[str], failures: Sequence[Failure]) -> None:
-    lost = sorted(set(images.classes) - set(labels))
+def _require_every_class(images: ImageFolder, readable: ImageFolder, failures: Sequence[Failure]) -> None:
+    lost = sorted(set(images.classes) - set(readable.labels))
     if lost:
-        first = next(failure for failure in failures)
+        label_of = dict(zip(images.paths, images.labels, strict=True))
+        first = next(failure for failure in failures if label_of[failure.path] == lost[0])
         raise NotEnoughDataError(
             f"no image of class {lost[0]!r} can be read. The first problem was {first.path}: {first.reason}. "
             "Mend its images or take the folder away."
@@ -220,33 +227,29 @@ def _require_known_classes(images: ImageFolder, classifier: Classifier) -> None:
         )
 
 
-def _contradictions(paths: Sequence[Path], labels: Sequence[str], keys: Sequence[str]) -> tuple[tuple[Path, ...], ...]:
+def _contradictions(images: ImageFolder, contents: Sequence[str]) -> tuple[tuple[Path, ...], ...]:
     """Return groups of files of equal content that have different labels."""
-    repeated = {key for key, count in Counter(keys).items() if count > 1}
     groups: dict[str, list[int]] = {}
-    for row, key in enumerate(keys):
-        if key in repeated:
-            groups.setdefault(key, []).append(row)
+    for row, content in enumerate(contents):
+        groups.setdefault(content, []).append(row)
     return tuple(
-        tuple(paths[row] for row in rows) for rows in groups.values() if len({labels[row] for row in rows}) > 1
+        tuple(images.paths[row] for row in rows)
+        for rows in groups.values()
+        if len({images.labels[row] for row in rows}) > 1
     )
 
 
-def _training_summary(
-    images: ImageFolder, labels: Sequence[str], validation: CrossValidation, n_failures: int
-) -> dict[str, Any]:
-    return {
-        "folder": Path(images.root).resolve().name,
-        "n_images": len(labels),
-        "n_unreadable": n_failures,
-        "images_per_class": dict(sorted(Counter(labels).items())),
-        "cross_validation": {
-            "folds": len(validation.fold_accuracy),
-            "accuracy": float(np.mean(validation.fold_accuracy)),
-            "accuracy_deviation": float(np.std(validation.fold_accuracy, ddof=1)),
-            "mean_per_class_accuracy": validation.mean_per_class_accuracy,
-        },
-    }
+def _training_summary(images: ImageFolder, validation: CrossValidation, n_unreadable: int) -> TrainingSummary:
+    return TrainingSummary(
+        folder=images.root.resolve().name,
+        n_images=len(images),
+        n_unreadable=n_unreadable,
+        images_per_class=tuple(images.labels.count(label) for label in images.classes),
+        folds=len(validation.fold_accuracy),
+        accuracy=float(np.mean(validation.fold_accuracy)),
+        accuracy_deviation=float(np.std(validation.fold_accuracy, ddof=1)),
+        mean_per_class_accuracy=validation.mean_per_class_accuracy,
+    )
 
 
 def _model_facts(path: PathLike, classifier: Classifier) -> dict[str, Any]:
@@ -254,9 +257,13 @@ def _model_facts(path: PathLike, classifier: Classifier) -> dict[str, Any]:
         **_file_facts(path),
         "recipe": config.to_dict(classifier.recipe),
         "cost": classifier.head.cost,
-        "training": dict(classifier.training),
+        "training": config.to_dict(classifier.training),
         "versions": dict(classifier.versions),
     }
+
+
+def _listed(paths: PathLike | Sequence[PathLike]) -> str:
+    return os.fspath(paths) if isinstance(paths, str | os.PathLike) else ", ".join(map(str, paths)) or "nothing"
 
 
 def _file_facts(path: PathLike) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classicvision.errors import ImageReadError, NotEnoughDataError
+from classicvision.errors import ImageReadError, NotEnoughDataError, SkippedImagesWarning
 from classicvision.folders import ImageFolder, find_images
 
 
@@ -99,8 +99,18 @@ def test_each_sub_folder_is_a_class_and_holds_all_below_it(tmp_path):
 
 def test_images_beside_the_classes_are_listed_as_ignored(tmp_path):
     touch(tmp_path, "cat/1.jpg", "dog/1.jpg", "cover.jpg", "README.txt", ".cache/1.jpg")
-    folder = ImageFolder.open(tmp_path)
+    with pytest.warns(SkippedImagesWarning, match=r"cover\.jpg"):
+        folder = ImageFolder.open(tmp_path)
     assert names(tmp_path, folder.ignored) == ["cover.jpg"]
+    assert len(folder) == 2
+
+
+def test_a_link_back_to_the_root_adds_no_class_and_no_image(tmp_path):
+    touch(tmp_path, "cat/1.jpg", "dog/1.jpg")
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "cat" / "loop").symlink_to(tmp_path)
+    folder = ImageFolder.open(tmp_path)
+    assert folder.classes == ("cat", "dog")
     assert len(folder) == 2
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision import load_recipe, workflows
-from classicvision.errors import ImageReadError, NotEnoughDataError, SettingsError
+from classicvision import RECIPES, load_recipe, workflows
+from classicvision.errors import ArchiveError, ImageReadError, NotEnoughDataError, SettingsError
 from classicvision.folders import find_images
 from classicvision.images import write_image
 from classicvision.store import Store
@@ -24,8 +24,8 @@ def photos(texture_folder, tmp_path):
 def test_fit_learns_easy_textures(fitted):
     assert fitted.validation.mean_per_class_accuracy == 1.0
     assert fitted.failures == ()
-    assert fitted.classifier.training["images_per_class"] == {"texture-0": 8, "texture-1": 8, "texture-2": 8}
-    assert fitted.classifier.training["folder"] == "photos"
+    assert fitted.classifier.training.images_per_class == (8, 8, 8)
+    assert fitted.classifier.training.folder == "photos"
 
 
 def test_any_number_of_workers_gives_the_same_file(texture_folder, model_file, tmp_path):
@@ -47,11 +47,51 @@ def test_a_broken_image_is_left_out_and_listed(photos):
     fitted = workflows.fit(photos, recipe=RECIPE)
     (failure,) = fitted.failures
     assert failure.path.name == "broken.jpg"
-    assert fitted.classifier.training["n_unreadable"] == 1
-    assert fitted.classifier.training["n_images"] == 24
+    assert fitted.classifier.training.n_unreadable == 1
+    assert fitted.classifier.training.n_images == 24
+
+
+def spoil_the_first(photos):
+    """Break the first image of all, so that every later one moves up."""
+    (photos / "texture-0" / "00.png").write_bytes(b"")
+
+
+def test_behind_a_broken_image_every_label_stays_with_its_own_image(photos, monkeypatch):
+    spoil_the_first(photos)
+    seen = []
+    train = workflows.train
+    monkeypatch.setattr(
+        workflows, "train", lambda items, labels, *a, **k: seen.extend(labels) or train(items, labels, *a, **k)
+    )
+    fitted = workflows.fit(photos, recipe=RECIPE)
+    assert seen == ["texture-0"] * 7 + ["texture-1"] * 8 + ["texture-2"] * 8
+    assert fitted.classifier.training.images_per_class == (7, 8, 8)
+
+
+def test_behind_a_broken_image_predictions_stay_with_their_paths(model_file, photos):
+    spoil_the_first(photos)
+    answers = workflows.predict(model_file, photos)
+    assert [failure.path.name for failure in answers.failures] == ["00.png"]
+    assert [path.name for path in answers.paths] == [f"{n:02}.png" for n in range(1, 24)]
+    assert [answer.label for answer in answers.predictions] == [path.parent.name for path in answers.paths]
+
+
+def test_behind_a_broken_image_cases_stay_with_their_classes(model_file, photos):
+    spoil_the_first(photos)
+    evaluation = workflows.evaluate(model_file, photos)
+    assert [case.true for case in evaluation.cases] == [case.path.parent.name for case in evaluation.cases]
+    assert evaluation.scores.accuracy == 1.0
+
+
+def test_behind_a_broken_image_contradictions_are_still_those_files(photos):
+    spoil_the_first(photos)
+    shutil.copy(photos / "texture-1" / "08.png", photos / "texture-2" / "copy.png")
+    (group,) = workflows.fit(photos, recipe=RECIPE).contradictions
+    assert {path.name for path in group} == {"08.png", "copy.png"}
 
 
 def test_a_class_of_broken_images_is_an_error_that_names_one(photos):
+    spoil_the_first(photos)
     (photos / "texture-9").mkdir()
     (photos / "texture-9" / "broken.jpg").write_text("not a picture")
     with pytest.raises(NotEnoughDataError, match=r"'texture-9'.*broken\.jpg"):
@@ -74,7 +114,7 @@ def test_copies_under_one_label_contradict_nothing(photos):
 def test_images_without_keypoints_take_part(photos):
     for label in ("texture-0", "texture-1"):
         write_image(photos / label / "blank.png", np.full((50, 50, 3), 128 + len(label), np.uint8))
-    assert workflows.fit(photos, recipe=RECIPE).classifier.training["n_images"] == 26
+    assert workflows.fit(photos, recipe=RECIPE).classifier.training.n_images == 26
 
 
 def test_too_few_keypoints_for_the_words_is_an_error_with_the_remedy(texture_folder):
@@ -140,6 +180,16 @@ def test_progress_names_both_stages(texture_folder):
     told = set()
     workflows.fit(texture_folder, recipe=RECIPE, progress=lambda stage, done, total: told.add((stage, total)))
     assert told == {("images", 24), ("folds", 6)}
+
+
+def test_inspect_refuses_a_file_that_is_no_classifier(checkout):
+    with pytest.raises(ArchiveError, match="not a classifier"):
+        workflows.inspect(checkout / "tests" / "golden" / "archive-1.cvmodel")
+
+
+def test_a_recipe_may_be_named(texture_folder, monkeypatch):
+    monkeypatch.setitem(RECIPES, "small", RECIPE)
+    assert workflows.fit(texture_folder, recipe="small").classifier.recipe == RECIPE
 
 
 def test_show_draws_a_sheet_and_counts_the_keypoints(texture_folder, tmp_path):

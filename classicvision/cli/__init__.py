@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -51,7 +52,23 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    _prepare_streams()
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # so that temporary files are cleared away
+            signal.signal(getattr(signal, name), _terminate)
     sys.exit(_run(arguments))
+
+
+def _prepare_streams() -> None:
+    """Make sure that there is something to print to, and that no name of a file can break printing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -66,15 +83,16 @@ def _run(arguments: Sequence[str] | None) -> int:
             error.show()
             return error.exit_code
         except (KeyboardInterrupt, click.Abort):
-            return _say(
-                "Interrupted. What was finished is kept in the cache; run the same command to go on.", INTERRUPTED
-            )
+            return _say("Interrupted. Unless --no-cache was given, the same command goes on from here.", INTERRUPTED)
         except BrokenPipeError:
             # The reader of our output left, as `head` does. Keep the interpreter from flushing into the void.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ERROR
-        except (ClassicVisionError, OSError) as error:
+        except ClassicVisionError as error:
             return _say(f"Error: {error}", ERROR)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            return _say(f"Error: {place}{error.strerror or error}", ERROR)
         except MemoryError:
             return _say("Error: out of memory. Try --jobs 1, or smaller images (--set extractor.max_side=320).", ERROR)
     return int(code or DONE)

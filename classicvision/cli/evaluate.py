@@ -44,17 +44,18 @@ def evaluate_command(
 
     with run.settings() as how:
         evaluation = workflows.evaluate(model, folder, **how)
-    if report:
-        write_evaluation(report, evaluation)
     if as_json:
         render.print_json(evaluation_to_dict(evaluation))
     else:
-        click.echo(_to_text(evaluation, report))
+        click.echo(_to_text(evaluation))
+    if report:  # last: a full disk then costs the page and not the figures
+        write_evaluation(report, evaluation)
+        click.echo(f"Wrote {report}.", err=True)
     _warn_of_seen_images(evaluation)
     return render.report_failures(evaluation.failures)
 
 
-def _to_text(evaluation: Evaluation, report: Path | None) -> str:
+def _to_text(evaluation: Evaluation) -> str:
     scores = evaluation.scores
     rows: list[tuple[str, ...]] = [("class", "precision", "recall", "F1", "images")]
     for i, label in enumerate(scores.classes):
@@ -69,7 +70,7 @@ def _to_text(evaluation: Evaluation, report: Path | None) -> str:
         f"mean per class {render.percent(scores.mean_per_class_accuracy)} "
         f"({100 * class_low:.1f} to {100 * class_high:.1f}), {render.count(scores.n_images, 'image')}.",
     ]
-    return "\n".join(lines + [f"Report: {report}"] * bool(report))
+    return "\n".join(lines)
 
 
 def _warn_of_seen_images(evaluation: Evaluation) -> None:

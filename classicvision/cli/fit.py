@@ -54,10 +54,13 @@ def fit_command(
 
 
 def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:
+    from classicvision import config
+
     return {
         "model": str(output),
         "cost": fitted.classifier.head.cost,
-        **fitted.classifier.training,
+        "classes": list(fitted.classifier.head.classes),
+        **config.to_dict(fitted.classifier.training),
         "n_cached": fitted.n_cached,
         "contradictions": [[str(path) for path in group] for group in fitted.contradictions],
         "failures": render.failures_to_dicts(fitted.failures),
@@ -66,12 +69,11 @@ def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:
 
 def _to_text(fitted: Fit, output: Path) -> str:
     training = fitted.classifier.training
-    checked = training["cross_validation"]
     return (
-        f"Fitted on {render.count(training['n_images'], 'image')} of {len(training['images_per_class'])} classes.\n"
-        f"Cross-validated accuracy {render.percent(checked['accuracy'])} "
-        f"(deviation {render.percent(checked['accuracy_deviation'])} over {checked['folds']} folds), "
-        f"mean per class {render.percent(checked['mean_per_class_accuracy'])}.\n"
+        f"Fitted on {render.count(training.n_images, 'image')} of {len(training.images_per_class)} classes.\n"
+        f"Cross-validated accuracy {render.percent(training.accuracy)} "
+        f"(deviation {render.percent(training.accuracy_deviation)} over {training.folds} folds), "
+        f"mean per class {render.percent(training.mean_per_class_accuracy)}.\n"
         f"Saved {output} ({render.file_size(output.stat().st_size)})."
     )
 
@@ -80,4 +82,4 @@ def _report_contradictions(fitted: Fit) -> None:
     if fitted.contradictions:
         click.echo("Warning: the same image, byte for byte, lies under more than one class:", err=True)
     for group in fitted.contradictions[: render.MAX_LISTED]:
-        click.echo("  " + " = ".join(map(str, group)), err=True)
+        click.echo("  " + " = ".join(map(render.printable, group)), err=True)

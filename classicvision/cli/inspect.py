@@ -35,16 +35,15 @@ def _to_text(facts: dict[str, Any]) -> str:
     import tomli_w
 
     training = facts["training"]
-    checked = training["cross_validation"]
     arrays = [("array", "shape", "type")]
     arrays += [(n, " x ".join(map(str, a["shape"])) or "-", a["dtype"]) for n, a in facts["arrays"].items()]
-    images = [(label, str(n)) for label, n in training["images_per_class"].items()]
+    images = [(label, str(n)) for label, n in zip(facts["classes"], training["images_per_class"], strict=True)]
     sections = [
         f"{facts['file']}: {facts['kind']}, {render.file_size(facts['bytes'])}, "
         f"format version {facts['format_version']}\nSHA-256 {facts['sha256']}",
         f"Fitted on {render.count(training['n_images'], 'image')} of {training['folder']}; cross-validated accuracy "
-        f"{render.percent(checked['accuracy'])} (deviation {render.percent(checked['accuracy_deviation'])}, "
-        f"{checked['folds']} folds), mean per class {render.percent(checked['mean_per_class_accuracy'])}, "
+        f"{render.percent(training['accuracy'])} (deviation {render.percent(training['accuracy_deviation'])}, "
+        f"{training['folds']} folds), mean per class {render.percent(training['mean_per_class_accuracy'])}, "
         f"C = {facts['cost']:g}.",
         render.table([("class", "images"), *images], right=(1,)),
         tomli_w.dumps(facts["recipe"]).strip(),

@@ -25,8 +25,14 @@ def print_json(data: Any) -> None:
     click.echo(json.dumps(data, indent=2, allow_nan=False))
 
 
+def printable(text: object) -> str:
+    """Return text without control characters, which names of files may hold and terminals obey."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in str(text))
+
+
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Return rows of text in aligned columns; columns in `right` are aligned to the right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(
@@ -65,7 +71,7 @@ def report_failures(failures: Sequence[Failure]) -> int:
         return DONE
     click.echo(f"{count(len(failures), 'image')} could not be used and left out:", err=True)
     for failure in failures[:MAX_LISTED]:
-        click.echo(f"  {failure.path}: {failure.reason}", err=True)
+        click.echo(f"  {printable(failure.path)}: {printable(failure.reason)}", err=True)
     if len(failures) > MAX_LISTED:
         click.echo(f"  ... and {len(failures) - MAX_LISTED} more; --json lists them all", err=True)
     return SOME_FAILED

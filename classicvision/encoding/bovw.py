@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.config import validate
 from classicvision.encoding.normalize import additive_chi2_map, hellinger, idf, l1, l2
 from classicvision.encoding.vocabulary import learn_words, nearest_words, sample_descriptors
 from classicvision.errors import SettingsError
@@ -51,14 +52,12 @@ class BovwSettings:
     root_sift: bool = True  # compare descriptors by Hellinger's distance (Arandjelovic and Zisserman 2012)
 
     def __post_init__(self) -> None:
+        validate(self)
         _require(self.n_words >= 1, "n_words", self.n_words, "at least 1")
         _require(self.n_samples >= self.n_words, "n_samples", self.n_samples, f"at least n_words, {self.n_words}")
-        _require(self.assignment in ("hard", "soft"), "assignment", self.assignment, "'hard' or 'soft'")
         most = self.n_words if self.assignment == "soft" else math.inf
         _require(1 <= self.n_neighbors <= most, "n_neighbors", self.n_neighbors, f"from 1 to n_words, {self.n_words}")
-        _require(0 < self.softness < math.inf, "softness", self.softness, "above 0 and finite")
-        names = ", ".join(map(repr, _NORMALIZATIONS))
-        _require(self.normalization in _NORMALIZATIONS, "normalization", self.normalization, f"one of {names}")
+        _require(1e-3 <= self.softness <= 1e3, "softness", self.softness, "from 0.001 to 1000")
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.features.descriptor import describe
 from classicvision.features.extrema import Blobs, find_extrema
@@ -50,14 +51,14 @@ class Sift:
     engine: Literal["opencv", "reference"] = "opencv"
 
     def __post_init__(self) -> None:
-        _require(self.n_layers >= 1, "n_layers", self.n_layers, "at least 1")
+        validate(self)
+        _require(1 <= self.n_layers <= 16, "n_layers", self.n_layers, "from 1 to 16")
         _require(0 < self.sigma <= 100, "sigma", self.sigma, "above 0 and at most 100 samples")
         _require(0 <= self.contrast <= 1, "contrast", self.contrast, "from 0 to 1")
         _require(1 <= self.edge_ratio < float("inf"), "edge_ratio", self.edge_ratio, "at least 1 and finite")
         for name in ("max_features", "max_side"):
             value = getattr(self, name)
             _require(value is None or value >= 1, name, value, "at least 1, or None for no limit")
-        _require(self.engine in _ENGINES, "engine", self.engine, f"one of {', '.join(_ENGINES)}")
         if not self.upsample and self.engine == "opencv":
             raise SettingsError("upsample is False, but OpenCV's SIFT always upsamples; use engine='reference'")
 

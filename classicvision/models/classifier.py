@@ -30,8 +30,10 @@ KIND = "classifier"
 NO_KEYPOINTS = "no keypoints: the answer rests on the training classes alone, not on this image"
 
 # Two SIFT runs on one machine agree in every bit; other builds of OpenCV may round differently.
-_SAME_POSITION = 0.01  # pixels
-_DRIFT_SHARE = 0.02  # of the canary's keypoints may be missing or moved before we warn
+SAME_POSITION = 0.01  # pixels
+SAME_DESCRIPTOR = 0.99  # least cosine
+DRIFT_SHARE = 0.02  # of the canary's keypoints may be lost, moved or changed before we warn
+MAX_CANARY = 10_000  # keypoints; a file that claims more is not ours
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,29 @@ class Prediction:
         return best - second
 
 
+@dataclass(frozen=True)
+class TrainingSummary:
+    """What a classifier was fitted on, and how well cross-validation did.
+
+    Raises
+    ------
+    SettingsError
+        For a value of the wrong type.
+    """
+
+    folder: str
+    n_images: int
+    n_unreadable: int  # images that were left out
+    images_per_class: tuple[int, ...]  # in the order of the classes
+    folds: int  # of the cross-validation
+    accuracy: float  # mean over the folds, in [0, 1]
+    accuracy_deviation: float  # over the folds
+    mean_per_class_accuracy: float  # of all images together, each predicted by a model that did not see it
+
+    def __post_init__(self) -> None:
+        config.validate(self)
+
+
 @dataclass(frozen=True, eq=False)
 class Classifier:
     """A classifier of images that can be saved and loaded.
@@ -69,20 +94,39 @@ class Classifier:
     recipe : Recipe
     codebook : BovwCodebook
     head : LinearHead
-    training : dict
-        What it was fitted on and how well cross-validation did; plain values for people and reports.
-    image_keys : (N,) uint64
-        The first 64 bits of the content keys of the training images: tells whether a test image was trained on.
+    training : TrainingSummary
+    contents : (N,) uint64
+        The first 64 bits of the SHA-256 of each training image: tells whether a test image was trained on.
+    canary : LocalFeatures
+        What the extractor found on one synthetic image when the classifier was fitted.
     versions : dict
         Of the libraries that fitted it.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not fit together.
     """
 
     recipe: Recipe
     codebook: BovwCodebook
     head: LinearHead
-    training: Mapping[str, Any] = field(default_factory=dict)
-    image_keys: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    training: TrainingSummary
+    contents: NDArray[np.uint64]
+    canary: LocalFeatures
     versions: Mapping[str, str] = field(default_factory=lambda: library_versions())
+
+    def __post_init__(self) -> None:
+        if self.head.weights.shape[1] != self.codebook.n_outputs:
+            raise ValueError(
+                f"the head takes {self.head.weights.shape[1]} numbers, the codebook gives {self.codebook.n_outputs}"
+            )
+        if len(self.training.images_per_class) != len(self.head.classes):
+            raise ValueError(
+                f"{len(self.head.classes)} classes, but images of {len(self.training.images_per_class)} are counted"
+            )
+        if len(self.canary) > MAX_CANARY:
+            raise ValueError(f"{len(self.canary)} keypoints on the canary; at most {MAX_CANARY} were expected")
 
     def predict(self, items: Iterable[LocalFeatures]) -> Iterator[Prediction]:
         """Yield a prediction for the features of each image, as they come."""
@@ -92,25 +136,25 @@ class Classifier:
             note = "" if len(item) else NO_KEYPOINTS
             yield Prediction(self.head.classes[int(np.argmax(decision))], scores, len(item), note)
 
-    def trained_on(self, keys: Iterable[str]) -> NDArray[np.bool_]:
-        """Return for each content key whether that image was in the training set."""
-        return np.isin(short_keys(keys), self.image_keys)
+    def trained_on(self, contents: Iterable[str]) -> NDArray[np.bool_]:
+        """Return for the SHA-256 of each image file whether that image was in the training set."""
+        return np.isin(first_64_bits(contents), self.contents)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the classifier to one file; an earlier file of that name is replaced at the end, or kept."""
         arrays = {
             "head/weights": self.head.weights,
             "head/bias": self.head.bias,
-            "training/image_keys": self.image_keys,
+            "training/contents": self.contents,
             **_prefixed("codebook", self.codebook.to_arrays()),
-            **_prefixed("canary", self.recipe.extractor(canary()).to_arrays()),
+            **_prefixed("canary", self.canary.to_arrays()),
         }
         manifest = {
             "kind": KIND,
             "recipe": config.to_dict(self.recipe),
             "classes": list(self.head.classes),
             "cost": self.head.cost,
-            "training": dict(self.training),
+            "training": config.to_dict(self.training),
             "versions": dict(self.versions),
         }
         write_archive(path, manifest, arrays)
@@ -132,10 +176,9 @@ class Classifier:
         archive = read_archive(path)
         try:
             classifier = cls._from_archive(archive)
-            seen_then = LocalFeatures.from_arrays(_under("canary", archive.arrays))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArchiveError(f"{os.fspath(path)}: not a classifier of this release: {error}") from error
-        classifier._warn_of_drift(seen_then, path)
+        classifier._warn_of_drift(path)
         return classifier
 
     @classmethod
@@ -144,20 +187,23 @@ class Classifier:
         if manifest.get("kind") != KIND:
             raise SettingsError(f"its kind is {manifest.get('kind')!r}, expected {KIND!r}")
         recipe = config.from_dict(Recipe, manifest["recipe"], where="recipe")
-        codebook = BovwCodebook.from_arrays(_under("codebook", arrays), recipe.encoder)
-        head = LinearHead(
-            tuple(manifest["classes"]), arrays["head/weights"], arrays["head/bias"], float(manifest["cost"])
+        return cls(
+            recipe,
+            BovwCodebook.from_arrays(_under("codebook", arrays), recipe.encoder),
+            LinearHead(
+                _texts(manifest["classes"]), arrays["head/weights"], arrays["head/bias"], float(manifest["cost"])
+            ),
+            config.from_dict(TrainingSummary, manifest["training"], where="training"),
+            arrays["training/contents"].astype(np.uint64, casting="safe"),
+            LocalFeatures.from_arrays(_under("canary", arrays)),
+            dict(zip(_texts(manifest["versions"]), _texts(manifest["versions"].values()), strict=True)),
         )
-        if head.weights.shape[1] != codebook.n_outputs:
-            raise ValueError(f"the head takes {head.weights.shape[1]} numbers, the codebook gives {codebook.n_outputs}")
-        return cls(recipe, codebook, head, manifest["training"], arrays["training/image_keys"], manifest["versions"])
 
-    def _warn_of_drift(self, then: LocalFeatures, path: str | os.PathLike[str]) -> None:
-        now = self.recipe.extractor(canary())
-        moved = _share_moved(then, now)
-        if moved > _DRIFT_SHARE:
+    def _warn_of_drift(self, path: str | os.PathLike[str]) -> None:
+        changed = share_changed(self.canary, self.recipe.extractor(canary()))
+        if changed > DRIFT_SHARE:
             warnings.warn(
-                f"{os.fspath(path)}: {moved:.0%} of the features of the test image differ from those at fitting time "
+                f"{os.fspath(path)}: {changed:.0%} of the features of the test image differ from those at fitting time "
                 f"(fitted with {_versions_line(self.versions)}; here {_versions_line(library_versions())}). "
                 "Predictions may differ; fit again to be sure.",
                 ExtractorDriftWarning,
@@ -176,19 +222,32 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def short_keys(keys: Iterable[str]) -> NDArray[np.uint64]:
-    """Return the first 16 of each key's hexadecimal digits as a number."""
-    return np.array([int(key[:16], 16) for key in keys], np.uint64)
+def first_64_bits(digests: Iterable[str]) -> NDArray[np.uint64]:
+    """Return the first 16 of each digest's hexadecimal digits as a number."""
+    return np.array([int(digest[:16], 16) for digest in digests], np.uint64)
 
 
-def _share_moved(then: LocalFeatures, now: LocalFeatures) -> float:
-    """Return the share of keypoints of either run that the other did not find at the same place."""
+def share_changed(then: LocalFeatures, now: LocalFeatures) -> float:
+    """Return the share of keypoints of either run that the other did not find at the same place and describe alike."""
     if not len(then) or not len(now):
         return float(len(then) != len(now))
     gap = np.abs(then.xy[:, np.newaxis] - now.xy[np.newaxis]).max(axis=2)
-    lost = (gap.min(axis=1) > _SAME_POSITION).mean()
-    new = (gap.min(axis=0) > _SAME_POSITION).mean()
-    return float(max(lost, new))
+    a, b = (_unit_rows(features.descriptors) for features in (then, now))
+    same = (gap <= SAME_POSITION) & (a @ b.T >= SAME_DESCRIPTOR)
+    return float(max(1 - same.any(axis=1).mean(), 1 - same.any(axis=0).mean()))
+
+
+def _unit_rows(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    values = descriptors.astype(np.float32)
+    values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)
+    return values
+
+
+def _texts(values: Iterable[Any]) -> tuple[str, ...]:
+    texts = tuple(values)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"{texts!r} are not all texts")
+    return texts
 
 
 def _versions_line(versions: Mapping[str, str]) -> str:

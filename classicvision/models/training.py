@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
-from classicvision.errors import NotEnoughDataError
+from classicvision.encoding.bovw import BovwCodebook, learn_bovw
+from classicvision.errors import ClassicVisionError, NotEnoughDataError
 from classicvision.extraction import Items
 from classicvision.features.local import LocalFeatures
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe, SvmSettings
-from classicvision.store import Store
+from classicvision.workers import Workers
 
 __all__ = ["CrossValidation", "Training", "split_folds", "train"]
 
@@ -69,21 +65,20 @@ def train(
     labels: Sequence[str],
     recipe: Recipe,
     *,
-    store: Store | None = None,
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Training:
     """Learn a codebook and a linear head, and cross-validate both together.
+
+    Codebooks and codes are kept in the store of the items, so that the same items are not encoded twice.
 
     Parameters
     ----------
     items : lazy sequence of N LocalFeatures
     labels : N labels
     recipe : Recipe
-    store : Store, optional
-        Where learned codebooks and codes are kept, so that the same items need not be encoded twice.
     n_jobs : int
-        Threads, each at a fold of its own; -1 for one a core. The result does not depend on it.
+        Worker processes, each at a fold of its own; -1 for one a core. The result does not depend on it.
     progress : callable(done, total), optional
         Told after each fold, and after the last model.
 
@@ -92,32 +87,26 @@ def train(
     NotEnoughDataError
         For fewer than two classes, a class with fewer than two different images, or too few descriptors.
     """
+    from threadpoolctl import threadpool_limits
+
     classes, y = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
     folds = split_folds(y, items.keys, classes, recipe.classifier.folds, recipe.seed)
-    n_folds = int(folds.max()) + 1
-    tell = progress or (lambda done, total: None)
-    learn = partial(_learn_codes, items, settings=recipe.encoder, seed=recipe.seed, store=store)
-
-    def judge(fold: int) -> list[NDArray[np.intp]]:
-        held_out = folds == fold
-        _, codes = learn(np.flatnonzero(~held_out))
-        heads = [_fit_head(codes[~held_out], y[~held_out], classes, cost, recipe) for cost in recipe.classifier.costs]
-        return [head.predict(codes[held_out]) for head in heads]
-
+    lesson = _Lesson(items, y, folds, tuple(classes.tolist()), recipe)
     predicted = np.empty((len(recipe.classifier.costs), len(y)), np.intp)
-    with _threads(n_jobs) as pool:
-        for fold, answers in enumerate(pool.map(judge, range(n_folds))):
+    n_tasks = lesson.n_folds + 1  # the last holds no image out: its codebook is the one to keep
+    with threadpool_limits(1):  # sums of floats depend on how threads divide them
+        for n_done, (fold, answers) in enumerate(_in_turn_or_workers(lesson, n_tasks, n_jobs), start=1):
             predicted[:, folds == fold] = answers
-            tell(fold + 1, n_folds + 1)
-    validation = _choose_cost(predicted, y, folds, recipe.classifier)
-    codebook, codes = learn(np.arange(len(y)))
-    head = _fit_head(codes, y, classes, validation.cost, recipe)
-    tell(n_folds + 1, n_folds + 1)
+            if progress:
+                progress(n_done, n_tasks)
+        validation = _choose_cost(predicted, y, folds, recipe.classifier)
+        codebook, codes = lesson.learn_codes(np.arange(len(y)))
+        head = _fit_head(codes, y, lesson.classes, validation.cost, recipe)
     return Training(codebook, head, validation)
 
 
 def split_folds(
-    y: NDArray[np.intp], keys: Sequence[str], classes: Sequence[str] | NDArray[Any], n_folds: int, seed: int
+    y: NDArray[np.intp], keys: Sequence[str], classes: Sequence[str] | NDArray[np.str_], n_folds: int, seed: int
 ) -> NDArray[np.intp]:
     """Return the fold of each image: stratified, shuffled by the seed, copies of an image together.
 
@@ -143,10 +132,11 @@ def split_folds(
     order = np.sort(first)  # the first of each group of copies, in the order of the images
     count = np.bincount(y[order], minlength=len(classes))
     if count.min() < 2:
-        label = classes[int(count.argmin())]
+        label, n_images = str(classes[int(count.argmin())]), int(np.sum(y == count.argmin()))
+        copies = f" Its {n_images} readable images are copies of each other, or of other classes'." * (n_images > 1)
         raise NotEnoughDataError(
-            f"class {label!r} has {count.min()} different readable image(s); cross-validation needs at least 2. "
-            "Add images or leave the class out."
+            f"class {label!r} has {count.min()} different readable image(s) of its own; "
+            f"cross-validation needs at least 2.{copies} Add images or leave the class out."
         )
     splitter = StratifiedKFold(min(n_folds, int(count.min())), shuffle=True, random_state=seed)
     fold_of_group = np.empty(len(first), np.intp)
@@ -155,58 +145,86 @@ def split_folds(
     return fold_of_group[group]
 
 
-def _learn_codes(
-    items: Items[LocalFeatures], rows: NDArray[np.intp], *, settings: BovwSettings, seed: int, store: Store | None
-) -> tuple[BovwCodebook, NDArray[np.float32]]:
-    """Learn a codebook from some rows and encode all items with it; remembered in the store."""
-    question = [config.fingerprint(settings), seed, list(items.keys), rows.tolist()]
-    key = hashlib.sha256(config.canonical_json(question).encode()).hexdigest()
-    known = store.get(key) if store else None
-    if known is None:
-        codebook = learn_bovw(items[rows], settings, np.random.default_rng(seed))
-        known = {"codes": codebook.encode_all(items), **codebook.to_arrays()}
-        if store:
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """What is to be learned; a worker process gets it whole, the items stay in their store."""
+
+    items: Items[LocalFeatures]
+    y: NDArray[np.intp]
+    folds: NDArray[np.intp]
+    classes: tuple[str, ...]
+    recipe: Recipe
+
+    @property
+    def n_folds(self) -> int:
+        return int(self.folds.max()) + 1
+
+    def judge(self, fold: int) -> NDArray[np.intp]:
+        """Predict the images of a fold with a model of all others, once for each cost: (n_costs, n_held_out)."""
+        held_out = self.folds == fold
+        costs = self.recipe.classifier.costs
+        _, codes = self.learn_codes(np.flatnonzero(~held_out))
+        answers = np.empty((len(costs), np.count_nonzero(held_out)), np.intp)
+        for row, cost in enumerate(costs if answers.size else ()):
+            head = _fit_head(codes[~held_out], self.y[~held_out], self.classes, cost, self.recipe)
+            answers[row] = head.predict(codes[held_out])
+        return answers
+
+    def learn_codes(self, rows: NDArray[np.intp]) -> tuple[BovwCodebook, NDArray[np.float32]]:
+        """Learn a codebook from some rows and encode all items with it; remembered in the store of the items."""
+        settings, seed, store = self.recipe.encoder, self.recipe.seed, self.items.store
+        question = [config.fingerprint(settings), seed, list(self.items.keys), rows.tolist()]
+        key = hashlib.sha256(config.canonical_json(question).encode()).hexdigest()
+        known = store.get(key)
+        if known is None:
+            codebook = learn_bovw(self.items[rows], settings, np.random.default_rng(seed))
+            known = {"codes": codebook.encode_all(self.items), **codebook.to_arrays()}
             store.put(key, known)
-    arrays = dict(known)
-    codes = arrays.pop("codes")
-    return BovwCodebook.from_arrays(arrays, settings), codes
+        arrays = dict(known)
+        codes = arrays.pop("codes")
+        return BovwCodebook.from_arrays(arrays, settings), codes
 
 
-@contextmanager
-def _threads(n_jobs: int) -> Iterator[ThreadPoolExecutor]:
-    """Give a pool of threads. They suffice: k-means, products and the solver release the interpreter's lock."""
+def _in_turn_or_workers(lesson: _Lesson, n_tasks: int, n_jobs: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield each fold with its answers, as they come."""
     from joblib import effective_n_jobs
-    from threadpoolctl import threadpool_limits
 
-    # One thread inside each task. The limit is the process's own, so it is set once and outside of the tasks.
-    with threadpool_limits(1):
-        pool = ThreadPoolExecutor(effective_n_jobs(n_jobs))
-        try:
-            yield pool
-        finally:
-            pool.shutdown(cancel_futures=True)
+    n_workers = min(int(effective_n_jobs(n_jobs)), n_tasks)
+    if n_workers == 1:
+        yield from ((fold, lesson.judge(fold)) for fold in range(n_tasks))
+        return
+    with Workers(lesson.judge, n_workers) as workers:
+        for fold in range(n_tasks):
+            workers.send([fold])
+            yield from _alive(workers.finished(n_left=workers.capacity))
+        yield from _alive(workers.finished(n_left=0))
+
+
+def _alive(results: Iterator[tuple[int, NDArray[np.intp] | None]]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    for fold, answers in results:
+        if answers is None:
+            raise ClassicVisionError(
+                "a worker process died twice while it learned, most likely for want of memory. Use one job, "
+                "or fewer words or samples (encoder.n_words, encoder.n_samples)."
+            )
+        yield fold, answers
 
 
 def _fit_head(
-    codes: NDArray[np.float32], y: NDArray[np.intp], classes: NDArray[Any], cost: float, recipe: Recipe
+    codes: NDArray[np.float32], y: NDArray[np.intp], classes: tuple[str, ...], cost: float, recipe: Recipe
 ) -> LinearHead:
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
-    svm = LinearSVC(
-        C=cost,
-        dual=True,
-        class_weight="balanced" if recipe.classifier.balanced else None,
-        max_iter=2000,
-        random_state=recipe.seed,
-    )
+    # The primal solver: the dual one shuffles, with a random state that belongs to the whole process.
+    svm = LinearSVC(C=cost, dual=False, class_weight="balanced" if recipe.classifier.balanced else None)
     with warnings.catch_warnings():
         # At a large cost the last digits of the weights take long to settle and change no prediction.
         warnings.simplefilter("ignore", ConvergenceWarning)
         svm.fit(codes, y)
-    return LinearHead(tuple(str(label) for label in classes), svm.coef_, svm.intercept_, cost)
+    return LinearHead(classes, svm.coef_, svm.intercept_, cost)
 
 
 def _choose_cost(

@@ -63,7 +63,8 @@ def test_fit_as_json_is_one_document(run, texture_folder, tmp_path):
     code, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, "--json", "--no-cache", *WORDS)
     assert code == 0
     facts = json.loads(output)
-    assert facts["cross_validation"]["accuracy"] == 1.0
+    assert facts["accuracy"] == 1.0
+    assert dict(zip(facts["classes"], facts["images_per_class"], strict=True))["texture-1"] == 8
     assert facts["n_images"] == 24
     assert not (tmp_path / "default cache").exists()
 
@@ -104,6 +105,9 @@ def test_a_failed_fit_leaves_the_earlier_model(run, tmp_path):
         (["-o", "m.cvmodel", "--recipe", "best"], "no recipe is named 'best'"),
         (["-o", "m.cvmodel", "--set", "encoder.words=3"], "unknown setting 'encoder.words'"),
         (["-o", "m.cvmodel", "--seed", "-1"], "-1"),
+        (["-o", "m.cvmodel", "--seed", "4294967296"], "4294967295"),
+        (["-o", "m.cvmodel", "--set", "extractor.n_layers=1000000"], "from 1 to 16"),
+        (["-o", "m.cvmodel", "--set", "classifier.costs=" + "[" * 3000], "too deeply"),
         (["-o", "m.cvmodel", "--cache", "c", "--no-cache"], "exclude each other"),
         ([], "Missing option"),
     ],
@@ -129,14 +133,17 @@ def test_predict_prints_a_row_an_image(run, model_file, texture_folder):
 
 
 def test_predict_as_json_has_scores_and_failures(run, model_file, texture_folder, tmp_path):
-    (tmp_path / "broken.png").write_text("nothing")
+    for name in ("broken.png", "empty.png"):
+        (tmp_path / name).write_text("nothing"[: 7 * (name == "broken.png")])
     photo = texture_folder / "texture-1" / "08.png"
-    code, output, _ = run("predict", model_file, photo, tmp_path / "broken.png", "--json", "-j", 1)
+    code, output, _ = run(
+        "predict", model_file, photo, tmp_path / "broken.png", tmp_path / "empty.png", "--json", "-j", 1
+    )
     facts = json.loads(output)
     assert code == 3
     (answer,) = facts["predictions"]
     assert answer["label"] == max(answer["scores"], key=answer["scores"].get) == "texture-1"
-    assert facts["failures"][0]["path"].endswith("broken.png")
+    assert [failure["path"][-10:] for failure in facts["failures"]] == ["broken.png", "/empty.png"]
 
 
 def test_predict_with_a_file_that_is_no_model_names_it(run, texture_folder, tmp_path):
@@ -167,10 +174,32 @@ def test_evaluate_as_json_has_both_accuracies(run, model_file, texture_folder):
     assert (facts["accuracy"], facts["mean_per_class_accuracy"]) == (1.0, 1.0)
 
 
-def test_evaluate_writes_a_page(run, model_file, texture_folder, tmp_path):
-    code, output, _ = run("evaluate", model_file, texture_folder, "--report", tmp_path / "r.html", "-j", 1)
+def test_evaluate_with_a_broken_image_is_exit_code_3(run, model_file, photos):
+    (photos / "texture-0" / "broken.jpg").write_text("nothing")
+    code, output, messages = run("evaluate", model_file, photos, "-j", 1)
+    assert code == 3
+    assert "24 images" in output
+    assert "broken.jpg" in messages
+
+
+def test_images_beside_the_classes_are_warned_of(run, photos, tmp_path):
+    shutil.copy(photos / "texture-0" / "00.png", photos / "loose.png")
+    code, _, messages = run("fit", photos, "-o", tmp_path / "m.cvmodel", "-j", 1, *WORDS)
     assert code == 0
-    assert "r.html" in output
+    assert "Warning: " in messages
+    assert "loose.png" in messages
+
+
+def test_control_characters_in_a_name_are_not_sent_to_the_terminal(run, model_file, tmp_path):
+    (tmp_path / "red\x1b[31m\nline.png").write_text("nothing")
+    _, _, messages = run("predict", model_file, tmp_path)
+    assert "red\\x1b[31m\\nline.png" in messages
+
+
+def test_evaluate_writes_a_page(run, model_file, texture_folder, tmp_path):
+    code, _, messages = run("evaluate", model_file, texture_folder, "--report", tmp_path / "r.html", "-j", 1)
+    assert code == 0
+    assert "r.html" in messages
     assert (tmp_path / "r.html").read_text("utf-8").lower().startswith("<!doctype html>")
 
 

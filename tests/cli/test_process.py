@@ -1,7 +1,6 @@
 """The command line as a process of its own: terminal, pipe, Ctrl-C."""
 
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ def test_the_checkout_runner_is_the_same_command(checkout):
 
 
 def test_a_terminal_sees_a_bar_with_count_and_rate(texture_folder, tmp_path):
+    pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
     terminal, its_end = pty.openpty()
     words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--set", "encoder.n_words=30"]
     with subprocess.Popen([*COMMAND, *words], stderr=its_end, stdout=subprocess.PIPE, text=True) as process:
@@ -62,9 +62,46 @@ def test_a_reader_that_leaves_early_is_no_traceback(model_file):
     assert "Traceback" not in done.stderr
 
 
+def hear_ctrl_c():
+    """Undo the deafness that a process in the background of a shell inherits."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_a_strict_stream_survives_a_name_that_is_no_text(model_file, texture_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+    (tmp_path / "日本").mkdir()
+    photo = tmp_path / "日本" / os.fsdecode(b"x\xff.png")
+    photo.write_bytes((texture_folder / "texture-0" / "00.png").read_bytes())
+    done = subprocess.run(
+        [*COMMAND, "predict", model_file, photo, "-j", "1"], capture_output=True, text=True, check=True
+    )
+    assert "texture-0" in done.stdout
+
+
+def test_closed_streams_are_no_traceback(model_file, tmp_path):
+    command = f'"{sys.executable}" -m classicvision inspect "{model_file}" >&- 2>"{tmp_path / "messages"}"'
+    assert subprocess.run(command, shell=True, check=False).returncode == 0
+    assert (tmp_path / "messages").read_text() == ""
+
+
+def test_sigterm_clears_the_temporary_store_away(texture_folder, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--no-cache", "-q"]
+    process = subprocess.Popen([*COMMAND, *words, "--set", "extractor.engine=reference"], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "temporary").glob("classicvision-*/??/*.block")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert not list((tmp_path / "temporary").glob("classicvision-*"))
+
+
 def test_ctrl_c_during_a_fit_ends_it_with_130_and_the_next_run_goes_on(texture_folder, tmp_path):
     words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--set", "extractor.engine=reference"]
-    process = subprocess.Popen([*COMMAND, *words, "--set", "encoder.n_words=30"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*COMMAND, *words, "--set", "encoder.n_words=30"], stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
+    )
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "cache").glob("??/*.block"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -13,13 +13,15 @@ from classicvision.archive import read_archive, write_archive
 from classicvision.errors import ArchiveError, ExtractorDriftWarning
 from classicvision.extraction import extract
 from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift
 from classicvision.folders import find_images
-from classicvision.models.classifier import NO_KEYPOINTS, Classifier, Prediction, _share_moved
+from classicvision.models.classifier import NO_KEYPOINTS, Classifier, Prediction, share_changed
 from classicvision.models.recipe import Recipe
 
 
-def one_keypoint(x):
-    return LocalFeatures(np.array([[x, 0.0]]), np.ones(1), np.zeros(1), np.ones(1), np.zeros((1, 128)), (9, 9))
+def one_keypoint(x, number=0):
+    descriptor = 255 * np.eye(1, 128, number)
+    return LocalFeatures(np.array([[x, 0.0]]), np.ones(1), np.zeros(1), np.ones(1), descriptor, (9, 9))
 
 
 def test_the_margin_is_the_lead_over_the_second_best():
@@ -48,7 +50,7 @@ def test_a_loaded_classifier_equals_the_saved_one(fitted, model_file, texture_fo
     assert loaded.recipe == fitted.classifier.recipe
     assert loaded.training == fitted.classifier.training
     assert loaded.versions == fitted.classifier.versions
-    assert_array_equal(loaded.image_keys, fitted.classifier.image_keys)
+    assert_array_equal(loaded.contents, fitted.classifier.contents)
 
 
 def test_saving_twice_gives_the_same_bytes(fitted, model_file, tmp_path):
@@ -58,8 +60,8 @@ def test_saving_twice_gives_the_same_bytes(fitted, model_file, tmp_path):
 
 def test_training_images_are_recognised_by_their_content(fitted, texture_folder):
     paths = find_images([texture_folder])[:2]
-    keys = extract(paths, fitted.classifier.recipe.extractor).items.keys
-    assert_array_equal(fitted.classifier.trained_on([*keys, "0" * 64]), [True, True, False])
+    contents = extract(paths, Sift(contrast=0.3)).contents  # whatever the extractor
+    assert_array_equal(fitted.classifier.trained_on([*contents, "0" * 64]), [True, True, False])
 
 
 def test_predicting_loads_no_scikit_learn(model_file, texture_folder):
@@ -77,24 +79,41 @@ def test_an_extractor_that_sees_the_same_raises_no_warning(model_file):
         Classifier.load(model_file)
 
 
-def test_an_extractor_that_sees_otherwise_is_warned_of(model_file, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("canary/xy", lambda xy: xy + np.float32(0.5)), ("canary/descriptors", lambda descriptors: 255 - descriptors)],
+)
+def test_an_extractor_that_sees_otherwise_is_warned_of_and_stays_so(name, change, model_file, tmp_path):
     archive = read_archive(model_file)
-    arrays = {**archive.arrays, "canary/xy": archive.arrays["canary/xy"] + np.float32(0.5)}
+    arrays = {**archive.arrays, name: change(archive.arrays[name])}
     write_archive(tmp_path / "drifted.cvmodel", own_part(archive.manifest), arrays)
-    with pytest.warns(ExtractorDriftWarning, match="100%.*fit again"):
+    with pytest.warns(ExtractorDriftWarning, match=r"100%.*fit again"):
+        loaded = Classifier.load(tmp_path / "drifted.cvmodel")
+    loaded.save(tmp_path / "saved again.cvmodel")
+    with pytest.warns(ExtractorDriftWarning):
+        Classifier.load(tmp_path / "saved again.cvmodel")
+
+
+def test_a_few_changed_keypoints_are_enough_for_a_warning(model_file, tmp_path):
+    archive = read_archive(model_file)
+    xy = archive.arrays["canary/xy"].copy()
+    xy[: len(xy) // 20] += 0.5
+    write_archive(tmp_path / "drifted.cvmodel", own_part(archive.manifest), {**archive.arrays, "canary/xy": xy})
+    with pytest.warns(ExtractorDriftWarning):
         Classifier.load(tmp_path / "drifted.cvmodel")
 
 
-def test_the_share_of_moved_keypoints_is_that_of_the_worse_side():
+def test_the_share_of_changed_keypoints_is_that_of_the_worse_side():
     none = LocalFeatures.empty((9, 9))
     two = dataclasses.replace(
         none, **{name: np.concatenate([getattr(one_keypoint(x), name) for x in (1, 5)]) for name in none._COLUMNS}
     )
-    assert _share_moved(one_keypoint(1.0), one_keypoint(1.001)) == 0
-    assert _share_moved(one_keypoint(1.0), one_keypoint(1.1)) == 1
-    assert _share_moved(one_keypoint(1.0), two) == 0.5
-    assert _share_moved(none, none) == 0
-    assert _share_moved(none, two) == 1
+    assert share_changed(one_keypoint(1.0), one_keypoint(1.001)) == 0
+    assert share_changed(one_keypoint(1.0), one_keypoint(1.1)) == 1
+    assert share_changed(one_keypoint(1.0), one_keypoint(1.0, number=1)) == 1
+    assert share_changed(one_keypoint(1.0), two) == 0.5
+    assert share_changed(none, none) == 0
+    assert share_changed(none, two) == 1
 
 
 def own_part(manifest):
@@ -110,6 +129,12 @@ def own_part(manifest):
         ({"recipe": {"encoder": {"n_word": 3}}}, "n_word"),
         ({"classes": ["a", "b"]}, "do not fit 2 classes"),
         ({"cost": "much"}, "not a classifier"),
+        ({"training": 5}, "training is 5"),
+        ({"training": {"folder": "x"}}, "training lacks n_images"),
+        ({"classes": [1, 2, 3]}, "not all texts"),
+        ({"classes": [["a"], "b", "c"]}, "not all texts"),
+        ({"versions": {"numpy": 2}}, "not all texts"),
+        ({"versions": None}, "not a classifier"),
     ],
 )
 def test_a_well_formed_archive_that_is_no_classifier_is_refused(change, words, model_file, tmp_path):
@@ -120,7 +145,7 @@ def test_a_well_formed_archive_that_is_no_classifier_is_refused(change, words, m
     assert "other.cvmodel" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["head/weights", "codebook/words", "training/image_keys", "canary/xy"])
+@pytest.mark.parametrize("name", ["head/weights", "codebook/words", "training/contents", "canary/xy"])
 def test_an_archive_that_lacks_an_array_is_refused(name, model_file, tmp_path):
     archive = read_archive(model_file)
     arrays = {key: array for key, array in archive.arrays.items() if key != name}

@@ -1,5 +1,8 @@
 """Learning, and the honesty of its estimate."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -28,15 +31,19 @@ def features_around(centre, n, rng):
     return LocalFeatures(rng.random((n, 2)), np.ones(n), np.zeros(n), np.ones(n), descriptors, (10, 10))
 
 
-@pytest.fixture
-def problem(tmp_path):
+def make_problem(store):
     """Return items of two classes, ten images each, and their labels."""
     rng = np.random.default_rng(0)
     centres = rng.integers(0, 256, (2, 128))
-    store, keys, labels = Store(tmp_path / "items"), keys_of(20), ["x"] * 10 + ["y"] * 10
+    keys, labels = keys_of(20), ["x"] * 10 + ["y"] * 10
     for key, label in zip(keys, labels, strict=True):
         store.put(key, features_around(centres["xy".index(label)], 12, rng).to_arrays())
     return Items(store, tuple(keys)), labels
+
+
+@pytest.fixture
+def problem(tmp_path):
+    return make_problem(Store(tmp_path / "items"))
 
 
 def test_each_fold_has_its_share_of_each_class():
@@ -73,7 +80,7 @@ def test_another_seed_shuffles_otherwise():
 
 def test_a_class_of_copies_of_one_image_is_too_small():
     keys = [*keys_of(3), "f" * 64, "f" * 64]
-    with pytest.raises(NotEnoughDataError, match=r"'b' has 1 different"):
+    with pytest.raises(NotEnoughDataError, match=r"'b' has 1 different.*2 readable images are copies"):
         split_folds(np.array([0, 0, 0, 1, 1]), keys, ["a", "b"], 5, seed=0)
 
 
@@ -143,29 +150,47 @@ def test_random_labels_are_no_better_than_chance(problem):
     assert train(items, shuffled, RECIPE).validation.mean_per_class_accuracy < 0.75
 
 
-def test_threads_and_store_change_no_bit(problem, tmp_path):
-    plain = train(*problem, RECIPE)
-    threads = train(*problem, RECIPE, n_jobs=2)
-    stored = [train(*problem, RECIPE, store=Store(tmp_path / "codes")) for _ in range(2)]
-    for other in (threads, *stored):
+def test_workers_and_what_the_store_knows_change_no_bit(tmp_path):
+    in_turn, workers = (make_problem(Store(tmp_path / name)) for name in ("in turn", "workers"))
+    plain = train(*in_turn, RECIPE)
+    for other in (train(*workers, RECIPE, n_jobs=2), train(*in_turn, RECIPE)):
         assert_array_equal(other.head.weights, plain.head.weights)
         assert_array_equal(other.codebook.words, plain.codebook.words)
         assert_array_equal(other.validation.predicted, plain.validation.predicted)
 
 
-def test_what_the_store_knows_is_not_learned_again(problem, tmp_path, monkeypatch):
-    store = Store(tmp_path / "codes")
-    train(*problem, RECIPE, store=store)
+def test_heads_are_the_same_in_threads_and_one_after_the_other():
+    rng = np.random.default_rng(0)
+    codes, y = rng.random((120, 300), np.float32), np.arange(120) % 4
+    tasks = [(codes, y, tuple("abcd"), cost, RECIPE) for cost in (1.0, 10.0, 100.0)] * 2
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda task: training._fit_head(*task), tasks))
+    for head, task in zip(together, tasks, strict=True):
+        assert_array_equal(head.weights, training._fit_head(*task).weights)
+
+
+def test_what_the_store_knows_is_not_learned_again(problem, monkeypatch):
+    train(*problem, RECIPE)
     monkeypatch.setattr(training, "learn_bovw", lambda *_: pytest.fail("learned again"))
-    train(*problem, RECIPE, store=store)
+    train(*problem, RECIPE)
 
 
-def test_other_images_are_not_answered_from_the_store(problem, tmp_path):
-    store = Store(tmp_path / "codes")
+@pytest.mark.parametrize(
+    "other", [replace(RECIPE, seed=4), replace(RECIPE, encoder=replace(RECIPE.encoder, n_words=9))]
+)
+def test_another_seed_or_setting_is_not_answered_from_the_store(problem, other):
+    first, second = train(*problem, RECIPE), train(*problem, other)
+    assert (
+        first.codebook.words.shape != second.codebook.words.shape
+        or (first.codebook.words != second.codebook.words).any()
+    )
+
+
+def test_other_images_are_not_answered_from_the_store(problem):
     items, labels = problem
-    first = train(items, labels, RECIPE, store=store)
+    first = train(items, labels, RECIPE)
     rows = np.r_[0:9, 10:19]
-    other = train(items[rows], [labels[row] for row in rows], RECIPE, store=store)
+    other = train(items[rows], [labels[row] for row in rows], RECIPE)
     assert (first.codebook.words != other.codebook.words).any()
 
 
@@ -182,6 +207,6 @@ def test_balanced_classes_help_the_rare_one():
     recall = {}
     for balanced in (False, True):
         recipe = Recipe(classifier=SvmSettings(balanced=balanced))
-        head = training._fit_head(codes, y, np.array(["a", "b"]), 1.0, recipe)
+        head = training._fit_head(codes, y, ("a", "b"), 1.0, recipe)
         recall[balanced] = (head.predict(codes)[y == 1] == 1).mean()
     assert recall[True] > recall[False] + 0.3
