@@ -1,4 +1,4 @@
-# Everything a developer runs. `make check` is what continuous integration holds a change to.
+# Everything a developer runs; `.ci/run` does the same in empty environments.
 
 PYTHON ?= python
 

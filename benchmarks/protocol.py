@@ -45,5 +45,4 @@ def versions_line() -> str:
 def add_common_options(parser: argparse.ArgumentParser) -> None:
     """Add what every benchmark takes."""
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
-    parser.add_argument("--cache", type=Path, help="where features are kept; by default a temporary folder")
     parser.add_argument("--json", type=Path, help="also write the result here")

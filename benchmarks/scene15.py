@@ -19,7 +19,6 @@ import numpy as np
 import protocol
 
 from classicvision import ImageFolder, Store, extract, load_recipe
-from classicvision.models.classifier import Classifier
 from classicvision.models.training import train
 
 N_TRAIN = 100
@@ -30,6 +29,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--recipe", action="append", help="a name or a TOML file; may be repeated")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
+    parser.add_argument("--cache", type=Path, help="where features are kept; by default a temporary folder")
     protocol.add_common_options(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -51,14 +51,17 @@ def measure(name: str, overrides: Sequence[str], n_splits: int, store: Store, n_
     start = time.monotonic()
     images = ImageFolder.open(protocol.shared_data() / "scene15")
     recipe = load_recipe(name, overrides)
-    items = extract(images.paths, recipe.extractor, store=store, n_jobs=n_jobs).items
+    found = extract(images.paths, recipe.extractor, store=store, n_jobs=n_jobs)
+    if found.failures:
+        raise SystemExit(f"{len(found.failures)} images cannot be read, the first is {found.failures[0]}")
+    items = found.items
     accuracies, costs = [], []
     for split in range(n_splits):
         rows, test = protocol.split_rows(images.labels, N_TRAIN, seed=split)
         labels = [images.labels[row] for row in rows]
         learned = train(items[rows], labels, load_recipe(name, overrides, seed=split), n_jobs=n_jobs)
-        classifier = Classifier(recipe, learned.codebook, learned.head)
-        predicted = [answer.label for answer in classifier.predict(items[test])]
+        codes = learned.codebook.encode_all(items[test])
+        predicted = [learned.head.classes[i] for i in learned.head.predict(codes)]
         accuracies.append(100 * protocol.mean_per_class([images.labels[row] for row in test], predicted))
         costs.append(learned.head.cost)
         checked = 100 * learned.validation.mean_per_class_accuracy

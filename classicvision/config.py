@@ -97,8 +97,7 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     for depth, part in enumerate(parts[:-1]):
         inner = table.get(part)
         if not isinstance(inner, Mapping):
-            tables = [name for name, value in table.items() if isinstance(value, Mapping)]
-            raise SettingsError(_unknown(part, tables, ".".join(parts[:depth])))
+            raise SettingsError(_unknown(part, list(table), ".".join(parts[:depth])))
         table[part] = table = {**inner}
     table[parts[-1]] = _parse_value(text.strip())
     return result

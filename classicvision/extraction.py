@@ -92,7 +92,9 @@ class Items(Sequence[ItemT], Generic[ItemT]):
     def _read(self, key: str) -> ItemT:
         arrays = self.store.get(key)
         if arrays is None:
-            raise StoreError(f"an extracted item is no longer in {self.store.folder}; extract again to make it anew")
+            raise StoreError(
+                f"an extracted item is no longer in {self.store.folder}; run the same again to make it anew"
+            )
         item: ItemT = _from_arrays(arrays)
         return item
 

@@ -2,7 +2,7 @@
 
 The `reference` engine is the four steps of the paper in NumPy, a page each: `scalespace`, `extrema`, `orientation`,
 `descriptor`. The `opencv` engine is OpenCV's C++ and the default because it is fast. Both obey one contract: they find
-the same keypoints in the same frame, with descriptors that can be compared, in the same order.
+the same keypoints but for rounding, in the same frame and order, with descriptors that can be compared.
 """
 
 from __future__ import annotations
