@@ -143,7 +143,7 @@ def _check_size(name: PathLike, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         found = f"has {width} x {height} = {width * height:,} pixels"
-        raise ImageReadError(name, f"{found}; the limit is {max_pixels:,}. Shrink it, or pass a larger max_pixels to read_image")
+        raise ImageReadError(name, f"{found}; the limit is {max_pixels:,}. Shrink it, or read with a larger max_pixels")
 
 
 def _orientation(picture: PillowImage.Image) -> int:
