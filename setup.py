@@ -45,7 +45,7 @@ class BuildKernels(build_ext):
             ext.define_macros += [(f"CV_HAVE_{isa.upper()}", "1") for isa in chosen]
             super().build_extension(ext)
         except (CCompilerError, CompileError, ExecError, PlatformError) as error:
-            self.announce("classicvision: no C++17 compiler worked; installing without compiled kernels", level=5)
+            self.warn("no C++17 compiler worked; classicvision is installed without compiled kernels")
             raise error  # an optional extension: the installation goes on
 
     def _compile_kernels(self, isa: str, flags: list[str]) -> list[str]:
