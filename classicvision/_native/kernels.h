@@ -5,12 +5,22 @@
 // line to CV_METHODS and define `PyObject* method_NAME(PyObject* module, PyObject* arguments)` in a bind_*.cpp file.
 #pragma once
 
+#include "words.h"
+
 #define CV_KERNELS(KERNEL) \
-    KERNEL(int, lanes, ())
+    KERNEL(int, lanes, ()) \
+    KERNEL(std::size_t, words_table_size, (std::size_t n_words, std::size_t n_dims)) \
+    KERNEL(void, prepare_words, (const WordTable& table)) \
+    KERNEL(Search, nearest_words, (const NearestWords& search)) \
+    KERNEL(void, add_points, (const AddPoints& task))
 
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
-    METHOD(lanes)
+    METHOD(lanes) \
+    METHOD(words_table_size) \
+    METHOD(prepare_words) \
+    METHOD(nearest_words) \
+    METHOD(add_points)
 
 namespace classicvision {
 
