@@ -5,12 +5,16 @@
 // line to CV_METHODS and define `PyObject* method_NAME(PyObject* module, PyObject* arguments)` in a bind_*.cpp file.
 #pragma once
 
+#include "sift.h"
+
 #define CV_KERNELS(KERNEL) \
-    KERNEL(int, lanes, ())
+    KERNEL(int, lanes, ()) \
+    KERNEL(void, find_sift, (const SiftImage&, const SiftSettings&, const SiftSink&, Arena&))
 
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
-    METHOD(lanes)
+    METHOD(lanes) \
+    METHOD(find_sift)
 
 namespace classicvision {
 
