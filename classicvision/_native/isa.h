@@ -13,9 +13,16 @@
 #error "compile kernel files once for each instruction set, with CV_ISA=portable, v3 or v4"
 #endif
 
+// Whether the compiler has vectors as types (GCC, Clang). CV_PLAIN_LANES does without, to test what others compile.
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(CV_PLAIN_LANES)
+#define CV_VECTOR_TYPES 1
+#else
+#define CV_VECTOR_TYPES 0
+#endif
+
 #if defined(__AVX2__)
 #include <immintrin.h>
-#if (defined(__GNUC__) || defined(__clang__)) && !defined(CV_PLAIN_LANES)
+#if CV_VECTOR_TYPES
 #define CV_INTRINSICS  // vectors of the compiler and of the processor are one type
 #endif
 #endif
@@ -41,7 +48,7 @@ constexpr int LANES = 8;
 constexpr int LANES = 4;
 #endif
 
-#if (defined(__GNUC__) || defined(__clang__)) && !defined(CV_PLAIN_LANES)
+#if CV_VECTOR_TYPES
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef std::int32_t Ints __attribute__((vector_size(4 * LANES)));  // also the masks that comparisons give: 0 or -1
@@ -108,11 +115,16 @@ CV_INLINE Floats choose(Ints mask, Floats yes, Floats no) {
 
 #endif
 
+// A vector of one value in all lanes.
 template <typename V, typename T>
 CV_INLINE V spread_as(T value) {
+#if CV_VECTOR_TYPES
+    return value - V{};
+#else
     V values;
-    for (unsigned i = 0; i < sizeof(V) / sizeof(T); ++i) values[i] = value;
+    for (T& lane : values.lane) lane = value;
     return values;
+#endif
 }
 CV_INLINE Floats spread(float value) { return spread_as<Floats>(value); }
 
@@ -127,8 +139,24 @@ CV_INLINE void store(T* to, V values) {
     std::memcpy(to, &values, sizeof values);
 }
 
-CV_INLINE Floats larger(Floats a, Floats b) { return choose(a > b, a, b); }
-CV_INLINE Floats smaller(Floats a, Floats b) { return choose(a < b, a, b); }
+CV_INLINE Floats larger(Floats a, Floats b) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Floats)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(CV_INTRINSICS)
+    return (Floats)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return choose(a > b, a, b);
+#endif
+}
+CV_INLINE Floats smaller(Floats a, Floats b) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Floats)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(CV_INTRINSICS)
+    return (Floats)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return choose(a < b, a, b);
+#endif
+}
 CV_INLINE Floats magnitude(Floats a) { return larger(a, spread(0.0f) - a); }
 
 CV_INLINE Floats root(Floats a) {

@@ -63,7 +63,7 @@ struct Extremes {
 
 // Fill the scratch rows for the columns [x, x + LANES) of row y. Each vertical triple is looked at once for all layers.
 CV_INLINE void find_extremes(const Octave& octave, int y, int x, const Extremes& extremes) {
-    Floats high[3], low[3];  // of the vertical triples of three neighbouring differences
+    Floats high[3] = {}, low[3] = {};  // of the vertical triples of three neighbouring differences
     Floats above = load(octave.levels[0].rows[y - 1] + x);
     Floats here = load(octave.levels[0].rows[y] + x);
     Floats below = load(octave.levels[0].rows[y + 1] + x);
