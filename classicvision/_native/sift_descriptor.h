@@ -57,7 +57,7 @@ struct DescriptorScratch {
 constexpr float FAR = 4096.0f;  // added before rounding towards zero, so that it rounds down
 
 // Turn the grid by the keypoint's angle, stretch it to its scale and put it on the samples.
-inline void place_grid(const DescriptorTables& tables, int width, int height, const Place& at, double cell, float cosine,
+CV_STEP inline void place_grid(const DescriptorTables& tables, int width, int height, const Place& at, double cell, float cosine,
                        float sine, DescriptorScratch& s) {
     const Floats across = spread(static_cast<float>(cell) * cosine), down = spread(static_cast<float>(cell) * sine);
     const Floats left = spread(1.0f - at.column), right = spread(width - 2.001f - at.column);
@@ -79,7 +79,7 @@ inline void place_grid(const DescriptorTables& tables, int width, int height, co
 }
 
 // Sample the gradient at the places: differences of the two neighbours, not halved, linear between samples.
-inline void sample_gradients(const Level& level, const Place& at, DescriptorScratch& s) {
+CV_STEP inline void sample_gradients(const Level& level, const Place& at, DescriptorScratch& s) {
     const int row0 = at.row - static_cast<int>(FAR), column0 = at.column - static_cast<int>(FAR);
     for (int i = 0; i < N_PLACES; ++i) {
         const float* const* rows = level.rows + row0 + s.row[i];
@@ -96,7 +96,7 @@ inline void sample_gradients(const Level& level, const Place& at, DescriptorScra
 }
 
 // Split each gradient between its two nearest directions, which go anticlockwise from the keypoint's angle.
-inline void split_directions(float cosine, float sine, DescriptorScratch& s) {
+CV_STEP inline void split_directions(float cosine, float sine, DescriptorScratch& s) {
     for (int i = 0; i < N_PLACES; i += LANES) {
         const Floats dx = load(s.dx + i), dy = load(s.dy + i);
         const Floats strength = root(fused(dx, dx, dy * dy)) * load(s.inside + i);
@@ -113,7 +113,7 @@ inline void split_directions(float cosine, float sine, DescriptorScratch& s) {
 }
 
 // Collect the votes in cells: along the rows of the grid first, then down.
-inline void collect_votes(const DescriptorTables& tables, const DescriptorScratch& s, float* histogram) {
+CV_STEP inline void collect_votes(const DescriptorTables& tables, const DescriptorScratch& s, float* histogram) {
     Octet cells[N_CELLS + 2][N_CELLS + 2];
     for (auto& row : cells) {
         for (Octet& cell : row) cell = spread_as<Octet>(0.0f);
@@ -151,7 +151,7 @@ inline float norm_of(const float* histogram, int n) {
 }
 
 // Normalise, clip, normalise again and store as bytes (Lowe 2004, 6.1); an empty histogram stays zero.
-inline void store_bytes(float* histogram, std::uint8_t* bytes) {
+CV_STEP inline void store_bytes(float* histogram, std::uint8_t* bytes) {
     constexpr int n = N_CELLS * N_CELLS * N_DIRECTIONS;
     const Floats limit = spread(CLIP * norm_of(histogram, n));
     for (int i = 0; i < n; i += LANES) store(histogram + i, smaller(load(histogram + i), limit));

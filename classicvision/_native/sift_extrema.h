@@ -84,7 +84,7 @@ CV_INLINE void find_extremes(const Octave& octave, int y, int x, const Extremes&
 }
 
 // Add the candidates of row y: samples beyond the floor that none of their 26 neighbours exceeds.
-inline void find_candidates(const Octave& octave, int y, float floor, const Extremes& extremes, List<Place>& found) {
+CV_STEP inline void find_candidates(const Octave& octave, int y, float floor, const Extremes& extremes, List<Place>& found) {
     for (int x = 0; x < octave.width; x += LANES) find_extremes(octave, y, x, extremes);
     for (int layer = 1; layer < octave.n_levels - 2; ++layer) {
         const float* highest = extremes.highest[layer];

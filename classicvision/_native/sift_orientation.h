@@ -36,7 +36,7 @@ struct DirectionScratch {
 };
 
 // Add the votes of row y, in the columns [first, last], to four histograms that are summed later.
-inline void count_row(const Level& level, int y, int first, int last, float row_weight, const float* weight,
+CV_STEP inline void count_row(const Level& level, int y, int first, int last, float row_weight, const float* weight,
                       const DirectionScratch& scratch, float (*counts)[N_BINS + 4]) {
     const float *above = level.rows[y - 1], *here = level.rows[y], *below = level.rows[y + 1];
     for (int x = first; x <= last; x += LANES) {

@@ -48,7 +48,7 @@ inline void lay_out(Level& level, int height, int n_kept, float* memory, std::si
 }
 
 // Write row y of the picture in samples half a pixel apart: linear interpolation, the last pixel repeated beyond itself.
-inline void double_row(const SiftImage& image, int y, float* out) {
+CV_STEP inline void double_row(const SiftImage& image, int y, float* out) {
     const std::uint8_t* above = image.gray + static_cast<std::size_t>(y / 2) * image.width;
     const std::uint8_t* below = y % 2 && y / 2 + 1 < image.height ? above + image.width : above;
     const int last = image.width - 1;
@@ -134,7 +134,7 @@ private:
 };
 
 // Write every second sample of the rows [first, last) of level n_layers: the base of the next octave.
-inline void thin_out(Octave& octave, int first, int last) {
+CV_STEP inline void thin_out(Octave& octave, int first, int last) {
     const Level& level = octave.levels[octave.n_levels - 3];
     for (int y = first + first % 2; y < std::min(last, octave.height / 2 * 2); y += 2) {
         float* out = octave.next_base + static_cast<std::size_t>(y / 2) * octave.next_stride;
