@@ -1,7 +1,7 @@
 // SIFT for Python: checks, order, and the way out as bytes.
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstring>
 #include <tuple>
 #include <vector>
 
@@ -55,18 +55,16 @@ PyObject* to_bytes(const std::vector<SiftKeypoint>& keypoints) {
     order.reserve(keypoints.size());
     for (const SiftKeypoint& keypoint : keypoints) order.push_back(&keypoint);
     std::sort(order.begin(), order.end(), comes_before);
-    std::vector<float> frames;
-    frames.reserve(order.size() * N_FRAME);
-    std::vector<std::uint8_t> descriptors;
-    descriptors.reserve(order.size() * sizeof(SiftKeypoint::descriptor));
-    for (const SiftKeypoint* keypoint : order) {
-        frames.insert(frames.end(), {keypoint->x, keypoint->y, keypoint->scale, keypoint->angle, keypoint->response});
-        descriptors.insert(descriptors.end(), keypoint->descriptor, std::end(keypoint->descriptor));
+    constexpr std::size_t width = sizeof(SiftKeypoint::descriptor);
+    PyObject* frames = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(order.size() * sizeof(float) * N_FRAME));
+    PyObject* descriptors = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(order.size() * width));
+    for (std::size_t i = 0; frames && descriptors && i < order.size(); ++i) {
+        const SiftKeypoint& keypoint = *order[i];
+        const float frame[N_FRAME] = {keypoint.x, keypoint.y, keypoint.scale, keypoint.angle, keypoint.response};
+        std::memcpy(PyBytes_AsString(frames) + i * sizeof frame, frame, sizeof frame);
+        std::memcpy(PyBytes_AsString(descriptors) + i * width, keypoint.descriptor, width);
     }
-    return Py_BuildValue("(y#y#)", reinterpret_cast<const char*>(frames.data()),
-                         static_cast<Py_ssize_t>(frames.size() * sizeof(float)),
-                         reinterpret_cast<const char*>(descriptors.data()),
-                         static_cast<Py_ssize_t>(descriptors.size()));
+    return Py_BuildValue("(NN)", frames, descriptors);  // an error if one of them is null; both are given away
 }
 
 }  // namespace
