@@ -2,9 +2,13 @@
 
 PYTHON ?= python
 
-.PHONY: check style types test coverage textures
+.PHONY: check kernels style types test coverage textures
 
 check: style types test
+
+# The compiled kernels, beside their sources.
+kernels:
+	$(PYTHON) setup.py -q build_ext --inplace
 
 style:
 	$(PYTHON) -m ruff check .

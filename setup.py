@@ -14,8 +14,8 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformError
 
 NATIVE = Path("classicvision/_native")
-KERNELS = ["lanes.cpp", "means.cpp", "words.cpp"]  # compiled once for each instruction set
-BINDING = ["module.cpp", "dispatch.cpp", "bind_words.cpp"]  # compiled once
+KERNELS = ["lanes.cpp", "means.cpp", "sift.cpp", "words.cpp"]  # compiled once for each instruction set
+BINDING = ["module.cpp", "dispatch.cpp", "arena.cpp", "bind_sift.cpp", "bind_words.cpp"]  # compiled once
 
 # What each instruction set adds. A build leaves out those that its compiler does not have.
 X86_FLAGS = {
@@ -33,7 +33,7 @@ class BuildKernels(build_ext):
         is_msvc = self.compiler.compiler_type == "msvc"
         common = ["/O2", "/std:c++17", "/EHsc"] if is_msvc else ["-O3", "-g0", "-std=c++17", "-ffp-contract=off"]
         if not is_msvc:
-            common += ["-fvisibility=hidden", *os.environ.get("CLASSICVISION_CXXFLAGS", "").split()]
+            common += ["-fvisibility=hidden", "-Wno-psabi", *os.environ.get("CLASSICVISION_CXXFLAGS", "").split()]
         try:
             chosen = {"portable": []} | self._supported(MSVC_FLAGS if is_msvc else X86_FLAGS)
             # Templates of the standard library that are not inlined are in the objects of every instruction set, and a

@@ -18,20 +18,21 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from classicvision import config
+from classicvision import _native, config
 from classicvision.archive import read_archive
 from classicvision.benchmark.evaluation import Case, Evaluation
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift
 from classicvision.folders import ImageFolder, find_images
 from classicvision.images import read_image
-from classicvision.models.classifier import Classifier, Prediction, short_keys
+from classicvision.models.classifier import Classifier, Prediction, library_versions, short_keys
 from classicvision.models.recipe import RECIPES, Recipe
 from classicvision.models.training import CrossValidation, train
 from classicvision.store import Store
 
-__all__ = ["Fit", "Predictions", "Progress", "evaluate", "fit", "inspect", "predict", "show"]
+__all__ = ["Fit", "Predictions", "Progress", "doctor", "evaluate", "fit", "inspect", "predict", "show"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -170,6 +171,15 @@ def show(photo: PathLike, output: PathLike, *, recipe: Recipe = RECIPES["sift-bo
     from classicvision.viz import write_stages
 
     return write_stages(output, read_image(photo), recipe.extractor)
+
+
+def doctor() -> dict[str, Any]:
+    """Return what this installation computes with: the engine of SIFT, the kernels' instruction set, the libraries."""
+    return {
+        "engine": Sift().engine,
+        "instruction_set": _native.instruction_set(),
+        "versions": library_versions(),
+    }
 
 
 def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:

@@ -1,4 +1,6 @@
 // Nearest words and means for Python: all lengths are checked here.
+#include <memory>
+
 #include "binding.h"
 #include "kernels.h"
 #include "words.h"
@@ -29,20 +31,24 @@ PyObject* search(PyObject* points_object, PyObject* words_object, PyObject* tabl
     const Array<const float> points(points_object, "points", 2), words(words_object, "words", 2);
     const Array<const std::uint8_t> bytes(table_object, "table", 1);
     const Array<std::int32_t> indices(indices_object, "indices", 2);
-    const Array<float> squared(squared_object, "squared_distances", 2);
+    std::unique_ptr<Array<float>> squared;
+    if (squared_object != Py_None) squared.reset(new Array<float>(squared_object, "squared_distances", 2));
     const WordTable table = table_of(words, bytes);
     points.require(1, table.n_dims);
     indices.require(0, points.size(0));
     const std::size_t m = indices.size(1);
     require(1 <= m && m <= MOST_NEAREST && m <= table.n_words, "m must be from 1 to 16 and to the number of words");
-    squared.require(0, points.size(0));
-    squared.require(1, m);
+    if (squared) {
+        squared->require(0, points.size(0));
+        squared->require(1, m);
+    }
     Search result;
     {
         WithoutLock others_run;
-        result = kernels().nearest_words({table, points.data(), points.size(0), m, indices.data(), squared.data()});
+        result = kernels().nearest_words(
+            {table, points.data(), points.size(0), m, indices.data(), squared ? squared->data() : nullptr});
     }
-    require(result != Search::NOT_FINITE, "points hold numbers that are not finite, or not below 1e15");
+    require(result != Search::NOT_FINITE, "descriptors hold numbers that are not finite, or not below 1e+15");
     require(result != Search::NOT_READY, "table was not made from these words by this instruction set");
     Py_RETURN_NONE;
 }

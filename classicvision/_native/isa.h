@@ -13,19 +13,32 @@
 #error "compile kernel files once for each instruction set, with CV_ISA=portable, v3 or v4"
 #endif
 
+// Whether the compiler has vectors as types (GCC, Clang). CV_PLAIN_LANES does without, to test what others compile.
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(CV_PLAIN_LANES)
+#define CV_VECTOR_TYPES 1
+#else
+#define CV_VECTOR_TYPES 0
+#endif
+
 #if defined(__AVX2__)
 #include <immintrin.h>
+#if CV_VECTOR_TYPES
+#define CV_INTRINSICS  // vectors of the compiler and of the processor are one type
+#endif
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
 #define CV_INLINE inline __attribute__((always_inline))
 #define CV_PREFETCH(address) __builtin_prefetch(address)
+#define CV_STEP __attribute__((noinline))  // a step that a profile shall name
 #elif defined(_MSC_VER)
 #define CV_INLINE __forceinline
 #define CV_PREFETCH(address) ((void)0)
+#define CV_STEP
 #else
 #define CV_INLINE inline
 #define CV_PREFETCH(address) ((void)0)
+#define CV_STEP
 #endif
 
 namespace classicvision::CV_ISA {
@@ -38,51 +51,48 @@ constexpr int LANES = 8;
 constexpr int LANES = 4;
 #endif
 
-#if defined(__GNUC__) || defined(__clang__)
+#if CV_VECTOR_TYPES
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef std::int32_t Ints __attribute__((vector_size(4 * LANES)));  // also the masks that comparisons give: 0 or -1
+typedef float Quad __attribute__((vector_size(16)));
+typedef float Octet __attribute__((vector_size(32)));
 
-CV_INLINE Floats spread(float value) { return Floats{} + value; }
 CV_INLINE Floats to_floats(Ints values) { return __builtin_convertvector(values, Floats); }
 CV_INLINE Ints to_ints(Floats values) { return __builtin_convertvector(values, Ints); }  // towards zero
 CV_INLINE Floats choose(Ints mask, Floats yes, Floats no) { return mask ? yes : no; }
-CV_INLINE Floats larger(Floats a, Floats b) { return a > b ? a : b; }
-CV_INLINE Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
 
 #else
 
-template <typename T>
+template <typename T, int N>
 struct Lanes {
-    T lane[LANES];
+    T lane[N];
     T operator[](int i) const { return lane[i]; }
     T& operator[](int i) { return lane[i]; }
 };
-typedef Lanes<float> Floats;
-typedef Lanes<std::int32_t> Ints;
+typedef Lanes<float, LANES> Floats;
+typedef Lanes<std::int32_t, LANES> Ints;
+typedef Lanes<float, 4> Quad;
+typedef Lanes<float, 8> Octet;
 
-template <typename T, typename A, typename F>
-CV_INLINE Lanes<T> each(A a, A b, F f) {
-    Lanes<T> result;
-    for (int i = 0; i < LANES; ++i) result.lane[i] = f(a.lane[i], b.lane[i]);
-    return result;
-}
-
-#define CV_OPERATOR(result, type, scalar, sign) \
-    CV_INLINE result operator sign(type a, type b) { \
-        return each<decltype(result{}.lane[0] + 0)>(a, b, [](scalar x, scalar y) { return x sign y; }); \
+#define CV_OPERATOR(sign) \
+    template <typename T, int N> \
+    CV_INLINE Lanes<T, N> operator sign(Lanes<T, N> a, Lanes<T, N> b) { \
+        for (int i = 0; i < N; ++i) a.lane[i] = a.lane[i] sign b.lane[i]; \
+        return a; \
     }
-CV_OPERATOR(Floats, Floats, float, +)
-CV_OPERATOR(Floats, Floats, float, -)
-CV_OPERATOR(Floats, Floats, float, *)
-CV_OPERATOR(Floats, Floats, float, /)
-CV_OPERATOR(Ints, Ints, std::int32_t, +)
-CV_OPERATOR(Ints, Ints, std::int32_t, &)
-CV_OPERATOR(Ints, Ints, std::int32_t, |)
+CV_OPERATOR(+)
+CV_OPERATOR(-)
+CV_OPERATOR(*)
+CV_OPERATOR(/)
+CV_OPERATOR(&)
+CV_OPERATOR(|)
 #undef CV_OPERATOR
 #define CV_COMPARISON(sign) \
     CV_INLINE Ints operator sign(Floats a, Floats b) { \
-        return each<std::int32_t>(a, b, [](float x, float y) { return x sign y ? -1 : 0; }); \
+        Ints mask; \
+        for (int i = 0; i < LANES; ++i) mask.lane[i] = a.lane[i] sign b.lane[i] ? -1 : 0; \
+        return mask; \
     }
 CV_COMPARISON(>)
 CV_COMPARISON(<)
@@ -91,11 +101,6 @@ CV_COMPARISON(<=)
 CV_COMPARISON(==)
 #undef CV_COMPARISON
 
-CV_INLINE Floats spread(float value) {
-    Floats result;
-    for (float& lane : result.lane) lane = value;
-    return result;
-}
 CV_INLINE Floats to_floats(Ints values) {
     Floats result;
     for (int i = 0; i < LANES; ++i) result.lane[i] = static_cast<float>(values.lane[i]);
@@ -107,27 +112,85 @@ CV_INLINE Ints to_ints(Floats values) {
     return result;
 }
 CV_INLINE Floats choose(Ints mask, Floats yes, Floats no) {
-    Floats result;
-    for (int i = 0; i < LANES; ++i) result.lane[i] = mask.lane[i] ? yes.lane[i] : no.lane[i];
-    return result;
+    for (int i = 0; i < LANES; ++i) no.lane[i] = mask.lane[i] ? yes.lane[i] : no.lane[i];
+    return no;
 }
-CV_INLINE Floats larger(Floats a, Floats b) { return choose(a > b, a, b); }
-CV_INLINE Floats smaller(Floats a, Floats b) { return choose(a < b, a, b); }
 
 #endif
 
-CV_INLINE Floats load(const float* from) {
-    Floats values;
+// A vector of one value in all lanes.
+template <typename V, typename T>
+CV_INLINE V spread_as(T value) {
+#if CV_VECTOR_TYPES
+    return value - V{};
+#else
+    V values;
+    for (T& lane : values.lane) lane = value;
+    return values;
+#endif
+}
+CV_INLINE Floats spread(float value) { return spread_as<Floats>(value); }
+
+template <typename V = Floats, typename T = float>
+CV_INLINE V load(const T* from) {
+    V values;
     std::memcpy(&values, from, sizeof values);
     return values;
 }
-CV_INLINE void store(float* to, Floats values) { std::memcpy(to, &values, sizeof values); }
+template <typename V, typename T>
+CV_INLINE void store(T* to, V values) {
+    std::memcpy(to, &values, sizeof values);
+}
+
+CV_INLINE Floats larger(Floats a, Floats b) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Floats)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(CV_INTRINSICS)
+    return (Floats)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return choose(a > b, a, b);
+#endif
+}
+CV_INLINE Floats smaller(Floats a, Floats b) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Floats)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(CV_INTRINSICS)
+    return (Floats)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return choose(a < b, a, b);
+#endif
+}
+CV_INLINE Floats magnitude(Floats a) { return larger(a, spread(0.0f) - a); }
+
+CV_INLINE Floats root(Floats a) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Floats)_mm512_sqrt_ps((__m512)a);
+#elif defined(CV_INTRINSICS) && defined(__AVX2__)
+    return (Floats)_mm256_sqrt_ps((__m256)a);
+#else
+    for (int i = 0; i < LANES; ++i) a[i] = std::sqrt(a[i]);
+    return a;
+#endif
+}
+
+// Whether any lane of a mask is set.
+CV_INLINE bool any(Ints mask) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined(CV_INTRINSICS) && defined(__AVX2__)
+    return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
+#else
+    std::int32_t found = 0;
+    for (int i = 0; i < LANES; ++i) found |= mask[i];
+    return found != 0;
+#endif
+}
 
 // a * b + c, rounded once where the instruction set can.
 CV_INLINE Floats fused(Floats a, Floats b, Floats c) {
-#if (defined(__GNUC__) || defined(__clang__)) && defined(__AVX512F__)
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
     return (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#elif (defined(__GNUC__) || defined(__clang__)) && defined(__AVX2__)
+#elif defined(CV_INTRINSICS) && defined(__AVX2__)
     return (Floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #else
     return a * b + c;

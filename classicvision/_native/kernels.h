@@ -5,10 +5,12 @@
 // line to CV_METHODS and define `PyObject* method_NAME(PyObject* module, PyObject* arguments)` in a bind_*.cpp file.
 #pragma once
 
+#include "sift.h"
 #include "words.h"
 
 #define CV_KERNELS(KERNEL) \
     KERNEL(int, lanes, ()) \
+    KERNEL(void, find_sift, (const SiftImage&, const SiftSettings&, const SiftSink&, Arena&)) \
     KERNEL(std::size_t, words_table_size, (std::size_t n_words, std::size_t n_dims)) \
     KERNEL(void, prepare_words, (const WordTable& table)) \
     KERNEL(Search, nearest_words, (const NearestWords& search)) \
@@ -17,6 +19,7 @@
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
     METHOD(lanes) \
+    METHOD(find_sift) \
     METHOD(words_table_size) \
     METHOD(prepare_words) \
     METHOD(nearest_words) \

@@ -73,7 +73,7 @@ CV_INLINE Sums spread_point(const PointItem* from) {
 CV_INLINE Floats finished(Sums sums) { return to_floats(bits_of<Ints>(sums)); }
 CV_INLINE void store_items(PointItem* to, Floats levels) {
     const Ints values = to_ints(levels);
-#if defined(__GNUC__)
+#if CV_VECTOR_TYPES
     typedef std::int8_t Bytes __attribute__((vector_size(LANES)));
     const Bytes bytes = __builtin_convertvector(values, Bytes);
     std::memcpy(to, &bytes, sizeof bytes);
@@ -220,8 +220,6 @@ CV_INLINE unsigned lowest_bit(unsigned mask) {
 #endif
 }
 
-CV_INLINE Floats magnitude(Floats values) { return larger(values, spread(0.0f) - values); }
-
 CV_INLINE float largest_lane(Floats values) {
     float lanes[LANES];
     store(lanes, values);
@@ -264,7 +262,7 @@ CV_INLINE float subtract_centre(const float* point, std::size_t n_dims, const fl
 }
 
 // Bring one point into a block; returns false for numbers that are not finite or too large.
-bool place_point(const float* point, std::size_t n_dims, const float* centre, const Header& header, Block* block,
+CV_STEP bool place_point(const float* point, std::size_t n_dims, const float* centre, const Header& header, Block* block,
                  std::size_t row, PointItem* items) {
     float rest[MOST_DIMENSIONS];
     const float largest = subtract_centre(point, n_dims, centre, rest);
@@ -326,7 +324,7 @@ CV_INLINE void note(Block* block, std::size_t row, std::int32_t word, float scor
 }
 
 // Score a tile of points against a panel of words, which is number `place` of its chunk.
-CV_INLINE void score_tile(Block* block, std::size_t first_row, const PointItem* points, std::size_t width,
+CV_STEP void score_tile(Block* block, std::size_t first_row, const PointItem* points, std::size_t width,
                           std::size_t n_groups, const WordItem* panel, const float* norms, std::size_t place) {
     Sums sums[TILE_POINTS][TILE_VECTORS];
     for (std::size_t p = 0; p < TILE_POINTS; ++p) {
@@ -370,7 +368,7 @@ CV_INLINE float mth_lane(Floats values, std::size_t m) {
 }
 
 // Note the words of a chunk that can be among the m nearest to one point.
-void look_through(Block* block, std::size_t row, std::size_t n_panels, std::int32_t first_word, std::size_t m) {
+CV_STEP void look_through(Block* block, std::size_t row, std::size_t n_panels, std::int32_t first_word, std::size_t m) {
     Floats lowest = load(block->lowest[row][0]);
     for (std::size_t i = 1; i < n_panels; ++i) lowest = smaller(load(block->lowest[row][i]), lowest);
     // The lowest scores of the lanes belong to different words, so the m-th of them is no less than the m-th of all.
@@ -417,10 +415,14 @@ double squared_distance(const float* a, const float* b, std::size_t n_dims) {
 }
 
 // Order the candidates of one point by distance and then by index, and write the first m.
-void decide(const NearestWords& search, const Block& block, std::size_t row, std::size_t point) {
+CV_STEP void decide(const NearestWords& search, const Block& block, std::size_t row, std::size_t point) {
     std::int32_t* indices = search.indices + point * search.m;
     if (block.n_candidates[row] < 0) {
         indices[0] = -1;
+        return;
+    }
+    if (block.n_candidates[row] == 1 && !search.squared_distances) {
+        indices[0] = block.candidate[row][0];
         return;
     }
     double distances[MOST_NEAREST];
