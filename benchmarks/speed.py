@@ -1,8 +1,8 @@
 """Speed of the compiled SIFT beside OpenCV's: both in one process, in turn, on the same grey pictures, one thread.
 
 Each figure is the median of the process's CPU time over the repetitions. OpenCV allocates its pyramid anew in each
-call, so its time depends on the heap: the table is measured twice, in processes of their own, with a heap that keeps its
-pages (warm) and with the default one. Peak memory is that of the first call in a fresh process, above what it held
+call, so its time depends on the heap: the table is measured twice, in processes of their own, with a heap that keeps
+its pages (warm) and with the default one. Peak memory is that of the first call in a fresh process, above what it held
 before (Linux only).
 
     python benchmarks/speed.py
