@@ -48,12 +48,12 @@ private:
 
     std::size_t n_bytes() const {
         const std::size_t stride = row_stride(width_), radius = Blurs::largest_radius(settings_);
-        const std::size_t lag = (radius + ROWS_AT_ONCE) * n_levels();
+        const std::size_t lag = radius * n_levels();
         const std::size_t kept = n_kept(static_cast<int>(lag));
         const std::size_t base = row_stride(width_ / 2) * (height_ / 2 + 1);
         const std::size_t floats = stride * kept * (n_levels() + 1) + 2 * base + 2 * stride * n_levels() +
                                    Blurs::n_floats(settings_, width_) + 3 * (2 * reach() + 64);
-        const std::size_t pointers = static_cast<std::size_t>(height_) * (n_levels() + 1) + 2 * radius + ROWS_AT_ONCE;
+        const std::size_t pointers = static_cast<std::size_t>(height_) * (n_levels() + 1) + 2 * radius + BLOCK;
         return floats * sizeof(float) + pointers * sizeof(float*) + 64 * (8 * n_levels() + 64);
     }
 
@@ -69,7 +69,6 @@ private:
             extremes_.highest[i] = arena_.take<float>(stride);
             extremes_.lowest[i] = arena_.take<float>(stride);
         }
-        blurs.set_input_rows(arena_.take<const float*>(2 * Blurs::largest_radius(settings_) + ROWS_AT_ONCE));
         const int side = 2 * reach() + 48;
         directions_ = {arena_.take<float>(side), arena_.take<float>(side), arena_.take<std::int32_t>(side)};
     }

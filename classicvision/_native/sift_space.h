@@ -68,10 +68,10 @@ inline void plain_row(const SiftImage& image, int y, float* out) {
 // The blurs between levels and the scratch rows they share.
 class Blurs {
 public:
-    // Sum of the radii: how many rows the last level can be behind the first. Each blur also waits for full blocks.
+    // How many rows the last level is behind the first.
     int lag(int n_levels) const {
         int sum = 0;
-        for (int i = 0; i < n_levels; ++i) sum += blurs_[i].radius + ROWS_AT_ONCE;
+        for (int i = 0; i < n_levels; ++i) sum += blurs_[i].radius;
         return sum;
     }
 
@@ -80,34 +80,37 @@ public:
     }
 
     static std::size_t n_floats(const SiftSettings& settings, int width) {
-        const std::size_t radius = static_cast<std::size_t>(largest_radius(settings));
-        return (radius + 1 + 16) * (settings.n_layers + 3) + ROWS_AT_ONCE * (row_stride(width) + 2 * radius + 64);
+        const std::size_t margin = largest_radius(settings) + LANES;
+        return (margin + 16) * (settings.n_layers + 3) + BLOCK * scratch_stride(width, margin) +
+               (2 * CHUNK + 2 * margin) * LANES;
     }
 
     Blurs(const SiftSettings& settings, int width, Arena& arena) {
-        const int margin = (largest_radius(settings) + 15) / 16 * 16;
         // The base takes grey values from [0, 255] to [0, 1] on the way, half of it in each direction.
         prepare(blurs_[0], base_sigma(settings), std::sqrt(1.0 / 255), arena);
         for (int i = 1; i < settings.n_layers + 3; ++i) prepare(blurs_[i], step_sigma(settings, i), 1.0, arena);
-        for (float*& row : scratch_) row = arena.take<float>(row_stride(width) + 2 * margin + 16) + margin;
+        const int radius = largest_radius(settings), margin = (radius + LANES - 1) / LANES * LANES;
+        scratch_.margin = margin;
+        scratch_.in = arena.take<const float*>(BLOCK + 2 * radius);
+        float* rows = arena.take<float>(BLOCK * scratch_stride(width, margin));
+        for (int k = 0; k < BLOCK; ++k) scratch_.rows[k] = rows + k * scratch_stride(width, margin) + margin;
+        scratch_.turned = arena.take<float>((CHUNK + 2 * margin) * LANES);
+        scratch_.blurred = arena.take<float>(CHUNK * LANES);
     }
 
     // Compute the rows of `to` that `from` is ready for.
     void advance(int number, const Level& from, Level& to, int width, int height) {
         const int radius = blurs_[number].radius;
-        const bool is_last = from.n_done == height;
-        int ready = is_last ? height : from.n_done - radius;
+        const int ready = from.n_done == height ? height : from.n_done - radius;
         while (to.n_done < ready) {
-            const int n_rows = std::min(ROWS_AT_ONCE, ready - to.n_done);
-            if (n_rows < ROWS_AT_ONCE && !is_last) return;
-            for (int k = 0; k < n_rows + 2 * radius; ++k) in_[k] = from.rows[mirrored(to.n_done - radius + k, height)];
-            blurs_[number](in_, n_rows, width, scratch_, to.rows + to.n_done);
+            const int n_rows = std::min(BLOCK, ready - to.n_done);
+            for (int k = 0; k < n_rows + 2 * radius; ++k) {
+                scratch_.in[k] = from.rows[mirrored(to.n_done - radius + k, height)];
+            }
+            blurs_[number](scratch_, n_rows, width, to.rows + to.n_done);
             to.n_done += n_rows;
         }
     }
-
-    // Give the list of input rows that `advance` fills room for every radius.
-    void set_input_rows(const float** in) { in_ = in; }
 
 private:
     static double base_sigma(const SiftSettings& settings) {
@@ -128,9 +131,11 @@ private:
         blur_taps(sigma, gain, blur.radius, blur.taps);
     }
 
+    // Room for mirrored samples at both ends, and for the last chunk to be read whole.
+    static std::size_t scratch_stride(int width, std::size_t margin) { return row_stride(width + CHUNK) + 2 * margin; }
+
     Blur blurs_[MAX_LEVELS];
-    float* scratch_[ROWS_AT_ONCE];
-    const float** in_ = nullptr;
+    BlurScratch scratch_{};
 };
 
 // Write every second sample of the rows [first, last) of level n_layers: the base of the next octave.
