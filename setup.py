@@ -33,7 +33,7 @@ class BuildKernels(build_ext):
         is_msvc = self.compiler.compiler_type == "msvc"
         common = ["/O2", "/std:c++17", "/EHsc"] if is_msvc else ["-O3", "-g0", "-std=c++17", "-ffp-contract=off"]
         if not is_msvc:
-            common += ["-fvisibility=hidden", "-Wno-psabi", "-Wno-maybe-uninitialized", *os.environ.get("CLASSICVISION_CXXFLAGS", "").split()]
+            common += ["-fvisibility=hidden", "-Wno-psabi", "-Wno-maybe-uninitialized", "-Wno-uninitialized", *os.environ.get("CLASSICVISION_CXXFLAGS", "").split()]
         try:
             chosen = {"portable": []} | self._supported(MSVC_FLAGS if is_msvc else X86_FLAGS)
             # Templates of the standard library that are not inlined are in the objects of every instruction set, and a
