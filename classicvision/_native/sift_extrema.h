@@ -10,7 +10,7 @@ namespace classicvision::CV_ISA {
 
 constexpr int BORDER = 5;       // samples at each side of an octave in which no blob is sought
 constexpr int MAX_STEPS = 5;    // moves to a neighbouring sample before a candidate is given up
-constexpr int MAX_MOVE = 8;     // rows that a candidate may move in all: beyond, rows may be gone
+constexpr int MAX_MOVE = 16;    // rows that a candidate may move in all: beyond, rows may be gone
 
 struct Place {
     int layer, row, column;
