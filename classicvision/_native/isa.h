@@ -38,15 +38,15 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define CV_INLINE inline __attribute__((always_inline))
-#define CV_PREFETCH(address) __builtin_prefetch(address)
+#define CV_RESTRICT __restrict__
 #define CV_STEP __attribute__((noinline))  // a step that a profile shall name
 #elif defined(_MSC_VER)
 #define CV_INLINE __forceinline
-#define CV_PREFETCH(address) ((void)0)
+#define CV_RESTRICT __restrict
 #define CV_STEP
 #else
 #define CV_INLINE inline
-#define CV_PREFETCH(address) ((void)0)
+#define CV_RESTRICT
 #define CV_STEP
 #endif
 

@@ -51,7 +51,7 @@ private:
         const std::size_t lag = radius * n_levels();
         const std::size_t kept = n_kept(static_cast<int>(lag));
         const std::size_t base = row_stride(width_ / 2) * (height_ / 2 + 1);
-        const std::size_t floats = stride * kept * (n_levels() + 1) + 2 * base + 2 * SEARCHED_AT_ONCE * stride * n_levels() +
+        const std::size_t floats = stride * kept * (n_levels() + 1) + 2 * base + 2 * SEARCHED_AT_ONCE * (stride + 16) * n_levels() + stride +
                                    Blurs::n_floats(settings_, width_) + 3 * (2 * reach() + 64);
         const std::size_t pointers = static_cast<std::size_t>(height_) * (n_levels() + 1) + 2 * radius + BLOCK;
         return floats * sizeof(float) + pointers * sizeof(float*) + Arena::ALIGNMENT * (8 * n_levels() + 64);
@@ -65,10 +65,11 @@ private:
             (i < n_levels() ? octave_.levels[i] : octave_.source).rows = arena_.take<float*>(height_);
         }
         for (float*& base : bases_) base = arena_.take<float>(row_stride(width_ / 2) * (height_ / 2 + 1));
+        octave_.sums = arena_.take<float>(image_.width + 1);
         for (Extremes& row : extremes_) {
             for (int i = 0; i < n_levels(); ++i) {
-                row.highest[i] = arena_.take<float>(stride);
-                row.lowest[i] = arena_.take<float>(stride);
+                row.highest[i] = arena_.take<float>(stride + 16) + 16;
+                row.lowest[i] = arena_.take<float>(stride + 16) + 16;
             }
         }
         const int side = 2 * reach() + 48;

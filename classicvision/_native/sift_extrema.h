@@ -55,7 +55,7 @@ private:
 };
 
 // Scratch of the search, one row of the picture: for each layer the largest and the smallest of the 3 x 3 samples above,
-// here and below in place and scale.
+// here and below in place and scale. They can be read from -1 on.
 struct Extremes {
     float* highest[MAX_LEVELS];
     float* lowest[MAX_LEVELS];
@@ -102,13 +102,13 @@ CV_STEP inline void pick_candidates(const Octave& octave, int y, float floor, co
     for (int layer = 1; layer < octave.n_levels - 2; ++layer) {
         const float *highest = extremes.highest[layer], *lowest = extremes.lowest[layer];
         const float *lower = octave.levels[layer].rows[y], *upper = octave.levels[layer + 1].rows[y];
-        for (int x = BORDER; x < octave.width - BORDER; x += LANES) {
+        for (int x = 0; x < octave.width - BORDER; x += LANES) {
             const Floats value = load(upper + x) - load(lower + x);
             const Floats high = larger(larger(load(highest + x - 1), load(highest + x)), load(highest + x + 1));
             const Floats low = smaller(smaller(load(lowest + x - 1), load(lowest + x)), load(lowest + x + 1));
             unsigned extrema = equal_lanes(value, larger(high, spread(least)), smaller(low, spread(-least)));
             for (int i = 0; extrema; ++i, extrema >>= 1) {
-                if (extrema & 1 && x + i < octave.width - BORDER) found.add({layer, y, x + i});
+                if (extrema & 1 && x + i >= BORDER && x + i < octave.width - BORDER) found.add({layer, y, x + i});
             }
         }
     }
