@@ -38,15 +38,15 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define CV_INLINE inline __attribute__((always_inline))
-#define CV_PREFETCH(address) __builtin_prefetch(address)
+#define CV_RESTRICT __restrict__
 #define CV_STEP __attribute__((noinline))  // a step that a profile shall name
 #elif defined(_MSC_VER)
 #define CV_INLINE __forceinline
-#define CV_PREFETCH(address) ((void)0)
+#define CV_RESTRICT __restrict
 #define CV_STEP
 #else
 #define CV_INLINE inline
-#define CV_PREFETCH(address) ((void)0)
+#define CV_RESTRICT
 #define CV_STEP
 #endif
 
@@ -182,16 +182,21 @@ CV_INLINE Floats root(Floats a) {
 #endif
 }
 
-// Whether any lane of a mask is set.
-CV_INLINE bool any(Ints mask) {
+// One bit for each lane in which a equals b or c.
+CV_INLINE unsigned equal_lanes(Floats a, Floats b, Floats c) {
 #if defined(CV_INTRINSICS) && defined(__AVX512F__)
-    return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
-#elif defined(CV_INTRINSICS) && defined(__AVX2__)
-    return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
+    return _mm512_cmpeq_ps_mask((__m512)a, (__m512)b) | _mm512_cmpeq_ps_mask((__m512)a, (__m512)c);
+#elif defined(CV_INTRINSICS)
+    return _mm256_movemask_ps(_mm256_or_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_EQ_OQ),
+                                           _mm256_cmp_ps((__m256)a, (__m256)c, _CMP_EQ_OQ)));
 #else
+    const Ints mask = (a == b) | (a == c);
     std::int32_t found = 0;
     for (int i = 0; i < LANES; ++i) found |= mask[i];
-    return found != 0;
+    if (!found) return 0;
+    unsigned bits = 0;
+    for (int i = 0; i < LANES; ++i) bits |= mask[i] ? 1u << i : 0u;
+    return bits;
 #endif
 }
 

@@ -51,10 +51,10 @@ private:
         const std::size_t lag = radius * n_levels();
         const std::size_t kept = n_kept(static_cast<int>(lag));
         const std::size_t base = row_stride(width_ / 2) * (height_ / 2 + 1);
-        const std::size_t floats = stride * kept * (n_levels() + 1) + 2 * base + 2 * stride * n_levels() +
+        const std::size_t floats = stride * kept * (n_levels() + 1) + 2 * base + 2 * SEARCHED_AT_ONCE * (stride + 16) * n_levels() + stride +
                                    Blurs::n_floats(settings_, width_) + 3 * (2 * reach() + 64);
         const std::size_t pointers = static_cast<std::size_t>(height_) * (n_levels() + 1) + 2 * radius + BLOCK;
-        return floats * sizeof(float) + pointers * sizeof(float*) + 64 * (8 * n_levels() + 64);
+        return floats * sizeof(float) + pointers * sizeof(float*) + Arena::ALIGNMENT * (8 * n_levels() + 64);
     }
 
     void take_memory(Blurs& blurs) {
@@ -65,9 +65,12 @@ private:
             (i < n_levels() ? octave_.levels[i] : octave_.source).rows = arena_.take<float*>(height_);
         }
         for (float*& base : bases_) base = arena_.take<float>(row_stride(width_ / 2) * (height_ / 2 + 1));
-        for (int i = 0; i < n_levels(); ++i) {
-            extremes_.highest[i] = arena_.take<float>(stride);
-            extremes_.lowest[i] = arena_.take<float>(stride);
+        octave_.sums = arena_.take<float>(image_.width + 1);
+        for (Extremes& row : extremes_) {
+            for (int i = 0; i < n_levels(); ++i) {
+                row.highest[i] = arena_.take<float>(stride + 16) + 16;
+                row.lowest[i] = arena_.take<float>(stride + 16) + 16;
+            }
         }
         const int side = 2 * reach() + 48;
         directions_ = {arena_.take<float>(side), arena_.take<float>(side), arena_.take<std::int32_t>(side)};
@@ -100,8 +103,10 @@ private:
         settled_.clear();
         while (top.n_done < octave_.height) {
             advance_octave(octave_, blurs, number ? nullptr : &image_, settings_.upsample);
-            for (; next_row < octave_.height - BORDER && next_row + 1 < top.n_done; ++next_row) {
-                if (octave_.width > 2 * BORDER) find_candidates(octave_, next_row, floor, extremes_, candidates_);
+            const int end = std::min(octave_.height - BORDER, top.n_done - 1);
+            if (next_row < end && octave_.width > 2 * BORDER) {
+                find_candidates(octave_, next_row, end, floor, extremes_, candidates_);
+                next_row = end;
             }
             for (; n_treated < candidates_.size() && is_ready(candidates_[n_treated], top); ++n_treated) {
                 treat(candidates_[n_treated], number);
@@ -162,7 +167,7 @@ private:
     Octave octave_;
     float* rings_[MAX_LEVELS];
     float* bases_[2];
-    Extremes extremes_;
+    Extremes extremes_[SEARCHED_AT_ONCE];
     DirectionScratch directions_;
     const DescriptorTables tables_;
     DescriptorScratch scratch_;

@@ -14,7 +14,7 @@
 namespace classicvision::CV_ISA {
 
 constexpr int BLOCK = LANES;     // rows that are blurred together: as many as a turned vector holds
-constexpr int AT_ONCE = 4;       // outputs that share the loads of their inputs
+constexpr int AT_ONCE = 4;             // outputs that share the loads of their inputs
 constexpr int CHUNK = 4 * LANES; // columns that are turned at a time
 
 // Radius in samples of a kernel: OpenCV's round(8 sigma + 1) | 1 taps.

@@ -10,7 +10,7 @@ namespace classicvision::CV_ISA {
 
 constexpr int BORDER = 5;       // samples at each side of an octave in which no blob is sought
 constexpr int MAX_STEPS = 5;    // moves to a neighbouring sample before a candidate is given up
-constexpr int MAX_MOVE = 8;     // rows that a candidate may move in all: beyond, rows may be gone
+constexpr int MAX_MOVE = 16;    // rows that a candidate may move in all: beyond, rows may be gone
 
 struct Place {
     int layer, row, column;
@@ -54,53 +54,79 @@ private:
     std::size_t size_ = 0, room_ = 0;
 };
 
-// Scratch rows of the search: for each layer the largest and the smallest of the 3 x 3 samples above, here and below in
-// place and scale.
+// Scratch of the search, one row of the picture: for each layer the largest and the smallest of the 3 x 3 samples above,
+// here and below in place and scale. They can be read from -1 on.
 struct Extremes {
     float* highest[MAX_LEVELS];
     float* lowest[MAX_LEVELS];
 };
 
-// Fill the scratch rows for the columns [x, x + LANES) of row y. Each vertical triple is looked at once for all layers.
-CV_INLINE void find_extremes(const Octave& octave, int y, int x, const Extremes& extremes) {
-    Floats high[3] = {}, low[3] = {};  // of the vertical triples of three neighbouring differences
-    Floats above = load(octave.levels[0].rows[y - 1] + x);
-    Floats here = load(octave.levels[0].rows[y] + x);
-    Floats below = load(octave.levels[0].rows[y + 1] + x);
-    for (int i = 0; i < octave.n_levels - 1; ++i) {
-        const float* const* rows = octave.levels[i + 1].rows + y;
-        const Floats next_above = load(rows[-1] + x), next_here = load(rows[0] + x), next_below = load(rows[1] + x);
-        const Floats a = next_above - above, b = next_here - here, c = next_below - below;
-        high[2] = larger(larger(a, b), c);
-        low[2] = smaller(smaller(a, b), c);
-        if (i >= 2) {
-            store(extremes.highest[i - 1] + x, larger(larger(high[0], high[1]), high[2]));
-            store(extremes.lowest[i - 1] + x, smaller(smaller(low[0], low[1]), low[2]));
+constexpr int SEARCHED_AT_ONCE = 2;  // rows that share the loads and differences of their neighbours
+
+// Fill N scratch rows, from row y on. A difference is taken once for all rows and layers that look at it.
+// LEVELS is octave.n_levels if that is known when this is compiled, else 0.
+template <int LEVELS, int N>
+CV_STEP void find_extremes(const Octave& octave, int y, const Extremes* extremes) {
+    const int n_levels = LEVELS ? LEVELS : octave.n_levels;
+    const float* rows[LEVELS ? LEVELS : MAX_LEVELS][N + 2];
+    for (int i = 0; i < n_levels; ++i) {
+        for (int k = 0; k < N + 2; ++k) rows[i][k] = octave.levels[i].rows[y - 1 + k];
+    }
+    for (int x = 0; x < octave.width; x += LANES) {
+        Floats before[N + 2], high[N][3], low[N][3];  // of the vertical triples of three neighbouring differences
+        for (int k = 0; k < N + 2; ++k) before[k] = load(rows[0][k] + x);
+#pragma GCC unroll 8
+        for (int i = 1; i < n_levels; ++i) {
+            Floats dog[N + 2];
+            for (int k = 0; k < N + 2; ++k) {
+                const Floats here = load(rows[i][k] + x);
+                dog[k] = here - before[k];
+                before[k] = here;
+            }
+            for (int k = 0; k < N; ++k) {
+                high[k][i % 3] = larger(larger(dog[k], dog[k + 1]), dog[k + 2]);
+                low[k][i % 3] = smaller(smaller(dog[k], dog[k + 1]), dog[k + 2]);
+                if (i < 3) continue;
+                store(extremes[k].highest[i - 2] + x, larger(larger(high[k][0], high[k][1]), high[k][2]));
+                store(extremes[k].lowest[i - 2] + x, smaller(smaller(low[k][0], low[k][1]), low[k][2]));
+            }
         }
-        high[0] = high[1], high[1] = high[2];
-        low[0] = low[1], low[1] = low[2];
-        above = next_above, here = next_here, below = next_below;
     }
 }
 
 // Add the candidates of row y: samples beyond the floor that none of their 26 neighbours exceeds.
-CV_STEP inline void find_candidates(const Octave& octave, int y, float floor, const Extremes& extremes, List<Place>& found) {
-    for (int x = 0; x < octave.width; x += LANES) find_extremes(octave, y, x, extremes);
+CV_STEP inline void pick_candidates(const Octave& octave, int y, float floor, const Extremes& extremes,
+                                    List<Place>& found) {
+    // A sample above the floor is at least the next float: then one comparison tells both.
+    const float least = std::nextafter(floor, 2.0f);
     for (int layer = 1; layer < octave.n_levels - 2; ++layer) {
-        const float* highest = extremes.highest[layer];
-        const float* lowest = extremes.lowest[layer];
+        const float *highest = extremes.highest[layer], *lowest = extremes.lowest[layer];
         const float *lower = octave.levels[layer].rows[y], *upper = octave.levels[layer + 1].rows[y];
-        for (int x = BORDER; x < octave.width - BORDER; x += LANES) {
+        for (int x = 0; x < octave.width - BORDER; x += LANES) {
             const Floats value = load(upper + x) - load(lower + x);
             const Floats high = larger(larger(load(highest + x - 1), load(highest + x)), load(highest + x + 1));
             const Floats low = smaller(smaller(load(lowest + x - 1), load(lowest + x)), load(lowest + x + 1));
-            const Ints is_extremum =
-                ((value > spread(floor)) & (value == high)) | ((value < spread(-floor)) & (value == low));
-            if (!any(is_extremum)) continue;
-            for (int i = 0; i < LANES && x + i < octave.width - BORDER; ++i) {
-                if (is_extremum[i]) found.add({layer, y, x + i});
+            unsigned extrema = equal_lanes(value, larger(high, spread(least)), smaller(low, spread(-least)));
+            for (int i = 0; extrema; ++i, extrema >>= 1) {
+                if (extrema & 1 && x + i >= BORDER && x + i < octave.width - BORDER) found.add({layer, y, x + i});
             }
         }
+    }
+}
+
+// Add the candidates of the rows [first, last).
+inline void find_candidates(const Octave& octave, int first, int last, float floor, const Extremes* extremes,
+                            List<Place>& found) {
+    const bool is_default = octave.n_levels == 6;
+    int y = first;
+    for (; y + SEARCHED_AT_ONCE <= last; y += SEARCHED_AT_ONCE) {
+        is_default ? find_extremes<6, SEARCHED_AT_ONCE>(octave, y, extremes)
+                   : find_extremes<0, SEARCHED_AT_ONCE>(octave, y, extremes);
+        for (int k = 0; k < SEARCHED_AT_ONCE; ++k) pick_candidates(octave, y + k, floor, extremes[k], found);
+    }
+    for (; y < last; ++y) {
+        is_default ? find_extremes<6, 1>(octave, y, extremes) : find_extremes<0, 1>(octave, y, extremes);
+        pick_candidates(octave, y, floor, extremes[0], found);
     }
 }
 

@@ -30,6 +30,7 @@ struct Octave {
     int n_levels = 0;             // n_layers + 3
     Level source;                 // of the first octave: the picture in samples, not blurred
     Level levels[MAX_LEVELS];     // the Gaussians
+    float* sums = nullptr;        // scratch of `double_row`
     float* next_base = nullptr;   // where every second sample of level n_layers goes, for the next octave
     std::size_t next_stride = 0;
 };
@@ -48,16 +49,19 @@ inline void lay_out(Level& level, int height, int n_kept, float* memory, std::si
 }
 
 // Write row y of the picture in samples half a pixel apart: linear interpolation, the last pixel repeated beyond itself.
-CV_STEP inline void double_row(const SiftImage& image, int y, float* out) {
-    const std::uint8_t* above = image.gray + static_cast<std::size_t>(y / 2) * image.width;
-    const std::uint8_t* below = y % 2 && y / 2 + 1 < image.height ? above + image.width : above;
-    const int last = image.width - 1;
-    for (int x = 0; x < last; ++x) {
-        const int here = above[x] + below[x], next = above[x + 1] + below[x + 1];
-        out[2 * x] = static_cast<float>(2 * here) * 0.25f;
-        out[2 * x + 1] = static_cast<float>(here + next) * 0.25f;
+// `sums` has room for a row of the picture and one item more.
+CV_STEP inline void double_row(const SiftImage& image, int y, float* sums, float* out) {
+    const int width = image.width;
+    const std::uint8_t* above = image.gray + static_cast<std::size_t>(y / 2) * width;
+    const std::uint8_t* below = y % 2 && y / 2 + 1 < image.height ? above + width : above;
+    float* CV_RESTRICT sum = sums;
+    for (int x = 0; x < width; ++x) sum[x] = static_cast<float>(above[x] + below[x]);
+    sum[width] = sum[width - 1];
+    float* CV_RESTRICT doubled = out;
+    for (int x = 0; x < width; ++x) {
+        doubled[2 * x] = sum[x] * 0.5f;
+        doubled[2 * x + 1] = (sum[x] + sum[x + 1]) * 0.25f;
     }
-    out[2 * last] = out[2 * last + 1] = static_cast<float>(above[last] + below[last]) * 0.5f;
 }
 
 inline void plain_row(const SiftImage& image, int y, float* out) {
@@ -153,7 +157,7 @@ inline void advance_octave(Octave& octave, Blurs& blurs, const SiftImage* image,
     const int goal = std::min(octave.height, (image ? octave.source : octave.levels[0]).n_done + BAND);
     if (image) {
         for (int& y = octave.source.n_done; y < goal; ++y) {
-            upsample ? double_row(*image, y, octave.source.rows[y]) : plain_row(*image, y, octave.source.rows[y]);
+            upsample ? double_row(*image, y, octave.sums, octave.source.rows[y]) : plain_row(*image, y, octave.source.rows[y]);
         }
         blurs.advance(0, octave.source, octave.levels[0], octave.width, octave.height);
     } else {
