@@ -22,6 +22,7 @@ template <typename Bytes>
 WordTable table_of(const Array<const float>& words, const Array<Bytes>& bytes) {
     require_sizes(words.size(0), words.size(1));
     bytes.require(0, kernels().words_table_size(words.size(0), words.size(1)));
+    require(reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(double) == 0, "table must start at a multiple of 8");
     // A search only reads the table, a preparation has it writable.
     return {words.data(), words.size(0), words.size(1), const_cast<std::uint8_t*>(bytes.data())};
 }

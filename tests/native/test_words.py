@@ -150,6 +150,15 @@ def test_a_table_of_other_words_is_refused():
         kernels.nearest_words(words, words, np.zeros_like(native.prepare(words)), *empty_result(3))
 
 
+def test_a_table_that_starts_at_an_odd_place_is_refused():
+    words = np.ones((3, 8), np.float32)
+    table = native.prepare(words)
+    shifted = np.empty(len(table) + 1, np.uint8)[1:]
+    shifted[:] = table
+    with pytest.raises(ValueError, match="multiple of 8"):
+        kernels.nearest_words(words, words, shifted, *empty_result(3))
+
+
 @pytest.mark.parametrize(
     ("points", "indices", "squared", "message"),
     [
