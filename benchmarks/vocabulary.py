@@ -23,7 +23,8 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from classicvision import ImageFolder, Store, extract, load_recipe
-from classicvision.encoding.vocabulary import learn_words, nearest_words, sample_descriptors
+from classicvision.encoding.nearest import nearest_words
+from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.features.local import root_sift
 
 N_WORDS = 1000

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from classicvision import config
+from classicvision import _native, config
 from classicvision.archive import read_archive
 from classicvision.benchmark.evaluation import Case, Evaluation
 from classicvision.errors import NotEnoughDataError, SettingsError
@@ -26,13 +26,13 @@ from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
 from classicvision.images import read_image
-from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
+from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits, library_versions
 from classicvision.models.recipe import Recipe, load_recipe
 from classicvision.models.training import CrossValidation, train
 from classicvision.store import Store
 from classicvision.synthetic import canary
 
-__all__ = ["Fit", "Predictions", "Progress", "evaluate", "fit", "inspect", "predict", "show"]
+__all__ = ["Fit", "Predictions", "Progress", "doctor", "evaluate", "fit", "inspect", "predict", "show"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -189,6 +189,15 @@ def show(photo: PathLike, output: PathLike, *, sift: Sift | None = None) -> int:
     from classicvision.viz import write_stages
 
     return write_stages(output, read_image(photo), sift)
+
+
+def doctor() -> dict[str, Any]:
+    """Return what this installation computes with: the engine of SIFT, the kernels' instruction set, the libraries."""
+    return {
+        "engine": Sift().engine,
+        "instruction_set": _native.instruction_set(),
+        "versions": library_versions(),
+    }
 
 
 def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import validate
+from classicvision.encoding.nearest import PreparedWords, nearest_words
 from classicvision.encoding.normalize import additive_chi2_map, hellinger, idf, l1, l2
-from classicvision.encoding.vocabulary import learn_words, nearest_words, sample_descriptors
+from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.errors import SettingsError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures, root_sift
 
@@ -105,7 +107,7 @@ class BovwCodebook:
 
     def count(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Count the votes of an image's descriptors for each word, (n_words,); each descriptor has one vote in all."""
-        return _count(features, self.words, self.settings)
+        return _count(features, self._prepared, self.settings)
 
     def encode(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Return the code of one image, (n_outputs,); zeros if it has no keypoints."""
@@ -119,6 +121,10 @@ class BovwCodebook:
         for row, features in enumerate(items):
             codes[row] = self.encode(features)
         return codes
+
+    @cached_property
+    def _prepared(self) -> PreparedWords:
+        return PreparedWords.of(self.words)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learned as plain arrays."""
@@ -158,7 +164,7 @@ def _comparable(descriptors: NDArray[np.uint8], settings: BovwSettings) -> NDArr
     return root_sift(descriptors) if settings.root_sift else np.divide(descriptors, _SIFT_NORM, dtype=np.float32)
 
 
-def _count(features: LocalFeatures, words: NDArray[np.float32], settings: BovwSettings) -> NDArray[np.float32]:
+def _count(features: LocalFeatures, words: PreparedWords, settings: BovwSettings) -> NDArray[np.float32]:
     n_nearest = settings.n_neighbors if settings.assignment == "soft" else 1
     nearest, squared_distances = nearest_words(_comparable(features.descriptors, settings), words, n_nearest)
     votes = _share_votes(squared_distances.astype(np.float64), settings.softness)
@@ -175,8 +181,9 @@ def _share_votes(squared_distances: NDArray[np.float64], softness: float) -> NDA
 
 def _rarity(items: Sequence[LocalFeatures], words: NDArray[np.float32], settings: BovwSettings) -> NDArray[np.float32]:
     n_images = np.zeros(settings.n_words, np.int64)
+    prepared = PreparedWords.of(words)
     for features in items:
-        n_images += _count(features, words, settings) > 0
+        n_images += _count(features, prepared, settings) > 0
     return idf(n_images, len(items))
 
 

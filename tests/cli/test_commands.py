@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from classicvision import cli
+from classicvision import _native, cli
+from classicvision.features.sift import Sift
 
 WORDS = ["--set", "encoder.n_words=30"]
 
@@ -255,6 +256,26 @@ def test_a_printed_recipe_can_be_given_back(run, texture_folder, tmp_path):
 def test_recipes_lists_the_names(run):
     assert "sift-bovw" in run("recipes")[1].splitlines()
     assert set(json.loads(run("recipes", "--json")[1])) == set(run("recipes")[1].splitlines())
+
+
+def test_doctor_names_the_engine_and_the_libraries(run):
+    code, output, _ = run("doctor")
+    assert code == 0
+    assert output.splitlines()[0].split() == ["SIFT", "engine", Sift().engine]
+    assert "opencv" in output
+    assert "scikit-learn" in output
+
+
+def test_doctor_as_json_has_the_instruction_set(run):
+    facts = json.loads(run("doctor", "--json")[1])
+    assert facts["instruction_set"] == _native.instruction_set()
+    assert {"python", "numpy", "pillow", "scikit-learn"} <= set(facts["versions"])
+
+
+def test_doctor_says_what_to_do_where_there_are_no_kernels(run, monkeypatch):
+    monkeypatch.setattr(_native, "_LOADED", None)
+    assert "C++17 compiler" in run("doctor")[1]
+    assert json.loads(run("doctor", "--json")[1])["engine"] == "opencv"
 
 
 def test_an_unknown_command_is_wrong_usage(run):

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from classicvision.encoding.vocabulary import learn_words, nearest_words, sample_descriptors
+from classicvision.encoding.nearest import nearest_words
+from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import LocalFeatures
 
@@ -169,7 +170,8 @@ def test_learning_leaves_the_descriptors_as_they_were():
 _LEARN_AND_ASSIGN = """
 import sys
 import numpy as np
-from classicvision.encoding.vocabulary import learn_words, nearest_words
+from classicvision.encoding.nearest import nearest_words
+from classicvision.encoding.vocabulary import learn_words
 rng = np.random.default_rng(0)
 descriptors = rng.random((6000, 128), dtype=np.float32)
 words = learn_words(descriptors, 40, rng)
@@ -225,7 +227,7 @@ def test_nearest_equals_the_definition_in_float64(seed, offset, m, n):
 
 
 def test_nearest_equals_the_definition_for_random_descriptors_over_many_blocks(monkeypatch):
-    monkeypatch.setattr("classicvision.encoding.vocabulary._BLOCK_NUMBERS", 1000)
+    monkeypatch.setattr("classicvision.encoding.nearest._BLOCK_NUMBERS", 1000)
     rng = np.random.default_rng(0)
     descriptors, words = rng.random((500, 128), dtype=np.float32), rng.random((70, 128), dtype=np.float32)
     indices, squared = nearest_words(descriptors, words, 2)

@@ -7,17 +7,18 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from skimage import data
 
+from classicvision._native import native_available
 from classicvision.config import fingerprint, from_dict, to_dict
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift, _wrapped, trace
 from classicvision.images import read_image, to_gray
 
-REFERENCE = Sift(engine="reference")
-ENGINES = [Sift(), REFERENCE]
+REFERENCE, OPENCV, NATIVE = Sift(engine="reference"), Sift(engine="opencv"), Sift(engine="native")
+ENGINES = [OPENCV, REFERENCE] + [NATIVE] * native_available()
 COLUMNS = ["xy", "scale", "angle", "response", "descriptors"]
 
-both_engines = pytest.mark.parametrize("sift", ENGINES, ids=lambda sift: sift.engine)
+all_engines = pytest.mark.parametrize("sift", ENGINES, ids=lambda sift: sift.engine)
 
 
 def assert_equal_features(a: LocalFeatures, b: LocalFeatures) -> None:
@@ -43,7 +44,7 @@ def turned(features: LocalFeatures, turns: int) -> LocalFeatures:
 
 
 def check_agreement(image: np.ndarray) -> None:
-    opencv, reference = Sift()(image), REFERENCE(image)
+    opencv, reference = OPENCV(image), REFERENCE(image)
     rows, partners = pair_up(opencv, reference, xy=1, scale=0.1, angle=np.radians(10))
     assert len(rows) / len(opencv) > 0.99
     a, b = opencv.descriptors[rows].astype(float), reference.descriptors[partners].astype(float)
@@ -85,7 +86,7 @@ def test_a_turned_picture_of_any_size_has_the_same_small_keypoints_turned(name):
     assert np.isin(np.flatnonzero(far & (upright.scale < 3)), rows).all()
 
 
-@both_engines
+@all_engines
 @pytest.mark.parametrize("size", [(300, 300), (299, 299)])
 def test_a_half_turn_shows_no_shift(sift, size):
     image = data.astronaut()[: size[0], : size[1]]
@@ -95,7 +96,7 @@ def test_a_half_turn_shows_no_shift(sift, size):
     assert np.abs(np.median(shift, axis=0)).max() < 0.02
 
 
-@both_engines
+@all_engines
 @pytest.mark.parametrize("shape", [(1, 1), (1, 60), (60, 1), (2, 2), (3, 3), (12, 12), (33, 17), (4, 400), (90, 90)])
 @pytest.mark.parametrize("level", [0, 77, 255])
 def test_a_level_picture_of_any_size_has_no_keypoints(sift, shape, level):
@@ -105,7 +106,7 @@ def test_a_level_picture_of_any_size_has_no_keypoints(sift, shape, level):
     assert features.image_size == shape
 
 
-@both_engines
+@all_engines
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 99))
 def test_keypoints_lie_in_the_picture_and_their_columns_in_their_ranges(sift, height, width, seed):
@@ -116,7 +117,7 @@ def test_keypoints_lie_in_the_picture_and_their_columns_in_their_ranges(sift, he
     assert np.all(features.response * 3 >= np.float32(0.04))
 
 
-@both_engines
+@all_engines
 def test_keypoints_come_strongest_first_and_none_twice(sift):
     features = sift(data.gravel()[:200, :200])
     assert np.all(np.diff(features.response) <= 0)
@@ -124,13 +125,13 @@ def test_keypoints_come_strongest_first_and_none_twice(sift):
     assert len(np.unique(frames, axis=0)) == len(frames) > 300
 
 
-@both_engines
+@all_engines
 def test_the_strongest_n_are_the_first_n_of_all(sift):
     image = data.astronaut()[:150, :150]
     assert_equal_features(replace(sift, max_features=30)(image), sift(image)[:30])
 
 
-@both_engines
+@all_engines
 def test_nothing_is_kept_from_one_picture_to_the_next(sift):
     image = data.astronaut()[:150, :150]
     first = sift(image)
@@ -138,19 +139,19 @@ def test_nothing_is_kept_from_one_picture_to_the_next(sift):
     assert_equal_features(sift(image), first)
 
 
-@both_engines
+@all_engines
 def test_colour_is_turned_into_luma(sift):
     image = data.astronaut()[:150, :150]
     assert_equal_features(sift(image), sift(to_gray(image)))
 
 
-@both_engines
+@all_engines
 def test_how_the_pixels_lie_in_memory_does_not_matter(sift):
     image = data.astronaut()[:100, :120]
     assert_equal_features(sift(image[:, ::-1]), sift(image[:, ::-1].copy()))
 
 
-@both_engines
+@all_engines
 def test_only_keypoints_under_the_mask_are_kept(sift):
     image = data.astronaut()[:150, :150]
     mask = np.zeros((150, 150), np.uint8)
@@ -159,7 +160,7 @@ def test_only_keypoints_under_the_mask_are_kept(sift):
     assert_equal_features(sift(image, mask), everywhere[np.rint(everywhere.xy[:, 0]) >= 75])
 
 
-@both_engines
+@all_engines
 def test_a_limit_counts_keypoints_under_the_mask(sift):
     image = data.astronaut()[:150, :150]
     mask = np.zeros((150, 150), bool)
@@ -167,7 +168,7 @@ def test_a_limit_counts_keypoints_under_the_mask(sift):
     assert_equal_features(replace(sift, max_features=5)(image, mask), sift(image, mask)[:5])
 
 
-@both_engines
+@all_engines
 def test_keypoints_of_a_shrunk_picture_are_in_the_frame_of_the_picture(sift):
     image = data.camera()[:200, :300]
     doubled = image.repeat(2, axis=0).repeat(2, axis=1)
@@ -250,7 +251,26 @@ def test_a_setting_that_cannot_be_is_refused_with_its_name_and_value(name, value
 
 def test_opencv_always_upsamples_and_says_so():
     with pytest.raises(SettingsError, match="engine='reference'"):
-        Sift(upsample=False)
+        Sift(upsample=False, engine="opencv")
+
+
+@pytest.mark.parametrize(("is_there", "engine"), [(True, "native"), (False, "opencv")])
+def test_settings_name_the_engine_that_auto_stands_for(is_there, engine, monkeypatch):
+    monkeypatch.setattr("classicvision._native.native_available", lambda: is_there)
+    assert Sift().engine == Sift(engine="auto").engine == engine
+    assert to_dict(Sift())["engine"] == engine
+
+
+def test_without_kernels_and_upsampling_auto_is_the_reference(monkeypatch):
+    monkeypatch.setattr("classicvision._native.native_available", lambda: False)
+    assert Sift(upsample=False).engine == "reference"
+
+
+def test_native_settings_can_be_read_but_not_used_without_kernels(monkeypatch):
+    monkeypatch.setattr("classicvision._native.native_available", lambda: False)
+    sift = from_dict(Sift, {"kind": "sift", "engine": "native"})
+    with pytest.raises(SettingsError, match="use engine='opencv'"):
+        sift(np.zeros((9, 9), np.uint8))
 
 
 def test_settings_come_back_from_plain_values():
@@ -271,4 +291,4 @@ def test_every_setting_is_in_the_fingerprint():
     }
     assert set(changes) == {field.name for field in fields(Sift)}
     found = {fingerprint(replace(REFERENCE, **{name: value})) for name, value in changes.items() if name != "engine"}
-    assert len(found | {fingerprint(REFERENCE), fingerprint(Sift())}) == 9
+    assert len(found | {fingerprint(sift) for sift in (REFERENCE, OPENCV, NATIVE)}) == 10

@@ -1,0 +1,33 @@
+"""What the compiled module shows to Python; the modules beside it check and allocate."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+def instruction_set() -> str: ...
+def lanes() -> int: ...
+def find_sift(
+    gray: NDArray[np.uint8],
+    n_layers: int,
+    sigma: float,
+    contrast: float,
+    edge_ratio: float,
+    upsample: bool,
+    /,
+) -> tuple[bytes, bytes]: ...
+def words_table_size(n_words: int, n_dims: int, /) -> int: ...
+def prepare_words(words: NDArray[np.float32], table: NDArray[np.uint8], /) -> None: ...
+def nearest_words(
+    points: NDArray[np.float32],
+    words: NDArray[np.float32],
+    table: NDArray[np.uint8],
+    indices: NDArray[np.int32],
+    squared_distances: NDArray[np.float32] | None,
+    /,
+) -> None: ...
+def add_points(
+    points: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    sums: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    /,
+) -> None: ...

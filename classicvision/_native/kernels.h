@@ -1,0 +1,54 @@
+// The table of kernels: everything that is compiled once for each instruction set.
+//
+// A kernel is a plain function in namespace classicvision::CV_ISA. To add one, declare its structs in a header of its
+// own, add one line to CV_KERNELS, and name its source in KERNELS of setup.py. To show a function to Python, add one
+// line to CV_METHODS and define `PyObject* method_NAME(PyObject* module, PyObject* arguments)` in a bind_*.cpp file.
+#pragma once
+
+#include "sift.h"
+#include "words.h"
+
+#define CV_KERNELS(KERNEL) \
+    KERNEL(int, lanes, ()) \
+    KERNEL(void, find_sift, (const SiftImage&, const SiftSettings&, const SiftSink&, Arena&)) \
+    KERNEL(std::size_t, words_table_size, (std::size_t n_words, std::size_t n_dims)) \
+    KERNEL(void, prepare_words, (const WordTable& table)) \
+    KERNEL(Search, nearest_words, (const NearestWords& search)) \
+    KERNEL(void, add_points, (const AddPoints& task))
+
+#define CV_METHODS(METHOD) \
+    METHOD(instruction_set) \
+    METHOD(lanes) \
+    METHOD(find_sift) \
+    METHOD(words_table_size) \
+    METHOD(prepare_words) \
+    METHOD(nearest_words) \
+    METHOD(add_points)
+
+namespace classicvision {
+
+#define CV_POINTER(result, name, arguments) result(*name) arguments;
+struct Kernels {
+    const char* instruction_set;
+    CV_KERNELS(CV_POINTER)
+};
+#undef CV_POINTER
+
+#define CV_DECLARE(result, name, arguments) result name arguments;
+namespace portable {
+CV_KERNELS(CV_DECLARE)
+}
+namespace v3 {
+CV_KERNELS(CV_DECLARE)
+}
+namespace v4 {
+CV_KERNELS(CV_DECLARE)
+}
+#undef CV_DECLARE
+
+// The kernels of the best instruction set that this CPU and this build have, or of the one that the environment variable
+// CLASSICVISION_ISA names. Chosen on the first call and never again. Throws std::invalid_argument with a message for
+// the user if the named one cannot be had.
+const Kernels& kernels();
+
+}  // namespace classicvision

@@ -1,0 +1,48 @@
+// Nearest words and means: what the binding hands to the kernels in words.cpp and means.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace classicvision {
+
+constexpr std::size_t MOST_NEAREST = 16;       // words that one search can return for a point
+constexpr std::size_t MOST_DIMENSIONS = 1024;  // 127 * 127 * 1024 < 2^24: sums of byte products stay exact in float32
+constexpr std::size_t MOST_WORDS = std::size_t{1} << 24;
+
+// K words of D numbers, made ready for searching: see prepare_words.
+struct WordTable {
+    const float* words;  // (n_words, n_dims), finite
+    std::size_t n_words;
+    std::size_t n_dims;
+    std::uint8_t* bytes;  // words_table_size(n_words, n_dims) of them; fastest at a multiple of 64
+};
+
+struct NearestWords {
+    WordTable table;
+    const float* points;  // (n_points, n_dims)
+    std::size_t n_points;
+    std::size_t m;             // from 1 to MOST_NEAREST and to n_words
+    std::int32_t* indices;     // (n_points, m)
+    float* squared_distances;  // (n_points, m), or null if nobody asks
+};
+
+enum class Search {
+    DONE,       // but for rows that hold -1: too many words were too nearly equal there to be told apart by bytes
+    NOT_FINITE, // a point holds a number that is not finite or not below LARGEST
+    NOT_READY,  // the table was not made for these words by this instruction set
+};
+
+constexpr float LARGEST = 1e15f;  // beyond it squared distances leave the range of float32
+
+struct AddPoints {
+    const float* points;  // (n_points, n_dims)
+    std::size_t n_points;
+    std::size_t n_dims;
+    const std::int32_t* labels;  // (n_points,), each from 0 to n_words - 1
+    std::size_t n_words;
+    double* sums;          // (n_words, n_dims), added to
+    std::int64_t* counts;  // (n_words,), added to
+};
+
+}  // namespace classicvision

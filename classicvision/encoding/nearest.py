@@ -1,0 +1,187 @@
+"""The visual words nearest to descriptors, exactly: by the compiled kernel where it was built, else in NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision._native import native_available
+
+__all__ = ["PreparedWords", "label_points", "nearest_words"]
+
+# Numbers in one block of distances. Small enough to stay in a processor's cache, which larger blocks do not repay.
+_BLOCK_NUMBERS = 2**18
+_BLOCK_ROWS = 4096
+_LARGEST = 1e15  # beyond it squared distances leave the range of float32
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedWords:
+    """Words made ready for many searches; `PreparedWords.of` makes it.
+
+    Attributes
+    ----------
+    words : (K, D) float32
+    table : (B,) uint8 or None
+        The words as the compiled kernel reads them; None where there is no kernel, or it has no room for them.
+    """
+
+    words: NDArray[np.float32]
+    table: NDArray[np.uint8] | None
+
+    @classmethod
+    def of(cls, words: NDArray[Any]) -> Self:
+        """Prepare words (K, D), with K at least 1; a ValueError says what is wrong with them."""
+        _require_finite("words", words)
+        plain = np.ascontiguousarray(words, np.float32)
+        if not native_available():
+            return cls(plain, None)
+        from classicvision._native import words as native
+
+        return cls(plain, native.prepare(plain) if native.has_room_for(plain) else None)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return (K, D)."""
+        return self.words.shape
+
+
+def nearest_words(
+    descriptors: NDArray[Any], words: NDArray[np.float32] | PreparedWords, m: int = 1
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Find the m words nearest to each descriptor, exactly.
+
+    Words that can be nearest are found with few digits: by products of bytes in the compiled kernel, else by a matrix
+    product in float32. Among them float64 decides. So the answer does not depend on the kernel, its instruction set,
+    the linear algebra library, their threads, or the other descriptors.
+
+    Parameters
+    ----------
+    descriptors : (N, D) array
+    words : (K, D) float32 or PreparedWords
+        Prepare words that are searched more than once.
+    m : int
+        From 1 to K.
+
+    Returns
+    -------
+    indices : (N, m) int32
+        Nearest first; of equally near words the one of smaller index.
+    squared_distances : (N, m) float32
+
+    Notes
+    -----
+    Works in blocks: beside the result and two copies of the words it needs less than 32 MiB, for any N.
+    """
+    if descriptors.ndim != 2 or len(words.shape) != 2 or descriptors.shape[1] != words.shape[1]:
+        raise ValueError(f"descriptors {descriptors.shape} and words {words.shape} must be (N, D) and (K, D)")
+    if not 1 <= m <= words.shape[0]:
+        raise ValueError(f"m is {m}; there are {words.shape[0]} words to choose from")
+    prepared = words if isinstance(words, PreparedWords) else PreparedWords.of(words)
+    indices = np.empty((len(descriptors), m), np.int32)
+    squared_distances = np.empty((len(descriptors), m), np.float32)
+    if _search(descriptors, prepared, indices, squared_distances):
+        return indices, squared_distances
+    _require_finite("descriptors", descriptors)
+    return _compare(descriptors, prepared.words, m)
+
+
+def label_points(points: NDArray[np.float32], prepared: PreparedWords) -> NDArray[np.int32]:
+    """Return the nearest word of each point, (N,), as `nearest_words` does but faster."""
+    indices = np.empty((len(points), 1), np.int32)
+    found = indices if _search(points, prepared, indices, None) else nearest_words(points, prepared)[0]
+    return found[:, 0]
+
+
+def _require_finite(name: str, array: NDArray[Any]) -> None:
+    # The largest and the smallest number are NaN where any number is.
+    if array.size and not max(abs(float(array.max())), abs(float(array.min()))) < _LARGEST:
+        raise ValueError(f"{name} hold numbers that are not finite, or not below {_LARGEST:g}")
+
+
+def _search(
+    descriptors: NDArray[Any],
+    prepared: PreparedWords,
+    indices: NDArray[np.int32],
+    squared_distances: NDArray[np.float32] | None,
+) -> bool:
+    """Write the nearest words by the compiled kernel; returns False if there is none, or it finds fewer."""
+    if prepared.table is None:
+        return False
+    from classicvision._native import words as native
+
+    if indices.shape[1] > native.MOST_NEAREST:
+        return False
+    for start in range(0, len(descriptors), _BLOCK_ROWS):
+        here = slice(start, start + _BLOCK_ROWS)
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused as such
+            block = np.ascontiguousarray(descriptors[here], np.float32)
+        distances = None if squared_distances is None else squared_distances[here]
+        native.nearest(block, prepared.words, prepared.table, indices[here], distances)
+        undecided = np.flatnonzero(indices[here, 0] < 0)
+        if len(undecided):
+            found, squared = _compare(block[undecided], prepared.words, indices.shape[1])
+            indices[here][undecided] = found
+            if distances is not None:
+                distances[undecided] = squared
+    return True
+
+
+def _compare(
+    descriptors: NDArray[Any], words: NDArray[np.float32], m: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Find the nearest words by a matrix product."""
+    indices = np.empty((len(descriptors), m), np.int32)
+    squared_distances = np.empty((len(descriptors), m), np.float32)
+    n_rows = min(max(_BLOCK_NUMBERS // len(words), 1), _BLOCK_ROWS)
+    squared_norms = np.einsum("ij,ij->i", words, words)
+    factors = -2 * words.T
+    for start in range(0, len(descriptors), n_rows):
+        block = np.asarray(descriptors[start : start + n_rows], np.float32)
+        rows, columns = _candidates(block, factors, squared_norms, m)
+        here = slice(start, start + len(block))
+        indices[here], squared_distances[here] = _choose_nearest(block, words, rows, columns, m)
+    return indices, squared_distances
+
+
+def _candidates(
+    block: NDArray[np.float32], factors: NDArray[np.float32], squared_norms: NDArray[np.float32], m: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return (row, word) pairs, sorted, that surely contain the m nearest words of each row.
+
+    Compared is |w|^2 - 2 d.w, the squared distance less |d|^2, which is the same for all words. `factors` is -2 w,
+    (D, K).
+    """
+    score = block @ factors
+    score += squared_norms
+    limit = score.min(axis=1) if m == 1 else np.partition(score, m - 1, axis=1)[:, m - 1]
+    # Higham (2002), section 3.1: a dot product of D terms errs by less than gamma |d| |w|, gamma = D u / (1 - D u).
+    # Each score errs by less than `error`, the limit too. The 8 covers the sums, and the norms' own rounding.
+    gamma = (block.shape[1] + 8) * 2.0**-24
+    longest = np.sqrt(squared_norms.max())
+    error = gamma * longest * (2 * np.sqrt(np.einsum("ij,ij->i", block, block)) + longest)
+    rows, columns = np.nonzero(score <= (limit + 2 * error)[:, np.newaxis])
+    return rows, columns
+
+
+def _choose_nearest(
+    block: NDArray[np.float32],
+    words: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    m: int,
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the m nearest of each row's candidates and their squared distances, (B, m) each."""
+    distance = np.empty(len(rows))
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        pairs = slice(start, start + _BLOCK_ROWS)
+        difference = block[rows[pairs]].astype(np.float64)
+        difference -= words[columns[pairs]]
+        distance[pairs] = np.einsum("ij,ij->i", difference, difference)
+    order = np.lexsort((columns, distance, rows))
+    first = np.searchsorted(rows, np.arange(len(block)))
+    chosen = order[first[:, np.newaxis] + np.arange(m)]
+    return columns[chosen], distance[chosen]

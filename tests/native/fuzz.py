@@ -1,0 +1,93 @@
+"""Random sizes, strides, contents and settings through the kernels; `make sanitize` runs it in a build that checks all.
+
+python tests/native/fuzz.py --rounds 100000
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from classicvision._native import instruction_set
+from classicvision._native.sift import find_sift
+from classicvision.encoding.nearest import nearest_words
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    start, n_keypoints = time.monotonic(), 0
+    for number in range(arguments.rounds):
+        rng = np.random.default_rng([arguments.seed, number])
+        n_keypoints += try_sift(rng)
+        try_words(rng)
+    print(  # noqa: T201
+        f"{arguments.rounds} rounds on {instruction_set()}: {n_keypoints} keypoints, "
+        f"{time.monotonic() - start:.0f} s, no fault"
+    )
+
+
+def try_sift(rng: np.random.Generator) -> int:
+    """Run SIFT on one random picture with random settings, check what must hold, and return the number of keypoints."""
+    picture = random_picture(rng)
+    frames, descriptors = find_sift(
+        picture,
+        n_layers=int(rng.choice([1, 2, 3, 3, 3, 4, 7, 60])),
+        sigma=float(rng.choice([0.05, 0.6, 1.0, 1.6, 1.6, 1.6, 2.5, 9.0])),
+        contrast=float(rng.choice([0.0, 0.001, 0.02, 0.04, 1.0])),
+        edge_ratio=float(rng.choice([1.0, 2.0, 10.0, 1e9])),
+        upsample=bool(rng.integers(2)),
+    )
+    height, width = picture.shape
+    x, y, scale, angle, response = frames.T
+    if not np.isfinite(frames).all() or (scale <= 0).any() or (response < 0).any() or len(frames) != len(descriptors):
+        raise SystemExit(f"a keypoint is no keypoint: picture {picture.shape}")
+    if (x < 0).any() or (x > width).any() or (y < 0).any() or (y > height).any():
+        raise SystemExit(f"a keypoint lies beyond the picture: {picture.shape}")
+    if (angle < 0).any() or (angle >= 2 * np.pi).any() or (np.diff(response) > 0).any():
+        raise SystemExit(f"angles or order are wrong: {picture.shape}")
+    return len(frames)
+
+
+def try_words(rng: np.random.Generator) -> None:
+    """Find the words nearest to random points, far apart and nearly equal ones, and compare with the definition."""
+    n_points, n_words, n_dims = (
+        int(rng.choice([rng.integers(1, 6), rng.integers(1, most)])) for most in (70, 300, 140)
+    )
+    digits, offset = int(rng.choice([0, 1, 7])), float(rng.choice([0, 0, 1, 1000]))
+    words, points = (
+        (offset + rng.normal(size=(n, n_dims)).round(digits)).astype(np.float32)[:: int(rng.choice([-1, 1, 2]))]
+        for n in (n_words, n_points)
+    )
+    words[0] *= float(rng.choice([1, 1, 1e5]))  # an outlier leaves bytes no digits for the others
+    m = int(rng.integers(1, min(len(words), 20) + 1))
+    indices, _ = nearest_words(points, words, m)
+    squared = np.square(points[:, np.newaxis].astype(np.float64) - words).sum(axis=2)
+    found = np.take_along_axis(squared, indices, axis=1)
+    if not np.allclose(found, np.sort(squared, axis=1)[:, :m], rtol=1e-12, atol=0):
+        raise SystemExit(f"a word is not the nearest: points {points.shape}, words {words.shape}, m {m}")
+
+
+def random_picture(rng: np.random.Generator) -> np.ndarray:
+    """Return noise, blocks or a ramp of a random size, sometimes with strides that no plain array has."""
+    height, width = (int(rng.choice([rng.integers(1, 12), rng.integers(1, 90)])) for _ in range(2))
+    step = tuple(rng.choice([-2, -1, 1, 2, 3], 2))
+    shape = (height * abs(step[0]), width * abs(step[1]))
+    match rng.integers(4):
+        case 0:
+            whole = rng.integers(0, 256, shape, np.uint8)
+        case 1:
+            whole = np.kron(rng.integers(0, 2, (shape[0] // 5 + 1, shape[1] // 5 + 1)), np.full((5, 5), 255))
+        case 2:
+            whole = np.add.outer(np.arange(shape[0]), np.arange(shape[1])) % 256
+        case _:
+            whole = np.full(shape, rng.integers(256))
+    return whole.astype(np.uint8)[: shape[0], : shape[1]][:: step[0], :: step[1]]
+
+
+if __name__ == "__main__":
+    main()

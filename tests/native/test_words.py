@@ -1,0 +1,249 @@
+"""The compiled search for the nearest word and the sums for k-means, beside their definitions."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans
+
+from classicvision import _native
+from classicvision.encoding import nearest as nearest_module
+from classicvision.encoding.nearest import PreparedWords, label_points, nearest_words
+from classicvision.features.local import root_sift
+
+pytestmark = pytest.mark.skipif(not _native.native_available(), reason="installed without compiled kernels")
+
+if _native.native_available():
+    from classicvision._native import kernels
+    from classicvision._native import words as native
+    from classicvision.encoding.kmeans import lloyd
+
+
+def by_definition(points, words, m):
+    squared = np.square(points[:, np.newaxis].astype(np.float64) - words).sum(axis=2)
+    indices = np.argsort(squared, axis=1, kind="stable")[:, :m]
+    return indices, np.take_along_axis(squared, indices, axis=1)
+
+
+def by_kernel(points, words, m):
+    """Return what the kernel alone says, with -1 where it leaves the decision to others."""
+    indices, squared = np.full((len(points), m), 7, np.int32), np.zeros((len(points), m), np.float32)
+    native.nearest(points, words, native.prepare(words), indices, squared)
+    return indices, squared
+
+
+def sift_like(n, rng):
+    """Return RootSIFT of descriptors that are sparse and skewed, as SIFT's are."""
+    return root_sift(np.minimum(rng.gamma(0.5, 40, (n, 128)), 255).astype(np.uint8))
+
+
+# --- the nearest words
+
+
+@pytest.mark.parametrize("n_dims", [1, 3, 4, 12, 36, 100, 127, 128, 132, 256, 1024])
+@pytest.mark.parametrize(("n_points", "n_words", "m"), [(1, 1, 1), (5, 3, 3), (13, 70, 2), (50, 129, 16)])
+def test_nearest_is_the_definition_in_float64(n_points, n_words, m, n_dims):
+    rng = np.random.default_rng(n_dims)
+    points, words = (rng.normal(size=(n, n_dims)).astype(np.float32) for n in (n_points, n_words))
+    indices, squared = nearest_words(points, words, m)
+    expected, expected_squared = by_definition(points, words, m)
+    assert_array_equal(indices, expected)
+    assert_allclose(squared, expected_squared, rtol=1e-6)
+
+
+def test_the_kernel_alone_decides_for_descriptors():
+    rng = np.random.default_rng(0)
+    points, words = sift_like(100, rng), sift_like(1500, rng)
+    assert_array_equal(by_kernel(points, words, 1)[0], by_definition(points, words, 1)[0])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    n_points=st.integers(0, 40),
+    n_words=st.integers(1, 150),
+    n_dims=st.integers(1, 40),
+    m=st.integers(1, 20),
+    size=st.sampled_from([1e-30, 1e-6, 1.0, 255.0, 1e11]),
+    offset=st.sampled_from([0.0, 1.0, 1000.0]),
+    digits=st.sampled_from([1, 2, 8]),
+)
+def test_any_sizes_and_values_give_the_definition(seed, n_points, n_words, n_dims, m, size, offset, digits):
+    # Few digits make ties, a large offset and a small size leave float32 few digits for the distances.
+    rng = np.random.default_rng(seed)
+    words = (size * (offset + rng.random((n_words, n_dims)).round(digits))).astype(np.float32)
+    points = np.concatenate([words[: n_points // 2], (size * (offset + rng.random((n_points, n_dims)))).astype("f4")])
+    m = min(m, n_words)
+    indices, squared = nearest_words(points, words, m)
+    every, every_squared = by_definition(points, words, n_words)
+    rank = np.argsort(every, axis=1)
+    found = np.take_along_axis(every_squared, np.take_along_axis(rank, indices, axis=1), axis=1)
+    # The order of a sum may decide between distances that differ by the rounding of float64.
+    assert_allclose(found, every_squared[:, :m], rtol=1e-13, atol=0)
+    assert_allclose(squared, found.astype(np.float32), rtol=1e-6, atol=0)
+    assert all(len(set(row)) == m for row in indices.tolist())
+
+
+def test_an_outlier_among_the_words_changes_no_answer():
+    rng = np.random.default_rng(0)
+    points, words = sift_like(60, rng), sift_like(300, rng)
+    words[17] = 1e6  # one level of a byte is now worth far more than any distance
+    assert (by_kernel(points, words, 1)[0] == -1).any() or _native.instruction_set() == "portable"
+    assert_array_equal(nearest_words(points, words)[0], by_definition(points, words, 1)[0])
+
+
+def test_of_a_hundred_equal_words_the_first_wins():
+    words = np.repeat(np.float32([[3, 0], [1, 1]]), 100, axis=0)
+    indices, _ = nearest_words(np.float32([[1, 0]]), words, 2)
+    assert_array_equal(indices, [[100, 101]])
+
+
+def test_kernel_and_matrix_product_give_the_same_indices_and_distances(monkeypatch):
+    rng = np.random.default_rng(1)
+    points, words = sift_like(400, rng), sift_like(1000, rng)
+    kernel = nearest_words(points, words, 3)
+    monkeypatch.setattr(nearest_module, "native_available", lambda: False)
+    product = nearest_words(points, words, 3)
+    assert_array_equal(kernel[0], product[0])
+    assert_array_equal(kernel[1], product[1])
+
+
+def test_labels_are_the_nearest_words():
+    rng = np.random.default_rng(2)
+    points, prepared = sift_like(300, rng), PreparedWords.of(sift_like(90, rng))
+    assert_array_equal(label_points(points, prepared), nearest_words(points, prepared)[0][:, 0])
+
+
+def test_rows_apart_in_memory_are_found_like_rows_together():
+    rng = np.random.default_rng(3)
+    points, words = sift_like(90, rng), sift_like(40, rng)
+    indices, _ = nearest_words(points[::-3], words[::2])
+    assert_array_equal(indices, by_definition(points[::-3], words[::2], 1)[0])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e16])
+@pytest.mark.parametrize("place", [0, 63, 127])
+def test_numbers_that_are_not_finite_are_refused_wherever_they_stand(bad, place):
+    points = np.ones((30, 128), np.float32)
+    points[29, place] = bad
+    with pytest.raises(ValueError, match="descriptors hold numbers that are not finite"):
+        nearest_words(points, np.eye(128, dtype=np.float32))
+
+
+# --- the border of the kernels
+
+
+def empty_result(n, m=1):
+    return np.empty((n, m), np.int32), np.empty((n, m), np.float32)
+
+
+def test_a_table_of_other_words_is_refused():
+    words = np.ones((3, 8), np.float32)
+    with pytest.raises(ValueError, match="length"):
+        kernels.nearest_words(words, words, native.prepare(words[:2, :4].copy())[:-1], *empty_result(3))
+    with pytest.raises(ValueError, match="table was not made from these words"):
+        kernels.nearest_words(words, words, np.zeros_like(native.prepare(words)), *empty_result(3))
+
+
+def test_a_table_that_starts_at_an_odd_place_is_refused():
+    words = np.ones((3, 8), np.float32)
+    table = native.prepare(words)
+    shifted = np.empty(len(table) + 1, np.uint8)[1:]
+    shifted[:] = table
+    with pytest.raises(ValueError, match="multiple of 8"):
+        kernels.nearest_words(words, words, shifted, *empty_result(3))
+
+
+@pytest.mark.parametrize(
+    ("points", "indices", "squared", "message"),
+    [
+        (np.ones((3, 7), "f4"), *empty_result(3), "points has length 7"),
+        (np.ones((3, 8), "f8"), *empty_result(3), "points has items of format 'd'"),
+        (np.ones(8, "f4"), *empty_result(3), "points has 1 dimensions"),
+        (np.ones((3, 8), "f4"), *empty_result(2), "indices has length 2"),
+        (np.ones((3, 8), "f4"), empty_result(3)[0], empty_result(4)[1], "squared_distances has length 4"),
+        (np.ones((3, 8), "f4"), *empty_result(3, 5), "m must be from 1 to 16 and to the number of words"),
+        (np.ones((3, 8), "f4"), *empty_result(3, 0), "m must be"),
+    ],
+)
+def test_lengths_and_types_are_checked_before_anything_is_read(points, indices, squared, message):
+    words = np.ones((4, 8), np.float32)
+    with pytest.raises(ValueError, match=message):
+        kernels.nearest_words(points, words, native.prepare(words), indices, squared)
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_that_names_no_word_is_refused(label):
+    with pytest.raises(ValueError, match="a label names no word"):
+        native.add_points(np.ones((2, 3), np.float32), np.array([0, label], np.int32), 2)
+
+
+def test_sums_and_counts_by_hand():
+    points = np.float32([[1, 2], [3, 4], [10, 20]])
+    sums, counts = native.add_points(points, np.array([2, 0, 2], np.int32), 3)
+    assert_array_equal(sums, [[3, 4], [0, 0], [11, 22]])
+    assert_array_equal(counts, [1, 0, 2])
+
+
+# --- k-means
+
+
+def inertia(points, words):
+    return nearest_words(points, words)[1].sum(dtype=np.float64)
+
+
+def test_lloyd_ends_where_scikit_learns_ends():
+    rng = np.random.default_rng(0)
+    points = sift_like(1500, rng)
+    start = points[:30]
+    ours = lloyd(points, start, 8)
+    theirs = KMeans(30, init=start, n_init=1, max_iter=8, tol=0, algorithm="lloyd").fit(points).cluster_centers_
+    assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_a_word_without_points_moves_to_the_farthest_point():
+    points = np.float32([[0], [1], [10], [11], [50]])
+    words = lloyd(points, np.float32([[0.5], [10.5], [1000]]), 5)
+    assert_array_equal(np.sort(words[:, 0]), [0.5, 10.5, 50])
+
+
+def test_a_pass_never_raises_the_inertia():
+    rng = np.random.default_rng(4)
+    points = sift_like(800, rng)
+    after = [inertia(points, lloyd(points, points[:50], n)) for n in range(5)]
+    assert after == sorted(after, reverse=True)
+
+
+def test_threads_change_no_bit():
+    points = sift_like(20_000, np.random.default_rng(5))
+    assert_array_equal(lloyd(points, points[:40], 3), lloyd(points, points[:40], 3, n_threads=2))
+
+
+_DIGEST = """
+import hashlib, sys
+import numpy as np
+from classicvision.encoding.nearest import nearest_words
+from classicvision.encoding.vocabulary import learn_words
+from classicvision.features.local import root_sift
+rng = np.random.default_rng(0)
+points = root_sift(np.minimum(rng.gamma(0.5, 40, (3000, 128)), 255).astype(np.uint8))
+words = learn_words(points, 200, rng)
+found = [array.tobytes() for m in (1, 5, 16) for array in nearest_words(points, words, m)]
+print(hashlib.sha256(words.tobytes() + b"".join(found)).hexdigest())
+"""
+
+
+def test_every_instruction_set_gives_the_same_bits(checkout):
+    digests = {}
+    for isa in ("portable", "v3", "v4"):
+        environment = os.environ | {"CLASSICVISION_ISA": isa, "PYTHONPATH": str(checkout)}
+        done = subprocess.run([sys.executable, "-c", _DIGEST], env=environment, capture_output=True, text=True)
+        if "SettingsError" not in done.stderr:
+            assert done.returncode == 0, done.stderr
+            digests[isa] = done.stdout
+    assert len(set(digests.values())) == 1, digests
