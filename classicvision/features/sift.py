@@ -95,6 +95,11 @@ class Sift:
             features = features[_is_under(mask, features)]
         return features if self.max_features is None else features.strongest(self.max_features)
 
+    def runnable(self) -> Sift:
+        """Return these settings with an engine that this installation has: themselves, as a rule."""
+        is_missing = self.engine == "native" and not _native.native_available()
+        return replace(self, engine="auto") if is_missing else self
+
 
 @dataclass(frozen=True, eq=False)
 class SiftTrace:

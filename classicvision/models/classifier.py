@@ -6,7 +6,7 @@ import os
 import platform
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
@@ -187,6 +187,9 @@ class Classifier:
         if manifest.get("kind") != KIND:
             raise SettingsError(f"its kind is {manifest.get('kind')!r}, expected {KIND!r}")
         recipe = config.from_dict(Recipe, manifest["recipe"], where="recipe")
+        recipe = replace(
+            recipe, extractor=recipe.extractor.runnable()
+        )  # a model may come from where kernels were built
         return cls(
             recipe,
             BovwCodebook.from_arrays(_under("codebook", arrays), recipe.encoder),

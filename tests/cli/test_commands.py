@@ -107,7 +107,7 @@ def test_a_failed_fit_leaves_the_earlier_model(run, tmp_path):
         (["-o", "m.cvmodel", "--set", "encoder.words=3"], "unknown setting 'encoder.words'"),
         (["-o", "m.cvmodel", "--seed", "-1"], "-1"),
         (["-o", "m.cvmodel", "--seed", "4294967296"], "4294967295"),
-        (["-o", "m.cvmodel", "--set", "extractor.n_layers=1000000"], "from 1 to 16"),
+        (["-o", "m.cvmodel", "--set", "extractor.n_layers=1000000"], "from 1 to "),
         (["-o", "m.cvmodel", "--set", "classifier.costs=" + "[" * 3000], "too deeply"),
         (["-o", "m.cvmodel", "--cache", "c", "--no-cache"], "exclude each other"),
         ([], "Missing option"),

@@ -94,6 +94,21 @@ def test_an_extractor_that_sees_otherwise_is_warned_of_and_stays_so(name, change
         Classifier.load(tmp_path / "saved again.cvmodel")
 
 
+def test_a_model_fitted_with_kernels_works_where_there_are_none(model_file, texture_folder, tmp_path, monkeypatch):
+    archive = read_archive(model_file)
+    manifest = own_part(archive.manifest)
+    manifest["recipe"]["extractor"]["engine"] = "native"
+    write_archive(tmp_path / "native.cvmodel", manifest, archive.arrays)
+    monkeypatch.setattr("classicvision._native.native_available", lambda: False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtractorDriftWarning)
+        classifier = Classifier.load(tmp_path / "native.cvmodel")
+    assert classifier.recipe.extractor.engine == "opencv"
+    photo = find_images([texture_folder / "texture-1"])[0]
+    (answer,) = classifier.predict(extract([photo], classifier.recipe.extractor).items)
+    assert answer.label == "texture-1"
+
+
 def test_a_few_changed_keypoints_are_enough_for_a_warning(model_file, tmp_path):
     archive = read_archive(model_file)
     xy = archive.arrays["canary/xy"].copy()
