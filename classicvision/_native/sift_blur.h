@@ -1,7 +1,7 @@
 // Gaussian blur of a block of rows: vertical into scratch rows, then horizontal.
 //
-// The horizontal pass turns tiles of the scratch rows, so that a vector holds one column of LANES rows. Then both passes
-// are sums of whole aligned vectors, and neighbouring outputs share their loads.
+// The horizontal pass turns tiles of the scratch rows, so that a vector holds one column of LANES rows. Then both
+// passes are sums of whole aligned vectors, and neighbouring outputs share their loads.
 //
 // The kernel is cut off at 4 sigma as OpenCV does for float images; the picture is mirrored at its border, without
 // repeating the outermost sample. Symmetric taps are folded: t[j] * (a[-j] + a[+j]).
