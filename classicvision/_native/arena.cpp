@@ -5,7 +5,9 @@
 namespace classicvision {
 namespace {
 
-std::size_t rounded(std::size_t n_bytes) { return (n_bytes + Arena::ALIGNMENT - 1) / Arena::ALIGNMENT * Arena::ALIGNMENT; }
+std::size_t rounded(std::size_t n_bytes) {
+    return (n_bytes + Arena::ALIGNMENT - 1) / Arena::ALIGNMENT * Arena::ALIGNMENT;
+}
 
 void release(unsigned char* memory) { ::operator delete(memory, std::align_val_t(Arena::ALIGNMENT)); }
 

@@ -56,8 +56,9 @@ PyObject* to_bytes(const std::vector<SiftKeypoint>& keypoints) {
     for (const SiftKeypoint& keypoint : keypoints) order.push_back(&keypoint);
     std::sort(order.begin(), order.end(), comes_before);
     constexpr std::size_t width = sizeof(SiftKeypoint::descriptor);
-    PyObject* frames = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(order.size() * sizeof(float) * N_FRAME));
-    PyObject* descriptors = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(order.size() * width));
+    const auto n = static_cast<Py_ssize_t>(order.size());
+    PyObject* frames = PyBytes_FromStringAndSize(nullptr, n * static_cast<Py_ssize_t>(sizeof(float) * N_FRAME));
+    PyObject* descriptors = PyBytes_FromStringAndSize(nullptr, n * static_cast<Py_ssize_t>(width));
     for (std::size_t i = 0; frames && descriptors && i < order.size(); ++i) {
         const SiftKeypoint& keypoint = *order[i];
         const float frame[N_FRAME] = {keypoint.x, keypoint.y, keypoint.scale, keypoint.angle, keypoint.response};

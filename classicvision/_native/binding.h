@@ -62,8 +62,9 @@ public:
     // Throw unless one dimension has this length.
     void require(int dimension, std::size_t length) const {
         if (size(dimension) == length) return;
-        throw std::invalid_argument(std::string(name_) + " has length " + std::to_string(size(dimension)) + " along axis " +
-                                    std::to_string(dimension) + "; expected " + std::to_string(length));
+        throw std::invalid_argument(std::string(name_) + " has length " + std::to_string(size(dimension)) +
+                                    " along axis " + std::to_string(dimension) + "; expected " +
+                                    std::to_string(length));
     }
 
 private:

@@ -1,8 +1,8 @@
 // Vectors of the width that the instruction set at hand has, for kernel files.
 //
-// `Floats` holds LANES float32 and has + - * and comparisons, lane by lane. One source then serves 128, 256 and 512 bits.
-// Sums of products are fused only where `fused` says so (the build sets -ffp-contract=off), so each kernel decides
-// itself whether its results may differ in the last bit between instruction sets.
+// `Floats` holds LANES float32 and has + - * / and comparisons, lane by lane. One source then serves 128, 256 and 512
+// bits. Sums of products are fused only where `fused` says so (the build sets -ffp-contract=off), so each kernel
+// decides itself whether its results may differ in the last bit between instruction sets.
 #pragma once
 
 #include <cmath>
@@ -262,8 +262,10 @@ CV_INLINE void transpose(Floats* tile) {
         tile[k + 4] = (Floats)_mm256_permute2f128_ps(b[k], b[k + 4], 0x31);
     }
 #elif CV_VECTOR_TYPES && CV_HAS_SHUFFLE
-    const Floats a = __builtin_shufflevector(tile[0], tile[1], 0, 4, 1, 5), b = __builtin_shufflevector(tile[2], tile[3], 0, 4, 1, 5);
-    const Floats c = __builtin_shufflevector(tile[0], tile[1], 2, 6, 3, 7), d = __builtin_shufflevector(tile[2], tile[3], 2, 6, 3, 7);
+    const Floats a = __builtin_shufflevector(tile[0], tile[1], 0, 4, 1, 5);
+    const Floats b = __builtin_shufflevector(tile[2], tile[3], 0, 4, 1, 5);
+    const Floats c = __builtin_shufflevector(tile[0], tile[1], 2, 6, 3, 7);
+    const Floats d = __builtin_shufflevector(tile[2], tile[3], 2, 6, 3, 7);
     tile[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
     tile[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
     tile[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);

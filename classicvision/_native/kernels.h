@@ -46,9 +46,9 @@ CV_KERNELS(CV_DECLARE)
 }
 #undef CV_DECLARE
 
-// The kernels of the best instruction set that this CPU and this build have, or of the one that the environment variable
-// CLASSICVISION_ISA names. Chosen on the first call and never again. Throws std::invalid_argument with a message for
-// the user if the named one cannot be had.
+// The kernels of the best instruction set that this CPU and this build have, or of the one that the environment
+// variable CLASSICVISION_ISA names. Chosen on the first call and never again. Throws std::invalid_argument with a
+// message for the user if the named one cannot be had.
 const Kernels& kernels();
 
 }  // namespace classicvision

@@ -42,20 +42,25 @@ private:
 
     int n_levels() const { return settings_.n_layers + 3; }
 
-    // Rows that a level keeps. A candidate is worked on when the last level is `reach` rows beyond it; the first level is
-    // then farther by the lag of the blurs and up to two bands.
+    // Rows that a level keeps. A candidate is worked on when the last level is `reach` rows beyond it; the first level
+    // is then farther by the lag of the blurs and up to two bands.
     int n_kept(int lag) const { return std::min(height_, 2 * reach() + lag + 2 * BAND + 8); }
 
     std::size_t n_bytes() const {
         const std::size_t stride = row_stride(width_), radius = Blurs::largest_radius(settings_);
         const std::size_t lag = radius * n_levels();
         const std::size_t kept = n_kept(static_cast<int>(lag));
-        const std::size_t base = row_stride(width_ / 2) * (height_ / 2 + 1);
-        const std::size_t floats = stride * kept * (n_levels() + 1) + 2 * base + 2 * SEARCHED_AT_ONCE * (stride + 16) * n_levels() + stride +
-                                   Blurs::n_floats(settings_, width_) + 3 * (2 * reach() + 64);
+        const std::size_t bases = base_floats(1) + base_floats(2);
+        const std::size_t rings = stride * kept * (n_levels() + 1), sums = stride;
+        const std::size_t extremes = 2 * SEARCHED_AT_ONCE * (stride + 16) * n_levels();
+        const std::size_t floats = rings + bases + extremes + sums + Blurs::n_floats(settings_, width_) +
+                                   3 * (2 * reach() + 64);
         const std::size_t pointers = static_cast<std::size_t>(height_) * (n_levels() + 1) + 2 * radius + BLOCK;
         return floats * sizeof(float) + pointers * sizeof(float*) + Arena::ALIGNMENT * (8 * n_levels() + 64);
     }
+
+    // The first level of octave 1 or 2; later octaves are smaller and take turns in the same memory.
+    std::size_t base_floats(int number) const { return row_stride(width_ >> number) * ((height_ >> number) + 1); }
 
     void take_memory(Blurs& blurs) {
         lag_ = blurs.lag(n_levels());
@@ -64,7 +69,7 @@ private:
             rings_[i] = arena_.take<float>(stride * kept);
             (i < n_levels() ? octave_.levels[i] : octave_.source).rows = arena_.take<float*>(height_);
         }
-        for (float*& base : bases_) base = arena_.take<float>(row_stride(width_ / 2) * (height_ / 2 + 1));
+        for (int number : {1, 2}) bases_[number % 2] = arena_.take<float>(base_floats(number));
         octave_.sums = arena_.take<float>(image_.width + 1);
         for (Extremes& row : extremes_) {
             for (int i = 0; i < n_levels(); ++i) {

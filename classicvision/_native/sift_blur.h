@@ -1,7 +1,7 @@
 // Gaussian blur of a block of rows: vertical into scratch rows, then horizontal.
 //
-// The horizontal pass turns tiles of the scratch rows, so that a vector holds one column of LANES rows. Then both passes
-// are sums of whole aligned vectors, and neighbouring outputs share their loads.
+// The horizontal pass turns tiles of the scratch rows, so that a vector holds one column of LANES rows. Then both
+// passes are sums of whole aligned vectors, and neighbouring outputs share their loads.
 //
 // The kernel is cut off at 4 sigma as OpenCV does for float images; the picture is mirrored at its border, without
 // repeating the outermost sample. Symmetric taps are folded: t[j] * (a[-j] + a[+j]).
@@ -36,21 +36,28 @@ inline int mirrored(int i, int n) {
     return i;
 }
 
-// N sums of 2 RADIUS + 1 vectors: out(k) = sum over j of taps[|j|] * in(k + RADIUS + j).
+// N sums of 2 RADIUS + 1 vectors: out(k) = sum over j of taps[|j|] * in(k + RADIUS + j). Taps go outwards, so each step
+// loads one vector at either end, and only 2 N of them are needed at a time.
 template <int RADIUS, int N, typename In, typename Out>
 CV_INLINE void weigh(const float* taps, In in, Out out) {
-    Floats values[2 * RADIUS + N];
-#pragma GCC unroll 40
-    for (int k = 0; k < 2 * RADIUS + N; ++k) values[k] = in(k);
+    Floats values[2 * RADIUS + N], sums[N];
 #pragma GCC unroll 8
     for (int k = 0; k < N; ++k) {
-        Floats sum = spread(taps[0]) * values[k + RADIUS];
-#pragma GCC unroll 40
-        for (int j = 1; j <= RADIUS; ++j) {
-            sum = fused(spread(taps[j]), values[k + RADIUS - j] + values[k + RADIUS + j], sum);
-        }
-        out(k, sum);
+        values[RADIUS + k] = in(RADIUS + k);
+        sums[k] = spread(taps[0]) * values[RADIUS + k];
     }
+#pragma GCC unroll 40
+    for (int j = 1; j <= RADIUS; ++j) {
+        values[RADIUS - j] = in(RADIUS - j);
+        values[RADIUS + N - 1 + j] = in(RADIUS + N - 1 + j);
+        const Floats tap = spread(taps[j]);
+#pragma GCC unroll 8
+        for (int k = 0; k < N; ++k) {
+            sums[k] = fused(tap, values[RADIUS + k - j] + values[RADIUS + k + j], sums[k]);
+        }
+    }
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) out(k, sums[k]);
 }
 
 // The same for one output and a radius that is known only now.

@@ -1,7 +1,7 @@
 // The descriptor of a keypoint (Lowe 2004, section 6.1), by resampling.
 //
-// The reference lets every sample of the turned square vote. Here the gradient is taken at a fixed grid of places in the
-// square, four for each cell and direction, by linear interpolation. Every weight in space is then a constant, and the
+// The reference lets every sample of the turned square vote. Here the gradient is taken at a fixed grid of places in
+// the square, four to the side of a cell, by linear interpolation. Every weight in space is then a constant, and the
 // work does not grow with the scale. Cells, Gaussian, directions and normalisation are those of the reference.
 #pragma once
 
@@ -57,8 +57,8 @@ struct DescriptorScratch {
 constexpr float FAR = 4096.0f;  // added before rounding towards zero, so that it rounds down
 
 // Turn the grid by the keypoint's angle, stretch it to its scale and put it on the samples.
-CV_STEP inline void place_grid(const DescriptorTables& tables, int width, int height, const Place& at, double cell, float cosine,
-                       float sine, DescriptorScratch& s) {
+CV_STEP inline void place_grid(const DescriptorTables& tables, int width, int height, const Place& at, double cell,
+                               float cosine, float sine, DescriptorScratch& s) {
     const Floats across = spread(static_cast<float>(cell) * cosine), down = spread(static_cast<float>(cell) * sine);
     const Floats left = spread(1.0f - at.column), right = spread(width - 2.001f - at.column);
     const Floats top = spread(1.0f - at.row), bottom = spread(height - 2.001f - at.row);

@@ -8,14 +8,13 @@
 
 namespace classicvision::CV_ISA {
 
-constexpr int BORDER = 5;       // samples at each side of an octave in which no blob is sought
-constexpr int MAX_STEPS = 5;    // moves to a neighbouring sample before a candidate is given up
-constexpr int MAX_MOVE = 16;    // rows that a candidate may move in all: beyond, rows may be gone
+constexpr int BORDER = 5;      // samples at each side of an octave in which no blob is sought
+constexpr int MAX_STEPS = 5;   // moves to a neighbouring sample before a candidate is given up
+constexpr int MAX_MOVE = 16;   // rows that a candidate may move in all: beyond, rows may be gone
 
 struct Place {
     int layer, row, column;
 };
-
 
 struct Blob {
     Place place;
@@ -24,7 +23,7 @@ struct Blob {
     double edgeness;   // Tr^2 / Det of the Hessian in the plane
 };
 
-// A list that grows, of plain values. (The standard library's would be compiled for one instruction set and used by all.)
+// A list that grows, of plain values. (The standard library's might be compiled for one instruction set, used by all.)
 template <typename T>
 class List {
 public:
@@ -54,8 +53,8 @@ private:
     std::size_t size_ = 0, room_ = 0;
 };
 
-// Scratch of the search, one row of the picture: for each layer the largest and the smallest of the 3 x 3 samples above,
-// here and below in place and scale. They can be read from -1 on.
+// Scratch of the search, one row of the picture: for each layer the largest and the smallest of the 3 x 3 samples
+// above, here and below in place and scale. They can be read from -1 on.
 struct Extremes {
     float* highest[MAX_LEVELS];
     float* lowest[MAX_LEVELS];
@@ -162,15 +161,18 @@ struct Quadratic {
     // Where the quadratic is level: -H^-1 g by Cramer's rule (Lowe 2004, eq. 3); false if nowhere or everywhere.
     bool find_peak(double* offset) const {
         const auto& h = hessian;
-        const double minor[3][3] = {
-            {h[1][1] * h[2][2] - h[1][2] * h[2][1], h[0][2] * h[2][1] - h[0][1] * h[2][2], h[0][1] * h[1][2] - h[0][2] * h[1][1]},
-            {h[1][2] * h[2][0] - h[1][0] * h[2][2], h[0][0] * h[2][2] - h[0][2] * h[2][0], h[0][2] * h[1][0] - h[0][0] * h[1][2]},
-            {h[1][0] * h[2][1] - h[1][1] * h[2][0], h[0][1] * h[2][0] - h[0][0] * h[2][1], h[0][0] * h[1][1] - h[0][1] * h[1][0]},
-        };
-        const double determinant = h[0][0] * minor[0][0] + h[0][1] * minor[1][0] + h[0][2] * minor[2][0];
+        double cofactor[3][3];  // of a symmetric matrix, so symmetric too
+        for (int i = 0; i < 3; ++i) {
+            for (int k = 0; k < 3; ++k) {
+                const int i1 = (i + 1) % 3, i2 = (i + 2) % 3, k1 = (k + 1) % 3, k2 = (k + 2) % 3;
+                cofactor[i][k] = h[i1][k1] * h[i2][k2] - h[i1][k2] * h[i2][k1];
+            }
+        }
+        const double determinant = h[0][0] * cofactor[0][0] + h[0][1] * cofactor[0][1] + h[0][2] * cofactor[0][2];
         if (determinant == 0) return false;
         for (int i = 0; i < 3; ++i) {
-            offset[i] = -(minor[i][0] * gradient[0] + minor[i][1] * gradient[1] + minor[i][2] * gradient[2]) / determinant;
+            const double* c = cofactor[i];
+            offset[i] = -(c[0] * gradient[0] + c[1] * gradient[1] + c[2] * gradient[2]) / determinant;
         }
         return true;
     }

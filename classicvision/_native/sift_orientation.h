@@ -44,7 +44,8 @@ CV_STEP inline void count_row(const Level& level, int y, int first, int last, fl
         const Floats strength = root(fused(dx, dx, dy * dy));
         store(scratch.vote + x - first, strength * load(weight + x - first) * spread(row_weight));
         // From -18.5 to 18.5 bins; 36.5 more makes it positive and rounds to the nearest.
-        const Floats turn = fused(arc_tangent(dy, dx), spread(static_cast<float>(N_BINS / (2 * PI))), spread(N_BINS + 0.5f));
+        const Floats bins = spread(static_cast<float>(N_BINS / (2 * PI)));
+        const Floats turn = fused(arc_tangent(dy, dx), bins, spread(N_BINS + 0.5f));
         store(scratch.bin + x - first, to_ints(turn));
     }
     for (int i = 0; i <= last - first; ++i) {

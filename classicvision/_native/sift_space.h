@@ -48,8 +48,8 @@ inline void lay_out(Level& level, int height, int n_kept, float* memory, std::si
     for (int y = 0; y < height; ++y) level.rows[y] = memory + static_cast<std::size_t>(y % n_kept) * stride;
 }
 
-// Write row y of the picture in samples half a pixel apart: linear interpolation, the last pixel repeated beyond itself.
-// `sums` has room for a row of the picture and one item more.
+// Write row y of the picture in samples half a pixel apart: linear interpolation, the last pixel repeated beyond
+// itself. `sums` has room for a row of the picture and one item more.
 CV_STEP inline void double_row(const SiftImage& image, int y, float* sums, float* out) {
     const int width = image.width;
     const std::uint8_t* above = image.gray + static_cast<std::size_t>(y / 2) * width;
@@ -157,7 +157,8 @@ inline void advance_octave(Octave& octave, Blurs& blurs, const SiftImage* image,
     const int goal = std::min(octave.height, (image ? octave.source : octave.levels[0]).n_done + BAND);
     if (image) {
         for (int& y = octave.source.n_done; y < goal; ++y) {
-            upsample ? double_row(*image, y, octave.sums, octave.source.rows[y]) : plain_row(*image, y, octave.source.rows[y]);
+            float* row = octave.source.rows[y];
+            upsample ? double_row(*image, y, octave.sums, row) : plain_row(*image, y, row);
         }
         blurs.advance(0, octave.source, octave.levels[0], octave.width, octave.height);
     } else {
