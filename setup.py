@@ -45,6 +45,7 @@ class BuildKernels(build_ext):
             ]
             ext.extra_compile_args = common
             ext.define_macros += [(f"CV_HAVE_{isa.upper()}", "1") for isa in chosen]
+            self.force = True  # the kernels have just been compiled, so link them
             super().build_extension(ext)
         except (CCompilerError, CompileError, ExecError, PlatformError) as error:
             self.warn("no C++17 compiler worked; classicvision is installed without compiled kernels")

@@ -76,9 +76,11 @@ def test_keypoints_are_the_references_up_to_rounding(name, change):
     image = crop(name)
     ours, theirs = replace(NATIVE, **change)(image), replace(REFERENCE, **change)(image)
     assert len(theirs) > 0
-    found, ours_rows, theirs_rows = share_found(ours, theirs)
-    assert found > 0.99
-    assert share_found(theirs, ours)[0] > 0.99
+    _, ours_rows, theirs_rows = share_found(ours, theirs)
+    few = 1 + len(theirs) // 300  # that sit on a threshold
+    assert len(ours) - len(ours_rows) <= few
+    assert len(theirs) - len(share_found(theirs, ours)[1]) <= few
+    assert len(np.unique(frames(ours), axis=0)) == len(ours)
     assert cosines(ours.descriptors[ours_rows], theirs.descriptors[theirs_rows]).mean() > 0.999
     assert_allclose(ours.response[ours_rows], theirs.response[theirs_rows], atol=1e-5)
 
