@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from classicvision.workflows import Fit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+# A process in the background of a shell is deaf to Ctrl-C, and so would be the processes that the tests start.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # One thread in the tests too: the results may not depend on it, and the test runner spreads over the cores.
 cv2.setNumThreads(1)
