@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,8 @@ def train(
 ) -> Training:
     """Learn a codebook and a linear head, and cross-validate both together.
 
-    Codebooks and codes are kept in the store of the items, so that the same items are not encoded twice.
+    Codebooks, codes and the answers of each fold are kept in the store of the items: a run that was interrupted goes on
+    where it was, and the same question is not answered twice.
 
     Parameters
     ----------
@@ -168,33 +170,52 @@ class _Lesson:
         for row, cost in enumerate(costs if answers.size else ()):
             head = _fit_head(codes[~held_out], self.y[~held_out], self.classes, cost, self.recipe)
             answers[row] = head.predict(codes[held_out])
+        self.items.store.put(self._answers_key(fold), {"answers": answers})
         return answers
+
+    def recall(self, fold: int) -> NDArray[np.intp] | None:
+        """Return what `judge` answered in an earlier run, if the store still has it."""
+        known = self.items.store.get(self._answers_key(fold))
+        return None if known is None else known["answers"]
 
     def learn_codes(self, rows: NDArray[np.intp]) -> tuple[BovwCodebook, NDArray[np.float32]]:
         """Learn a codebook from some rows and encode all items with it; remembered in the store of the items."""
-        settings, seed, store = self.recipe.encoder, self.recipe.seed, self.items.store
-        question = [config.fingerprint(settings), seed, list(self.items.keys), rows.tolist()]
-        key = hashlib.sha256(config.canonical_json(question).encode()).hexdigest()
+        settings, store, key = self.recipe.encoder, self.items.store, _key(self._codes_question(rows))
         known = store.get(key)
         if known is None:
-            codebook = learn_bovw(self.items[rows], settings, np.random.default_rng(seed))
+            codebook = learn_bovw(self.items[rows], settings, np.random.default_rng(self.recipe.seed))
             known = {"codes": codebook.encode_all(self.items), **codebook.to_arrays()}
             store.put(key, known)
         arrays = dict(known)
         codes = arrays.pop("codes")
         return BovwCodebook.from_arrays(arrays, settings), codes
 
+    def _codes_question(self, rows: NDArray[np.intp]) -> list[Any]:
+        return [config.fingerprint(self.recipe.encoder), self.recipe.seed, list(self.items.keys), rows.tolist()]
+
+    def _answers_key(self, fold: int) -> str:
+        codes = self._codes_question(np.flatnonzero(self.folds != fold))
+        return _key([codes, config.fingerprint(self.recipe.classifier), self.y.tolist()])
+
+
+def _key(question: list[Any]) -> str:
+    """Return the key under which a store remembers the answer to a question in plain values."""
+    return hashlib.sha256(config.canonical_json(question).encode()).hexdigest()
+
 
 def _in_turn_or_workers(lesson: _Lesson, n_tasks: int, n_jobs: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
-    """Yield each fold with its answers, as they come."""
+    """Yield each fold with its answers, as they come; those of an earlier run first."""
     from joblib import effective_n_jobs
 
-    n_workers = min(int(effective_n_jobs(n_jobs)), n_tasks)
-    if n_workers == 1:
-        yield from ((fold, lesson.judge(fold)) for fold in range(n_tasks))
+    recalled = {fold: answers for fold in range(n_tasks) if (answers := lesson.recall(fold)) is not None}
+    yield from recalled.items()
+    unknown = [fold for fold in range(n_tasks) if fold not in recalled]
+    n_workers = min(int(effective_n_jobs(n_jobs)), len(unknown))
+    if n_workers <= 1:
+        yield from ((fold, lesson.judge(fold)) for fold in unknown)
         return
     with Workers(lesson.judge, n_workers) as workers:
-        for fold in range(n_tasks):
+        for fold in unknown:
             workers.send([fold])
             yield from _alive(workers.finished(n_left=workers.capacity))
         yield from _alive(workers.finished(n_left=0))

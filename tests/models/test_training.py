@@ -170,9 +170,27 @@ def test_heads_are_the_same_in_threads_and_one_after_the_other():
 
 
 def test_what_the_store_knows_is_not_learned_again(problem, monkeypatch):
-    train(*problem, RECIPE)
+    first = train(*problem, RECIPE)
+    n_fitted = []
+    fit = training._fit_head
     monkeypatch.setattr(training, "learn_bovw", lambda *_: pytest.fail("learned again"))
-    train(*problem, RECIPE)
+    monkeypatch.setattr(training, "_fit_head", lambda *task: n_fitted.append(1) or fit(*task))
+    assert_array_equal(train(*problem, RECIPE).validation.predicted, first.validation.predicted)
+    assert len(n_fitted) == 1  # the head that is kept
+
+
+def test_other_labels_or_another_classifier_are_not_answered_from_the_store(problem, tmp_path):
+    items, labels = problem
+    train(items, labels, RECIPE)
+    swapped = ["y", *labels[1:10], "x", *labels[11:]]
+    other = replace(RECIPE, classifier=replace(RECIPE.classifier, costs=(0.001,)))
+    for n, (question_labels, recipe) in enumerate([(swapped, RECIPE), (labels, other)]):
+        fresh_items, _ = make_problem(Store(tmp_path / f"fresh {n}"))
+        fresh = train(fresh_items, question_labels, recipe)
+        found = train(items, question_labels, recipe)
+        assert_array_equal(found.validation.predicted, fresh.validation.predicted)
+        assert found.validation.cost == fresh.validation.cost
+    assert train(items, swapped, RECIPE).validation.mean_per_class_accuracy < 1
 
 
 @pytest.mark.parametrize(
