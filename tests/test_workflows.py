@@ -8,8 +8,9 @@ from numpy.testing import assert_array_equal
 
 from classicvision import RECIPES, load_recipe, workflows
 from classicvision.errors import ArchiveError, ImageReadError, NotEnoughDataError, SettingsError
-from classicvision.folders import find_images
+from classicvision.folders import ImageFolder, find_images
 from classicvision.images import write_image
+from classicvision.models.training import CrossValidation
 from classicvision.store import Store
 
 RECIPE = load_recipe("sift-bovw", ["encoder.n_words=30"])
@@ -26,6 +27,23 @@ def test_fit_learns_easy_textures(fitted):
     assert fitted.failures == ()
     assert fitted.classifier.training.images_per_class == (8, 8, 8)
     assert fitted.classifier.training.folder == "photos"
+
+
+def test_the_summary_has_the_mean_and_the_sample_deviation_of_the_folds(texture_folder):
+    validation = CrossValidation(np.zeros(24, np.intp), np.array([0.5, 1.0]), 0.7, 1.0)
+    summary = workflows._training_summary(ImageFolder.open(texture_folder), validation, 2)
+    assert (summary.folds, summary.accuracy, summary.mean_per_class_accuracy) == (2, 0.75, 0.7)
+    assert summary.accuracy_deviation == pytest.approx(0.5 / 2**0.5)
+    assert (summary.n_images, summary.n_unreadable) == (24, 2)
+
+
+def test_images_without_any_keypoint_are_an_error_that_says_so(tmp_path):
+    for label, level in (("a", 10), ("b", 200)):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            write_image(tmp_path / label / f"{number}.png", np.full((40, 40, 3), level + number, np.uint8))
+    with pytest.raises(NotEnoughDataError, match="no keypoints"):
+        workflows.fit(tmp_path, recipe=RECIPE)
 
 
 def test_any_number_of_workers_gives_the_same_file(texture_folder, model_file, tmp_path):

@@ -90,10 +90,16 @@ def learn_words(
         raise ValueError(f"n_words is {n_words}; a vocabulary has at least 1 word")
     points = np.ascontiguousarray(descriptors, np.float32)
     start = _distinct_rows(points, n_words, rng)
+    if not len(points):
+        raise NotEnoughDataError(
+            "there is no descriptor to learn words from: the images have no keypoints. "
+            "Lower the contrast threshold of the extractor, or look at the images."
+        )
     if len(start) < n_words:
         raise NotEnoughDataError(
             f"{len(points)} descriptor(s), {len(start)} of them different, cannot make {n_words} words. "
-            f"Add images, lower the contrast threshold of the extractor, or set n_words to {len(start)} at most."
+            f"Add images, lower the contrast threshold of the extractor, or ask for fewer words, at most {len(start)} "
+            f"(n_words; --set encoder.n_words={max(len(start) // 2, 1)} on the command line)."
         )
     return _lloyd(points, points[start], max_iterations, n_threads)
 

@@ -24,11 +24,11 @@ def test_the_checkout_runner_is_the_same_command(checkout):
     assert done.stdout.startswith("classicvision")
 
 
-def test_a_terminal_sees_a_bar_with_count_and_rate(texture_folder, tmp_path):
+def watch_in_a_terminal(command):
+    """Return what a command prints to a terminal as messages, and to a pipe as output."""
     pty = pytest.importorskip("pty", reason="needs pseudo-terminals")
     terminal, its_end = pty.openpty()
-    words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--set", "encoder.n_words=30"]
-    with subprocess.Popen([*COMMAND, *words], stderr=its_end, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=its_end, stdout=subprocess.PIPE, text=True) as process:
         os.close(its_end)
         seen = b""
         while True:
@@ -42,9 +42,21 @@ def test_a_terminal_sees_a_bar_with_count_and_rate(texture_folder, tmp_path):
         output = process.communicate()[0]
     os.close(terminal)
     assert process.returncode == 0
+    return seen, output
+
+
+def test_a_terminal_sees_a_bar_with_count_and_rate(texture_folder, tmp_path):
+    words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--set", "encoder.n_words=30"]
+    seen, output = watch_in_a_terminal([*COMMAND, *words])
     assert b"24/24" in seen
     assert b"/s" in seen
     assert "Saved" in output
+
+
+def test_a_terminal_sees_no_bar_if_none_is_wanted(texture_folder, model_file):
+    seen, output = watch_in_a_terminal([*COMMAND, "predict", model_file, texture_folder, "-j", "1", "--quiet"])
+    assert seen == b""
+    assert "texture-2" in output
 
 
 def test_a_pipe_sees_no_bar(texture_folder, model_file):

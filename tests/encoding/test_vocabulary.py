@@ -124,7 +124,7 @@ def test_too_few_different_descriptors_say_how_many_there_are():
 
 
 def test_no_descriptors_make_no_words():
-    with pytest.raises(NotEnoughDataError, match="0 descriptor"):
+    with pytest.raises(NotEnoughDataError, match="no keypoints"):
         learn_words(np.zeros((0, 128)), 1, np.random.default_rng(0))
 
 

@@ -11,7 +11,7 @@ from classicvision._native import native_available
 from classicvision.config import fingerprint, from_dict, to_dict
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
-from classicvision.features.sift import Sift, _wrapped, trace
+from classicvision.features.sift import Sift, _in_order, _wrapped, trace
 from classicvision.images import read_image, to_gray
 
 REFERENCE, OPENCV, NATIVE = Sift(engine="reference"), Sift(engine="opencv"), Sift(engine="native")
@@ -292,3 +292,10 @@ def test_every_setting_is_in_the_fingerprint():
     assert set(changes) == {field.name for field in fields(Sift)}
     found = {fingerprint(replace(REFERENCE, **{name: value})) for name, value in changes.items() if name != "engine"}
     assert len(found | {fingerprint(sift) for sift in (REFERENCE, OPENCV, NATIVE)}) == 10
+
+
+def test_equal_responses_come_by_x_then_y_then_scale_then_angle():
+    columns = np.array([[2, 1, 1, 1], [1, 2, 1, 1], [1, 1, 2, 1], [1, 1, 1, 2], [1, 1, 1, 1]], float)
+    features = LocalFeatures(columns[:, :2], columns[:, 2], columns[:, 3], np.ones(5), np.zeros((5, 128)), (9, 9))
+    found = _in_order(features)
+    assert_array_equal(np.column_stack([found.xy, found.scale, found.angle]), columns[[4, 3, 2, 1, 0]])
