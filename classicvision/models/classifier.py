@@ -187,9 +187,8 @@ class Classifier:
         if manifest.get("kind") != KIND:
             raise SettingsError(f"its kind is {manifest.get('kind')!r}, expected {KIND!r}")
         recipe = config.from_dict(Recipe, manifest["recipe"], where="recipe")
-        recipe = replace(
-            recipe, extractor=recipe.extractor.runnable()
-        )  # a model may come from where kernels were built
+        # A model may come from an installation with kernels to one without.
+        recipe = replace(recipe, extractor=recipe.extractor.runnable())
         return cls(
             recipe,
             BovwCodebook.from_arrays(_under("codebook", arrays), recipe.encoder),

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision.encoding.bovw import BovwSettings
-from classicvision.errors import NotEnoughDataError
+from classicvision.errors import ClassicVisionError, NotEnoughDataError
 from classicvision.extraction import Items
 from classicvision.features.local import LocalFeatures
 from classicvision.models import training
@@ -167,6 +167,19 @@ def test_heads_are_the_same_in_threads_and_one_after_the_other():
         together = list(pool.map(lambda task: training._fit_head(*task), tasks))
     for head, task in zip(together, tasks, strict=True):
         assert_array_equal(head.weights, training._fit_head(*task).weights)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_too_few_descriptors_are_the_same_error_from_a_worker(problem, n_jobs):
+    recipe = replace(RECIPE, encoder=replace(RECIPE.encoder, n_words=1000))
+    with pytest.raises(NotEnoughDataError, match="cannot make 1000 words"):
+        train(*problem, recipe, n_jobs=n_jobs)
+
+
+def test_a_fold_that_keeps_killing_its_worker_is_an_error_with_the_remedy():
+    results = iter([(0, np.zeros((1, 2), np.intp)), (1, None)])
+    with pytest.raises(ClassicVisionError, match="Use one job"):
+        list(training._alive(results))
 
 
 def test_what_the_store_knows_is_not_learned_again(problem, monkeypatch):
