@@ -12,6 +12,7 @@ from classicvision.folders import ImageFolder, find_images
 from classicvision.images import write_image
 from classicvision.models.training import CrossValidation
 from classicvision.store import Store
+from classicvision.workflows import classify
 
 RECIPE = load_recipe("sift-bovw", ["encoder.n_words=30"])
 
@@ -31,7 +32,7 @@ def test_fit_learns_easy_textures(fitted):
 
 def test_the_summary_has_the_mean_and_the_sample_deviation_of_the_folds(texture_folder):
     validation = CrossValidation(np.zeros(24, np.intp), np.array([0.5, 1.0]), 0.7, 1.0)
-    summary = workflows._training_summary(ImageFolder.open(texture_folder), validation, 2)
+    summary = classify._training_summary(ImageFolder.open(texture_folder), validation, 2)
     assert (summary.folds, summary.accuracy, summary.mean_per_class_accuracy) == (2, 0.75, 0.7)
     assert summary.accuracy_deviation == pytest.approx(0.5 / 2**0.5)
     assert (summary.n_images, summary.n_unreadable) == (24, 2)
@@ -77,9 +78,9 @@ def spoil_the_first(photos):
 def test_behind_a_broken_image_every_label_stays_with_its_own_image(photos, monkeypatch):
     spoil_the_first(photos)
     seen = []
-    train = workflows.train
+    train = classify.train
     monkeypatch.setattr(
-        workflows, "train", lambda items, labels, *a, **k: seen.extend(labels) or train(items, labels, *a, **k)
+        classify, "train", lambda items, labels, *a, **k: seen.extend(labels) or train(items, labels, *a, **k)
     )
     fitted = workflows.fit(photos, recipe=RECIPE)
     assert seen == ["texture-0"] * 7 + ["texture-1"] * 8 + ["texture-2"] * 8

@@ -1,43 +1,32 @@
-"""The verbs of classicvision: what each command does, without printing and without parsing.
-
-Start reading here. Each function says one thing in the words of the modules below it, takes paths and settings, and
-returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
-core), and `progress` is told the stage, the number of steps done and their total.
-"""
+"""Classification: fit on image folders, predict, evaluate, and look into a model file."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from classicvision import _native, config
+from classicvision import config
 from classicvision.archive import read_archive
 from classicvision.benchmark.evaluation import Case, Evaluation
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.local import LocalFeatures
-from classicvision.features.sift import Sift
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
-from classicvision.images import read_image
-from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits, library_versions
+from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
 from classicvision.models.recipe import Recipe, load_recipe
 from classicvision.models.training import CrossValidation, train
 from classicvision.store import Store
 from classicvision.synthetic import canary
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage
 
-__all__ = ["Fit", "Predictions", "Progress", "doctor", "evaluate", "fit", "inspect", "predict", "show"]
+__all__ = ["Fit", "Predictions", "evaluate", "fit", "inspect", "predict"]
 
-PathLike: TypeAlias = str | os.PathLike[str]
-Progress: TypeAlias = Callable[[str, int, int], None]
-
-EXTRACTING = "images"
 LEARNING = "folds"
 
 
@@ -90,10 +79,10 @@ def fit(
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     images = ImageFolder.open(folder)
-    found = extract(images.paths, recipe.extractor, store=store, n_jobs=n_jobs, progress=_stage(progress, EXTRACTING))
+    found = extract(images.paths, recipe.extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     readable = images.subset(found.rows)
     _require_every_class(images, readable, found.failures)
-    training = train(found.items, readable.labels, recipe, n_jobs=n_jobs, progress=_stage(progress, LEARNING))
+    training = train(found.items, readable.labels, recipe, n_jobs=n_jobs, progress=stage(progress, LEARNING))
     classifier = Classifier(
         recipe,
         training.codebook,
@@ -127,7 +116,7 @@ def predict(
     files = find_images(paths)
     if not files:
         raise NotEnoughDataError(
-            f"no image files in {_listed(paths)}; in folders they are found by their endings, "
+            f"no image files in {listed(paths)}; in folders they are found by their endings, "
             f"{' '.join(sorted(EXTENSIONS))}"
         )
     found = _extract_for(classifier, files, store, n_jobs, progress)
@@ -184,26 +173,6 @@ def inspect(model: PathLike) -> dict[str, Any]:
     return {**_file_facts(model), **archive.manifest, "arrays": arrays}
 
 
-def show(photo: PathLike, output: PathLike, *, sift: Sift | None = None) -> int:
-    """Draw every step of SIFT on one photo as a sheet, and return the number of keypoints."""
-    from classicvision.viz import write_stages
-
-    return write_stages(output, read_image(photo), sift)
-
-
-def doctor() -> dict[str, Any]:
-    """Return what this installation computes with: the engine of SIFT, the kernels' instruction set, the libraries."""
-    return {
-        "engine": Sift().engine,
-        "instruction_set": _native.instruction_set(),
-        "versions": library_versions(),
-    }
-
-
-def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
-    return partial(progress, name) if progress else None
-
-
 def _extract_for(
     classifier: Classifier, files: Sequence[Path], store: Store | None, n_jobs: int, progress: Progress | None
 ) -> Extraction[LocalFeatures]:
@@ -212,7 +181,7 @@ def _extract_for(
         classifier.recipe.extractor,
         store=store,
         n_jobs=n_jobs,
-        progress=_stage(progress, EXTRACTING),
+        progress=stage(progress, EXTRACTING),
     )
 
 
@@ -269,10 +238,6 @@ def _model_facts(path: PathLike, classifier: Classifier) -> dict[str, Any]:
         "training": config.to_dict(classifier.training),
         "versions": dict(classifier.versions),
     }
-
-
-def _listed(paths: PathLike | Sequence[PathLike]) -> str:
-    return os.fspath(paths) if isinstance(paths, str | os.PathLike) else ", ".join(map(str, paths)) or "nothing"
 
 
 def _file_facts(path: PathLike) -> dict[str, Any]:

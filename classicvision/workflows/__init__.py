@@ -1,0 +1,14 @@
+"""The verbs of classicvision: what each command does, without printing and without parsing.
+
+Start reading here. Each function says one thing in the words of the modules below it, takes paths and settings, and
+returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
+core), and `progress` is told the stage, the number of steps done and their total.
+
+`classify` has `fit`, `predict`, `evaluate` and `inspect`; `about` has `show` and `doctor`.
+"""
+
+from classicvision.workflows.about import doctor, show
+from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
+from classicvision.workflows.run import Progress
+
+__all__ = ["Fit", "Predictions", "Progress", "doctor", "evaluate", "fit", "inspect", "predict", "show"]
