@@ -40,6 +40,7 @@
 #define CV_INLINE inline __attribute__((always_inline))
 #define CV_RESTRICT __restrict__
 #define CV_STEP __attribute__((noinline))  // a step that a profile shall name
+#define CV_PREFETCH(address) __builtin_prefetch(address)
 #elif defined(_MSC_VER)
 #define CV_INLINE __forceinline
 #define CV_RESTRICT __restrict
@@ -48,6 +49,9 @@
 #define CV_INLINE inline
 #define CV_RESTRICT
 #define CV_STEP
+#endif
+#ifndef CV_PREFETCH
+#define CV_PREFETCH(address) static_cast<void>(address)
 #endif
 
 namespace classicvision::CV_ISA {
@@ -208,6 +212,84 @@ CV_INLINE Floats fused(Floats a, Floats b, Floats c) {
     return (Floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #else
     return a * b + c;
+#endif
+}
+
+// The same for the narrower vectors; where `Floats` is one of them it is there already.
+#if defined(__AVX2__)
+CV_INLINE Quad fused(Quad a, Quad b, Quad c) {
+#if defined(CV_INTRINSICS)
+    return (Quad)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
+#else
+    return a * b + c;
+#endif
+}
+#endif
+#if defined(__AVX512F__) || !defined(__AVX2__)
+CV_INLINE Octet fused(Octet a, Octet b, Octet c) {
+#if defined(CV_INTRINSICS)
+    return (Octet)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+#endif
+
+// The last two lanes in the place of the first two; what stands in the others does not matter.
+CV_INLINE Quad high_half(Quad a) {
+#if defined(CV_INTRINSICS)
+    return (Quad)_mm_movehl_ps((__m128)a, (__m128)a);
+#elif CV_VECTOR_TYPES && CV_HAS_SHUFFLE
+    return __builtin_shufflevector(a, a, 2, 3, 2, 3);
+#else
+    a[0] = a[2], a[1] = a[3];
+    return a;
+#endif
+}
+CV_INLINE void store_low(float* to, Quad a) {  // the first two lanes
+    std::memcpy(to, &a, 2 * sizeof(float));
+}
+
+// Write a[0], b[0], a[1], b[1] and so on: 2 LANES items.
+CV_INLINE void store_pairs(float* to, Floats a, Floats b) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+    _mm512_storeu_ps(to, _mm512_permutex2var_ps((__m512)a, low, (__m512)b));
+    _mm512_storeu_ps(to + LANES, _mm512_permutex2var_ps((__m512)a, high, (__m512)b));
+#elif defined(CV_INTRINSICS)
+    const __m256 low = _mm256_unpacklo_ps((__m256)a, (__m256)b), high = _mm256_unpackhi_ps((__m256)a, (__m256)b);
+    _mm256_storeu_ps(to, _mm256_permute2f128_ps(low, high, 0x20));
+    _mm256_storeu_ps(to + LANES, _mm256_permute2f128_ps(low, high, 0x31));
+#elif CV_VECTOR_TYPES && CV_HAS_SHUFFLE
+    store(to, __builtin_shufflevector(a, b, 0, 4, 1, 5));
+    store(to + LANES, __builtin_shufflevector(a, b, 2, 6, 3, 7));
+#else
+    for (int i = 0; i < LANES; ++i) to[2 * i] = a[i], to[2 * i + 1] = b[i];
+#endif
+}
+
+// Read a[0], b[0], a[1], b[1] and so on.
+CV_INLINE void load_pairs(const float* from, Floats& a, Floats& b) {
+    const Floats low = load(from), high = load(from + LANES);
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    a = (Floats)_mm512_permutex2var_ps((__m512)low, even, (__m512)high);
+    b = (Floats)_mm512_permutex2var_ps((__m512)low, odd, (__m512)high);
+#elif defined(CV_INTRINSICS)
+    const __m256 first = _mm256_permute2f128_ps((__m256)low, (__m256)high, 0x20);
+    const __m256 second = _mm256_permute2f128_ps((__m256)low, (__m256)high, 0x31);
+    a = (Floats)_mm256_shuffle_ps(first, second, 0x88);
+    b = (Floats)_mm256_shuffle_ps(first, second, 0xdd);
+#elif CV_VECTOR_TYPES && CV_HAS_SHUFFLE
+    a = __builtin_shufflevector(low, high, 0, 2, 4, 6);
+    b = __builtin_shufflevector(low, high, 1, 3, 5, 7);
+#else
+    for (int i = 0; i < LANES; ++i) {
+        a[i] = i < LANES / 2 ? low[2 * i] : high[2 * i - LANES];
+        b[i] = i < LANES / 2 ? low[2 * i + 1] : high[2 * i + 1 - LANES];
+    }
 #endif
 }
 

@@ -156,23 +156,23 @@ def test_a_mirrored_picture_has_mirrored_keypoints_in_its_first_octave():
 )
 def test_the_kernel_refuses_an_array_of_another_kind(gray, reason):
     with pytest.raises(ValueError, match=reason):
-        kernels.find_sift(gray, 3, 1.6, 0.04, 10.0, True)
+        kernels.find_sift(gray, 3, 1.6, 0.04, 10.0, True, False)
 
 
 def test_the_kernel_refuses_an_array_that_is_not_contiguous():
     with pytest.raises((BufferError, ValueError), match="contiguous"):
-        kernels.find_sift(np.zeros((8, 8), np.uint8)[:, ::2], 3, 1.6, 0.04, 10.0, True)
+        kernels.find_sift(np.zeros((8, 8), np.uint8)[:, ::2], 3, 1.6, 0.04, 10.0, True, False)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        (0, 1.6, 0.04, 10.0, True),
-        (61, 1.6, 0.04, 10.0, True),
-        (3, float("nan"), 0.04, 10.0, True),
-        (3, 1e6, 0.04, 10.0, True),
-        (3, 1.6, -1.0, 10.0, True),
-        (3, 1.6, 0.04, float("inf"), True),
+        (0, 1.6, 0.04, 10.0, True, False),
+        (61, 1.6, 0.04, 10.0, True, False),
+        (3, float("nan"), 0.04, 10.0, True, False),
+        (3, 1e6, 0.04, 10.0, True, False),
+        (3, 1.6, -1.0, 10.0, True, False),
+        (3, 1.6, 0.04, float("inf"), True, False),
     ],
 )
 def test_the_kernel_refuses_settings_out_of_range(settings):
