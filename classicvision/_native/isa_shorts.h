@@ -24,10 +24,6 @@ typedef std::int16_t HalfShorts __attribute__((vector_size(2 * LANES)));  // as 
 
 CV_INLINE Ints shifted_up(Ints values, int n_bits) { return values << n_bits; }
 CV_INLINE Ints shifted_down(Ints values, int n_bits) { return values >> n_bits; }  // the sign is kept
-CV_INLINE Floats to_floats(HalfShorts values) { return __builtin_convertvector(values, Floats); }
-
-typedef std::uint8_t Bytes __attribute__((vector_size(LANES)));
-CV_INLINE Ints load_bytes(const std::uint8_t* from) { return __builtin_convertvector(load<Bytes>(from), Ints); }
 
 #else
 
@@ -44,18 +40,34 @@ CV_INLINE Ints shifted_down(Ints values, int n_bits) {
     for (std::int32_t& lane : values.lane) lane >>= n_bits;
     return values;
 }
-CV_INLINE Floats to_floats(HalfShorts values) {
-    Floats result;
-    for (int i = 0; i < LANES; ++i) result.lane[i] = values.lane[i];
-    return result;
-}
-CV_INLINE Ints load_bytes(const std::uint8_t* from) {
-    Ints values;
-    for (int i = 0; i < LANES; ++i) values.lane[i] = from[i];
-    return values;
-}
 
 #endif
+
+// (The compiler would widen lane by lane.)
+CV_INLINE Floats to_floats(HalfShorts values) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Floats)_mm512_cvtepi32_ps(_mm512_cvtepi16_epi32((__m256i)values));
+#elif defined(CV_INTRINSICS)
+    return (Floats)_mm256_cvtepi32_ps(_mm256_cvtepi16_epi32((__m128i)values));
+#else
+    Floats result;
+    for (int i = 0; i < LANES; ++i) result[i] = static_cast<float>(values[i]);
+    return result;
+#endif
+}
+
+// LANES bytes as integers.
+CV_INLINE Ints load_bytes(const std::uint8_t* from) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Ints)_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#elif defined(CV_INTRINSICS)
+    return (Ints)_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+#else
+    Ints values;
+    for (int i = 0; i < LANES; ++i) values[i] = from[i];
+    return values;
+#endif
+}
 
 // The even places of one vector and the odd ones of another.
 CV_INLINE Ints joined(Ints even, Ints odd) {
@@ -68,6 +80,14 @@ CV_INLINE Ints joined(Ints even, Ints odd) {
 #endif
 }
 
+#if CV_VECTOR_TYPES && defined(__SSE2__) && !defined(__AVX512F__)
+// GCC would take the products of an unrolled loop first and add them later, from memory.
+CV_INLINE Ints kept_apart(Ints sum) {
+    __asm__("" : "+x"(sum));
+    return sum;
+}
+#endif
+
 // sum + a.even * b.even + a.odd * b.odd, lane by lane.
 CV_INLINE Ints pair_product(Ints sum, Ints a, Ints b) {
 #if defined(CV_INTRINSICS) && defined(__AVX512VNNI__)
@@ -75,9 +95,9 @@ CV_INLINE Ints pair_product(Ints sum, Ints a, Ints b) {
 #elif defined(CV_INTRINSICS) && defined(__AVX512BW__)
     return sum + (Ints)_mm512_madd_epi16((__m512i)a, (__m512i)b);
 #elif defined(CV_INTRINSICS) && !defined(__AVX512F__)
-    return sum + (Ints)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+    return kept_apart(sum + (Ints)_mm256_madd_epi16((__m256i)a, (__m256i)b));
 #elif CV_VECTOR_TYPES && defined(__SSE2__) && !defined(__AVX2__)
-    return sum + (Ints)_mm_madd_epi16((__m128i)a, (__m128i)b);
+    return kept_apart(sum + (Ints)_mm_madd_epi16((__m128i)a, (__m128i)b));
 #else
     const Ints even = shifted_down(shifted_up(a, 16), 16) * shifted_down(shifted_up(b, 16), 16);
     return sum + even + shifted_down(a, 16) * shifted_down(b, 16);
