@@ -13,7 +13,7 @@
 namespace classicvision::CV_ISA {
 
 constexpr int AT_ONCE = 4;        // outputs that share the loads of their inputs
-constexpr int CHUNK = 8 * LANES;  // columns that are turned at a time
+constexpr int CHUNK = 4 * LANES;  // columns that are turned at a time
 
 // N sums of 2 RADIUS + 1 vectors: out(k) = sum over j of taps[|j|] * in(k + RADIUS + j). Taps go outwards, so each step
 // loads one vector at either end, and only 2 N of them are needed at a time.
