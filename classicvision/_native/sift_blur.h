@@ -77,6 +77,14 @@ CV_STEP inline void blur_turned_any(const float* in, const float* taps, int radi
     }
 }
 
+// Blur one row along itself, without turning; `in` points to the sample RADIUS before the first. The sums are the same.
+template <int RADIUS>
+CV_STEP void blur_along(const float* in, const float* taps, int width, float* out) {
+    for (int x = 0; x < width; x += LANES) {
+        weigh<RADIUS, 1>(taps, [=](int k) { return load(in + x + k); }, [=](int, Floats sum) { store(out + x, sum); });
+    }
+}
+
 template <>
 struct BlurScratch<float> {
     static constexpr int BLOCK = LANES;  // rows that are blurred together: as many as a turned vector holds
@@ -122,8 +130,8 @@ public:
     // Blur n_rows <= BLOCK rows into `out`; scratch.in has been filled with n_rows + 2 radius rows.
     void operator()(const BlurScratch<float>& scratch, int n_rows, int width, float* const* out) const {
         switch (radius) {  // those of the default settings are compiled with their radius
-            case 5: return blur(blur_down<5, AT_ONCE>, blur_turned<5>, scratch, n_rows, width, out);
-            case 6: return blur(blur_down<6, AT_ONCE>, blur_turned<6>, scratch, n_rows, width, out);
+            case 5: return blur_narrow<5>(scratch, n_rows, width, out);
+            case 6: return blur_narrow<6>(scratch, n_rows, width, out);
             case 8: return blur(blur_down<8, AT_ONCE>, blur_turned<8>, scratch, n_rows, width, out);
             case 10: return blur(blur_down<10, AT_ONCE>, blur_turned<10>, scratch, n_rows, width, out);
             case 13: return blur(blur_down<13, AT_ONCE>, blur_turned<13>, scratch, n_rows, width, out);
@@ -136,13 +144,25 @@ private:
     using Down = void (*)(const float* const*, const float*, int, int, float* const*);
     using Along = void (*)(const float*, const float*, int, int, float*);
 
-    void blur(Down down, Along along, const Scratch& scratch, int n_rows, int width, float* const* out) const {
+    // Into the scratch rows, with mirrored ends.
+    void blur_rows_down(Down down, const Scratch& scratch, int n_rows, int width) const {
         int done = 0;
         for (; down && done + AT_ONCE <= n_rows; done += AT_ONCE) {
             down(scratch.in + done, taps_, radius, width, scratch.rows + done);
         }
         for (; done < n_rows; ++done) blur_down_any(scratch.in + done, taps_, radius, width, scratch.rows + done);
         for (int k = 0; k < n_rows; ++k) mirror_ends(scratch.rows[k], width, radius);
+    }
+
+    // With few taps, turning costs more than loads across cache lines.
+    template <int RADIUS>
+    void blur_narrow(const Scratch& scratch, int n_rows, int width, float* const* out) const {
+        blur_rows_down(blur_down<RADIUS, AT_ONCE>, scratch, n_rows, width);
+        for (int k = 0; k < n_rows; ++k) blur_along<RADIUS>(scratch.rows[k] - RADIUS, taps_, width, out[k]);
+    }
+
+    void blur(Down down, Along along, const Scratch& scratch, int n_rows, int width, float* const* out) const {
+        blur_rows_down(down, scratch, n_rows, width);
         // What was turned last for one chunk, the samples within the radius of its end, begins the next one.
         turn(scratch, -radius, 2 * radius, scratch.turned);
         for (int x = 0; x < width; x += CHUNK) {

@@ -1,6 +1,6 @@
 // Gaussian blur of a block of rows of 16-bit samples: vertical into scratch rows, then horizontal.
 //
-// Taps are whole numbers of the sum 2^14. A pass sums exactly and rounds once, halves up, so its result is the same on
+// The kernel is cut off at 3 sigma and widened to keep its variance. Taps are whole numbers of the sum 2^14. A pass sums exactly and rounds once, halves up, so its result is the same on
 // every instruction set. Two neighbouring samples are weighed by one instruction (`pair_product`), and the same loads
 // serve an even and an odd output: taps (t0, t1), (t2, t3), ..., (tn, 0) for the one and (0, t0), (t1, t2), ... for the
 // other.
@@ -132,7 +132,8 @@ public:
 
     // The taps are rounded, and the middle one takes what is left over. Their sum is always TAP_SUM.
     void prepare(double sigma, double, Arena& arena) {
-        radius = blur_radius(sigma);
+        radius = static_cast<int>(std::ceil(3 * sigma));
+        sigma = widened(sigma, radius);
         taps_ = {arena.take<std::int32_t>(radius + 1), arena.take<std::int32_t>(radius + 1)};
         const double unit = TAP_SUM / gaussian_sum(sigma, radius);
         int middle = TAP_SUM;
@@ -149,11 +150,11 @@ public:
     // Blur n_rows <= BLOCK rows into `out`; scratch.in has been filled with n_rows + 2 radius rows.
     void operator()(const BlurScratch<std::int16_t>& scratch, int n_rows, int width, std::int16_t* const* out) const {
         switch (radius) {  // those of the default settings are compiled with their radius
+            case 4: return blur<4>(scratch, n_rows, width, out);
             case 5: return blur<5>(scratch, n_rows, width, out);
             case 6: return blur<6>(scratch, n_rows, width, out);
             case 8: return blur<8>(scratch, n_rows, width, out);
             case 10: return blur<10>(scratch, n_rows, width, out);
-            case 13: return blur<13>(scratch, n_rows, width, out);
             default: return blur<0>(scratch, n_rows, width, out);
         }
     }

@@ -49,6 +49,18 @@ inline double gaussian_sum(double sigma, int radius) {
     return sum;
 }
 
+// Of a Gaussian that is cut off at 3 sigma: the width that gives its taps the variance of the whole one.
+inline double widened(double sigma, int radius) {
+    if (sigma < 0.8) return sigma;  // sampled so coarsely, width and variance are two things
+    double wide = sigma;
+    for (int step = 0; step < 8; ++step) {
+        double variance = 0;
+        for (int j = 1; j <= radius; ++j) variance += 2 * j * j * gaussian(wide, j);
+        wide *= sigma / std::sqrt(variance / gaussian_sum(wide, radius));
+    }
+    return wide;
+}
+
 // The sample that stands at place i of n samples mirrored at both ends.
 inline int mirrored(int i, int n) {
     if (n == 1) return 0;

@@ -96,11 +96,15 @@ UNIT = 128 * 255  # of a level: (grey of 256 - 127.5) * 128
 
 
 def whole_taps(sigma):
-    """Return a Gaussian cut off at 4 sigma, in whole numbers of the sum 2^14; the middle one takes what is left."""
-    radius = (round(8 * sigma + 1) | 1) // 2
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    """Return a Gaussian cut off at 3 sigma, widened to keep its variance, in whole numbers of the sum 2^14."""
+    radius = int(np.ceil(3 * sigma))
+    place, wide = np.arange(-radius, radius + 1), sigma
+    for _ in range(8 if sigma >= 0.8 else 0):
+        taps = np.exp(-0.5 * (place / wide) ** 2)
+        wide *= sigma / np.sqrt(np.sum(place**2 * taps) / taps.sum())
+    taps = np.exp(-0.5 * (place / wide) ** 2)
     taps = np.rint(2**14 * taps / taps.sum()).astype(np.int64)
-    taps[radius] += 2**14 - taps.sum()
+    taps[radius] += 2**14 - taps.sum()  # the middle one takes what is left
     return taps
 
 
