@@ -1,4 +1,4 @@
-"""SIFT in int16 (`precision="fast"`) beside float32: do its keypoints come back and match as well under a homography?
+"""SIFT in both precisions on known homographies: do the keypoints of `fast` come back and match as those of `exact`.
 
 Two sets of pairs with known homographies: the Oxford scenes (1-2 to 1-6), and photographs of scikit-image warped by
 seeded random homographies (turn, scale 0.6 to 1.6, perspective), with a little noise added. Of the 2,000 strongest

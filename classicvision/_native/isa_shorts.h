@@ -4,7 +4,7 @@
 // Products are summed by pairs: a lane of `Ints` holds the shorts of an even and of the following odd place.
 #pragma once
 
-#include "isa.h"
+#include "isa_shuffles.h"
 
 #if CV_VECTOR_TYPES && defined(__SSE2__) && !defined(__AVX2__)
 #include <emmintrin.h>

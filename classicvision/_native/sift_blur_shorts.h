@@ -1,9 +1,9 @@
 // Gaussian blur of a block of rows of 16-bit samples: vertical into scratch rows, then horizontal.
 //
-// The kernel is cut off at 3 sigma and widened to keep its variance. Taps are whole numbers of the sum 2^14. A pass sums exactly and rounds once, halves up, so its result is the same on
-// every instruction set. Two neighbouring samples are weighed by one instruction (`pair_product`), and the same loads
-// serve an even and an odd output: taps (t0, t1), (t2, t3), ..., (tn, 0) for the one and (0, t0), (t1, t2), ... for the
-// other.
+// The kernel is cut off at 3 sigma and widened to keep its variance. Taps are whole numbers of the sum 2^14. A pass
+// sums exactly and rounds once, halves up, so its result is the same on every instruction set. Two neighbouring samples
+// are weighed by one instruction (`pair_product`), and the same loads serve an even and an odd output: taps (t0, t1),
+// (t2, t3), ..., (tn, 0) for the one and (0, t0), (t1, t2), ... for the other.
 #pragma once
 
 #include "arena.h"
@@ -29,7 +29,8 @@ CV_INLINE Ints rounded(Ints even, Ints odd) {
 
 // Blur N rows down, N even; `in` points to N + 2 RADIUS rows.
 template <int RADIUS, int N>
-CV_STEP void blur_shorts_down(const std::int16_t* const* in, PairedTaps taps, int, int width, std::int16_t* const* out) {
+CV_STEP void blur_shorts_down(const std::int16_t* const* in, PairedTaps taps, int, int width,
+                              std::int16_t* const* out) {
     for (int x = 0; x < width; x += SHORT_LANES) {
         Ints even[N], odd[N];  // sums at even and at odd columns
 #pragma GCC unroll 8

@@ -135,10 +135,10 @@ private:
                                 candidates_);
                 next_row = end;
             }
-            for (; n_settled < candidates_.size() && is_done(top, candidates_[n_settled].row + MAX_MOVE + 2); ++n_settled) {
+            for (; n_settled < candidates_.size() && can_settle(candidates_[n_settled]); ++n_settled) {
                 settle_at(candidates_[n_settled]);
             }
-            for (; n_described < blobs_.size() && is_described_now(blobs_[n_described].place); ++n_described) {
+            for (; n_described < blobs_.size() && can_be_described(blobs_[n_described].place); ++n_described) {
                 if (n_described + 1 < blobs_.size()) fetch_around(blobs_[n_described + 1].place);
                 find_keypoints(blobs_[n_described], number);
             }
@@ -148,7 +148,11 @@ private:
     // Whether a level has all rows up to, and without, `end`.
     bool is_done(const Level<Sample>& level, int end) const { return level.n_done >= std::min(end, octave_.height); }
 
-    bool is_described_now(const Place& place) const {
+    bool can_settle(const Place& candidate) const {
+        return is_done(octave_.levels[n_levels() - 1], candidate.row + MAX_MOVE + 2);
+    }
+
+    bool can_be_described(const Place& place) const {
         return is_done(octave_.levels[place.layer], place.row + reach() + 1);
     }
 

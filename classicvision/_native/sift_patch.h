@@ -1,7 +1,6 @@
 // The gradients of a rectangle of samples, together in memory: a descriptor visits them in the order of its own frame.
 #pragma once
 
-#include "sift_space.h"
 #include "sift_extrema.h"
 
 namespace classicvision::CV_ISA {
@@ -35,7 +34,8 @@ CV_STEP void take_patch(const Level<Sample>& level, int width, int height, const
         const Sample* below = level.rows[y + 1] + patch.left;
         float* out = patch.gradients + 2 * static_cast<std::size_t>(j) * patch.stride;
         for (int x = 0; x < patch.n_columns; x += LANES) {
-            store_pairs(out + 2 * x, load_difference(here + x + 1, here + x - 1), load_difference(below + x, above + x));
+            const Floats dx = load_difference(here + x + 1, here + x - 1);
+            store_pairs(out + 2 * x, dx, load_difference(below + x, above + x));
         }
     }
 }

@@ -62,7 +62,8 @@ CV_INLINE void store_doubled(std::int16_t* out, Ints twice, Ints four_times) {
     store(out, joined(here, shifted_up(between, 16)));
 }
 
-// Write row y of the picture in samples half a pixel apart: linear interpolation, the last pixel repeated beyond itself.
+// Write row y of the picture in samples half a pixel apart: linear interpolation, the last pixel repeated beyond
+// itself.
 template <typename Sample>
 CV_STEP void double_row(const SiftImage& image, int y, Sample* out) {
     const int width = image.width;

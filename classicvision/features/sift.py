@@ -10,7 +10,7 @@ The default, `auto`, is no engine: when settings are made it becomes `native` wh
 that say `native` can be read everywhere, and used where there are kernels.
 
 The native engine has two precisions. `exact` keeps the scale space in float32; `fast` keeps it in int16, a 128th of a
-grey level, which is half the memory and nearly twice as fast, and finds 96 to 99 of 100 keypoints of the exact one.
+grey level, which is half the memory and about 1.8 times as fast, and finds 95 to 98 of 100 keypoints of the exact one.
 Only `native` has `fast`, so settings that say it and leave the engine open name `native`, whether or not it is here.
 """
 

@@ -170,12 +170,14 @@ def test_fast_keypoints_are_those_of_whole_numbers(name, change):
     assert_allclose(ours.response[ours_rows], theirs.response[theirs_rows], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["astronaut", "camera", "coffee", "gravel"])
-def test_fast_keypoints_are_nearly_all_exact_ones(name):
-    exact, fast = NATIVE(crop(name)), FAST(crop(name))
-    gap = np.linalg.norm(exact.xy[:, None] - fast.xy[None], axis=2)
-    assert np.mean(gap.min(axis=1) < 0.25) > 0.94
-    assert np.mean(gap.min(axis=0) < 0.25) > 0.92
+def test_19_of_20_fast_keypoints_are_exact_ones_and_the_other_way_round():
+    shares = []
+    for name in ("astronaut", "camera", "coffee", "gravel"):
+        exact, fast = NATIVE(crop(name)), FAST(crop(name))
+        gap = np.linalg.norm(exact.xy[:, None] - fast.xy[None], axis=2)
+        shares += [(gap.min(axis=1) < 0.25), (gap.min(axis=0) < 0.25)]
+    assert np.concatenate(shares[::2]).mean() > 0.95
+    assert np.concatenate(shares[1::2]).mean() > 0.95
 
 
 def test_a_narrow_strip_has_the_references_keypoints():
