@@ -1,0 +1,104 @@
+// From cells to the bytes of a descriptor.
+#pragma once
+
+#include "dense_pool.h"
+
+namespace classicvision::CV_ISA {
+
+constexpr int DESCRIPTOR = N_CELLS * N_CELLS * N_DIRECTIONS;
+constexpr int N_VECTORS = DESCRIPTOR / LANES;
+constexpr int PER_ROW = N_VECTORS / N_CELLS;  // vectors of a row of cells
+
+// The weight of each number of a descriptor.
+struct Window {
+    alignas(64) float weights[DESCRIPTOR];
+
+    // A cell weighs as the Gaussian does in the mean over the pixels that vote for it.
+    Window(int bin_size, double sigma) {
+        double along[N_CELLS];
+        for (int k = 0; k < N_CELLS; ++k) {
+            const double centre = (k - 0.5 * (N_CELLS - 1)) * bin_size;
+            double sum = 0;
+            for (int x = 1 - bin_size; x < bin_size; ++x) {
+                const double z = (x + centre) / (sigma * bin_size);
+                sum += std::exp(-0.5 * z * z);
+            }
+            along[k] = sum / (2 * bin_size - 1);
+        }
+        for (int i = 0; i < DESCRIPTOR; ++i) {
+            const int cell = i / N_DIRECTIONS;
+            weights[i] = static_cast<float>(along[cell / N_CELLS] * along[cell % N_CELLS]);
+        }
+    }
+};
+
+CV_INLINE float total(Floats values) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return _mm512_reduce_add_ps((__m512)values);
+#else
+    float sum = 0;
+    for (int i = 0; i < LANES; ++i) sum += values[i];
+    return sum;
+#endif
+}
+
+// Vector number k of a row of four cells that lie `pitch` numbers apart.
+CV_INLINE Floats load_cells(const float* row, int k, std::size_t pitch) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    const __m512 first = _mm512_castps256_ps512(_mm256_loadu_ps(row + 2 * k * pitch));
+    return (Floats)_mm512_insertf32x8(first, _mm256_loadu_ps(row + (2 * k + 1) * pitch), 1);
+#else
+    constexpr int PARTS = N_DIRECTIONS / LANES;
+    return load(row + (k / PARTS) * pitch + (k % PARTS) * LANES);
+#endif
+}
+
+// Store values, rounded to the nearest and at most 255.
+CV_INLINE void store_rounded(const Floats* values, Floats scale, std::uint8_t* bytes) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    // Packing works in each 128 bits apart; `order` puts the fours of bytes where they belong.
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    for (int k = 0; k < N_VECTORS; k += 4) {
+        __m512i whole[4];
+        for (int i = 0; i < 4; ++i) whole[i] = _mm512_cvtps_epi32((__m512)(values[k + i] * scale));
+        const __m512i low = _mm512_packs_epi32(whole[0], whole[1]), high = _mm512_packs_epi32(whole[2], whole[3]);
+        _mm512_storeu_si512(bytes + k * LANES, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
+    }
+#elif defined(CV_INTRINSICS)
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    for (int k = 0; k < N_VECTORS; k += 4) {
+        __m256i whole[4];
+        for (int i = 0; i < 4; ++i) whole[i] = _mm256_cvtps_epi32((__m256)(values[k + i] * scale));
+        const __m256i low = _mm256_packs_epi32(whole[0], whole[1]), high = _mm256_packs_epi32(whole[2], whole[3]);
+        _mm256_storeu_si256((__m256i*)(bytes + k * LANES),
+                            _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order));
+    }
+#else
+    for (int k = 0; k < N_VECTORS; ++k) {
+        const Ints whole = to_ints(smaller(values[k] * scale + spread(0.5f), spread(255.0f)));
+        for (int i = 0; i < LANES; ++i) bytes[k * LANES + i] = static_cast<std::uint8_t>(whole[i]);
+    }
+#endif
+}
+
+// Describe the patch whose rows of cells begin at `rows`; return its norm. Nothing is stored below `least`.
+CV_INLINE float describe_patch(const float* const* rows, std::size_t at, std::size_t pitch, const Window& window,
+                               float least, std::uint8_t* bytes) {
+    Floats values[N_VECTORS], square = spread(0.0f), clipped_square = square;
+    for (int k = 0; k < N_VECTORS; ++k) {
+        values[k] = load_cells(rows[k / PER_ROW] + at, k % PER_ROW, pitch) * load(window.weights + k * LANES);
+        square = fused(values[k], values[k], square);
+    }
+    const float norm = std::sqrt(total(square));
+    if (!(norm >= least)) return norm;
+    // Normalise, clip, normalise again (Lowe 2004, 6.1); an empty histogram stays zero.
+    const Floats limit = spread(CLIP * norm);
+    for (int k = 0; k < N_VECTORS; ++k) {
+        values[k] = smaller(values[k], limit);
+        clipped_square = fused(values[k], values[k], clipped_square);
+    }
+    store_rounded(values, spread(norm > 0 ? NORM / std::sqrt(total(clipped_square)) : 0.0f), bytes);
+    return norm;
+}
+
+}  // namespace classicvision::CV_ISA
