@@ -207,7 +207,12 @@ private:
         for (int i = 0; i < down_.gap; ++i) {
             triples_[i] = rows.around(std::clamp(end - down_.gap + i, 0, image_.height - 1));
         }
-        add_rows(triples_, down_.gap, image_.width, scale_, once_, sums_at(line - 1), sums_at(line));
+        const std::uint32_t* before = sums_at(line - 1);
+        std::uint32_t* after = sums_at(line);
+        for (int i = 0; i < down_.gap; i += MAX_VOTES, before = after) {
+            const int n_rows = std::min(MAX_VOTES, down_.gap - i);
+            add_rows(triples_ + i, n_rows, image_.width, scale_, once_, before, after);
+        }
     }
 
     void collect_cells(int line) {
@@ -227,14 +232,20 @@ private:
         const float least = static_cast<float>(settings_.contrast / unit);
         const float middle = static_cast<float>(settings_.first + 0.5 * (N_CELLS - 1) * settings_.bin_size);
         const std::size_t pitch = static_cast<std::size_t>(across_.reach) * N_DIRECTIONS;
+        const std::size_t gap = static_cast<std::size_t>(across_.step) * N_DIRECTIONS;
         std::size_t n = patches_.n;
-        for (int i = 0; i < across_.n_patches; ++i) {
-            const std::size_t at = static_cast<std::size_t>(i) * across_.step * N_DIRECTIONS;
-            const float norm = describe_patch(rows, at, pitch, window_, least, patches_.descriptors + n * DESCRIPTOR);
-            if (!(norm >= least)) continue;
-            patches_.xy[2 * n] = middle + static_cast<float>(i) * settings_.step;
-            patches_.xy[2 * n + 1] = middle + static_cast<float>(number) * settings_.step;
-            patches_.response[n++] = norm * unit;
+        for (int begin = 0; begin < across_.n_patches; begin += LANES) {
+            const int n_here = std::min(LANES, across_.n_patches - begin);
+            batch_.take(rows, n_here, gap, pitch, window_);
+            batch_.normalise();
+            for (int i = 0; i < n_here; ++i) {
+                if (!(batch_.norm[i] >= least)) continue;
+                store_rounded(batch_.values[i], spread(batch_.scale[i]), patches_.descriptors + n * DESCRIPTOR);
+                patches_.xy[2 * n] = middle + static_cast<float>((begin + i) * settings_.step);
+                patches_.xy[2 * n + 1] = middle + static_cast<float>(number * settings_.step);
+                patches_.response[n++] = batch_.norm[i] * unit;
+            }
+            for (const float*& row : rows) row += LANES * gap;
         }
         patches_.n = n;
     }
@@ -247,6 +258,7 @@ private:
     const Bits bits_;
     const VoteScale scale_;
     const Window window_;
+    Batch batch_;
     std::uint32_t *once_ = nullptr, *sums_ = nullptr, *places_ = nullptr, *lines_ = nullptr;
     float* cells_ = nullptr;
     RowTriple* triples_ = nullptr;

@@ -32,14 +32,13 @@ struct Window {
     }
 };
 
-CV_INLINE float total(Floats values) {
-#if defined(CV_INTRINSICS) && defined(__AVX512F__)
-    return _mm512_reduce_add_ps((__m512)values);
-#else
-    float sum = 0;
-    for (int i = 0; i < LANES; ++i) sum += values[i];
-    return sum;
-#endif
+// The sum of each of LANES vectors.
+CV_INLINE Floats totals(Floats* tile) {
+    transpose(tile);
+    for (int n = LANES / 2; n; n /= 2) {
+        for (int i = 0; i < n; ++i) tile[i] = tile[i] + tile[i + n];
+    }
+    return tile[0];
 }
 
 // Vector number k of a row of four cells that lie `pitch` numbers apart.
@@ -54,13 +53,13 @@ CV_INLINE Floats load_cells(const float* row, int k, std::size_t pitch) {
 }
 
 // Store values, rounded to the nearest and at most 255.
-CV_INLINE void store_rounded(const Floats* values, Floats scale, std::uint8_t* bytes) {
+CV_INLINE void store_rounded(const float* values, Floats scale, std::uint8_t* bytes) {
 #if defined(CV_INTRINSICS) && defined(__AVX512F__)
     // Packing works in each 128 bits apart; `order` puts the fours of bytes where they belong.
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     for (int k = 0; k < N_VECTORS; k += 4) {
         __m512i whole[4];
-        for (int i = 0; i < 4; ++i) whole[i] = _mm512_cvtps_epi32((__m512)(values[k + i] * scale));
+        for (int i = 0; i < 4; ++i) whole[i] = _mm512_cvtps_epi32((__m512)(load(values + (k + i) * LANES) * scale));
         const __m512i low = _mm512_packs_epi32(whole[0], whole[1]), high = _mm512_packs_epi32(whole[2], whole[3]);
         _mm512_storeu_si512(bytes + k * LANES, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
     }
@@ -68,37 +67,56 @@ CV_INLINE void store_rounded(const Floats* values, Floats scale, std::uint8_t* b
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (int k = 0; k < N_VECTORS; k += 4) {
         __m256i whole[4];
-        for (int i = 0; i < 4; ++i) whole[i] = _mm256_cvtps_epi32((__m256)(values[k + i] * scale));
+        for (int i = 0; i < 4; ++i) whole[i] = _mm256_cvtps_epi32((__m256)(load(values + (k + i) * LANES) * scale));
         const __m256i low = _mm256_packs_epi32(whole[0], whole[1]), high = _mm256_packs_epi32(whole[2], whole[3]);
         _mm256_storeu_si256((__m256i*)(bytes + k * LANES),
                             _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order));
     }
 #else
     for (int k = 0; k < N_VECTORS; ++k) {
-        const Ints whole = to_ints(smaller(values[k] * scale + spread(0.5f), spread(255.0f)));
+        const Ints whole = to_ints(smaller(load(values + k * LANES) * scale + spread(0.5f), spread(255.0f)));
         for (int i = 0; i < LANES; ++i) bytes[k * LANES + i] = static_cast<std::uint8_t>(whole[i]);
     }
 #endif
 }
 
-// Describe the patch whose rows of cells begin at `rows`; return its norm. Nothing is stored below `least`.
-CV_INLINE float describe_patch(const float* const* rows, std::size_t at, std::size_t pitch, const Window& window,
-                               float least, std::uint8_t* bytes) {
-    Floats values[N_VECTORS], square = spread(0.0f), clipped_square = square;
-    for (int k = 0; k < N_VECTORS; ++k) {
-        values[k] = load_cells(rows[k / PER_ROW] + at, k % PER_ROW, pitch) * load(window.weights + k * LANES);
-        square = fused(values[k], values[k], square);
+// LANES patches in a row, that go through each step together.
+struct Batch {
+    alignas(64) float values[LANES][DESCRIPTOR];
+    alignas(64) float norm[LANES], scale[LANES];
+
+    // Take patches whose cells begin `gap` numbers apart, and their norms.
+    CV_INLINE void take(const float* const* rows, int n, std::size_t gap, std::size_t pitch, const Window& window) {
+        Floats squares[LANES];
+        for (int i = 0; i < LANES; ++i) {
+            const std::size_t at = std::min(i, n - 1) * gap;
+            Floats sums[2] = {spread(0.0f), spread(0.0f)};
+            for (int k = 0; k < N_VECTORS; ++k) {
+                const Floats cells = load_cells(rows[k / PER_ROW] + at, k % PER_ROW, pitch);
+                const Floats value = cells * load(window.weights + k * LANES);
+                store(values[i] + k * LANES, value);
+                sums[k % 2] = fused(value, value, sums[k % 2]);
+            }
+            squares[i] = sums[0] + sums[1];
+        }
+        store(norm, root(totals(squares)));
     }
-    const float norm = std::sqrt(total(square));
-    if (!(norm >= least)) return norm;
+
     // Normalise, clip, normalise again (Lowe 2004, 6.1); an empty histogram stays zero.
-    const Floats limit = spread(CLIP * norm);
-    for (int k = 0; k < N_VECTORS; ++k) {
-        values[k] = smaller(values[k], limit);
-        clipped_square = fused(values[k], values[k], clipped_square);
+    CV_INLINE void normalise() {
+        Floats squares[LANES];
+        for (int i = 0; i < LANES; ++i) {
+            const Floats limit = spread(CLIP * norm[i]);
+            Floats sums[2] = {spread(0.0f), spread(0.0f)};
+            for (int k = 0; k < N_VECTORS; ++k) {
+                const Floats value = smaller(load(values[i] + k * LANES), limit);
+                store(values[i] + k * LANES, value);
+                sums[k % 2] = fused(value, value, sums[k % 2]);
+            }
+            squares[i] = sums[0] + sums[1];
+        }
+        store(scale, spread(NORM) / larger(root(totals(squares)), spread(1e-30f)));
     }
-    store_rounded(values, spread(norm > 0 ? NORM / std::sqrt(total(clipped_square)) : 0.0f), bytes);
-    return norm;
-}
+};
 
 }  // namespace classicvision::CV_ISA

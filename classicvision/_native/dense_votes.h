@@ -63,8 +63,12 @@ CV_INLINE Floats reciprocal_root(Floats a) {
 #endif
 }
 
-// The votes of LANES gradients for each direction.
-CV_INLINE void vote(Floats dx, Floats dy, const VoteScale& scale, Ints* votes) {
+// What LANES gradients vote for: the direction along an axis and the diagonal one next to it, told by three masks.
+struct Votes {
+    Ints axis, diagonal, left, up, steep;
+};
+
+CV_INLINE Votes vote(Floats dx, Floats dy, const VoteScale& scale) {
     const Floats width = magnitude(dx), height = magnitude(dy), least = smaller(width, height);
     const Floats square = fused(dx, dx, dy * dy), inverse = reciprocal_root(larger(square, spread(1e-12f)));
     const Floats sine = least * inverse, w = sine * sine;
@@ -72,43 +76,59 @@ CV_INLINE void vote(Floats dx, Floats dy, const VoteScale& scale, Ints* votes) {
     share = fused(share, w, scale.share[1]);
     share = fused(share, w, scale.share[0]) * least;
     const Floats half = spread(0.5f);  // so that rounding towards zero rounds to the nearest
-    const Ints diagonal = to_ints(share + half);
     const Ints axis = to_ints(fused(square * inverse, scale.length, half) - share);
-    const Ints left = sign_mask(dx), up = sign_mask(dy), steep = sign_mask(width - height);
-    votes[0] = axis & ~steep & ~left;  // anticlockwise on the screen, where y points down
-    votes[1] = diagonal & ~left & up;
-    votes[2] = axis & steep & up;
-    votes[3] = diagonal & left & up;
-    votes[4] = axis & ~steep & left;
-    votes[5] = diagonal & left & ~up;
-    votes[6] = axis & steep & ~up;
-    votes[7] = diagonal & ~left & ~up;
+    return {axis, to_ints(share + half), sign_mask(dx), sign_mask(dy), sign_mask(width - height)};
 }
 
-// Go on by n_rows rows: `once` is the sum of all votes so far, and T goes from `before` to `after`.
+// Let n_rows times LANES votes go to four directions, FIRST and every second one after it; `once` has their sums and
+// `before` and `after` have T. Directions follow anticlockwise on the screen, where y points down.
+template <int FIRST>
+CV_INLINE void add_votes(const Votes* votes, int n_rows, std::uint32_t* once, const std::uint32_t* before,
+                         std::uint32_t* after) {
+    Sums sum[4], t[4];
+    for (int k = 0; k < 4; ++k) {
+        sum[k] = load<Sums>(once + (FIRST + 2 * k) * LANES);
+        t[k] = load<Sums>(before + (FIRST + 2 * k) * LANES);
+    }
+    for (int i = 0; i < n_rows; ++i) {
+        const Votes& v = votes[i];
+        const Ints four[2][4] = {
+            {v.axis & ~v.steep & ~v.left, v.axis & v.steep & v.up, v.axis & ~v.steep & v.left, v.axis & v.steep & ~v.up},
+            {v.diagonal & ~v.left & v.up, v.diagonal & v.left & v.up, v.diagonal & v.left & ~v.up,
+             v.diagonal & ~v.left & ~v.up}};
+        for (int k = 0; k < 4; ++k) {
+            sum[k] = sum[k] + as_sums(four[FIRST][k]);
+            t[k] = t[k] + sum[k];
+        }
+    }
+    for (int k = 0; k < 4; ++k) {
+        store(once + (FIRST + 2 * k) * LANES, sum[k]);
+        store(after + (FIRST + 2 * k) * LANES, t[k]);
+    }
+}
+
+constexpr int MAX_VOTES = 32;  // vectors of votes that are taken together
+
+// Go on by n_rows <= MAX_VOTES rows: `once` is the sum of all votes so far, and T goes from `before` to `after`.
 CV_STEP inline void add_rows(const RowTriple* rows, int n_rows, int width, const VoteScale& given, std::uint32_t* once,
                              const std::uint32_t* before, std::uint32_t* after) {
     const VoteScale scale = given;  // in registers
-    for (int x = 0; x < width; x += LANES) {
-        Sums sum[N_DIRECTIONS], t[N_DIRECTIONS];
-        for (int d = 0; d < N_DIRECTIONS; ++d) {
-            sum[d] = load<Sums>(once + d * LANES);
-            t[d] = load<Sums>(before + d * LANES);
-        }
+    const int stretch = MAX_VOTES / n_rows * LANES;
+    Votes votes[MAX_VOTES];
+    for (int start = 0; start < width; start += stretch) {
+        const int end = std::min(start + stretch, width);
         for (int i = 0; i < n_rows; ++i) {
-            const float* here = rows[i].here + x;
-            Ints votes[N_DIRECTIONS];
-            vote(load(here + 1) - load(here - 1), load(rows[i].below + x) - load(rows[i].above + x), scale, votes);
-            for (int d = 0; d < N_DIRECTIONS; ++d) {
-                sum[d] = sum[d] + as_sums(votes[d]);
-                t[d] = t[d] + sum[d];
+            const RowTriple& row = rows[i];
+            for (int x = start, k = i; x < end; x += LANES, k += n_rows) {
+                const Floats dx = load(row.here + x + 1) - load(row.here + x - 1);
+                votes[k] = vote(dx, load(row.below + x) - load(row.above + x), scale);
             }
         }
-        for (int d = 0; d < N_DIRECTIONS; ++d) {
-            store(once + d * LANES, sum[d]);
-            store(after + d * LANES, t[d]);
+        for (int x = start, k = 0; x < end; x += LANES, k += n_rows) {
+            add_votes<0>(votes + k, n_rows, once, before, after);
+            add_votes<1>(votes + k, n_rows, once, before, after);
+            once += BLOCK_SUMS, before += BLOCK_SUMS, after += BLOCK_SUMS;
         }
-        once += BLOCK_SUMS, before += BLOCK_SUMS, after += BLOCK_SUMS;
     }
 }
 
