@@ -15,7 +15,8 @@ from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformE
 
 NATIVE = Path("classicvision/_native")
 KERNELS = ["dense.cpp", "lanes.cpp", "means.cpp", "sift.cpp", "words.cpp"]  # compiled once for each instruction set
-BINDING = ["module.cpp", "dispatch.cpp", "arena.cpp", "bind_dense.cpp", "bind_sift.cpp", "bind_words.cpp"]  # compiled once
+# And these once.
+BINDING = ["module.cpp", "dispatch.cpp", "arena.cpp", "bind_dense.cpp", "bind_sift.cpp", "bind_words.cpp"]
 
 # What each instruction set adds. A build leaves out those that its compiler does not have.
 X86_FLAGS = {

@@ -1,6 +1,6 @@
 """Dense SIFT: the descriptors of upright square patches on a regular grid, as VLFeat's `vl_dsift` defines them.
 
-A patch has the 4 x 4 cells and 8 directions of SIFT (Lowe 2004, section 6.1). Since all patches of one size are upright,
+A patch has the 4 x 4 cells and 8 directions of SIFT (Lowe 2004, section 6.1). All patches of one size are upright, so
 they share their work: each pixel's gradient votes once for its two nearest directions, the votes are pooled around each
 centre of a cell, and a patch is a choice of 16 pooled places.
 
@@ -84,8 +84,10 @@ def smooth(gray: NDArray[np.uint8], bin_size: int, magnification: float) -> NDAr
 
 
 def gradient(level: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the slope along x and along y, (H, W) each: half the difference of both neighbours, in the outermost rows
-    and columns the difference to the only neighbour."""
+    """Return the slope along x and along y, (H, W) each.
+
+    Half the difference of both neighbours; in the outermost rows and columns the difference to the only neighbour.
+    """
     rows, columns = (
         np.gradient(level, axis=axis) if level.shape[axis] > 1 else np.zeros_like(level) for axis in (0, 1)
     )
@@ -98,7 +100,9 @@ def vote(dx: NDArray[np.float64], dy: NDArray[np.float64]) -> NDArray[np.float64
     Direction 0 is along x; the others follow anticlockwise on the screen.
     """
     turn = np.arctan2(-dy, dx) * (N_DIRECTIONS / (2 * np.pi))  # y points down
-    away = np.abs((turn[..., np.newaxis] - np.arange(N_DIRECTIONS) + N_DIRECTIONS / 2) % N_DIRECTIONS - N_DIRECTIONS / 2)
+    away = np.abs(
+        (turn[..., np.newaxis] - np.arange(N_DIRECTIONS) + N_DIRECTIONS / 2) % N_DIRECTIONS - N_DIRECTIONS / 2
+    )
     votes: NDArray[np.float64] = np.hypot(dx, dy)[..., np.newaxis] * np.maximum(1 - away, 0)
     return votes
 
@@ -121,7 +125,7 @@ def cell_weights(bin_size: int, window: float) -> NDArray[np.float64]:
     """Return the weight of each of 4 cells in a row: the mean of the window over the pixels that vote for the cell."""
     centre = (np.arange(N_CELLS) - SPAN / 2) * bin_size
     offset = np.arange(1 - bin_size, bin_size)
-    weights: NDArray[np.float64] = np.exp(
-        -0.5 * ((centre[:, np.newaxis] + offset) / (window * bin_size)) ** 2
-    ).mean(axis=1)
+    weights: NDArray[np.float64] = np.exp(-0.5 * ((centre[:, np.newaxis] + offset) / (window * bin_size)) ** 2).mean(
+        axis=1
+    )
     return weights
