@@ -29,8 +29,8 @@ from classicvision.images import Image, enlarge, shrink, to_gray
 
 __all__ = ["DenseSift"]
 
-# Of the patches of one size: centres (N, 2), responses (N,), descriptors (N, 128).
-Patches = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.uint8]]
+# Centres (N, 2), responses (N,), descriptors (N, 128), and how many there are of each size.
+Patches = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.uint8], list[int]]
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,10 @@ class DenseSift:
             `response` the norm of the histogram over the area of a cell, for grey values in [0, 1].
         """
         gray = _analysed(image, self.min_side, self.max_side)
-        found = [_ENGINES[self.engine](gray, self, size) for size in self.bin_sizes]
-        scale = [np.full(len(xy), size / CELL) for size, (xy, _, _) in zip(self.bin_sizes, found, strict=True)]
-        xy, response, descriptors = (np.concatenate(column) for column in zip(*found, strict=True))
+        xy, response, descriptors, counts = _ENGINES[self.engine](gray, self)
         features = LocalFeatures(
             xy=xy,
-            scale=np.concatenate(scale),
+            scale=np.repeat(np.array(self.bin_sizes, np.float32) / np.float32(CELL), counts),
             angle=np.zeros(len(xy), np.float32),
             response=response,
             descriptors=descriptors,
@@ -119,36 +117,49 @@ class DenseSift:
         return replace(self, engine="auto") if is_missing else self
 
 
-def _describe_by_reference(gray: NDArray[np.uint8], settings: DenseSift, bin_size: int) -> Patches:
-    xy, histograms = describe_patches(gray, bin_size, **_grid(settings, bin_size))
-    response = (np.linalg.norm(histograms, axis=1) / (bin_size**2 * 255.0)).astype(np.float32)
-    kept = response >= np.float32(settings.contrast)
-    return xy[kept], response[kept], to_bytes(histograms[kept])
+def _describe_by_reference(gray: NDArray[np.uint8], settings: DenseSift) -> Patches:
+    found = []
+    for size, first in zip(settings.bin_sizes, _firsts(settings), strict=True):
+        xy, histograms = describe_patches(
+            gray,
+            size,
+            step=settings.step,
+            first=first,
+            magnification=settings.magnification,
+            window=settings.window,
+        )
+        response = (np.linalg.norm(histograms, axis=1) / (size**2 * 255.0)).astype(np.float32)
+        kept = response >= np.float32(settings.contrast)
+        found.append((xy[kept], response[kept], to_bytes(histograms[kept])))
+    xy, response, descriptors = (np.concatenate(column) for column in zip(*found, strict=True))
+    return xy, response, descriptors, [len(part[0]) for part in found]
 
 
-def _describe_by_native(gray: NDArray[np.uint8], settings: DenseSift, bin_size: int) -> Patches:
+def _describe_by_native(gray: NDArray[np.uint8], settings: DenseSift) -> Patches:
     if not _native.native_available():
         raise SettingsError(
             "engine is 'native', but classicvision was installed without compiled kernels. Install it where there is a "
             "C++17 compiler, or use engine='reference', which describes the same patches more slowly"
         )
-    return native.describe_dense(gray, bin_size, contrast=settings.contrast, **_grid(settings, bin_size))
+    return native.describe_dense(
+        gray,
+        settings.bin_sizes,
+        step=settings.step,
+        first=_firsts(settings),
+        magnification=settings.magnification,
+        window=settings.window,
+        contrast=settings.contrast,
+    )
 
 
-_ENGINES: Final[dict[str, Callable[[NDArray[np.uint8], DenseSift, int], Patches]]] = {
+_ENGINES: Final[dict[str, Callable[[NDArray[np.uint8], DenseSift], Patches]]] = {
     "native": _describe_by_native,
     "reference": _describe_by_reference,
 }
 
 
-def _grid(settings: DenseSift, bin_size: int) -> dict[str, Any]:
-    """Return where the patches of one size stand, and how they are blurred and weighed."""
-    return {
-        "step": settings.step,
-        "first": first_cell(bin_size, max(settings.bin_sizes)),
-        "magnification": settings.magnification,
-        "window": settings.window,
-    }
+def _firsts(settings: DenseSift) -> list[int]:
+    return [first_cell(size, max(settings.bin_sizes)) for size in settings.bin_sizes]
 
 
 def _analysed(image: Image, min_side: int | None, max_side: int | None) -> NDArray[np.uint8]:

@@ -72,7 +72,8 @@ def try_dense(rng: np.random.Generator) -> int:
         "window": float(rng.choice([0.1, 1.5, 2.0, 1e6])),
     }
     contrast = float(rng.choice([0.0, 0.01, 0.1, 1.0]))
-    xy, response, descriptors = describe_dense(picture, bin_size, contrast=contrast, **grid)
+    options = grid | {"first": [grid["first"]]}
+    xy, response, descriptors, _ = describe_dense(picture, [bin_size], contrast=contrast, **options)
     every, histograms = describe_patches(np.ascontiguousarray(picture), bin_size, **grid)
     expected = np.linalg.norm(histograms, axis=1) / (bin_size**2 * 255)
     row = {tuple(place): number for number, place in enumerate(every)}
