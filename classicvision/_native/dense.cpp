@@ -175,13 +175,15 @@ public:
 private:
     std::size_t n_columns() const { return (image_.width + LANES - 1) / LANES * LANES; }
     std::size_t n_sums() const { return n_columns() * N_DIRECTIONS; }
+    std::size_t margin() const { return static_cast<std::size_t>(settings_.bin_size); }  // of places beyond the picture
+    std::size_t n_places() const { return n_sums() + 2 * margin() * N_DIRECTIONS; }
     int n_kept_sums() const { return 2 * down_.reach + 1; }
     int n_kept_cells() const { return (N_CELLS - 1) * down_.reach + 1; }
     int n_lines() const { return across_.last + 2 * across_.reach + 1; }
     std::size_t cell_stride() const { return static_cast<std::size_t>(across_.last + 1) * N_DIRECTIONS; }
 
     std::size_t n_bytes(double sigma) const {
-        const std::size_t numbers = n_sums() * (n_kept_sums() + 2) + n_lines() * N_DIRECTIONS +
+        const std::size_t numbers = n_sums() * (n_kept_sums() + 1) + n_places() + n_lines() * N_DIRECTIONS +
                                     cell_stride() * n_kept_cells();
         return numbers * sizeof(float) + down_.gap * sizeof(RowTriple) +
                BlurredRows::n_bytes(image_, sigma, down_.gap + 2) + 16 * Arena::ALIGNMENT;
@@ -190,7 +192,7 @@ private:
     void take_memory() {
         once_ = arena_.take<std::uint32_t>(n_sums());
         sums_ = arena_.take<std::uint32_t>(n_sums() * n_kept_sums());
-        places_ = arena_.take<std::uint32_t>(n_sums());
+        places_ = arena_.take<std::uint32_t>(n_places()) + margin() * N_DIRECTIONS;
         lines_ = arena_.take<std::uint32_t>(static_cast<std::size_t>(n_lines()) * N_DIRECTIONS);
         cells_ = arena_.take<float>(cell_stride() * n_kept_cells());
         triples_ = arena_.take<RowTriple>(down_.gap);
@@ -219,7 +221,9 @@ private:
         const auto collect = bits_.n_lost ? collect_down<true> : collect_down<false>;
         collect(sums_at(line - down_.reach), sums_at(line), sums_at(line + down_.reach), image_.width, bits_.n_lost,
                 places_);
-        sum_along(places_, image_.width, settings_.first - settings_.bin_size, across_.gap, n_lines(), lines_);
+        extend(places_, image_.width, settings_.bin_size);
+        const std::ptrdiff_t begin = static_cast<std::ptrdiff_t>(settings_.first - settings_.bin_size) * N_DIRECTIONS;
+        sum_along(places_ + begin, across_.gap, n_lines(), lines_);
         collect_along(lines_, across_.last + 1, across_.reach, cells_at(line));
     }
 
@@ -230,24 +234,26 @@ private:
         const double area = static_cast<double>(settings_.bin_size) * settings_.bin_size;
         const float unit = static_cast<float>(std::ldexp(1 / (area * area * 255), bits_.n_lost - bits_.n_vote));
         const float least = static_cast<float>(settings_.contrast / unit);
-        const float middle = static_cast<float>(settings_.first + 0.5 * (N_CELLS - 1) * settings_.bin_size);
+        const float x = static_cast<float>(settings_.first + 0.5 * (N_CELLS - 1) * settings_.bin_size);
+        const float step = static_cast<float>(settings_.step), y = x + static_cast<float>(number) * step;
         const std::size_t pitch = static_cast<std::size_t>(across_.reach) * N_DIRECTIONS;
         const std::size_t gap = static_cast<std::size_t>(across_.step) * N_DIRECTIONS;
-        std::size_t n = patches_.n;
+        DensePatches to = patches_;
         for (int begin = 0; begin < across_.n_patches; begin += LANES) {
             const int n_here = std::min(LANES, across_.n_patches - begin);
-            batch_.take(rows, n_here, gap, pitch, window_);
+            pitch == N_DIRECTIONS ? batch_.take<true>(rows, n_here, gap, pitch, window_)
+                                  : batch_.take<false>(rows, n_here, gap, pitch, window_);
             batch_.normalise();
             for (int i = 0; i < n_here; ++i) {
                 if (!(batch_.norm[i] >= least)) continue;
-                store_rounded(batch_.values[i], spread(batch_.scale[i]), patches_.descriptors + n * DESCRIPTOR);
-                patches_.xy[2 * n] = middle + static_cast<float>((begin + i) * settings_.step);
-                patches_.xy[2 * n + 1] = middle + static_cast<float>(number * settings_.step);
-                patches_.response[n++] = batch_.norm[i] * unit;
+                store_rounded(batch_.values[i], spread(batch_.scale[i]), to.descriptors + to.n * DESCRIPTOR);
+                to.xy[2 * to.n] = x + static_cast<float>(begin + i) * step;
+                to.xy[2 * to.n + 1] = y;
+                to.response[to.n++] = batch_.norm[i] * unit;
             }
             for (const float*& row : rows) row += LANES * gap;
         }
-        patches_.n = n;
+        patches_.n = to.n;
     }
 
     const DenseImage& image_;

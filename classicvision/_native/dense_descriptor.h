@@ -41,8 +41,10 @@ CV_INLINE Floats totals(Floats* tile) {
     return tile[0];
 }
 
-// Vector number k of a row of four cells that lie `pitch` numbers apart.
+// Vector number k of a row of four cells that lie `pitch` numbers apart, or one beside the other.
+template <bool ARE_ADJACENT>
 CV_INLINE Floats load_cells(const float* row, int k, std::size_t pitch) {
+    if (ARE_ADJACENT) return load(row + k * LANES);
 #if defined(CV_INTRINSICS) && defined(__AVX512F__)
     const __m512 first = _mm512_castps256_ps512(_mm256_loadu_ps(row + 2 * k * pitch));
     return (Floats)_mm512_insertf32x8(first, _mm256_loadu_ps(row + (2 * k + 1) * pitch), 1);
@@ -86,13 +88,14 @@ struct Batch {
     alignas(64) float norm[LANES], scale[LANES];
 
     // Take patches whose cells begin `gap` numbers apart, and their norms.
+    template <bool ARE_ADJACENT>
     CV_INLINE void take(const float* const* rows, int n, std::size_t gap, std::size_t pitch, const Window& window) {
         Floats squares[LANES];
         for (int i = 0; i < LANES; ++i) {
             const std::size_t at = std::min(i, n - 1) * gap;
             Floats sums[2] = {spread(0.0f), spread(0.0f)};
             for (int k = 0; k < N_VECTORS; ++k) {
-                const Floats cells = load_cells(rows[k / PER_ROW] + at, k % PER_ROW, pitch);
+                const Floats cells = load_cells<ARE_ADJACENT>(rows[k / PER_ROW] + at, k % PER_ROW, pitch);
                 const Floats value = cells * load(window.weights + k * LANES);
                 store(values[i] + k * LANES, value);
                 sums[k % 2] = fused(value, value, sums[k % 2]);

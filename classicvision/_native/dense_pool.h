@@ -78,19 +78,27 @@ CV_STEP void collect_down(const std::uint32_t* above, const std::uint32_t* here,
     }
 }
 
-// T along a row of places, at the n_lines positions first, first + gap, ...; T is 0 at the first. Beyond its ends the
-// row goes on with its outermost places.
-CV_STEP inline void sum_along(const std::uint32_t* places, int width, int first, int gap, int n_lines,
-                              std::uint32_t* lines) {
+// Let a row of places go on beyond both ends, by `n` copies of its outermost places.
+inline void extend(std::uint32_t* places, int width, int n) {
+    const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(width - 1) * N_DIRECTIONS;
+    const OctetSums leftmost = load<OctetSums>(places), rightmost = load<OctetSums>(places + last);
+    for (std::ptrdiff_t i = 1; i <= n; ++i) {
+        store(places - i * N_DIRECTIONS, leftmost);
+        store(places + last + i * N_DIRECTIONS, rightmost);
+    }
+}
+
+// T along a row of places, at n_lines positions `gap` apart; T is 0 at the first, which `places` points to.
+CV_STEP inline void sum_along(const std::uint32_t* places, int gap, int n_lines, std::uint32_t* lines) {
     OctetSums sum = spread_as<OctetSums>(0u), t = sum;
     store(lines, t);
-    for (int i = 1, x = first; i < n_lines; ++i) {
-        for (const int end = x + gap; x < end; ++x) {
-            const int inside = x < 0 ? 0 : (x < width ? x : width - 1);
-            sum = sum + load<OctetSums>(places + static_cast<std::size_t>(inside) * N_DIRECTIONS);
+    for (int i = 1; i < n_lines; ++i) {
+        lines += N_DIRECTIONS;
+        for (int k = 0; k < gap; ++k, places += N_DIRECTIONS) {
+            sum = sum + load<OctetSums>(places);
             t = t + sum;
         }
-        store(lines + static_cast<std::size_t>(i) * N_DIRECTIONS, t);
+        store(lines, t);
     }
 }
 
