@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,17 +24,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    start, n_keypoints = time.monotonic(), 0
+    start = time.monotonic()
+    n_rounds, n_found = (dict.fromkeys(KERNELS, 0) for _ in range(2))
     for number in range(arguments.rounds):
         rng = np.random.default_rng([arguments.seed, number])
-        n_keypoints += try_sift(rng)
-        try_words(rng)
-        try_directions(rng)
-        try_bytes(rng)
-    print(  # noqa: T201
-        f"{arguments.rounds} rounds on {instruction_set()}: {n_keypoints} keypoints, "
-        f"{time.monotonic() - start:.0f} s, no fault"
-    )
+        for name, try_kernel in KERNELS.items():
+            n_found[name] += try_kernel(rng)
+            n_rounds[name] += 1
+    for name, n in n_rounds.items():
+        print(f"{name}: {n} rounds on {instruction_set()}, {n_found[name]} results, no fault")  # noqa: T201
+    print(f"{time.monotonic() - start:.0f} s")  # noqa: T201
 
 
 def try_sift(rng: np.random.Generator) -> int:
@@ -58,8 +58,11 @@ def try_sift(rng: np.random.Generator) -> int:
     return len(frames)
 
 
-def try_words(rng: np.random.Generator) -> None:
-    """Find the words nearest to random points, far apart and nearly equal ones, and compare with the definition."""
+def try_words(rng: np.random.Generator) -> int:
+    """Find the words nearest to random points, compare with the definition, and return the number of words found.
+
+    Some words are far apart, some nearly equal.
+    """
     n_points, n_words, n_dims = (
         int(rng.choice([rng.integers(1, 6), rng.integers(1, most)])) for most in (70, 300, 140)
     )
@@ -75,10 +78,24 @@ def try_words(rng: np.random.Generator) -> None:
     found = np.take_along_axis(squared, indices, axis=1)
     if not np.allclose(found, np.sort(squared, axis=1)[:, :m], rtol=1e-12, atol=0):
         raise SystemExit(f"a word is not the nearest: points {points.shape}, words {words.shape}, m {m}")
+    return indices.size
 
 
-def try_directions(rng: np.random.Generator) -> None:
-    """Search words in a few random directions first, good or bad ones, and compare with the definition."""
+def try_means(rng: np.random.Generator) -> int:
+    """Add random points up by their labels, compare with the definition, and return the number of points."""
+    n_points, n_words, n_dims = int(rng.integers(300)), int(rng.integers(1, 50)), int(rng.integers(1, 140))
+    points = rng.normal(size=(n_points, n_dims)).astype(np.float32)
+    labels = rng.integers(0, n_words, n_points).astype(np.int32)
+    sums, counts = native.add_points(points, labels, n_words)
+    expected = np.zeros((n_words, n_dims))
+    np.add.at(expected, labels, points.astype(np.float64))
+    if not np.array_equal(sums, expected) or not np.array_equal(counts, np.bincount(labels, minlength=n_words)):
+        raise SystemExit(f"a sum is wrong: points {points.shape}, {n_words} words")
+    return n_points
+
+
+def try_directions(rng: np.random.Generator) -> int:
+    """Search words in a few random directions first, compare with the definition, and return the number of points."""
     n_points, n_words, n_dims = int(rng.integers(1, 60)), int(rng.integers(1, 1400)), int(rng.integers(2, 140))
     n_kept, m = int(rng.integers(1, n_dims)), int(rng.integers(1, min(n_words, native.MOST_NEAREST) + 1))
     directions = np.linalg.qr(rng.normal(size=(n_dims, n_kept)))[0]
@@ -96,10 +113,11 @@ def try_directions(rng: np.random.Generator) -> None:
     found = np.take_along_axis(definition[decided], indices[decided], axis=1)
     if not np.allclose(found, np.sort(definition[decided], axis=1)[:, :m], rtol=1e-12, atol=0):
         raise SystemExit(f"a word is not the nearest: words {words.shape}, {n_kept} directions, m {m}, size {size}")
+    return n_points
 
 
-def try_bytes(rng: np.random.Generator) -> None:
-    """Move words over points stored as bytes, and compare with the same points as float32."""
+def try_bytes(rng: np.random.Generator) -> int:
+    """Move words over points stored as bytes, compare with float32, and return the number of points."""
     n_points, n_words, n_dims = int(rng.integers(1, 300)), int(rng.integers(1, 40)), int(rng.integers(1, 140))
     raw = np.minimum(rng.gamma(rng.choice([0.05, 0.5, 5]), 40, (n_points, n_dims)), 255).astype(np.uint8)
     as_root_sift = bool(rng.integers(2))
@@ -107,6 +125,7 @@ def try_bytes(rng: np.random.Generator) -> None:
     start = plain[rng.integers(0, n_points, n_words)]
     if not np.array_equal(lloyd(raw, start, 2, as_root_sift=as_root_sift), lloyd(plain, start, 2)):
         raise SystemExit(f"bytes and floats differ: points {raw.shape}, {n_words} words, RootSIFT {as_root_sift}")
+    return n_points
 
 
 def random_picture(rng: np.random.Generator) -> np.ndarray:
@@ -125,6 +144,15 @@ def random_picture(rng: np.random.Generator) -> np.ndarray:
             whole = np.full(shape, rng.integers(256))
     return whole.astype(np.uint8)[: shape[0], : shape[1]][:: step[0], :: step[1]]
 
+
+# What is tried in each round: a function of a generator that checks one result and returns how much it found.
+KERNELS: dict[str, Callable[[np.random.Generator], int]] = {
+    "sift": try_sift,
+    "words": try_words,
+    "means": try_means,
+    "directions": try_directions,
+    "bytes": try_bytes,
+}
 
 if __name__ == "__main__":
     main()
