@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import validate
-from classicvision.encoding.nearest import PreparedWords, nearest_words
+from classicvision.encoding.nearest import PreparedWords, label_points, nearest_words
 from classicvision.encoding.normalize import additive_chi2_map, hellinger, idf, l1, l2
 from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.errors import SettingsError
@@ -162,9 +162,13 @@ def learn_bovw(items: Sequence[LocalFeatures], settings: BovwSettings, rng: np.r
 
 
 def _count(features: LocalFeatures, words: PreparedWords, settings: BovwSettings) -> NDArray[np.float32]:
-    n_nearest = settings.n_neighbors if settings.assignment == "soft" else 1
     descriptors = features.descriptors if settings.root_sift else np.divide(features.descriptors, _SIFT_NORM)
-    nearest, squared_distances = nearest_words(descriptors, words, n_nearest, as_root_sift=settings.root_sift)
+    if settings.assignment == "hard":
+        labels = label_points(descriptors, words, as_root_sift=settings.root_sift)
+        return np.bincount(labels, minlength=settings.n_words).astype(np.float32)
+    nearest, squared_distances = nearest_words(
+        descriptors, words, settings.n_neighbors, as_root_sift=settings.root_sift
+    )
     votes = _share_votes(squared_distances.astype(np.float64), settings.softness)
     return np.bincount(nearest.ravel(), votes.ravel(), minlength=settings.n_words).astype(np.float32)
 
