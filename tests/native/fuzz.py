@@ -38,10 +38,12 @@ def main() -> None:
 
 def try_sift(rng: np.random.Generator) -> int:
     """Run SIFT on one random picture with random settings, check what must hold, and return the number of keypoints."""
-    picture = random_picture(rng)
+    picture, n_layers = random_picture(rng), int(rng.choice([1, 2, 3, 3, 3, 4, 7, 60]))
+    if n_layers > 7:
+        picture = picture[:20, :20]  # without a contrast threshold a ramp has hundreds of thousands of keypoints there
     frames, descriptors = find_sift(
         picture,
-        n_layers=int(rng.choice([1, 2, 3, 3, 3, 4, 7, 60])),
+        n_layers=n_layers,
         sigma=float(rng.choice([0.05, 0.6, 1.0, 1.6, 1.6, 1.6, 2.5, 9.0])),
         contrast=float(rng.choice([0.0, 0.001, 0.02, 0.04, 1.0])),
         edge_ratio=float(rng.choice([1.0, 2.0, 10.0, 1e9])),
