@@ -25,7 +25,7 @@ X86_FLAGS = {
 }
 # No sums are fused behind our back; the header of AVX-512 intrinsics and the ABI of vectors make GCC talk of nothing.
 GNU_COMMON = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fvisibility=hidden"]
-GNU_COMMON += ["-Wno-psabi", "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
+GNU_COMMON += ["-Wno-unknown-warning-option", "-Wno-psabi", "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
 MSVC_COMMON = ["/O2", "/std:c++17", "/EHsc"]
 MSVC_FLAGS = {"v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
 
