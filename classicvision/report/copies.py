@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from classicvision.files import write_whole
-from classicvision.matching.pair import describe
 from classicvision.matching.result import MatchResult, Region
+from classicvision.matching.words import describe
 from classicvision.report.plain import plain, text
 from classicvision.retrieval.findings import Finding, Findings
 

@@ -1,8 +1,8 @@
-"""What a search for copies found as one page for people: both pictures side by side, with what they share drawn on them.
+"""What a search for copies found as one page for people: pictures side by side, with what they share drawn on them.
 
-The page holds its style, its script and its pictures and loads nothing; its policy lets no other script run. All text is
-in the HTML, so it can be read and searched without the script, which draws the pictures as they come into view, filters,
-and keeps the marks.
+The page holds its style, its script and its pictures and loads nothing; its policy lets no other script run. All text
+is in the HTML, so it can be read and searched without the script, which draws the pictures as they come into view,
+filters, and keeps the marks.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] |
     """Return findings as one HTML page that needs no other file.
 
     Pictures are read again from their paths; one that is gone is left out. With up to 200 different pictures they have
-    480 pixels, with up to 2,000 they have 256; any further are left out, and their outlines stay. The page shows the best
-    5,000 findings.
+    480 pixels, with up to 2,000 they have 256; any further are left out, and their outlines stay. The page shows the
+    best 5,000 findings.
 
     Parameters
     ----------
@@ -65,7 +65,6 @@ def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] |
         HTML 5, to be written as UTF-8.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
 
     environment = Environment(
         loader=PackageLoader("classicvision", "report"),
@@ -74,7 +73,7 @@ def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] |
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent="{:.0%}".format, thousands="{:,}".format, visible=visible)
+    environment.filters.update(thousands="{:,}".format, visible=visible)
     data = copies_to_dict(findings)
     shown = findings.findings[:MAX_FINDINGS]
     script = files("classicvision.report").joinpath("copies.js").read_text("utf-8")
@@ -87,7 +86,7 @@ def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] |
         labels=_counted_labels(shown),
         max_listed=MAX_LISTED,
         settings_rows=list(flat(data["settings"])),
-        script=Markup(script),
+        script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         page_data=_script_data(data, drawings, _pictures(shown, progress)),
     )
@@ -156,9 +155,10 @@ def _plain_layout(finding: Finding, *, stacked: bool) -> list[list[float]]:
 def _lines(points: NDArray[np.float32]) -> list[list[float]]:
     """Return (x, y) in a and (x, y) in b of some matches, spread evenly over all."""
     n = points.shape[1]
-    rows = np.unique(np.linspace(0, n - 1, min(n, MAX_LINES)).round().astype(int)) if n else []
-    lines: list[list[float]] = np.concatenate([points[0, rows], points[1, rows]], axis=1).round(1).astype(float).tolist()
-    return [[round(value, 1) for value in line] for line in lines]
+    rows = np.unique(np.linspace(0, n - 1, min(n, MAX_LINES)).round().astype(np.intp))
+    chosen = np.concatenate([points[0, rows], points[1, rows]], axis=1).astype(np.float64)
+    lines: list[list[float]] = chosen.round(1).tolist()
+    return lines
 
 
 def _counted_labels(shown: Iterable[Finding]) -> list[tuple[str, int]]:
@@ -182,10 +182,8 @@ def _pictures(shown: Iterable[Finding], progress: Callable[[int, int], None] | N
     return pictures
 
 
-def _script_data(data: dict[str, Any], drawings: list[dict[str, Any]], pictures: dict[str, str]) -> Any:
-    """Return a JSON text that cannot end the element it stands in, marked as safe for the template."""
-    from markupsafe import Markup
-
+def _script_data(data: dict[str, Any], drawings: list[dict[str, Any]], pictures: dict[str, str]) -> str:
+    """Return a JSON text that cannot end the element it stands in."""
     keys = ("path_a", "path_b", "method", "score", "labels", "group")
     rows = [
         {
@@ -199,4 +197,4 @@ def _script_data(data: dict[str, Any], drawings: list[dict[str, Any]], pictures:
     # Marks made on an earlier page return on this one only where it shows the same findings.
     identity = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]
     whole = json.dumps({"id": identity, "findings": rows, "pictures": pictures}, separators=(",", ":"))
-    return Markup(whole.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026"))
+    return whole.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.matching.geometry import jacobians
 from classicvision.matching.result import MatchResult, Region
 
 if TYPE_CHECKING:
@@ -154,29 +155,29 @@ def region_points(result: MatchResult, a: LocalFeatures, b: LocalFeatures) -> tu
 
 
 def _facts(regions: tuple[Region, ...]) -> dict[str, bool]:
-    changes = [_local_similarity(region) for region in regions]
+    changes = [_scale_and_degrees(region) for region in regions]
     return {
         "mirrored": any(region.is_mirrored for region in regions),
         "rotated": any(abs(degrees) >= MIN_DEGREES for _, degrees in changes),
         "scaled": any(max(scale, 1 / scale) >= MIN_SCALE for scale, _ in changes),
-        "perspective": any(region.kind == "homography" for region in regions),
+        "perspective": any(_depth(region) >= MIN_SCALE for region in regions),
         "several regions": len(regions) > 1,
     }
 
 
-def _local_similarity(region: Region) -> tuple[float, float]:
-    """Return scale and rotation in degrees of a region's transform at the middle of its outline.
+def _scale_and_degrees(region: Region) -> tuple[float, float]:
+    """Return scale and rotation of a transform at the middle of its outline, after a mirror left to right if any."""
+    (j,) = jacobians(region.polygon_a.mean(axis=0, keepdims=True), region.b_from_a)
+    if region.is_mirrored:
+        j = j @ np.diag([-1.0, 1.0])
+    degrees = np.degrees(np.arctan2(j[1, 0] - j[0, 1], j[0, 0] + j[1, 1]))
+    return float(np.sqrt(np.linalg.det(j))), float(degrees)
 
-    A mirrored picture is first mirrored left to right, then scaled and rotated.
-    """
-    x, y = region.polygon_a.mean(axis=0)
-    u, v, w = region.b_from_a @ (x, y, 1.0)
-    # The derivative of (u / w, v / w) at (x, y).
-    jacobian = (region.b_from_a[:2, :2] - np.outer((u / w, v / w), region.b_from_a[2, :2])) / w
-    if np.linalg.det(jacobian) < 0:
-        jacobian = jacobian @ np.diag([-1.0, 1.0])
-    cosine, sine = jacobian[0, 0] + jacobian[1, 1], jacobian[1, 0] - jacobian[0, 1]
-    return float(np.sqrt(abs(np.linalg.det(jacobian)))), float(np.degrees(np.arctan2(sine, cosine)))
+
+def _depth(region: Region) -> float:
+    """Return how much larger the near end of the shared part is than its far end; 1 for an affinity."""
+    weight = region.polygon_a @ region.b_from_a[2, :2] + region.b_from_a[2, 2]
+    return float(weight.max() / weight.min())
 
 
 def _rank(finding: Finding) -> tuple[int, float, float, tuple[str, ...], tuple[str, ...]]:

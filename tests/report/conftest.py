@@ -12,6 +12,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,15 @@ OPTIONS = (
     "--remote-debugging-pipe",
 )
 
+# Becomes the browser, with the two ends of our pipes where it looks for them.
+LAUNCH = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
 
 class Browser:
     """One browser with one open page.
@@ -45,21 +55,23 @@ class Browser:
         self.folder = folder
         self.downloads = folder / "downloads"
         self.downloads.mkdir()
-        ours_in, theirs_out = os.pipe()
-        theirs_in, ours_out = os.pipe()
-        self._in, self._out, self._rest = ours_in, ours_out, b""
-        redirect = f'exec "$0" "$@" 3<&{theirs_in} 4>&{theirs_out}'
-        words = [*OPTIONS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
+        self._in, theirs_out = os.pipe()
+        theirs_in, self._out = os.pipe()
+        self._rest = b""
+        words = [program, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
+        command = [sys.executable, "-c", LAUNCH, str(theirs_in), str(theirs_out), *words]
         with (folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", redirect, program, *words], pass_fds=(theirs_in, theirs_out), stdout=log, stderr=log
-            )
+            self._process = subprocess.Popen(command, pass_fds=(theirs_in, theirs_out), stdout=log, stderr=log)
         os.close(theirs_in)
         os.close(theirs_out)
         self._number, self._session = 0, ""
         self.faults: list[str] = []
         self.requests: list[str] = []
-        self._attach()
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
 
     def _attach(self) -> None:
         self.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(self.downloads))
@@ -132,10 +144,9 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click where an element is, as a mouse does, so that something that covers it gets the click instead."""
-        place = self.evaluate(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
-            "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
-        )
+        element = f"const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
+        middle = "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2];"
+        place = self.evaluate(f"(() => {{ {element} {middle} }})()")
         for kind in ("mousePressed", "mouseReleased"):
             self.send("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
 
@@ -163,9 +174,7 @@ class Browser:
 
     def resize(self, width: int, height: int, *, mobile: bool = False) -> None:
         """Set the size of the window in CSS pixels."""
-        self.send(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile
-        )
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
 
     def screenshot(self) -> bytes:
         """Return the window as a PNG."""
@@ -188,8 +197,8 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> Any:
     program = os.environ.get("CLASSICVISION_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         pytest.skip(f"needs a browser: {', '.join(NAMES)}, or the one that CLASSICVISION_BROWSER names")
-    if not shutil.which("/bin/sh"):
-        pytest.skip("speaks to the browser through file descriptors, which needs /bin/sh")
+    if sys.platform == "win32":
+        pytest.skip("speaks to the browser through inherited file descriptors, which Windows has not")
     try:
         browser = Browser(program, tmp_path_factory.mktemp("browser"))
     except (OSError, RuntimeError) as error:
