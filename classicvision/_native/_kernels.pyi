@@ -31,3 +31,11 @@ def add_points(
     counts: NDArray[np.int64],
     /,
 ) -> None: ...
+def find_near_postings(
+    offsets: NDArray[np.int64],
+    signatures: NDArray[np.int64],
+    words: NDArray[np.int32],
+    queries: NDArray[np.int64],
+    limit: int,
+    /,
+) -> tuple[bytes, bytes, bytes]: ...
