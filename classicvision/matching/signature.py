@@ -19,8 +19,8 @@ __all__ = ["SIGNATURE_THRESHOLD", "compare_signatures", "signature_significance"
 
 SIGNATURE_THRESHOLD: Final = 10.0
 """Least significance of a copy. Among 1,463,292 pairs of unrelated photographs (BSDS500, Caltech-101 and a fifth of
-Scene-15, across classes), 1 in 1,000 exceeded 3.3, 1 in 100,000 6.4, and the most reached 8.1; 8.6 when all were blurred
-by a thirtieth of their longer side, 7.4 as icons of 24 x 24. It takes 37 waves to reach 10."""
+Scene-15, across classes), 1 in 1,000 exceeded 3.3, 1 in 100,000 6.4, and the most reached 8.1; 8.6 when all were
+blurred by a thirtieth of their longer side, 7.4 as icons of 24 x 24. It takes 37 waves to reach 10."""
 
 
 def compare_signatures(
