@@ -1,0 +1,123 @@
+"""Two pictures: is a part of one a copy of a part of the other, and by which transform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.config import validate
+from classicvision.errors import SettingsError
+from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
+from classicvision.matching.geometry import mirror
+from classicvision.matching.nearest import match_places, root_bytes
+from classicvision.matching.regions import Limits, Search, find_regions
+from classicvision.matching.result import MatchResult, Region, Verdict
+
+__all__ = ["MatchSettings", "match_features"]
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """How two pictures are compared by their keypoints."""
+
+    kind: ClassVar[str] = "match"
+    version: ClassVar[int] = 1
+
+    ratio: float = 0.8  # best / second-best distance; lower keeps fewer, surer matches (Lowe 2004, 7.1)
+    min_keypoints: int = 16  # with fewer in either picture nothing can be decided
+    threshold: float = 6.0  # least significance of a copy: -log10 of the expected number of chance agreements
+    max_regions: int = 8  # parts that one picture may have from the other, each by a transform of its own
+    mirrored: bool = True  # look for mirrored copies too
+
+    def __post_init__(self) -> None:
+        validate(self)
+        _require(0 < self.ratio <= 1, "ratio", self.ratio, "above 0 and at most 1")
+        _require(self.min_keypoints >= 3, "min_keypoints", self.min_keypoints, "at least 3")
+        _require(self.threshold >= 0, "threshold", self.threshold, "at least 0")
+        _require(self.max_regions >= 1, "max_regions", self.max_regions, "at least 1")
+
+
+def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings | None = None) -> MatchResult:
+    """Compare two pictures by their keypoints.
+
+    Parameters
+    ----------
+    a, b : LocalFeatures
+        Each in the frame of its picture.
+    settings : MatchSettings, optional
+
+    Returns
+    -------
+    MatchResult
+        The same for any order of the keypoints, but for the rows in `pairs`. Exchanging a and b inverts the transforms.
+    """
+    settings = settings or MatchSettings()
+    if min(len(a), len(b)) < settings.min_keypoints:
+        return _result(a, b, "cannot decide", Search((), 0.0, 0), _too_few(a, b, settings.min_keypoints))
+    root_a, root_b = root_bytes(a.descriptors), root_bytes(b.descriptors)
+    limits = Limits(settings.ratio, settings.threshold, settings.max_regions)
+    found = find_regions(a, b, match_places(a, b, root_a, root_b), limits)
+    if settings.mirrored:
+        found = _together(found, _find_mirrored(a, b, root_a, root_b, found.regions, limits))
+    if not found.regions:
+        reason = f"no transform explains more of {found.n_matches} matches than chance would"
+        return _result(a, b, "no evidence", found, reason)
+    n_pairs = sum(len(region.pairs) for region in found.regions)
+    n_transforms = "one transform" if len(found.regions) == 1 else f"{len(found.regions)} transforms"
+    return _result(a, b, "copy", found, f"{n_pairs} keypoints agree on {n_transforms}")
+
+
+def _find_mirrored(
+    a: LocalFeatures,
+    b: LocalFeatures,
+    root_a: NDArray[np.uint8],
+    root_b: NDArray[np.uint8],
+    known: tuple[Region, ...],
+    limits: Limits,
+) -> Search:
+    """Compare the mirrored picture a, and return what is found in the frame of a itself."""
+    flat = a.mirrored()
+    root_flat = np.ascontiguousarray(root_a[:, MIRRORED_NUMBERS])
+    known = tuple(_seen_in_mirror(region, a.image_size[1]) for region in known)
+    found = find_regions(flat, b, match_places(flat, b, root_flat, root_b), limits, known)
+    return replace(found, regions=tuple(_seen_in_mirror(region, a.image_size[1]) for region in found.regions))
+
+
+def _seen_in_mirror(region: Region, width: int) -> Region:
+    """Return a region with picture a, of this width, mirrored left to right."""
+    flat = mirror(width)
+    polygon_a = region.polygon_a @ flat[:2, :2] + flat[:2, 2]
+    return replace(region, b_from_a=region.b_from_a @ flat, polygon_a=polygon_a)
+
+
+def _together(direct: Search, mirrored: Search) -> Search:
+    regions = sorted((*direct.regions, *mirrored.regions), key=lambda region: -region.significance)
+    best = max((direct, mirrored), key=lambda search: search.score)
+    return Search(tuple(regions), best.score, best.n_matches)
+
+
+def _result(a: LocalFeatures, b: LocalFeatures, verdict: Verdict, found: Search, reason: str) -> MatchResult:
+    return MatchResult(
+        verdict=verdict,
+        method="keypoints",
+        regions=found.regions,
+        score=found.score,
+        n_keypoints=(len(a), len(b)),
+        n_matches=found.n_matches,
+        image_sizes=(a.image_size, b.image_size),
+        reason=reason,
+    )
+
+
+def _too_few(a: LocalFeatures, b: LocalFeatures, needed: int) -> str:
+    name, n = min((("a", len(a)), ("b", len(b))), key=lambda item: item[1])
+    found = f"{n} keypoint{'' if n == 1 else 's'}"
+    return f"picture {name} has {found}; at least {needed} are needed to decide"
+
+
+def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
+    if not is_good:
+        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")

@@ -1,0 +1,130 @@
+"""The parts of one picture that are in another, each by a transform of its own, the most significant first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.features.local import LocalFeatures
+from classicvision.matching.correspondences import Correspondences
+from classicvision.matching.geometry import warp_points
+from classicvision.matching.nearest import Matches
+from classicvision.matching.outline import contains, polygon_area, shared_outline
+from classicvision.matching.result import Region
+from classicvision.matching.verify import Agreement, find_agreement, refine
+
+__all__ = ["Limits", "Search", "find_regions"]
+
+SAME_TRANSFORM: Final = 0.05  # how far apart two transforms may put the corners of a region, in its diameters
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a search for regions begins and ends."""
+
+    ratio: float  # of the distances to the nearest and the second nearest; below it a match takes part
+    threshold: float  # least significance of a region
+    most: int  # regions that are found at most, those known included
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What a search for regions found: those significant enough, and how significant the best one is anyway."""
+
+    regions: tuple[Region, ...]
+    score: float
+    n_matches: int
+
+
+def find_regions(
+    a: LocalFeatures, b: LocalFeatures, matches: Matches, limits: Limits, known: Sequence[Region] = ()
+) -> Search:
+    """Find transforms one after the other, each among the matches that those before leave unexplained.
+
+    A thing that one picture shows twice has a mutual nearest neighbour in only one of its places. So once something is
+    found, keypoints that are clearly nearest in one direction are looked at too.
+
+    Parameters
+    ----------
+    a, b : LocalFeatures
+    matches : Matches
+    limits : Limits
+    known : sequence of Region
+        Found before, in the frames of a and b; what they explain takes no part.
+    """
+    is_clear = matches.ratio < limits.ratio
+    everything = Correspondences.of(a, b, matches.pairs)
+    clear = Correspondences.of(a, b, matches.pairs[is_clear & matches.mutual])
+    n_matches, score = len(clear), 0.0
+    regions: list[Region] = []
+    one_way = False
+    for region in known:
+        clear, everything = _left_by(region, clear), _left_by(region, everything)
+    while len(regions) + len(known) < limits.most:
+        found = find_agreement(clear)
+        if found:
+            score = max(score, found.significance)
+        if found is None or found.significance < limits.threshold:
+            if one_way or not (regions or known):
+                break
+            one_way = True
+            clear = Correspondences.of(a, b, matches.pairs[is_clear])
+            for region in (*known, *regions):
+                clear = _left_by(region, clear)
+            continue
+        region = make_region(a, b, everything, clear, found)
+        if len(region.polygon_a) and not any(_is_same(region, other) for other in regions):
+            regions.append(region)
+        clear = _left_by(region, clear[~found.inlier])
+        everything = _left_by(region, everything)
+    return Search(tuple(regions), score, n_matches)
+
+
+def make_region(
+    a: LocalFeatures, b: LocalFeatures, everything: Correspondences, clear: Correspondences, found: Agreement
+) -> Region:
+    """Fit a transform anew to all keypoints that agree with it, clear matches or not, and outline what is shared."""
+    refined = refine(everything, found)
+    inlier = _one_to_one(everything, refined)
+    pairs = everything.pairs[inlier]
+    b_from_a = refined.motion.b_from_a
+    scale = np.exp(everything.log_scale_a[inlier])
+    polygon_a, polygon_b = shared_outline(everything.a[inlier], scale, b_from_a, a.image_size, b.image_size)
+    return Region(
+        b_from_a=b_from_a,
+        kind=refined.kind,
+        pairs=pairs,
+        polygon_a=polygon_a,
+        polygon_b=polygon_b,
+        share_a=min(polygon_area(polygon_a) / float(np.prod(a.image_size)), 1.0),
+        share_b=min(polygon_area(polygon_b) / float(np.prod(b.image_size)), 1.0),
+        significance=found.significance,
+    )
+
+
+def _one_to_one(matches: Correspondences, found: Agreement) -> NDArray[np.intp]:
+    """Return the rows of inliers, the better of any two that share a keypoint."""
+    rows = np.flatnonzero(found.inlier)
+    rows = rows[np.argsort(found.motion.errors(matches[rows]), kind="stable")]
+    for column in (0, 1):
+        _, first = np.unique(matches.pairs[rows, column], return_index=True)
+        rows = rows[np.sort(first)]
+    return np.sort(rows)
+
+
+def _left_by(region: Region, matches: Correspondences) -> Correspondences:
+    """Return the matches that do not lie in a region in both pictures."""
+    return matches[~(contains(region.polygon_a, matches.a) & contains(region.polygon_b, matches.b))]
+
+
+def _is_same(region: Region, other: Region) -> bool:
+    """Tell whether another region's transform puts this one about where it is."""
+    if not len(region.polygon_a):
+        return False
+    size = float(np.ptp(region.polygon_b, axis=0).max())
+    apart = np.abs(warp_points(region.polygon_a, other.b_from_a) - region.polygon_b).max()
+    return bool(apart <= SAME_TRANSFORM * size)
