@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,8 +20,7 @@ from perception.local_descriptor_deduplication import deduplicate
 def main() -> None:
     files, output = sys.argv[1:]
     cv2.setNumThreads(1)
-    with open(files, encoding="utf-8") as stream:
-        paths = json.load(stream)
+    paths = json.loads(Path(files).read_text("utf-8"))
     found = deduplicate(paths["originals"], paths["copies"], use_gpu=False, max_workers=1, verbose=True)
     row, column = ({path: i for i, path in enumerate(paths[kind])} for kind in ("copies", "originals"))
     distances = np.zeros((len(row), len(column)), np.float32)

@@ -2,8 +2,8 @@
 
     python copies_by_hash.py HASH files.json distances.npy
 
-`files.json` has `originals` and `copies`, lists of paths; what is written is (copies, originals) float32, less is nearer.
-HASH is imagededup-phash, imagehash-phash, imagehash-crop-resistant or pdqhash.
+`files.json` has `originals` and `copies`, lists of paths; what is written is (copies, originals) float32, where less is
+nearer. HASH is imagededup-phash, imagehash-phash, imagehash-crop-resistant or pdqhash.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -82,8 +83,7 @@ HASHES = {
 
 def main() -> None:
     name, files, output = sys.argv[1:]
-    with open(files, encoding="utf-8") as stream:
-        paths = json.load(stream)
+    paths = json.loads(Path(files).read_text("utf-8"))
     take, compare = HASHES[name]()
     originals, copies = ([take(path) for path in paths[kind]] for kind in ("originals", "copies"))
     np.save(output, compare(copies, originals).astype(np.float32))

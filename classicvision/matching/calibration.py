@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from classicvision.config import validate
 from classicvision.errors import NotEnoughDataError, SettingsError
 
-__all__ = ["DEFAULT_CALIBRATION", "Calibration", "fit_calibration"]
+__all__ = ["Calibration", "fit_calibration"]
 
 TAIL_SHARE: Final = 0.001
 """Share of the pairs that are in the tail: as few as the law asks for, yet enough to estimate b."""
@@ -73,8 +73,8 @@ class Calibration:
         Parameters
         ----------
         false_match_rate : float
-            Share of unrelated pairs that may be called copies, above 0 and below 1. Below 1 / n_pairs it is extrapolated.
-            Above `tail_rate` the start of the tail is returned, which has fewer.
+            Share of unrelated pairs that may be called copies, above 0 and below 1. Below 1 / n_pairs it is
+            extrapolated. Above `tail_rate` the start of the tail is returned, which has fewer.
         """
         if not 0 < false_match_rate < 1:
             raise SettingsError(f"the false-match rate is {false_match_rate}; it must be above 0 and below 1, as 1e-6")
