@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
+from classicvision.features.sift import Sift
 from classicvision.matching.geometry import mirror
 from classicvision.matching.nearest import match_places, root_bytes
 from classicvision.matching.regions import Limits, Search, find_regions
 from classicvision.matching.result import MatchResult, Region, Verdict
 
-__all__ = ["MatchSettings", "match_features"]
+__all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
+
+MATCHING_SIFT: Final = Sift(contrast=0.02, max_features=1000)
+"""What copies are looked for with. """
 
 
 @dataclass(frozen=True)
