@@ -17,9 +17,9 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from classicvision.errors import ClassicVisionError
+from classicvision.errors import ClassicVisionError, SettingsError
 
-__all__ = ["Workers"]
+__all__ = ["Workers", "count_workers"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,6 +33,23 @@ ONE_THREAD = dict.fromkeys(
     ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
     "1",
 )
+
+
+def count_workers(n_jobs: int, n_tasks: int) -> int:
+    """Return how many processes do some tasks: `n_jobs`, or one a core if it is -1, but not more than there are tasks.
+
+    Raises
+    ------
+    SettingsError
+        If it is 0.
+    """
+    if n_jobs == 0:
+        raise SettingsError("n_jobs is 0; pass the number of worker processes, or -1 for one a core")
+    if n_jobs == 1 or n_tasks <= 1:
+        return 1
+    from joblib import effective_n_jobs
+
+    return min(int(effective_n_jobs(n_jobs)), n_tasks)
 
 
 class Workers(Generic[T, R]):

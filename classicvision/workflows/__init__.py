@@ -9,6 +9,7 @@ core), and `progress` is told the stage, the number of steps done and their tota
 
 from classicvision.workflows.about import doctor, show
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
+from classicvision.workflows.copies import find_copies, find_copies_among
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.run import Progress
 
