@@ -4,11 +4,37 @@ Start reading here. Each function says one thing in the words of the modules bel
 returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
 core), and `progress` is told the stage, the number of steps done and their total.
 
-`classify` has `fit`, `predict`, `evaluate` and `inspect`; `about` has `show` and `doctor`.
+`classify` has `fit`, `predict`, `evaluate` and `inspect`; `index` has what builds an index and looks after it; `about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
+from classicvision.workflows.index import (
+    IndexChange,
+    add_to_index,
+    build_index,
+    index_info,
+    remove_from_index,
+    update_index,
+    verify_index,
+)
 from classicvision.workflows.run import Progress
 
-__all__ = ["Fit", "Predictions", "Progress", "doctor", "evaluate", "fit", "inspect", "predict", "show"]
+__all__ = [
+    "Fit",
+    "IndexChange",
+    "Predictions",
+    "Progress",
+    "add_to_index",
+    "build_index",
+    "doctor",
+    "evaluate",
+    "fit",
+    "index_info",
+    "inspect",
+    "predict",
+    "remove_from_index",
+    "show",
+    "update_index",
+    "verify_index",
+]
