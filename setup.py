@@ -15,7 +15,14 @@ from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformE
 
 NATIVE = Path("classicvision/_native")
 KERNELS = ["hamming.cpp", "lanes.cpp", "means.cpp", "sift.cpp", "words.cpp"]  # compiled once for each instruction set
-BINDING = ["module.cpp", "dispatch.cpp", "arena.cpp", "bind_hamming.cpp", "bind_sift.cpp", "bind_words.cpp"]  # compiled once
+BINDING = [
+    "module.cpp",
+    "dispatch.cpp",
+    "arena.cpp",
+    "bind_hamming.cpp",
+    "bind_sift.cpp",
+    "bind_words.cpp",
+]  # compiled once
 
 # What each instruction set adds. A build leaves out those that its compiler does not have.
 X86_FLAGS = {

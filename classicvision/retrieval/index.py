@@ -64,7 +64,15 @@ class Index:
     removed: NDArray[np.int64]
 
     @classmethod
-    def create(cls, folder: PathLike, vocabulary: Vocabulary, settings: IndexSettings, *, root: PathLike) -> Self:
+    def create(
+        cls,
+        folder: PathLike,
+        vocabulary: Vocabulary,
+        settings: IndexSettings | None = None,
+        *,
+        root: PathLike,
+        learned: bool = False,
+    ) -> Self:
         """Make an index without images.
 
         Parameters
@@ -72,9 +80,12 @@ class Index:
         folder : path
             Made here; it must not exist, or hold nothing but what a creation that was stopped left behind.
         vocabulary : Vocabulary
-        settings : IndexSettings
+        settings : IndexSettings, optional
         root : path
             The folder of the library; paths in it are kept relative to it.
+        learned : bool
+            Whether the vocabulary was learned from the images that will be added, and may be learned anew when there
+            are many more.
 
         Raises
         ------
@@ -94,8 +105,10 @@ class Index:
             for path in left_behind:
                 path.unlink()
             entry = write_vocabulary(folder / "vocabulary-000001.cvwords", vocabulary)
-            manifest = Manifest(settings, str(Path(root).absolute()), 0, next_id=0, next_file=2, vocabulary=entry)
-            manifest.write(folder)
+            library = str(Path(root).absolute())
+            Manifest(settings or IndexSettings(), library, 0, 0, next_file=2, vocabulary=entry, learned=learned).write(
+                folder
+            )
         return cls.open(folder)
 
     @classmethod

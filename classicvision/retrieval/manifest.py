@@ -43,7 +43,9 @@ built again; (3) say so in the change log.
 MANIFEST_NAME = "manifest.json"
 
 _MAX_BYTES = 2**26  # of a manifest; a segment takes about 600 and holds up to 16,384 images
-_OWN_FILE = re.compile(r"(segment-\d{6,}\.(catalogue|features|postings))|vocabulary-\d{6,}\.cvwords|removed-\d{6,}\.ids")
+_OWN_FILE = re.compile(
+    r"(segment-\d{6,}\.(catalogue|features|postings))|vocabulary-\d{6,}\.cvwords|removed-\d{6,}\.ids"
+)
 _REMEDY = "Build the index again, or restore the folder from a copy."
 
 
@@ -80,6 +82,8 @@ class Manifest:
     next_id, next_file : int
         Numbers of the next image and of the next file; no number is used twice.
     vocabulary : FileEntry
+    learned : bool
+        Whether the vocabulary was learned from the library, and not given.
     segments : tuple of SegmentEntry
         In the order of the numbers of their images.
     removed : FileEntry or None
@@ -91,6 +95,7 @@ class Manifest:
     next_id: int
     next_file: int
     vocabulary: FileEntry
+    learned: bool = True
     segments: tuple[SegmentEntry, ...] = ()
     removed: FileEntry | None = None
 

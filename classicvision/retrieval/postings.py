@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from classicvision._native import native_available
 from classicvision.features.local import LocalFeatures
-from classicvision.retrieval.vocabulary import QuantizedFeatures
+from classicvision.retrieval.vocabulary import QuantizedFeatures, Vocabulary
 
 __all__ = ["MOST_IMAGES", "SCALE_STEPS", "Postings", "angle_bytes", "near_postings", "scale_bytes"]
 
@@ -52,16 +52,17 @@ class Postings:
     n_images_of: NDArray[np.int32]
 
     @classmethod
-    def of(cls, images: Sequence[tuple[LocalFeatures, QuantizedFeatures]], n_words: int) -> Self:
-        """Collect the postings of some images; their rows are their places in the list."""
-        sizes = [len(features) for features, _ in images]
+    def of(cls, images: Sequence[LocalFeatures], vocabulary: Vocabulary, *, n_threads: int = 1) -> Self:
+        """Make the postings of some images; their rows are their places in the list."""
+        descriptors = np.concatenate([features.descriptors for features in images])
+        quantized = vocabulary.quantize(descriptors, n_threads=n_threads)
         return cls._sorted(
-            n_words,
-            _joined([quantized.words for _, quantized in images], np.int32),
-            np.repeat(np.arange(len(images)), sizes).astype(np.uint16),
-            _joined([quantized.signatures for _, quantized in images], np.uint64),
-            _joined([angle_bytes(features.angle) for features, _ in images], np.uint8),
-            _joined([scale_bytes(features.scale) for features, _ in images], np.uint8),
+            len(vocabulary),
+            quantized.words,
+            np.repeat(np.arange(len(images)), [len(features) for features in images]).astype(np.uint16),
+            quantized.signatures,
+            angle_bytes(np.concatenate([features.angle for features in images])),
+            scale_bytes(np.concatenate([features.scale for features in images])),
         )
 
     @classmethod
@@ -121,11 +122,13 @@ class Postings:
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Rebuild postings from what `to_arrays` returned; a ValueError says what is wrong with an array."""
         for name, dtype in _COLUMNS.items():
-            if name not in arrays or arrays[name].dtype != dtype or arrays[name].ndim != 1:
+            array = arrays.get(name)
+            if array is None or array.dtype.newbyteorder("=") != dtype or array.ndim != 1:
                 raise ValueError(f"postings need an array {name!r} of {np.dtype(dtype)} in one dimension")
         if not len(arrays["offsets"]):
             raise ValueError("postings need at least one offset")
-        return cls(**{name: arrays[name] for name in _COLUMNS})
+        # What is mapped is little-endian by name; kernels want it native by name, which on most machines is the same.
+        return cls(**{name: arrays[name].astype(dtype, copy=False).view(dtype) for name, dtype in _COLUMNS.items()})
 
 
 _COLUMNS: dict[str, type[np.generic]] = {

@@ -93,8 +93,8 @@ def write_segment(
     """Write the files of a segment; they belong to the index when a manifest names them."""
     blocks = [pack_arrays(pack_features(new.features)) for new in images]
     catalogue = Catalogue.of([new.image for new in images], [len(block) for block in blocks], root)
-    quantized = [(new.features, vocabulary.quantize(new.features, n_threads=n_threads)) for new in images]
-    return _write(folder, number, catalogue, blocks, Postings.of(quantized, len(vocabulary)))
+    postings = Postings.of([new.features for new in images], vocabulary, n_threads=n_threads)
+    return _write(folder, number, catalogue, blocks, postings)
 
 
 def merge_segments(

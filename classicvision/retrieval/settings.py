@@ -40,8 +40,8 @@ class SearchSettings:
     version: ClassVar[int] = 1
 
     n_candidates: int = 100  # images that are compared with the query at most
-    n_always: int = 8  # candidates that are compared however few votes they have
-    least_votes: float = 3.0  # votes in one frame that a candidate after those needs
+    n_always: int = 4  # candidates that are compared however few votes they have
+    least_votes: float = 5.0  # votes in one frame that a candidate after those needs
     limit: int = 20  # bits of 64 in which two descriptors of one word may differ (Jegou, Douze and Schmid 2008, 5)
     stop_share: float = 0.25  # words that more than this share of a large library has are not searched
     mirrored: bool = True  # search for the query's mirror image too

@@ -22,7 +22,7 @@ from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.features.local import DESCRIPTOR_SIZE, MIRRORED_NUMBERS, LocalFeatures
 from classicvision.matching.nearest import root_bytes
 
-__all__ = ["N_BITS", "QuantizedFeatures", "Vocabulary", "learn_vocabulary"]
+__all__ = ["N_BITS", "QuantizedFeatures", "Vocabulary", "learn_vocabulary", "words_for"]
 
 N_BITS = 64
 DESCRIPTORS_A_WORD = 40  # of the sample; fewer give words and medians that follow single descriptors
@@ -43,6 +43,10 @@ class QuantizedFeatures:
 
     words: NDArray[np.int32]
     signatures: NDArray[np.uint64]
+
+    def __getitem__(self, rows: slice | NDArray[Any]) -> Self:
+        """Return those chosen by a mask, a slice or an index array."""
+        return type(self)(self.words[rows], self.signatures[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,31 +89,35 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
-    def quantize(self, features: LocalFeatures, *, n_threads: int = 1) -> QuantizedFeatures:
-        """Return the word and the signature of each descriptor."""
-        descriptors = root_bytes(features.descriptors)
+    def quantize(self, descriptors: NDArray[np.uint8], *, n_threads: int = 1) -> QuantizedFeatures:
+        """Return the word and the signature of each SIFT descriptor (N, 128)."""
+        descriptors = root_bytes(descriptors)
         words = _label(descriptors, self._prepared, n_threads)
         return QuantizedFeatures(words, self._signatures(descriptors, words))
 
-    def quantize_mirrored(self, features: LocalFeatures, upright: QuantizedFeatures) -> QuantizedFeatures:
-        """Return what `quantize` would for the features in a mirror, given what it returned for them upright."""
+    def quantize_mirrored(self, descriptors: NDArray[np.uint8], upright: QuantizedFeatures) -> QuantizedFeatures:
+        """Return what `quantize` would for the descriptors in a mirror, given what it returned for them upright."""
         words = self.mirrored_words(upright.words)
-        return QuantizedFeatures(words, self._signatures(root_bytes(features.descriptors)[:, MIRRORED_NUMBERS], words))
+        return QuantizedFeatures(words, self._signatures(root_bytes(descriptors)[:, MIRRORED_NUMBERS], words))
 
     def mirrored_words(self, words: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the words of descriptors that are these words in a mirror."""
         return (words + np.int32(len(self) // 2)) % np.int32(len(self))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return everything as plain arrays."""
-        return {"words": self.words, "medians": self.medians, "projection": self.projection}
+        """Return everything as plain arrays; of the words the first half."""
+        return {"words": self.words[: len(self) // 2], "medians": self.medians, "projection": self.projection}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Rebuild a vocabulary from what `to_arrays` returned; a ValueError says what is wrong."""
         if lacking := {"words", "medians", "projection"} - arrays.keys():
             raise ValueError(f"a vocabulary needs the array(s) {', '.join(sorted(lacking))}")
-        return cls(arrays["words"], arrays["medians"], arrays["projection"])
+        half = arrays["words"]
+        if half.ndim != 2 or half.shape[1] != DESCRIPTOR_SIZE:
+            raise ValueError(f"words are {half.shape}; (K/2, {DESCRIPTOR_SIZE}) is needed")
+        words = np.concatenate([half, half[:, MIRRORED_NUMBERS]])
+        return cls(words, arrays["medians"], arrays["projection"])
 
     def _signatures(self, descriptors: NDArray[np.uint8], words: NDArray[np.int32]) -> NDArray[np.uint64]:
         signatures = np.empty(len(descriptors), np.uint64)
@@ -147,7 +155,7 @@ def learn_vocabulary(
     sample = root_bytes(sample_descriptors(items, n_samples, rng))
     projection = _draw_projection(rng)
     upright = _folded(sample)
-    half = max(min(n_words, len(sample) // DESCRIPTORS_A_WORD) // 2, 1)
+    half = words_for(len(sample), n_words) // 2
     half = min(half, len(np.unique(upright, axis=0))) if half < 64 else half  # few words may mean few descriptors
     if half == 0:
         words = np.zeros((1, DESCRIPTOR_SIZE), np.float32)
@@ -156,6 +164,11 @@ def learn_vocabulary(
     words = np.concatenate([words, words[:, MIRRORED_NUMBERS]])
     labels = _label(sample, PreparedWords.of(words), n_threads)
     return Vocabulary(words, _medians(sample, labels, words, projection), projection)
+
+
+def words_for(n_descriptors: int, n_words: int) -> int:
+    """Return how many words, of `n_words` at most, a sample of descriptors is enough for: one for every 40."""
+    return max(min(n_words, n_descriptors // DESCRIPTORS_A_WORD) // 2, 1) * 2
 
 
 def _folded(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -209,9 +222,6 @@ def _medians(
 
 def _label(descriptors: NDArray[np.uint8], words: PreparedWords, n_threads: int) -> NDArray[np.int32]:
     """Return the nearest word of each descriptor, (N,)."""
-    parts = [block.astype(np.float32) for block in _blocks(descriptors)] if n_threads == 1 else None
-    if parts is not None:
-        return np.concatenate([np.zeros(0, np.int32), *(label_points(part, words) for part in parts)])
     with ThreadPoolExecutor(n_threads) as pool:
         found = pool.map(lambda block: label_points(block.astype(np.float32), words), _blocks(descriptors))
         return np.concatenate([np.zeros(0, np.int32), *found])
