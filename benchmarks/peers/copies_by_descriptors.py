@@ -1,9 +1,9 @@
 """Copies found by the local descriptors of Thorn's `perception`; runs in an environment that has it.
 
-    python copies_by_descriptors.py files.json distances.npy
+    python copies_by_descriptors.py files.json distances.f32
 
-`files.json` has `originals` and `copies`, lists of paths; what is written is (copies, originals) float32: minus the
-number of inliers where `deduplicate`, with its default settings, calls a pair duplicates, and 0 elsewhere.
+`files.json` has `originals` and `copies`, lists of paths; what is written is (copies, originals) plain float32: minus
+the number of inliers where `deduplicate`, with its default settings, calls a pair duplicates, and 0 elsewhere.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> None:
     distances = np.zeros((len(row), len(column)), np.float32)
     for copy, original, facts in found:
         distances[row[copy], column[original]] = -float(facts["inliers"])
-    np.save(output, distances)
+    distances.tofile(output)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Distances between copies and originals by the hashes of other projects; runs in an environment that has them.
 
-    python copies_by_hash.py HASH files.json distances.npy
+    python copies_by_hash.py HASH files.json distances.f32
 
-`files.json` has `originals` and `copies`, lists of paths; what is written is (copies, originals) float32, where less is
-nearer. HASH is imagededup-phash, imagehash-phash, imagehash-crop-resistant or pdqhash.
+`files.json` has `originals` and `copies`, lists of paths; what is written is (copies, originals) plain float32, where
+less is nearer. HASH is imagededup-phash, imagehash-phash, imagehash-crop-resistant or pdqhash.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def main() -> None:
     paths = json.loads(Path(files).read_text("utf-8"))
     take, compare = HASHES[name]()
     originals, copies = ([take(path) for path in paths[kind]] for kind in ("originals", "copies"))
-    np.save(output, compare(copies, originals).astype(np.float32))
+    compare(copies, originals).astype(np.float32).tofile(output)
 
 
 if __name__ == "__main__":
