@@ -13,6 +13,7 @@ import cv2
 import pytest
 
 if TYPE_CHECKING:
+    from classicvision.images import Image
     from classicvision.retrieval.findings import Finding
     from classicvision.workflows import Fit
 
@@ -101,3 +102,35 @@ def make_finding() -> Callable[..., Finding]:
         return Finding(Path(a), Path(b), result, points)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def photo() -> Callable[[int], Image]:
+    """Return a function that makes the picture of a number: 160 x 208 pixels, soft blobs in all sizes."""
+    import numpy as np
+
+    def make(seed: int) -> Image:
+        rng = np.random.default_rng(seed)
+        layers = [cv2.resize(rng.normal(0, 1, (160 // s, 208 // s, 3)), (208, 160)) for s in (6, 14, 30)]
+        return np.clip(128 + 45 * sum(layers), 0, 255).astype(np.uint8)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def copies_folder(photo: Callable[[int], Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with `library` (0 to 4), and `suspects`: a crop of 0, 1 mirrored, 2 itself, and a stranger."""
+    import shutil
+
+    from classicvision.images import write_image
+
+    folder = tmp_path_factory.mktemp("copies")
+    for name in ("library", "suspects"):
+        (folder / name).mkdir()
+    for seed in range(5):
+        write_image(folder / "library" / f"{seed}.png", photo(seed))
+    write_image(folder / "suspects" / "crop.png", photo(0)[30:140, 40:160])
+    write_image(folder / "suspects" / "mirrored.png", photo(1)[:, ::-1])
+    shutil.copy(folder / "library" / "2.png", folder / "suspects" / "equal.png")
+    write_image(folder / "suspects" / "stranger.png", photo(99))
+    return folder

@@ -76,9 +76,9 @@ def copies_command(
     """
     from classicvision import workflows
 
-    if against and within:
-        raise click.UsageError("--against and --self exclude each other")
-    settings = _settings(overrides, false_match_rate, calibration)
+    if within and (against or false_match_rate or overrides):
+        raise click.UsageError("--self takes neither --against nor --false-match-rate nor --set")
+    settings = _settings(overrides, false_match_rate, calibration, against)
     with run.settings() as how:
         if within:
             findings = workflows.find_copy_moves(pictures, **how)
@@ -92,7 +92,9 @@ def copies_command(
     return _found() if exit_code and findings.findings else code
 
 
-def _settings(overrides: tuple[str, ...], false_match_rate: float | None, calibration: Path | None) -> SearchSettings:
+def _settings(
+    overrides: tuple[str, ...], false_match_rate: float | None, calibration: Path | None, against: Path | None
+) -> SearchSettings:
     from classicvision import workflows
     from classicvision.retrieval.settings import SearchSettings
 
@@ -101,8 +103,7 @@ def _settings(overrides: tuple[str, ...], false_match_rate: float | None, calibr
     settings = options.change(SearchSettings(), overrides)
     if false_match_rate is None:
         return settings
-    threshold = workflows.threshold_for(false_match_rate, calibration)
-    return options.change(settings, (f"match.threshold={threshold!r}",))
+    return workflows.at_false_match_rate(settings, false_match_rate, calibration=calibration, against=against)
 
 
 def _found() -> int:

@@ -135,7 +135,7 @@ class _Search:
         return row, Answer(tuple(findings), len(features), features.image_size)
 
     def _known(self, index: Index, suspect: Suspect) -> Iterable[int]:
-        """Return the suspect's own number, even if the file changed, and those that were compared with it from theirs."""
+        """Return the suspect's own number, even if the file changed, and those whose turn compares them with it."""
         own = index.with_path(suspect.path)
         if own is None:
             return ()

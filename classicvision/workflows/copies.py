@@ -26,10 +26,11 @@ from classicvision.retrieval.suspects import Answer, Suspect, best_of_each_pair,
 from classicvision.retrieval.wholes import Whole, compare_wholes
 from classicvision.store import Store
 from classicvision.workers import count_workers
+from classicvision.workflows.calibrate import read_calibration
 from classicvision.workflows.index import build_index, update_index
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage
 
-__all__ = ["find_copies", "find_copies_among"]
+__all__ = ["at_false_match_rate", "find_copies", "find_copies_among"]
 
 SEARCHING = "search"
 WHOLES = "wholes"
@@ -92,6 +93,40 @@ def find_copies_among(
     how = _How(settings or SearchSettings(), store or Store.temporary(), n_jobs, progress)
     with _library(pictures, how, is_kept=store is not None) as library:
         return _search(pictures, library, how, named="")
+
+
+def at_false_match_rate(
+    settings: SearchSettings,
+    false_match_rate: float,
+    *,
+    calibration: PathLike | None = None,
+    against: PathLike | None = None,
+) -> SearchSettings:
+    """Return settings whose threshold calls a share of unrelated pairs copies, and no more.
+
+    Parameters
+    ----------
+    settings : SearchSettings
+    false_match_rate : float
+        Above 0 and below 1, e.g. 1e-6.
+    calibration : path, optional
+        File of a measurement on the user's own pictures; by default that of `matching.calibration` is taken.
+    against : path, optional
+        The index or folder that is searched; an index says which extractor the calibration must be of.
+
+    Raises
+    ------
+    SettingsError
+        For a rate that is none, and a calibration that was measured with other settings.
+    """
+    from classicvision.matching.calibration import DEFAULT_CALIBRATION
+
+    known = DEFAULT_CALIBRATION
+    if calibration is not None:
+        is_index = against is not None and Index.is_index(against)
+        extractor = (Index.open(against).settings if is_index and against is not None else IndexSettings()).extractor
+        known = read_calibration(calibration, extractor=extractor, matching=settings.match)
+    return replace(settings, match=replace(settings.match, threshold=known.threshold_for(false_match_rate)))
 
 
 @dataclass(frozen=True)
