@@ -4,7 +4,8 @@ Start reading here. Each function says one thing in the words of the modules bel
 returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
 core), and `progress` is told the stage, the number of steps done and their total.
 
-`classify` has `fit`, `predict`, `evaluate` and `inspect`; `index` has what builds an index and looks after it; `about` has `show` and `doctor`.
+`classify` has `fit`, `predict`, `evaluate` and `inspect`; `index` builds an index of a library and looks after it;
+`about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
