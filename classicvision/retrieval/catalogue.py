@@ -141,7 +141,8 @@ class Catalogue:
         if len(digest) != self.contents.shape[1]:
             raise ValueError(f"{content!r} is no SHA-256; 64 hexadecimal digits were expected")
         near = np.flatnonzero(np.ascontiguousarray(self.contents[:, :8]).view(np.uint64)[:, 0] == digest[:8].view("u8"))
-        return near[(self.contents[near] == digest).all(axis=1)]
+        rows: NDArray[np.intp] = near[(self.contents[near] == digest).all(axis=1)]
+        return rows
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all columns as plain arrays."""

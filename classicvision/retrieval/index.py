@@ -212,7 +212,7 @@ class Index:
 
     def info(self) -> dict[str, Any]:
         """Return what there is to say about the index: sizes, counts, settings."""
-        n_keypoints = np.concatenate([np.zeros(0, np.int64), *(seg.catalogue.n_keypoints for seg in self.segments)])
+        n_keypoints = np.array([image.n_keypoints for image in self], np.int64)
         sizes = {kind: sum(getattr(s.entry, kind).n_bytes for s in self.segments) for kind in _KINDS}
         total = sum(file.n_bytes for file in self.manifest.files)
         return {

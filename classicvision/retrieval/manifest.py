@@ -35,9 +35,9 @@ FORMAT = "classicvision index"
 FORMAT_VERSION = 1
 """Version of the layout of the folder.
 
-To raise it: (1) keep ``manifest.json`` with ``format`` and ``format_version``, so that old releases can name the version
-that they refuse; (2) write the new layout only, and read this one as well, or say in the error that the index must be
-built again; (3) say so in the change log.
+To raise it: (1) keep ``manifest.json`` with ``format`` and ``format_version``, so that old releases can name the
+version that they refuse; (2) write the new layout only, and read this one as well, or say in the error that the index
+must be built again; (3) say so in the change log.
 """
 
 MANIFEST_NAME = "manifest.json"

@@ -19,8 +19,8 @@ _TURN = 2**16  # steps of an angle in a turn
 def pack_features(features: LocalFeatures) -> dict[str, NDArray[Any]]:
     """Return features as plain arrays of few bytes.
 
-    Positions have two bytes: they err by less than the longer side / 131,000, in pixels. Angles err by less than 0.00005
-    radians. Scale and response have 11 binary digits and err by less than 0.05 %. Descriptors are kept whole.
+    Positions have two bytes: they err by less than the longer side / 131,000, in pixels. Angles err by less than
+    0.00005 radians. Scale and response have 11 binary digits and err by less than 0.05 %. Descriptors are kept whole.
     """
     longer = max(features.image_size)
     steps = np.rint((features.xy.astype(np.float64) + 0.5) * (_STEPS / longer))
@@ -46,10 +46,10 @@ def unpack_features(arrays: Mapping[str, NDArray[Any]]) -> LocalFeatures:
         raise ValueError("the arrays of the features do not fit together")
     height, width = arrays["image_size"].tolist()
     return LocalFeatures(
-        xy=arrays["position"] * (max(height, width) / _STEPS) - 0.5,
-        scale=arrays["scale"],
-        angle=arrays["angle"] * (2 * np.pi / _TURN),
-        response=arrays["response"],
+        xy=(arrays["position"] * (max(height, width) / _STEPS) - 0.5).astype(np.float32),
+        scale=arrays["scale"].astype(np.float32),
+        angle=(arrays["angle"] * (2 * np.pi / _TURN)).astype(np.float32),
+        response=arrays["response"].astype(np.float32),
         descriptors=arrays["descriptors"],
         image_size=(height, width),
     )

@@ -88,7 +88,15 @@ class Postings:
         )
 
     @classmethod
-    def _sorted(cls, n_words: int, words: NDArray[np.int32], rows: NDArray[np.uint16], *others: NDArray[Any]) -> Self:
+    def _sorted(
+        cls,
+        n_words: int,
+        words: NDArray[np.int32],
+        rows: NDArray[np.uint16],
+        signatures: NDArray[np.uint64],
+        angles: NDArray[np.uint8],
+        scales: NDArray[np.uint8],
+    ) -> Self:
         order = np.argsort(words, kind="stable")  # rows ascend before, so they do within each word
         words, rows = words[order], rows[order]
         offsets = np.zeros(n_words + 1, np.int64)
@@ -96,7 +104,7 @@ class Postings:
         is_first = np.ones(len(words), bool)
         is_first[1:] = (words[1:] != words[:-1]) | (rows[1:] != rows[:-1])
         n_images_of = np.bincount(words[is_first], minlength=n_words).astype(np.int32)
-        return cls(offsets, rows, *(column[order] for column in others), n_images_of)
+        return cls(offsets, rows, signatures[order], angles[order], scales[order], n_images_of)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -149,7 +157,8 @@ def angle_bytes(angle: NDArray[np.float32]) -> NDArray[np.uint8]:
 def scale_bytes(scale: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return scales in pixels as 16 steps of an octave."""
     steps = np.rint(np.log2(np.maximum(scale.astype(np.float64), 2.0**-20)) * SCALE_STEPS) + _SCALE_ZERO
-    return np.clip(steps, 0, 255).astype(np.uint8)
+    clipped: NDArray[np.uint8] = np.clip(steps, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def near_postings(

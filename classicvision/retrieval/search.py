@@ -38,8 +38,8 @@ def find_copies(
     Returns
     -------
     list of (int, MatchResult)
-        Number of the image, and how the query (a) and the image (b) relate; most significant first. Empty if there is no
-        copy, or the query has too few keypoints to decide: `MatchSettings.min_keypoints` says how many.
+        Number of the image, and how the query (a) and the image (b) relate; most significant first. Empty if there is
+        no copy, or the query has too few keypoints to decide: `MatchSettings.min_keypoints` says how many.
 
     Notes
     -----

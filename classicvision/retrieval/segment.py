@@ -1,4 +1,4 @@
-"""A segment: some images of an index with their features and postings, written once and mapped into memory to be read."""
+"""A segment: some images of an index with their features and postings, written once and mapped to be read."""
 
 from __future__ import annotations
 

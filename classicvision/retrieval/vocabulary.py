@@ -2,8 +2,8 @@
 
 The words are closed under mirroring: word K/2 + w is word w as seen in a mirror. So the words of a mirrored query need
 no second search. The 64 bits are a Hamming embedding (Jegou, Douze and Schmid 2008, section 3.1): signs of projections
-against the median of the word. Descriptors are RootSIFT in bytes and projections whole numbers, so the bits are exact on
-every machine.
+against the median of the word. Descriptors are RootSIFT in bytes and projections whole numbers, so the bits are exact
+on every machine.
 """
 
 from __future__ import annotations
@@ -190,8 +190,9 @@ def _folded(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _draw_projection(rng: np.random.Generator) -> NDArray[np.int8]:
     """Return orthogonal directions (64, 128), rounded to bytes (Jegou, Douze and Schmid 2008, section 3.1)."""
     orthogonal = np.linalg.qr(rng.normal(size=(DESCRIPTOR_SIZE, N_BITS)))[0].T
-    rounded = np.rint(orthogonal * 400)  # an item of a direction is about 0.09; products stay below 2^24
-    return np.clip(rounded, -127, 127).astype(np.int8)
+    rounded = np.rint(orthogonal * 400)  # an item of a direction is about 0.09
+    projection: NDArray[np.int8] = np.clip(rounded, -127, 127).astype(np.int8)
+    return projection
 
 
 def _project(descriptors: NDArray[np.uint8], projection: NDArray[np.int8]) -> NDArray[np.float32]:

@@ -2,8 +2,8 @@
 
 A keypoint of the query votes for an image by a posting of its word whose signature is near (Jegou, Douze and Schmid
 2008, section 4). A vote counts as much as the word is rare (idf), and less the more votes the same keypoint has for the
-same image, as repeated structures give (burstiness; Jegou, Douze and Schmid 2009, section 4.2). The score of an image is
-the largest sum of votes that agree about the difference of angle and of scale (weak geometric consistency; 2008, 5).
+same image, as repeated structures give (burstiness; Jegou, Douze and Schmid 2009, section 4.2). The score of an image
+is the largest sum of votes that agree about the difference of angle and of scale (weak geometric consistency; 2008, 5).
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def rarity(index: Index, stop_share: float) -> NDArray[np.float32]:
         n_with += segment.postings.n_images_of
     weights = np.log1p(n_images / np.maximum(n_with, 1)) / np.log1p(max(n_images, 1))
     weights[n_with > stop_share * n_images] = 0
-    return weights.astype(np.float32)
+    rounded: NDArray[np.float32] = weights.astype(np.float32)
+    return rounded
 
 
 def _vote(

@@ -156,7 +156,7 @@ def test_a_picture_with_nothing_in_it_is_undecided(pictures, photo):
     found = workflows.find_copies_among(pictures(blank=blank, other=photo(0)))
     (undecided,) = found.undecided
     assert undecided.path.name == "blank.png"
-    assert "0 keypoints; at least 16 are needed" in undecided.reason
+    assert f"0 keypoints; at least {SearchSettings().match.min_keypoints} are needed" in undecided.reason
 
 
 def test_an_equal_file_without_keypoints_is_decided(pictures):
