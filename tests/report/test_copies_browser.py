@@ -297,6 +297,12 @@ def test_a_page_opened_by_a_stranger_runs_no_script_of_a_name(browser, make_find
     assert browser.faults == []
 
 
+def test_a_name_that_opens_a_script_in_a_comment_does_not_swallow_the_page(browser, make_finding, tmp_path):
+    write_copies(tmp_path / "copies.html", Findings.of([make_finding("<!-- <script ", "b", SAME)]))
+    browser.open(tmp_path / "copies.html")
+    browser.wait("document.querySelector('.pair > svg') !== null")
+
+
 def test_a_narrow_window_has_the_pictures_one_above_the_other_and_nothing_wider_than_itself(page):
     page.resize(375, 800, mobile=True)
     page.wait("document.querySelector('#f2 .pair > svg')?.getAttribute('viewBox') === '0 0 480 656'")

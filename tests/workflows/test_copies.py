@@ -79,9 +79,7 @@ def test_paths_are_named_as_the_user_named_them(copies_folder, store, monkeypatc
 
 
 def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_folder, store, tmp_path):
-    from classicvision.workflows.index import build_index
-
-    build_index(copies_folder / "library", tmp_path / "library.cvindex", store=store)
+    workflows.build_index(copies_folder / "library", tmp_path / "library.cvindex", store=store)
     found = workflows.find_copies(copies_folder / "suspects", tmp_path / "library.cvindex", store=store)
     assert pairs(found, copies_folder).keys() == pairs(against_folder, copies_folder).keys()
     assert found.library == str(tmp_path / "library.cvindex")
@@ -90,6 +88,13 @@ def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_f
 def test_a_picture_of_the_library_is_no_copy_of_itself(copies_folder, store):
     found = workflows.find_copies(copies_folder / "library" / "0.png", copies_folder / "library", store=store)
     assert (found.findings, found.n_suspects) == ((), 1)
+
+
+def test_a_picture_that_changed_after_it_was_indexed_is_no_copy_of_what_it_was(pictures, photo, store, tmp_path):
+    folder = pictures(a=photo(0), b=photo(1))
+    workflows.build_index(folder, tmp_path / "l.cvindex", store=store)
+    pictures(a=photo(0)[:110, :150])
+    assert workflows.find_copies(folder, tmp_path / "l.cvindex", store=store).findings == ()
 
 
 def test_a_link_to_a_picture_is_no_copy_of_it(copies_folder, store, tmp_path):
@@ -125,12 +130,12 @@ def test_n_equal_files_are_n_minus_1_findings_with_the_first(pictures, photo):
 
 
 def test_a_copy_of_a_picture_that_is_there_twice_is_one_finding_more(pictures, photo):
-    folder = pictures(a=photo(0), part=photo(0)[:110, :150])
+    folder = pictures(a=photo(0), **{"0 part": photo(0)[:110, :150]})  # searched for first, so it meets both
     shutil.copy(folder / "a.png", folder / "b.png")
     found = workflows.find_copies_among(folder)
     assert {frozenset((f.path_a.name, f.path_b.name)) for f in found.findings} == {
         frozenset(("b.png", "a.png")),
-        frozenset(("part.png", "a.png")),
+        frozenset(("0 part.png", "a.png")),
     }
 
 
