@@ -5,6 +5,7 @@
 // line to CV_METHODS and define `PyObject* method_NAME(PyObject* module, PyObject* arguments)` in a bind_*.cpp file.
 #pragma once
 
+#include "match.h"
 #include "sift.h"
 #include "words.h"
 
@@ -14,7 +15,10 @@
     KERNEL(std::size_t, words_table_size, (std::size_t n_words, std::size_t n_dims)) \
     KERNEL(void, prepare_words, (const WordTable& table)) \
     KERNEL(Search, nearest_words, (const NearestWords& search)) \
-    KERNEL(void, add_points, (const AddPoints& task))
+    KERNEL(void, add_points, (const AddPoints& task)) \
+    KERNEL(void, root_bytes, (const RootBytes& task)) \
+    KERNEL(void, nearest_two, (const NearestTwo& task, Arena&)) \
+    KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&))
 
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
@@ -23,7 +27,10 @@
     METHOD(words_table_size) \
     METHOD(prepare_words) \
     METHOD(nearest_words) \
-    METHOD(add_points)
+    METHOD(add_points) \
+    METHOD(root_bytes) \
+    METHOD(nearest_two) \
+    METHOD(count_agreeing)
 
 namespace classicvision {
 

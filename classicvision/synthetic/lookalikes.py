@@ -6,10 +6,11 @@ Two pictures of one kind share their letters, their bricks or their windows, but
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from classicvision.images import Image
 
@@ -83,5 +84,5 @@ LOOKALIKES: Final[dict[str, Callable[[np.random.Generator], Image]]] = {
 }
 
 
-def _to_image(level: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Image:
+def _to_image(level: NDArray[Any]) -> Image:
     return np.clip(np.rint(level), 0, 255).astype(np.uint8)
