@@ -85,4 +85,5 @@ LOOKALIKES: Final[dict[str, Callable[[np.random.Generator], Image]]] = {
 
 
 def _to_image(level: NDArray[Any]) -> Image:
-    return np.clip(np.rint(level), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(np.rint(level), 0, 255).astype(np.uint8)
+    return levels
