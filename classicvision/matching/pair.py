@@ -16,10 +16,11 @@ from classicvision.matching.result import MatchResult, Region, Verdict
 
 __all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
 
-MATCHING_SIFT: Final = Sift(contrast=0.01, max_features=1000)
+MATCHING_SIFT: Final = Sift(contrast=0.01, max_features=1000, max_side=1024)
 """What copies are looked for with. Weak keypoints too, because a small crop or a smooth picture has few others: of 75
 pictures cropped to a tenth of their area, 92 % are found with contrast 0.02, 99 % with 0.01 and with 0.005. With 500
-keypoints collages and screenshots are missed."""
+keypoints collages and screenshots are missed. Looking at no more than 1024 pixels costs nothing of that, and makes ten
+megapixels four times as fast."""
 
 
 @dataclass(frozen=True)
