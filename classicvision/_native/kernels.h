@@ -18,7 +18,9 @@
     KERNEL(void, add_points, (const AddPoints& task)) \
     KERNEL(void, root_bytes, (const RootBytes& task)) \
     KERNEL(void, nearest_two, (const NearestTwo& task, Arena&)) \
-    KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&))
+    KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&)) \
+    KERNEL(void, fit_homography, (const FitHomography& task)) \
+    KERNEL(void, find_errors, (const FindErrors& task))
 
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
@@ -30,7 +32,9 @@
     METHOD(add_points) \
     METHOD(root_bytes) \
     METHOD(nearest_two) \
-    METHOD(count_agreeing)
+    METHOD(count_agreeing) \
+    METHOD(fit_homography) \
+    METHOD(find_errors)
 
 namespace classicvision {
 

@@ -10,8 +10,8 @@ from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.matching.geometry import mirror
-from classicvision.matching.nearest import match_places, root_bytes
-from classicvision.matching.regions import Limits, Search, find_regions, is_all_shared
+from classicvision.matching.nearest import match_both_ways, root_bytes
+from classicvision.matching.regions import ALL_SHARED, Limits, Search, find_regions, shares
 from classicvision.matching.result import MatchResult, Region, Verdict
 
 __all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
@@ -63,8 +63,9 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
         return _result(a, b, "cannot decide", Search((), 0.0, 0), _too_few(a, b, settings.min_keypoints))
     limits = Limits(settings.ratio, settings.threshold, settings.max_regions)
     rooted_a, rooted_b = (replace(one, descriptors=root_bytes(one.descriptors)) for one in (a, b))
-    found = find_regions(a, b, match_places(rooted_a, rooted_b, settings.ratio), limits)
-    if settings.mirrored and not is_all_shared(found.regions):
+    found = find_regions(a, b, match_both_ways(rooted_a.descriptors, rooted_b.descriptors), limits)
+    # Where all of one picture is explained already, a mirrored part of it would be news of little use.
+    if settings.mirrored and max(shares(found.regions)) < ALL_SHARED:
         found = _together(found, _find_mirrored(rooted_a, rooted_b, found.regions, limits))
     if not found.regions:
         reason = f"no transform explains more of {found.n_matches} matches than chance would"
@@ -78,7 +79,7 @@ def _find_mirrored(a: LocalFeatures, b: LocalFeatures, known: tuple[Region, ...]
     """Compare the mirrored picture a, and return what is found in the frame of a itself."""
     flat, width = a.mirrored(), a.image_size[1]
     known = tuple(_seen_in_mirror(region, width) for region in known)
-    found = find_regions(flat, b, match_places(flat, b, limits.ratio), limits, known)
+    found = find_regions(flat, b, match_both_ways(flat.descriptors, b.descriptors), limits, known)
     return replace(found, regions=tuple(_seen_in_mirror(region, width) for region in found.regions))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.geometry import jacobians, mirror
+from classicvision.matching.geometry import jacobian, mirror
 from classicvision.matching.result import Region
 
 __all__ = ["describe"]
@@ -28,9 +28,9 @@ def describe(region: Region, size_a: tuple[int, int], size_b: tuple[int, int]) -
     """
     flat = mirror(size_a[1]) if region.is_mirrored else np.eye(3)
     b_from_flat = region.b_from_a @ flat  # a mirror is its own inverse
-    middle = region.polygon_a.mean(axis=0, keepdims=True) if len(region.polygon_a) else np.zeros((1, 2))
-    middle = middle @ flat[:2, :2].T + flat[:2, 2]
-    (j,) = jacobians(middle, b_from_flat)
+    middle = region.polygon_a.mean(axis=0) if len(region.polygon_a) else np.zeros(2)
+    middle = flat[:2, :2] @ middle + flat[:2, 2]
+    j = np.reshape(jacobian(b_from_flat, *middle), (2, 2))
     large, small = np.linalg.svd(j, compute_uv=False)
     words = [f"scale {np.sqrt(large * small):.2f}", *_turned(j, region.is_mirrored)]
     if large > 1.05 * small:
