@@ -24,7 +24,7 @@ __all__ = ["main"]
 DONE, ERROR, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 # Command name to module; each module has a click command of the same name with `_command` behind it.
-COMMANDS = ("fit", "predict", "evaluate", "inspect", "show", "recipes", "doctor")
+COMMANDS = ("fit", "predict", "evaluate", "inspect", "show", "calibrate", "recipes", "doctor")
 
 
 class _LazyGroup(click.Group):

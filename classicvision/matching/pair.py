@@ -8,12 +8,19 @@ from typing import Any, ClassVar, Final
 from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift
 from classicvision.matching.geometry import mirror
 from classicvision.matching.nearest import match_both_ways, root_bytes
 from classicvision.matching.regions import ALL_SHARED, Limits, Search, find_regions, shares
 from classicvision.matching.result import MatchResult, Region, Verdict
 
-__all__ = ["MatchSettings", "match_features"]
+__all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
+
+MATCHING_SIFT: Final = Sift(contrast=0.01, max_features=1000, max_side=1024)
+"""What copies are looked for with. Weak keypoints too, because a small crop or a smooth picture has few others: of 75
+pictures cropped to a tenth of their area, 92 % are found with contrast 0.02, 99 % with 0.01 and with 0.005. With 500
+keypoints collages and screenshots are missed. Looking at no more than 1024 pixels costs nothing of that, and makes ten
+megapixels four times as fast."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,26 @@ Start reading here. Each function says one thing in the words of the modules bel
 returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
 core), and `progress` is told the stage, the number of steps done and their total.
 
-`classify` has `fit`, `predict`, `evaluate` and `inspect`; `about` has `show` and `doctor`.
+`calibrate` has `calibrate`, `classify` has `fit`, `predict`, `evaluate` and `inspect`; `about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
+from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.run import Progress
 
-__all__ = ["Fit", "Predictions", "Progress", "doctor", "evaluate", "fit", "inspect", "predict", "show"]
+__all__ = [
+    "CalibrationRun",
+    "Fit",
+    "Predictions",
+    "Progress",
+    "calibrate",
+    "doctor",
+    "evaluate",
+    "fit",
+    "inspect",
+    "predict",
+    "read_calibration",
+    "show",
+    "write_calibration",
+]
