@@ -9,9 +9,8 @@ from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
-from classicvision.matching.geometry import mirror
 from classicvision.matching.nearest import match_both_ways, root_bytes
-from classicvision.matching.regions import ALL_SHARED, Limits, Search, find_regions, shares
+from classicvision.matching.regions import ALL_SHARED, Limits, Search, find_regions, seen_in_mirror, shares
 from classicvision.matching.result import MatchResult, Region, Verdict
 
 __all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
@@ -78,16 +77,9 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
 def _find_mirrored(a: LocalFeatures, b: LocalFeatures, known: tuple[Region, ...], limits: Limits) -> Search:
     """Compare the mirrored picture a, and return what is found in the frame of a itself."""
     flat, width = a.mirrored(), a.image_size[1]
-    known = tuple(_seen_in_mirror(region, width) for region in known)
+    known = tuple(seen_in_mirror(region, width) for region in known)
     found = find_regions(flat, b, match_both_ways(flat.descriptors, b.descriptors), limits, known)
-    return replace(found, regions=tuple(_seen_in_mirror(region, width) for region in found.regions))
-
-
-def _seen_in_mirror(region: Region, width: int) -> Region:
-    """Return a region with picture a, of this width, mirrored left to right."""
-    flat = mirror(width)
-    polygon_a = region.polygon_a @ flat[:2, :2] + flat[:2, 2]
-    return replace(region, b_from_a=region.b_from_a @ flat, polygon_a=polygon_a)
+    return replace(found, regions=tuple(seen_in_mirror(region, width) for region in found.regions))
 
 
 def _together(direct: Search, mirrored: Search) -> Search:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
-from classicvision.matching.geometry import warp_points
+from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.nearest import Matches
 from classicvision.matching.outline import contains, polygon_area, shared_outline
 from classicvision.matching.result import Region
 from classicvision.matching.verify import Agreement, find_agreement, refine
 
-__all__ = ["ALL_SHARED", "Limits", "Search", "find_regions", "shares"]
+__all__ = ["ALL_SHARED", "Limits", "Search", "find_regions", "make_region", "seen_in_mirror", "shares"]
 
 ALL_SHARED: Final = 0.9  # of a picture; what lies beyond is its border
 SAME_TRANSFORM: Final = 0.05  # how far apart two transforms may put the corners of a region, in its diameters
@@ -102,6 +102,13 @@ def make_region(a: LocalFeatures, b: LocalFeatures, everything: Correspondences,
         share_b=min(polygon_area(polygon_b) / everything.area_b, 1.0),
         significance=found.significance,
     )
+
+
+def seen_in_mirror(region: Region, width: int) -> Region:
+    """Return a region with picture a, of this width, mirrored left to right."""
+    flat = mirror(width)
+    polygon_a = region.polygon_a @ flat[:2, :2] + flat[:2, 2]
+    return replace(region, b_from_a=region.b_from_a @ flat, polygon_a=polygon_a)
 
 
 def _one_to_one(matches: Correspondences, motion: Motion) -> Correspondences:

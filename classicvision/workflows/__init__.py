@@ -4,12 +4,14 @@ Start reading here. Each function says one thing in the words of the modules bel
 returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
 core), and `progress` is told the stage, the number of steps done and their total.
 
-`calibrate` has `calibrate`, `classify` has `fit`, `predict`, `evaluate` and `inspect`; `about` has `show` and `doctor`.
+`calibrate` has `calibrate`, `classify` has `fit`, `predict`, `evaluate` and `inspect`; `match`
+has `match`; `about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
+from classicvision.workflows.match import match
 from classicvision.workflows.run import Progress
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "evaluate",
     "fit",
     "inspect",
+    "match",
     "predict",
     "read_calibration",
     "show",
