@@ -55,6 +55,8 @@ class CalibrationRun:
     Attributes
     ----------
     calibration : Calibration
+    scores : (N,) float64
+        Of all pairs, in no telling order.
     worst : tuple of WorstPair
         The pairs of highest score, highest first: look at them.
     n_undecided : int
@@ -68,6 +70,7 @@ class CalibrationRun:
     """
 
     calibration: Calibration
+    scores: NDArray[np.float64]
     worst: tuple[WorstPair, ...]
     n_undecided: int
     extractor: Sift
@@ -120,6 +123,7 @@ def calibrate(
     worst = [WorstPair(names[pairs[k][0]], names[pairs[k][1]], float(scores[k])) for k in np.argsort(-scores)[:N_WORST]]
     return CalibrationRun(
         calibration=calibration,
+        scores=scores,
         worst=tuple(pair for pair in worst if pair.score > 0),
         n_undecided=len(extraction.items) - len(rows),
         extractor=extractor,
