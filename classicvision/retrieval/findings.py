@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.geometry import jacobians
+from classicvision.matching.geometry import jacobian
 from classicvision.matching.result import MatchResult, Region
 
 if TYPE_CHECKING:
@@ -167,11 +168,10 @@ def _facts(regions: tuple[Region, ...]) -> dict[str, bool]:
 
 def _scale_and_degrees(region: Region) -> tuple[float, float]:
     """Return scale and rotation of a transform at the middle of its outline, after a mirror left to right if any."""
-    (j,) = jacobians(region.polygon_a.mean(axis=0, keepdims=True), region.b_from_a)
+    p, q, r, t = jacobian(region.b_from_a, *region.polygon_a.mean(axis=0).tolist())
     if region.is_mirrored:
-        j = j @ np.diag([-1.0, 1.0])
-    degrees = np.degrees(np.arctan2(j[1, 0] - j[0, 1], j[0, 0] + j[1, 1]))
-    return float(np.sqrt(np.linalg.det(j))), float(degrees)
+        p, r = -p, -r
+    return math.sqrt(p * t - q * r), math.degrees(math.atan2(r - q, p + t))
 
 
 def _depth(region: Region) -> float:

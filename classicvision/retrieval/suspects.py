@@ -21,7 +21,7 @@ from classicvision.retrieval.index import Index
 from classicvision.retrieval.search import find_copies
 from classicvision.retrieval.settings import SearchSettings
 from classicvision.store import Store
-from classicvision.workers import Workers
+from classicvision.workers import in_order
 
 __all__ = ["Answer", "Suspect", "best_of_each_pair", "search_suspects"]
 
@@ -87,14 +87,7 @@ def search_suspects(
         In the order of the suspects.
     """
     search = _Search(index.folder, secrets.token_hex(8), store, settings, among)
-    tasks = list(enumerate(suspects))
-    answers: dict[int, Answer] = {}
-    done = _in_workers(search, tasks, n_workers) if n_workers > 1 and len(tasks) > 1 else map(search, tasks)
-    for row, answer in done:
-        answers[row] = answer
-        if progress is not None:
-            progress(len(answers), len(tasks))
-    return [answers[row] for row in range(len(tasks))]
+    return in_order(search, suspects, n_workers, progress)
 
 
 def best_of_each_pair(findings: Iterable[Finding]) -> list[Finding]:
@@ -117,8 +110,7 @@ class _Search:
     settings: SearchSettings
     among: bool
 
-    def __call__(self, task: tuple[int, Suspect]) -> tuple[int, Answer]:
-        row, suspect = task
+    def __call__(self, suspect: Suspect) -> Answer:
         index = _snapshot(self.folder, self.name)
         features: LocalFeatures = Items[LocalFeatures](self.store, (suspect.key,))[0]
         equal = index.with_content(suspect.content)
@@ -132,7 +124,7 @@ class _Search:
         ]
         if is_first or not self.among:
             findings += self._copies(index, suspect, features, {*equal, *self._known(index, suspect)})
-        return row, Answer(tuple(findings), len(features), features.image_size)
+        return Answer(tuple(findings), len(features), features.image_size)
 
     def _known(self, index: Index, suspect: Suspect) -> Iterable[int]:
         """Return the suspect's own number, even if the file changed, and those whose turn compares them with it."""
@@ -154,21 +146,6 @@ class _Search:
 def _snapshot(folder: Path, search: str) -> Index:
     """Open an index, once in each process for all suspects of a search."""
     return Index.open(folder)
-
-
-def _in_workers(search: _Search, tasks: list[tuple[int, Suspect]], n_workers: int) -> Iterator[tuple[int, Answer]]:
-    chunk = max(1, min(8, len(tasks) // (4 * n_workers)))
-    with Workers(search, n_workers) as workers:
-        for start in range(0, len(tasks), chunk):
-            workers.send(tasks[start : start + chunk])
-            yield from (_survived(*done) for done in workers.finished(n_left=workers.capacity))
-        yield from (_survived(*done) for done in workers.finished(n_left=0))
-
-
-def _survived(task: tuple[int, Suspect], answer: tuple[int, Answer] | None) -> tuple[int, Answer]:
-    if answer is None:
-        raise MemoryError(f"searching for {task[1].path} ended its worker process twice")
-    return answer
 
 
 def _first_of_equals(index: Index, number: int) -> Path:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import config
-from classicvision.errors import ArchiveError, NotEnoughDataError
+from classicvision.errors import ArchiveError
 from classicvision.extraction import Failure, extract
 from classicvision.features.signature import GlobalSignature
-from classicvision.folders import EXTENSIONS, find_images
+from classicvision.folders import find_images
 from classicvision.images import LIBRARIES
 from classicvision.retrieval.findings import Finding, Findings, Undecided
 from classicvision.retrieval.index import Index
@@ -28,7 +28,7 @@ from classicvision.store import Store
 from classicvision.workers import count_workers
 from classicvision.workflows.calibrate import read_calibration
 from classicvision.workflows.index import build_index, update_index
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
 
 __all__ = ["at_false_match_rate", "find_copies", "find_copies_among"]
 
@@ -96,11 +96,7 @@ def find_copies_among(
 
 
 def at_false_match_rate(
-    settings: SearchSettings,
-    false_match_rate: float,
-    *,
-    calibration: PathLike | None = None,
-    against: PathLike | None = None,
+    settings: SearchSettings, false_match_rate: float, calibration: PathLike, *, against: PathLike | None = None
 ) -> SearchSettings:
     """Return settings whose threshold calls a share of unrelated pairs copies, and no more.
 
@@ -109,8 +105,8 @@ def at_false_match_rate(
     settings : SearchSettings
     false_match_rate : float
         Above 0 and below 1, e.g. 1e-6.
-    calibration : path, optional
-        File of a measurement on the user's own pictures; by default that of `matching.calibration` is taken.
+    calibration : path
+        Measured by `calibrate` on pictures that are known to be unrelated.
     against : path, optional
         The index or folder that is searched; an index says which extractor the calibration must be of.
 
@@ -119,13 +115,9 @@ def at_false_match_rate(
     SettingsError
         For a rate that is none, and a calibration that was measured with other settings.
     """
-    from classicvision.matching.calibration import DEFAULT_CALIBRATION
-
-    known = DEFAULT_CALIBRATION
-    if calibration is not None:
-        is_index = against is not None and Index.is_index(against)
-        extractor = (Index.open(against).settings if is_index and against is not None else IndexSettings()).extractor
-        known = read_calibration(calibration, extractor=extractor, matching=settings.match)
+    is_index = against is not None and Index.is_index(against)
+    extractor = (Index.open(against).settings if is_index and against else IndexSettings()).extractor
+    known = read_calibration(calibration, extractor=extractor, matching=settings.match)
     return replace(settings, match=replace(settings.match, threshold=known.threshold_for(false_match_rate)))
 
 
@@ -152,7 +144,7 @@ class _Library:
 def _search(suspects: PathLike | Sequence[PathLike], library: _Library, how: _How, *, named: str) -> Findings:
     """Search a library, or the suspects themselves if it has no name."""
     start = time.perf_counter()
-    files, among = _images_in(suspects), not named
+    files, among = images_in(suspects), not named
     found = extract(
         files,
         library.index.settings.extractor,
@@ -236,7 +228,7 @@ def _library(where: PathLike | Sequence[PathLike], how: _How, *, is_kept: bool) 
     if isinstance(where, str | os.PathLike) and Index.is_index(where):
         yield _Library(Index.open(where), {})
         return
-    files = _images_in(where)
+    files = images_in(where)
     with tempfile.TemporaryDirectory(prefix="classicvision-") as passing:
         folder = (how.store.folder if is_kept else Path(passing)) / "indexes" / _name_of(where)
         folder.parent.mkdir(exist_ok=True)
@@ -265,16 +257,6 @@ def _name_of(where: PathLike | Sequence[PathLike]) -> str:
 
 def _each(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
     return [paths] if isinstance(paths, str | os.PathLike) else paths
-
-
-def _images_in(paths: PathLike | Sequence[PathLike]) -> list[Path]:
-    files = find_images(paths)
-    if not files:
-        raise NotEnoughDataError(
-            f"no image files in {listed(paths)}; in folders they are found by their endings, "
-            f"{' '.join(sorted(EXTENSIONS))}"
-        )
-    return files
 
 
 def _once(failures: Iterable[Failure]) -> tuple[Failure, ...]:
