@@ -43,13 +43,13 @@ Examples:
     "--false-match-rate",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="RATE",
-    help="Share of unrelated pairs that may be called copies, e.g. 1e-6; sets the threshold.",
+    help="Share of unrelated pairs that may be called copies, e.g. 1e-6, by a calibration.",
 )
 @click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Measured by `classicvision calibrate` on your own pictures, for --false-match-rate.",
+    help="Written by `classicvision calibrate` on pictures that you know to be unrelated.",
 )
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. n_candidates=500."
@@ -72,7 +72,8 @@ def copies_command(
     """Find out which of PICTURES copy each other, or pictures elsewhere, whole or in part.
 
     PICTURES are files, and folders searched through. Crops, turned, mirrored and rescaled copies, collages and
-    screenshots are found. No file is ever changed, moved or deleted.
+    screenshots are found, and said in words: what takes picture a to picture b. No file is ever changed, moved or
+    deleted.
     """
     from classicvision import workflows
 
@@ -98,12 +99,12 @@ def _settings(
     from classicvision import workflows
     from classicvision.retrieval.settings import SearchSettings
 
-    if calibration and false_match_rate is None:
-        raise click.UsageError("--calibration needs --false-match-rate, which it turns into a threshold")
     settings = options.change(SearchSettings(), overrides)
-    if false_match_rate is None:
+    if (calibration is None) != (false_match_rate is None):
+        raise click.UsageError("--false-match-rate and --calibration go together: rates are measured")
+    if calibration is None or false_match_rate is None:
         return settings
-    return workflows.at_false_match_rate(settings, false_match_rate, calibration=calibration, against=against)
+    return workflows.at_false_match_rate(settings, false_match_rate, calibration, against=against)
 
 
 def _found() -> int:
@@ -151,7 +152,7 @@ def _to_text(findings: Findings) -> str:
 
 
 def _pairs(findings: Findings) -> str:
-    rows = [("picture", "copies", "score", "")]
+    rows = [("picture a", "copies b", "score", "a to b")]
     rows += [(str(f.path_a), str(f.path_b), _score(f), _words(f)) for f in findings.findings[:MAX_SHOWN]]
     return render.table(rows, right=(2,)) + _more(len(findings.findings), "finding")
 

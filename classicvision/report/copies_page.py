@@ -28,7 +28,7 @@ from classicvision.retrieval.findings import LABELS, Finding, Findings
 __all__ = ["Layout", "copies_to_html", "pair_layout", "write_copies"]
 
 # What a page shows at most. The data have all.
-MAX_FINDINGS = 5000
+MAX_FINDINGS = 2000
 MAX_LINES = 40  # matches drawn of each region
 MAX_LISTED = 200  # undecided pictures, and failures
 # Longest side of an embedded picture in pixels, by the number of different pictures; beyond the last there are none.
@@ -51,7 +51,7 @@ def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] |
 
     Pictures are read again from their paths; one that is gone is left out. With up to 200 different pictures they have
     480 pixels, with up to 2,000 they have 256; any further are left out, and their outlines stay. The page shows the
-    best 5,000 findings.
+    best 2,000 findings.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ def test_pairs_are_a_table_with_the_best_first(run):
     code, output, messages = run("suspects", "--against", "library")
     header, *rows, empty, summary = output.splitlines()
     assert code == 0
-    assert header.split() == ["picture", "copies", "score"]
+    assert header.split() == ["picture", "a", "copies", "b", "score", "a", "to", "b"]
     assert rows[0].split(maxsplit=2) == ["suspects/equal.png", "library/2.png", "the same file, byte for byte"]
     assert {tuple(row.split()[:2]) for row in rows[1:]} == {
         ("suspects/crop.png", "library/0.png"),
@@ -148,12 +148,28 @@ def test_a_higher_threshold_can_be_set(run):
     assert (code, output.startswith("No copies found.")) == (0, True)
 
 
+def test_a_calibration_turns_a_rate_into_the_threshold(run, tmp_path):
+    """With u = 8, r = 1/1000 and b = 2, a rate of 1e-6 has the threshold 8 + 2 ln 1000 = 21.8."""
+    from classicvision.matching.calibration import Calibration
+    from classicvision.retrieval.settings import IndexSettings, SearchSettings
+    from classicvision.workflows.calibrate import CalibrationRun, matcher_fingerprint, write_calibration
+
+    extractor, matching = IndexSettings().extractor, SearchSettings().match
+    tail = Calibration(100, 5000, 8.0, 1e-3, 2.0, 11.0, matcher_fingerprint(extractor, matching))
+    run_of = CalibrationRun(tail, np.zeros(0), (), 0, extractor, matching, (), 1.0)
+    write_calibration(tmp_path / "c.json", run_of)
+    words = ["--calibration", tmp_path / "c.json", "--false-match-rate", "1e-6", "--json"]
+    settings = json.loads(run("suspects/crop.png", "--against", "library", *words)[1])["settings"]
+    assert settings["search"]["match"]["threshold"] == pytest.approx(8 + 2 * np.log(1000))
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--against", "library", "--self"], "--self takes neither"),
         (["--self", "--false-match-rate", "1e-6"], "--self takes neither"),
-        (["--calibration", "c.json"], "--calibration needs --false-match-rate"),
+        (["--calibration", "c.json"], "go together"),
+        (["--false-match-rate", "1e-6"], "go together"),
         (["--false-match-rate", "0"], "0.0 is not in the range"),
         (["--set", "candidates=3"], "unknown setting 'candidates'"),
         (["--report", "c.pdf"], "must end in .html"),
@@ -192,3 +208,13 @@ def test_finding_copies_loads_no_library_that_only_learning_needs(copies_folder)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", code], cwd=copies_folder, env=environment, check=False)
     assert done.returncode == 0
+
+
+def test_a_part_copied_within_a_picture_is_told_with_self(run, photo, tmp_path):
+    moved = photo(0)
+    moved[90:150, 130:200] = moved[10:70, 20:90]
+    write_image(tmp_path / "moved.png", moved)
+    code, output, _ = run(tmp_path / "moved.png", "--self", "--exit-code", "--report", tmp_path / "c.html")
+    assert code == 11
+    assert output.startswith(f"Group 1: 1 picture\n  {tmp_path / 'moved.png'}")
+    assert (tmp_path / "c.html").read_text("utf-8").count("data:image/jpeg;base64,") == 1

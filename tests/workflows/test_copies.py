@@ -239,3 +239,21 @@ def test_places_without_a_picture_and_paths_that_are_not_there_are_errors(copies
         workflows.find_copies(copies_folder / "suspects", tmp_path / "empty")
     with pytest.raises(ImageReadError, match="nowhere"):
         workflows.find_copies_among(tmp_path / "nowhere")
+
+
+def test_a_part_copied_within_a_picture_is_one_finding_with_itself(pictures, photo):
+    moved = photo(0)
+    moved[90:150, 130:200] = moved[10:70, 20:90]
+    found = workflows.find_copy_moves(pictures(moved=moved, plain=photo(1)))
+    (finding,) = found.findings
+    assert finding.is_within
+    assert finding.path_a.name == "moved.png"
+    a, b = finding.points[0]
+    assert np.median(np.abs(np.abs(a - b) - np.array([110, 80]))) < 0.5
+    assert (found.n_suspects, found.library) == (2, "")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_folder, store, n_jobs):
+    found = workflows.find_copy_moves(copies_folder / "library", store=store, n_jobs=n_jobs)
+    assert (found.findings, found.n_suspects) == ((), 5)
