@@ -177,6 +177,15 @@ class Index:
         """The words."""
         return read_vocabulary(self.folder / self.manifest.vocabulary.name)
 
+    @cached_property
+    def n_images_of_words(self) -> NDArray[np.int64]:
+        """Images that have each word, (K,), those included that are removed but still in a segment."""
+        counts = np.zeros(len(self.vocabulary), np.int64)
+        for segment in self.segments:
+            with naming(segment.folder / segment.entry.postings.name):
+                counts += segment.postings.n_images_of  # a ValueError for another number of words
+        return counts
+
     def __contains__(self, number: int) -> bool:
         at = np.searchsorted(self.ids, number)
         return bool(at < len(self.ids) and self.ids[at] == number)

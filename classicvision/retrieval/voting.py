@@ -53,7 +53,7 @@ class Candidates:
 
 
 def find_candidates(
-    index: Index, features: LocalFeatures, *, limit: int, stop_share: float = 1.0, mirrored: bool = True
+    index: Index, features: LocalFeatures, *, limit: int, stop_ratio: float = np.inf, mirrored: bool = True
 ) -> Candidates:
     """Find all images that have a vote.
 
@@ -64,8 +64,8 @@ def find_candidates(
         Of the query.
     limit : int
         Bits of 64 in which descriptors of one word may differ.
-    stop_share : float
-        Words that a larger share of the images has are not searched.
+    stop_ratio : float
+        Words that so many times more images have than the mean word are not searched.
     mirrored : bool
         Look for the query's mirror image too.
 
@@ -74,7 +74,7 @@ def find_candidates(
     Candidates
         Of equal votes the image of smaller number first.
     """
-    weights = rarity(index, stop_share)
+    weights = rarity(index, stop_ratio)
     upright = index.vocabulary.quantize(features.descriptors)
     found = [_vote(index, upright, features, weights, limit)]
     if mirrored:
@@ -88,18 +88,16 @@ def find_candidates(
     return Candidates(ids[order], votes[order], is_flat[order])
 
 
-def rarity(index: Index, stop_share: float) -> NDArray[np.float32]:
+def rarity(index: Index, stop_ratio: float) -> NDArray[np.float32]:
     """Return the weight of each word, (K,): idf as a share of the largest, and 0 for a word that is not searched.
 
     The inverse document frequency is log(1 + N / n), with n of N images that have the word, so that no word of a small
     library is worth nothing.
     """
     n_images = sum(segment.entry.n_images for segment in index.segments)
-    n_with = np.zeros(len(index.vocabulary), np.int64)
-    for segment in index.segments:
-        n_with += segment.postings.n_images_of
+    n_with = index.n_images_of_words
     weights = np.log1p(n_images / np.maximum(n_with, 1)) / np.log1p(max(n_images, 1))
-    weights[n_with > stop_share * n_images] = 0
+    weights[n_with > stop_ratio * n_with.mean()] = 0
     rounded: NDArray[np.float32] = weights.astype(np.float32)
     return rounded
 
