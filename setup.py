@@ -14,12 +14,21 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformError
 
 NATIVE = Path("classicvision/_native")
-KERNELS = ["hamming.cpp", "lanes.cpp", "means.cpp", "sift.cpp", "words.cpp"]  # compiled once for each instruction set
+KERNELS = [
+    "agree.cpp",
+    "hamming.cpp",
+    "lanes.cpp",
+    "match.cpp",
+    "means.cpp",
+    "sift.cpp",
+    "words.cpp",
+]  # compiled once for each instruction set
 BINDING = [
     "module.cpp",
     "dispatch.cpp",
     "arena.cpp",
     "bind_hamming.cpp",
+    "bind_match.cpp",
     "bind_sift.cpp",
     "bind_words.cpp",
 ]  # compiled once

@@ -39,3 +39,23 @@ def find_near_postings(
     limit: int,
     /,
 ) -> tuple[bytes, bytes, bytes]: ...
+def root_bytes(descriptors: NDArray[np.uint8], roots: NDArray[np.uint8], /) -> None: ...
+def nearest_two(
+    a: NDArray[np.uint8],
+    b: NDArray[np.uint8],
+    rows_a: NDArray[np.int32],
+    squared_a: NDArray[np.float32],
+    rows_b: NDArray[np.int32],
+    squared_b: NDArray[np.float32],
+    /,
+) -> None: ...
+def count_agreeing(
+    columns: NDArray[np.float32],
+    log_scale: NDArray[np.float32],
+    tip: float,
+    cone: float,
+    least_cosine: float,
+    most_log_scale: float,
+    counts: NDArray[np.int32],
+    /,
+) -> None: ...

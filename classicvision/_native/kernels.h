@@ -6,6 +6,7 @@
 #pragma once
 
 #include "hamming.h"
+#include "match.h"
 #include "sift.h"
 #include "words.h"
 
@@ -16,7 +17,10 @@
     KERNEL(void, prepare_words, (const WordTable& table)) \
     KERNEL(Search, nearest_words, (const NearestWords& search)) \
     KERNEL(void, add_points, (const AddPoints& task)) \
-    KERNEL(void, find_near_postings, (const HammingSearch& search, const HammingSink& sink))
+    KERNEL(void, find_near_postings, (const HammingSearch& search, const HammingSink& sink)) \
+    KERNEL(void, root_bytes, (const RootBytes& task)) \
+    KERNEL(void, nearest_two, (const NearestTwo& task, Arena&)) \
+    KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&))
 
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
@@ -26,7 +30,10 @@
     METHOD(prepare_words) \
     METHOD(nearest_words) \
     METHOD(add_points) \
-    METHOD(find_near_postings)
+    METHOD(find_near_postings) \
+    METHOD(root_bytes) \
+    METHOD(nearest_two) \
+    METHOD(count_agreeing)
 
 namespace classicvision {
 

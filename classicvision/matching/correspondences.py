@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Final, Self
 
 import numpy as np
@@ -80,15 +81,23 @@ class Correspondences:
         columns = {field.name: getattr(self, field.name) for field in fields(self)[:-2]}
         return replace(self, **{name: column[rows] for name, column in columns.items()})
 
-    def n_places(self, chosen: NDArray[np.bool_]) -> int:
-        """Return at how many places the chosen matches are, in the picture where these are fewer."""
-        counts = (np.count_nonzero(np.bincount(place[chosen])) for place in (self.place_a, self.place_b))
-        return int(min(counts))
+    @cached_property
+    def n_places(self) -> int:
+        """At how many places the matches are, in the picture where these are fewer."""
+        return self.count_places(np.ones(len(self), bool))
 
-    def rotated_partners(self, shift: int) -> Self:
-        """Return the keypoints of a, each with the partner of another: what chance would pair."""
-        moved = {name: np.roll(getattr(self, name), shift, axis=0) for name in ("b", "log_scale_b", "angle_b")}
-        return replace(self, **moved)
+    def count_places(self, chosen: NDArray[np.bool_]) -> int:
+        """Return at how many places the chosen matches are, in the picture where these are fewer."""
+        return min(int(np.count_nonzero(np.bincount(place[chosen]))) for place in (self.place_a, self.place_b))
+
+    def paired_anew(self, n_ways: int) -> Self:
+        """Return the keypoints of a with the partners of others, in up to n_ways ways: what chance would pair."""
+        n = len(self)
+        shifts = np.unique(np.linspace(1, n - 1, min(n_ways, n - 1)).astype(np.intp))
+        rows = np.tile(np.arange(n), len(shifts))
+        others = (np.arange(n) + shifts[:, None]).reshape(-1) % n
+        moved = {name: getattr(self, name)[others] for name in ("b", "log_scale_b", "angle_b")}
+        return replace(self[rows], **moved)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,26 +124,22 @@ class Motion:
         # The rotation nearest to J: the angle of its part that is a similarity.
         return cls(b_from_a, float(np.log(scale)), float(np.arctan2(j[1, 0] - j[0, 1], j[0, 0] + j[1, 1])))
 
-    def agrees_in_frame(self, matches: Correspondences) -> NDArray[np.bool_]:
-        """Return which matches are turned and scaled about as the transform says, (M,)."""
-        turn = matches.angle_b - matches.angle_a - self.turn
-        turn -= 2 * np.pi * np.rint(turn / (2 * np.pi))
-        scale = matches.log_scale_b - matches.log_scale_a - self.log_scale
-        agrees: NDArray[np.bool_] = (np.abs(turn) <= MAX_TURN) & (np.abs(scale) <= MAX_LOG_SCALE)
-        return agrees
-
     def errors(self, matches: Correspondences) -> NDArray[np.float64]:
         """Return how far each match is from agreeing, (M,), in pixels of the picture that shows the thing smaller.
 
-        That picture limits how well places are known; and exchanging the pictures changes nothing.
+        That picture limits how well places are known; and exchanging the pictures changes nothing. Matches whose frames
+        are turned or scaled otherwise than the transform says are infinitely far.
         """
         if self.log_scale <= 0:
             apart = warp_points(matches.a, self.b_from_a) - matches.b
         else:
             a_from_b = np.asarray(np.linalg.inv(self.b_from_a), np.float64)
             apart = warp_points(matches.b, a_from_b) - matches.a
-        errors: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
-        return np.where(self.agrees_in_frame(matches), errors, np.inf)
+        turn = matches.angle_b - matches.angle_a - self.turn
+        turn -= 2 * np.pi * np.rint(turn / (2 * np.pi))
+        scale = matches.log_scale_b - matches.log_scale_a - self.log_scale
+        agrees = (np.abs(turn) <= MAX_TURN) & (np.abs(scale) <= MAX_LOG_SCALE)
+        return np.where(agrees, np.hypot(apart[:, 0], apart[:, 1]), np.inf)
 
     def common_area(self, matches: Correspondences) -> float:
         """Return the area of the smaller picture, in pixels as `errors` uses them."""

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision._native import match as native
+from classicvision._native import native_available
 from classicvision.features.local import LocalFeatures
 
 __all__ = ["Matches", "Neighbours", "match_descriptors", "match_places", "nearest_two", "root_bytes"]
@@ -22,12 +24,10 @@ _FAR = np.float32(2**24)  # more than any squared distance
 
 
 class Neighbours(NamedTuple):
-    """For each of N descriptors the nearest of the other picture, and how far that and the second nearest are."""
+    """For each of N descriptors the two nearest of the other picture; of equally near ones the smaller row first."""
 
-    nearest: NDArray[np.int32]  # (N,) row of the other picture; of equally near ones the first; -1 if there is none
-    squared: NDArray[np.float32]  # (N,) squared distance to it, a whole number; 2^24 if there is none
-    second: NDArray[np.int32]  # (N,) row of the second nearest, -1 if there is none
-    second_squared: NDArray[np.float32]  # (N,) squared distance to it; 2^24 if there is none
+    rows: NDArray[np.int32]  # (N, 2) of the other picture; -1 where there is none
+    squared: NDArray[np.float32]  # (N, 2) squared distances, whole numbers; 2^24 where there is none
 
 
 class Matches(NamedTuple):
@@ -40,8 +40,10 @@ class Matches(NamedTuple):
 
 def root_bytes(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn SIFT descriptors (N, D) into RootSIFT of norm 512, rounded and clipped at 255; a row of zeros stays zero."""
-    total = descriptors.sum(axis=1, dtype=np.float32, keepdims=True)
-    factor = np.float32(NORM) / np.sqrt(np.maximum(total, 1))
+    if native_available():
+        return native.root_bytes(descriptors)
+    total = descriptors.sum(axis=1, dtype=np.int64, keepdims=True)
+    factor = np.float32(NORM) / np.sqrt(np.maximum(total, 1).astype(np.float32))
     rounded = np.rint(np.sqrt(np.arange(256, dtype=np.float32))[descriptors] * factor)
     stored: NDArray[np.uint8] = np.minimum(rounded, 255, out=rounded).astype(np.uint8)
     return stored
@@ -63,6 +65,9 @@ def nearest_two(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[Neighbours,
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or a.shape[1] > 256:
         raise ValueError(f"descriptors {a.shape} and {b.shape} must be (N, D) and (M, D), with D at most 256")
+    if native_available():
+        rows_a, squared_a, rows_b, squared_b = native.nearest_two(a, b)
+        return Neighbours(rows_a, squared_a), Neighbours(rows_b, squared_b)
     of_a, of_b = _nobody(len(a)), _nobody(len(b))
     if len(a) and len(b):
         _compare(a, b, of_a, of_b)
@@ -90,112 +95,105 @@ def match_descriptors(a: NDArray[np.uint8], b: NDArray[np.uint8], *, ratio: floa
     return matches.pairs[matches.mutual & (matches.ratio < ratio)]
 
 
-def match_places(a: LocalFeatures, b: LocalFeatures, root_a: NDArray[np.uint8], root_b: NDArray[np.uint8]) -> Matches:
+def match_places(a: LocalFeatures, b: LocalFeatures, ratio: float) -> Matches:
     """Match keypoints with their nearest, and tell the ratio to the second nearest *at another place*.
 
-    Several keypoints of one place, of nearby scales, are no rivals of each other.
+    Several keypoints of one place, of nearby scales, are no rivals of each other. That is looked at where a mutual
+    match would fail the ratio test otherwise.
 
     Parameters
     ----------
     a, b : LocalFeatures
-    root_a, root_b : (N, 128) and (M, 128) uint8
-        Their descriptors as `root_bytes` returns them, or those of a mirrored picture.
+        With RootSIFT as `root_bytes` returns it for descriptors.
+    ratio : float
+        Of the ratio test.
     """
-    of_a, of_b = nearest_two(root_a, root_b)
-    of_a = _elsewhere(of_a, root_a, root_b, b)
-    of_b = _elsewhere(of_b, root_b, root_a, a)
-    return _pairs(of_a, of_b)
+    of_a, of_b = nearest_two(a.descriptors, b.descriptors)
+    matches = _pairs(of_a, of_b)
+    unclear = np.flatnonzero(matches.mutual & (matches.ratio >= ratio))
+    for found, own, others, side in ((of_a, a, b, 0), (of_b, b, a, 1)):
+        rows = matches.pairs[unclear, side]
+        crowded = _is_same_place(others, found.rows[rows, 0], found.rows[rows, 1])
+        rival = _nearest_elsewhere(found, rows[crowded], own, others)
+        again = np.sqrt(found.squared[rows[crowded], 0] / np.maximum(rival, 1))
+        matches.ratio[unclear[crowded]] = np.minimum(matches.ratio[unclear[crowded]], again)
+    return matches
 
 
 def _nobody(n: int) -> Neighbours:
-    return Neighbours(
-        np.full(n, -1, np.int32), np.full(n, _FAR, np.float32), np.full(n, -1, np.int32), np.full(n, _FAR, np.float32)
-    )
+    return Neighbours(np.full((n, 2), -1, np.int32), np.full((n, 2), _FAR, np.float32))
 
 
 def _pairs(of_a: Neighbours, of_b: Neighbours) -> Matches:
-    if not (len(of_a.nearest) and len(of_b.nearest)):
+    if not (len(of_a.rows) and len(of_b.rows)):
         return Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32), np.zeros(0, bool))
-    rows_a, rows_b = (np.arange(len(found.nearest), dtype=np.int32) for found in (of_a, of_b))
+    rows_a, rows_b = (np.arange(len(found.rows), dtype=np.int32) for found in (of_a, of_b))
+    nearest_a, nearest_b = of_a.rows[:, 0], of_b.rows[:, 0]
     ratio_a, ratio_b = _ratio(of_a), _ratio(of_b)
-    mutual = of_b.nearest[of_a.nearest] == rows_a
-    ratio_a[mutual] = np.minimum(ratio_a[mutual], ratio_b[of_a.nearest[mutual]])
-    more = of_a.nearest[of_b.nearest] != rows_b
-    pairs = np.concatenate(
-        [np.column_stack([rows_a, of_a.nearest]), np.column_stack([of_b.nearest[more], rows_b[more]])]
-    )
-    return Matches(pairs, np.concatenate([ratio_a, ratio_b[more]]), np.append(mutual, np.zeros(more.sum(), bool)))
+    mutual = nearest_b[nearest_a] == rows_a
+    ratio_a[mutual] = np.minimum(ratio_a[mutual], ratio_b[nearest_a[mutual]])
+    more = nearest_a[nearest_b] != rows_b
+    pairs = np.concatenate([np.column_stack([rows_a, nearest_a]), np.column_stack([nearest_b[more], rows_b[more]])])
+    return Matches(pairs, np.append(ratio_a, ratio_b[more]), np.append(mutual, np.zeros(int(more.sum()), bool)))
 
 
 def _ratio(found: Neighbours) -> NDArray[np.float32]:
     # As near as the second nearest is no ratio below 1, even where both are at no distance.
-    rival = found.second_squared
-    return np.sqrt(np.divide(found.squared, rival, out=np.ones_like(rival), where=rival > 0))
+    nearest, rival = found.squared.T
+    share = np.divide(nearest, rival, out=np.ones_like(rival), where=rival > 0)
+    return np.asarray(np.sqrt(share), np.float32)
 
 
 def _compare(a: NDArray[np.uint8], b: NDArray[np.uint8], of_a: Neighbours, of_b: Neighbours) -> None:
     """Write the two nearest both ways, by matrix products of rows of a and all of b."""
-    columns = np.arange(len(b))
     b_float = b.astype(np.float32)
-    b_norms = np.einsum("ij,ij->i", b_float, b_float)
     n_rows = max(_BLOCK_NUMBERS // len(b), 1)
     for start in range(0, len(a), n_rows):
-        block = a[start : start + n_rows].astype(np.float32)
-        squared = np.einsum("ij,ij->i", block, block)[:, None] + b_norms - 2 * (block @ b_float.T)
-        rows = np.arange(len(block))
-        here = _rows_of(of_a, start, start + len(block))
-        here.nearest[:] = squared.argmin(axis=1)
-        here.squared[:] = squared[rows, here.nearest]
-        _merge_columns(squared, start, of_b)
-        squared[rows, here.nearest] = _FAR
-        if len(columns) > 1:
-            here.second[:] = squared.argmin(axis=1)
-            here.second_squared[:] = squared[rows, here.second]
+        squared = _squared_distances(a[start : start + n_rows].astype(np.float32), b_float)
+        here = slice(start, start + len(squared))
+        of_a.rows[here], of_a.squared[here] = _two_least(squared)
+        rows, least = _two_least(squared.T)
+        # Earlier rows stand first, so they win where distances are equal.
+        known = np.concatenate([of_b.squared, least], axis=1)
+        order = np.argsort(known, axis=1, kind="stable")[:, :2]
+        places = np.concatenate([of_b.rows, np.where(rows < 0, rows, rows + start)], axis=1)
+        of_b.rows[:], of_b.squared[:] = (np.take_along_axis(table, order, 1) for table in (places, known))
 
 
-def _rows_of(found: Neighbours, start: int, end: int) -> Neighbours:
-    """Return views, to be written to."""
-    nearest, squared, second, second_squared = found
-    return Neighbours(nearest[start:end], squared[start:end], second[start:end], second_squared[start:end])
+def _squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    norms_a, norms_b = (np.einsum("ij,ij->i", one, one) for one in (a, b))
+    # Both norms together may pass 2^24, but not with this order of the sum.
+    distances: NDArray[np.float32] = (norms_a[:, None] - 2 * (a @ b.T)) + norms_b
+    return distances
 
 
-def _merge_columns(squared: NDArray[np.float32], start: int, of_b: Neighbours) -> None:
-    """Bring a block of rows of distances into the neighbours of the columns; earlier rows win ties."""
-    columns = np.arange(squared.shape[1])
-    first = squared.argmin(axis=0)
-    values = squared[first, columns]
-    kept = values.copy()
-    squared[first, columns] = _FAR
-    second = squared.argmin(axis=0)
-    second_values = squared[second, columns]
-    squared[first, columns] = values
-    known = np.stack([of_b.squared, of_b.second_squared, kept, second_values])
-    indices = np.stack([of_b.nearest, of_b.second, start + first, start + second])
-    order = np.argsort(known, axis=0, kind="stable")[:2]
-    of_b.squared[:], of_b.second_squared[:] = np.take_along_axis(known, order, 0)
-    chosen = np.take_along_axis(indices, order, 0)
-    of_b.nearest[:], of_b.second[:] = np.where(np.take_along_axis(known, order, 0) < _FAR, chosen, -1)
+def _two_least(squared: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return where the two least numbers of each row stand, (N, 2), and the numbers; `squared` comes back unchanged."""
+    n = np.arange(len(squared))
+    first = squared.argmin(axis=1)
+    least = squared[n, first]
+    if squared.shape[1] == 1:
+        nothing = _nobody(len(squared))
+        return np.column_stack([first, nothing.rows[:, 1]]), np.column_stack([least, nothing.squared[:, 1]])
+    squared[n, first] = _FAR
+    second = squared.argmin(axis=1)
+    found = np.column_stack([first, second]).astype(np.int32), np.column_stack([least, squared[n, second]])
+    squared[n, first] = least
+    return found
 
 
-def _elsewhere(
-    found: Neighbours, own: NDArray[np.uint8], others: NDArray[np.uint8], places: LocalFeatures
-) -> Neighbours:
-    """Take for second nearest the nearest one that is not at the place of the nearest."""
-    rows = np.flatnonzero(found.second >= 0)
-    rows = rows[_is_same_place(places, found.nearest[rows], found.second[rows])]
-    if not len(rows):
-        return found
-    second, second_squared = found.second.copy(), found.second_squared.copy()
-    rival = np.asarray(others, np.float32)
-    norms = np.einsum("ij,ij->i", rival, rival)
+def _nearest_elsewhere(
+    found: Neighbours, rows: NDArray[np.int32], own: LocalFeatures, others: LocalFeatures
+) -> NDArray[np.float32]:
+    """Return the squared distance to the nearest that is not at the place of the nearest of all, (R,)."""
+    rival = np.empty(len(rows), np.float32)
+    others_float = others.descriptors.astype(np.float32) if len(rows) else np.zeros((0, 0), np.float32)
     for start in range(0, len(rows), 256):
         some = rows[start : start + 256]
-        block = own[some].astype(np.float32)
-        squared = np.einsum("ij,ij->i", block, block)[:, None] + norms - 2 * (block @ rival.T)
-        squared[_is_same_place(places, found.nearest[some, None], np.arange(len(others))[None])] = _FAR
-        second[some] = squared.argmin(axis=1)
-        second_squared[some] = squared.min(axis=1)
-    return found._replace(second=second, second_squared=second_squared)
+        squared = _squared_distances(own.descriptors[some].astype(np.float32), others_float)
+        squared[_is_same_place(others, found.rows[some, :1], np.arange(len(others))[None])] = _FAR
+        rival[start : start + 256] = squared.min(axis=1)
+    return rival
 
 
 def _is_same_place(places: LocalFeatures, one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, ClassVar, Final
 
 from classicvision.config import validate
 from classicvision.errors import SettingsError
-from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
+from classicvision.features.local import LocalFeatures
 from classicvision.matching.geometry import mirror
 from classicvision.matching.nearest import match_places, root_bytes
-from classicvision.matching.regions import Limits, Search, find_regions
+from classicvision.matching.regions import Limits, Search, find_regions, is_all_shared
 from classicvision.matching.result import MatchResult, Region, Verdict
 
 __all__ = ["MatchSettings", "match_features"]
@@ -27,7 +24,7 @@ class MatchSettings:
     version: ClassVar[int] = 1
 
     ratio: float = 0.8  # best / second-best distance; lower keeps fewer, surer matches (Lowe 2004, 7.1)
-    min_keypoints: int = 16  # with fewer in either picture nothing can be decided
+    min_keypoints: int = 8  # with fewer in either picture nothing can be decided
     threshold: float = 6.0  # least significance of a copy: -log10 of the expected number of chance agreements
     max_regions: int = 8  # parts that one picture may have from the other, each by a transform of its own
     mirrored: bool = True  # look for mirrored copies too
@@ -54,14 +51,14 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
     MatchResult
         The same for any order of the keypoints, but for the rows in `pairs`. Exchanging a and b inverts the transforms.
     """
-    settings = settings or MatchSettings()
+    settings = settings or _DEFAULTS
     if min(len(a), len(b)) < settings.min_keypoints:
         return _result(a, b, "cannot decide", Search((), 0.0, 0), _too_few(a, b, settings.min_keypoints))
-    root_a, root_b = root_bytes(a.descriptors), root_bytes(b.descriptors)
     limits = Limits(settings.ratio, settings.threshold, settings.max_regions)
-    found = find_regions(a, b, match_places(a, b, root_a, root_b), limits)
-    if settings.mirrored:
-        found = _together(found, _find_mirrored(a, b, root_a, root_b, found.regions, limits))
+    rooted_a, rooted_b = (replace(one, descriptors=root_bytes(one.descriptors)) for one in (a, b))
+    found = find_regions(a, b, match_places(rooted_a, rooted_b, settings.ratio), limits)
+    if settings.mirrored and not is_all_shared(found.regions):
+        found = _together(found, _find_mirrored(rooted_a, rooted_b, found.regions, limits))
     if not found.regions:
         reason = f"no transform explains more of {found.n_matches} matches than chance would"
         return _result(a, b, "no evidence", found, reason)
@@ -70,20 +67,12 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
     return _result(a, b, "copy", found, f"{n_pairs} keypoints agree on {n_transforms}")
 
 
-def _find_mirrored(
-    a: LocalFeatures,
-    b: LocalFeatures,
-    root_a: NDArray[np.uint8],
-    root_b: NDArray[np.uint8],
-    known: tuple[Region, ...],
-    limits: Limits,
-) -> Search:
+def _find_mirrored(a: LocalFeatures, b: LocalFeatures, known: tuple[Region, ...], limits: Limits) -> Search:
     """Compare the mirrored picture a, and return what is found in the frame of a itself."""
-    flat = a.mirrored()
-    root_flat = np.ascontiguousarray(root_a[:, MIRRORED_NUMBERS])
-    known = tuple(_seen_in_mirror(region, a.image_size[1]) for region in known)
-    found = find_regions(flat, b, match_places(flat, b, root_flat, root_b), limits, known)
-    return replace(found, regions=tuple(_seen_in_mirror(region, a.image_size[1]) for region in found.regions))
+    flat, width = a.mirrored(), a.image_size[1]
+    known = tuple(_seen_in_mirror(region, width) for region in known)
+    found = find_regions(flat, b, match_places(flat, b, limits.ratio), limits, known)
+    return replace(found, regions=tuple(_seen_in_mirror(region, width) for region in found.regions))
 
 
 def _seen_in_mirror(region: Region, width: int) -> Region:
@@ -121,3 +110,6 @@ def _too_few(a: LocalFeatures, b: LocalFeatures, needed: int) -> str:
 def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
     if not is_good:
         raise SettingsError(f"{name} is {value!r}; it must be {allowed}")
+
+
+_DEFAULTS: Final = MatchSettings()  # made once: the check of a settings class takes a while

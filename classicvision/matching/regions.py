@@ -17,8 +17,9 @@ from classicvision.matching.outline import contains, polygon_area, shared_outlin
 from classicvision.matching.result import Region
 from classicvision.matching.verify import Agreement, find_agreement, refine
 
-__all__ = ["Limits", "Search", "find_regions"]
+__all__ = ["Limits", "Search", "find_regions", "is_all_shared"]
 
+ALL_SHARED: Final = 0.9  # of both pictures; what lies beyond is their borders
 SAME_TRANSFORM: Final = 0.05  # how far apart two transforms may put the corners of a region, in its diameters
 
 
@@ -56,37 +57,37 @@ def find_regions(
     known : sequence of Region
         Found before, in the frames of a and b; what they explain takes no part.
     """
-    is_clear = matches.ratio < limits.ratio
-    everything = Correspondences.of(a, b, matches.pairs)
-    clear = Correspondences.of(a, b, matches.pairs[is_clear & matches.mutual])
-    n_matches, score = len(clear), 0.0
     regions: list[Region] = []
-    one_way = False
-    for region in known:
-        clear, everything = _left_by(region, clear), _left_by(region, everything)
-    while len(regions) + len(known) < limits.most:
-        found = find_agreement(clear)
-        if found:
-            score = max(score, found.significance)
-        if found is None or found.significance < limits.threshold:
-            if one_way or not (regions or known):
+    is_clear = matches.ratio < limits.ratio
+    rounds = [is_clear & matches.mutual, is_clear]
+    n_matches, score = int(rounds[0].sum()), 0.0
+    for is_first, chosen in zip((True, False), rounds, strict=True):
+        if not is_first and (not (regions or known) or is_all_shared([*known, *regions])):
+            break
+        left = Correspondences.of(a, b, matches.pairs[chosen])
+        for region in (*known, *regions):
+            left = _left_by(region, left)
+        while len(regions) + len(known) < limits.most:
+            found = find_agreement(left)
+            score = max(score, found.significance if found else 0.0)
+            if found is None or found.significance < limits.threshold:
                 break
-            one_way = True
-            clear = Correspondences.of(a, b, matches.pairs[is_clear])
+            everything = Correspondences.of(a, b, matches.pairs)
             for region in (*known, *regions):
-                clear = _left_by(region, clear)
-            continue
-        region = make_region(a, b, everything, clear, found)
-        if len(region.polygon_a) and not any(_is_same(region, other) for other in regions):
-            regions.append(region)
-        clear = _left_by(region, clear[~found.inlier])
-        everything = _left_by(region, everything)
+                everything = _left_by(region, everything)
+            region = make_region(a, b, everything, found)
+            if len(region.polygon_a) and not any(_is_same(region, other) for other in regions):
+                regions.append(region)
+            left = _left_by(region, left[~found.inlier])
     return Search(tuple(regions), score, n_matches)
 
 
-def make_region(
-    a: LocalFeatures, b: LocalFeatures, everything: Correspondences, clear: Correspondences, found: Agreement
-) -> Region:
+def is_all_shared(regions: Sequence[Region]) -> bool:
+    """Tell whether regions cover nearly all of both pictures, so that nothing is left to look for."""
+    return min(sum(region.share_a for region in regions), sum(region.share_b for region in regions)) >= ALL_SHARED
+
+
+def make_region(a: LocalFeatures, b: LocalFeatures, everything: Correspondences, found: Agreement) -> Region:
     """Fit a transform anew to all keypoints that agree with it, clear matches or not, and outline what is shared."""
     refined = refine(everything, found)
     inlier = _one_to_one(everything, refined)

@@ -13,6 +13,7 @@ family and of the mirror. The significance is -log10 NFA.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -39,7 +40,8 @@ def significance(n: int, k: int, p: float, *, n_deciding: int, n_choices: int) -
     """
     if k <= n_deciding or p >= 1:
         return 0.0
-    log10_tests = math.log10(n_choices) + _log_choices(n, n_deciding) / _LN_10
+    log_choices = math.lgamma(n + 1) - math.lgamma(n_deciding + 1) - math.lgamma(n - n_deciding + 1)
+    log10_tests = math.log10(n_choices) + log_choices / _LN_10
     return max(0.0, -log10_tests - log10_binomial_tail(n - n_deciding, k - n_deciding, p))
 
 
@@ -49,17 +51,16 @@ def log10_binomial_tail(n: int, k: int, p: float) -> float:
         return 0.0
     if k > n:
         return -math.inf
-    successes = np.arange(k, n + 1)
-    terms = _log_choices_of(n)[k:] + successes * math.log(p) + (n - successes) * math.log1p(-p)
+    # log C(n, j) + j log p + (n - j) log(1 - p) for j from k to n.
+    log_odds = math.log(p) - math.log1p(-p)
+    terms = _log_choices(n)[k:] + np.arange(k, n + 1) * log_odds
     largest = float(terms.max())
-    return min(0.0, (largest + math.log(float(np.exp(terms - largest).sum()))) / _LN_10)
+    log_tail = largest + n * math.log1p(-p) + math.log(float(np.exp(terms - largest).sum()))
+    return min(0.0, log_tail / _LN_10)
 
 
-def _log_choices(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-
-
-def _log_choices_of(n: int) -> NDArray[np.float64]:
+@lru_cache(maxsize=64)
+def _log_choices(n: int) -> NDArray[np.float64]:
     """Return log C(n, j) for j from 0 to n."""
     factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
     choices: NDArray[np.float64] = factorials[n] - factorials - factorials[::-1]

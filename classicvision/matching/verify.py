@@ -15,6 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision._native import match as native
+from classicvision._native import native_available
 from classicvision.matching.correspondences import MAX_LOG_SCALE, MAX_TURN, Correspondences, Motion
 from classicvision.matching.geometry import FITS, is_sane
 from classicvision.matching.result import Kind
@@ -27,7 +29,15 @@ TOLERANCES: Final = (1.5, 3.0, 6.0, 12.0)
 
 CONE: Final = 0.1  # how much a hypothesis may miss by, per distance: its scale and angle are known no better
 CONE_TIP: Final = 3.0  # and at its own place, pixels
+LEAST_COSINE: Final = math.cos(MAX_TURN)
+FEWEST: Final = 4  # matches that agree; three can be no evidence
 N_STARTS: Final = 4  # hypotheses that are refined
+# Tolerances of the fits before one is judged; then one more is fitted to the inliers of the judged one.
+SHRINKING: Final[dict[Kind, tuple[float, ...]]] = {
+    "similarity": (TOLERANCES[-1], TOLERANCES[-2], 0, 0),
+    "affinity": (TOLERANCES[-2], 0, 0),
+    "homography": (TOLERANCES[-2], 0, 0),
+}
 _N_SHIFTS: Final = 32  # ways of pairing the matches anew that show what agrees by chance
 _N_CHOICES: Final = len(TOLERANCES) * len(FITS) * 2  # and the mirror
 _BLOCK_NUMBERS: Final = 2**18
@@ -45,19 +55,20 @@ class Agreement:
 
 
 def find_agreement(matches: Correspondences) -> Agreement | None:
-    """Find the most significant transform; None if no three matches agree on one."""
-    if len(matches) < 3:
+    """Find the most significant transform; None if no four matches agree on one."""
+    if len(matches) < FEWEST:
         return None
-    counts = count_agreeing(matches)
-    is_open = counts >= 3
+    columns, log_scale = _as_hypotheses(matches)
+    counts = count_agreeing(columns, log_scale)
+    is_open = counts >= FEWEST
     best: Agreement | None = None
     for _ in range(N_STARTS):
         if not is_open.any():
             break
         start = int(np.argmax(np.where(is_open, counts, -1)))
-        inlier = _agreeing(matches, np.array([start]))[0]
+        inlier = _agreeing(columns, log_scale, np.array([start]))[0]
         is_open &= ~inlier
-        found = _refined(matches, inlier)
+        found = _most_significant_family(matches, inlier)
         if found is None:
             continue
         is_open &= ~found.inlier
@@ -65,44 +76,71 @@ def find_agreement(matches: Correspondences) -> Agreement | None:
             best = found
         if np.count_nonzero(best.inlier) > 2 * counts[is_open].max(initial=0):
             break  # none that is left is as good
-    return best
+    return _judged(matches, best) if best else None
 
 
 def refine(matches: Correspondences, found: Agreement) -> Agreement:
-    """Fit a transform anew to other matches of the same pictures: all that agree with it."""
-    inlier = found.motion.errors(matches) <= found.tolerance
-    return _refined(matches, inlier) or replace(found, inlier=inlier)
+    """Fit a transform anew to other matches of the same pictures: to all that agree with it."""
+    _, fit = FITS[found.kind]
+    motion = found.motion
+    for _ in range(2):
+        inlier = motion.errors(matches) <= found.tolerance
+        xy = matches.a[inlier]
+        b_from_a = fit(xy, matches.b[inlier])
+        if not is_sane(b_from_a, xy):
+            break
+        motion = Motion.at(b_from_a, xy)
+    return replace(found, motion=motion, inlier=motion.errors(matches) <= found.tolerance)
 
 
-def count_agreeing(matches: Correspondences) -> NDArray[np.int64]:
-    """Return how many matches agree with the similarity that each match's two frames fix, (M,)."""
-    counts = np.empty(len(matches), np.int64)
-    n_rows = max(_BLOCK_NUMBERS // len(matches), 1)
-    for first in range(0, len(matches), n_rows):
-        rows = np.arange(first, min(first + n_rows, len(matches)))
-        counts[rows] = np.count_nonzero(_agreeing(matches, rows), axis=1)
+def count_agreeing(columns: NDArray[np.float32], log_scale: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Return how many matches agree with the similarity that each match's two frames fix, (M,).
+
+    Takes what `_as_hypotheses` returns.
+    """
+    if native_available():
+        return native.count_agreeing(
+            columns, log_scale, tip=CONE_TIP, cone=CONE, least_cosine=LEAST_COSINE, most_log_scale=MAX_LOG_SCALE
+        )
+    counts = np.empty(len(log_scale), np.int32)
+    n_rows = max(_BLOCK_NUMBERS // max(len(log_scale), 1), 1)
+    for first in range(0, len(log_scale), n_rows):
+        rows = np.arange(first, min(first + n_rows, len(log_scale)))
+        counts[rows] = np.count_nonzero(_agreeing(columns, log_scale, rows), axis=1)
     return counts
 
 
-def _agreeing(matches: Correspondences, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Compare the similarities of some matches with all matches, (R, M)."""
+def _as_hypotheses(matches: Correspondences) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return xa, ya, xb, yb, s as a complex number and its direction, (8, M), and log |s|, (M,)."""
     log_scale = matches.log_scale_b - matches.log_scale_a
     turn = matches.angle_b - matches.angle_a
-    za, zb = matches.a @ [1, 1j], matches.b @ [1, 1j]
-    # z_b = s z_a + t, with t such that the match itself fits.
-    s = np.exp(log_scale[rows] + 1j * turn[rows])[:, None]
-    step = s * (za - za[rows, None])
-    error = np.abs(step - (zb - zb[rows, None]))
-    to_coarse = np.exp(np.minimum(-log_scale[rows], 0))[:, None]  # b's pixels, or a's where it shows the thing smaller
-    turned = turn - turn[rows, None]
-    turned -= 2 * np.pi * np.rint(turned / (2 * np.pi))
-    agreeing: NDArray[np.bool_] = error * to_coarse <= CONE_TIP + CONE * to_coarse * np.abs(step)
-    agreeing &= np.abs(turned) <= MAX_TURN
-    agreeing &= np.abs(log_scale - log_scale[rows, None]) <= MAX_LOG_SCALE
+    direction = np.stack([np.cos(turn), np.sin(turn)])
+    columns = np.concatenate([matches.a.T, matches.b.T, np.exp(log_scale) * direction, direction])
+    return columns.astype(np.float32), log_scale.astype(np.float32)
+
+
+def _agreeing(
+    columns: NDArray[np.float32], log_scale: NDArray[np.float32], rows: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """Compare the similarities of some matches with all matches, (R, M).
+
+    The same operations in the same order as in the compiled kernel, agree.cpp, which has the formula.
+    """
+    xa, ya, xb, yb, *_, cosine, sine = columns
+    own = columns[:, rows, None]
+    dx, dy = xa - own[0], ya - own[1]
+    sx, sy = own[4] * dx - own[5] * dy, own[5] * dx + own[4] * dy
+    ex, ey = sx - (xb - own[2]), sy - (yb - own[3])
+    squared = own[4] * own[4] + own[5] * own[5]
+    k = 1 / np.maximum(squared, np.float32(1))  # b's pixels, or a's where it shows the thing smaller
+    tip, cone = np.float32(CONE_TIP) ** 2, np.float32(CONE) ** 2
+    agreeing: NDArray[np.bool_] = k * (ex * ex + ey * ey) <= tip + cone * (k * (sx * sx + sy * sy))
+    agreeing &= cosine * own[6] + sine * own[7] >= np.float32(LEAST_COSINE)
+    agreeing &= np.abs(log_scale - log_scale[rows, None]) <= np.float32(MAX_LOG_SCALE)
     return agreeing
 
 
-def _refined(matches: Correspondences, inlier: NDArray[np.bool_]) -> Agreement | None:
+def _most_significant_family(matches: Correspondences, inlier: NDArray[np.bool_]) -> Agreement | None:
     """Fit each family, from the simplest, and return the most significant result."""
     best: Agreement | None = None
     for kind in FITS:
@@ -112,14 +150,14 @@ def _refined(matches: Correspondences, inlier: NDArray[np.bool_]) -> Agreement |
         inlier = found.inlier
         if best is None or found.significance > best.significance:
             best = found
-    return _judged(matches, best) if best else None
+    return best
 
 
 def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> Agreement | None:
     """Fit one family to the inliers, take in what agrees, and repeat with smaller tolerances."""
     n_deciding, fit = FITS[kind]
     best: Agreement | None = None
-    for limit in (TOLERANCES[-1], TOLERANCES[-2], TOLERANCES[-3], TOLERANCES[-3]):
+    for limit in SHRINKING[kind]:
         if np.count_nonzero(inlier) <= n_deciding:
             break
         xy = matches.a[inlier]
@@ -128,10 +166,13 @@ def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> 
             break
         motion = Motion.at(b_from_a, xy)
         errors = motion.errors(matches)
+        if limit:
+            inlier = errors <= limit
+            continue
         found = _most_significant(matches, motion, kind, errors, _uniform_chance(matches, motion))
         if best is None or found.significance > best.significance:
             best = found
-        inlier = errors <= limit
+        inlier = found.inlier
     return best
 
 
@@ -147,12 +188,13 @@ def _most_significant(
     matches: Correspondences, motion: Motion, kind: Kind, errors: NDArray[np.float64], chance: list[float]
 ) -> Agreement:
     """Choose the tolerance at which the agreement with a transform is most significant."""
-    n = matches.n_places(np.ones(len(matches), bool))
+    n = matches.n_places
     n_deciding, _ = FITS[kind]
     found = []
     for tolerance, p in zip(TOLERANCES, chance, strict=True):
         inlier = errors <= tolerance
-        score = significance(n, matches.n_places(inlier), p, n_deciding=n_deciding, n_choices=_N_CHOICES)
+        k = matches.count_places(inlier)
+        score = significance(n, k, p, n_deciding=n_deciding, n_choices=_N_CHOICES)
         found.append(Agreement(motion, kind, inlier, tolerance, score))
     return max(found, key=lambda one: one.significance)
 
@@ -169,7 +211,5 @@ def _shown_chance(matches: Correspondences, motion: Motion) -> list[float]:
 
     Text, bricks and crowded corners agree with many a transform; so do their matches paired anew.
     """
-    n = len(matches)
-    shifts = np.unique(np.linspace(1, n - 1, min(_N_SHIFTS, n - 1)).astype(int))
-    errors = np.concatenate([motion.errors(matches.rotated_partners(int(shift))) for shift in shifts])
+    errors = motion.errors(matches.paired_anew(_N_SHIFTS))
     return [float(np.mean(errors <= tolerance)) for tolerance in TOLERANCES]

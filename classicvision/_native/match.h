@@ -1,0 +1,41 @@
+// Matching keypoints: what the binding hands to the kernels in match.cpp and agree.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace classicvision {
+
+constexpr std::size_t MOST_MATCH_DIMENSIONS = 256;      // 256 * 255^2 < 2^24: float32 has every squared distance exactly
+constexpr std::size_t MOST_MATCHED = std::size_t{1} << 24;  // float32 has every row number exactly
+constexpr float NO_DISTANCE = 16777216.0f;              // 2^24, more than any squared distance
+
+// The two nearest of each descriptor in the other picture. Of equally near ones the smaller row comes first.
+struct Neighbours {
+    std::int32_t* rows;  // (n, 2), -1 where there is none
+    float* squared;      // (n, 2) squared distances, whole numbers; NO_DISTANCE where there is none
+};
+
+struct NearestTwo {
+    const std::uint8_t* a;  // (n_a, n_dims)
+    const std::uint8_t* b;  // (n_b, n_dims)
+    std::size_t n_a, n_b, n_dims;
+    Neighbours of_a, of_b;
+};
+
+struct RootBytes {
+    const std::uint8_t* descriptors;  // (n, n_dims)
+    std::size_t n, n_dims;
+    std::uint8_t* roots;  // (n, n_dims)
+};
+
+// Matches as hypotheses: each fixes a similarity b = s a + t with s = (cosine, sine), and is tried against all.
+struct CountAgreeing {
+    const float* columns;  // (8, n): xa, ya, xb, yb, re s, im s, angle of s as cosine and sine
+    const float* log_scale;  // (n,) log |s|
+    std::size_t n;
+    float tip, cone, least_cosine, most_log_scale;
+    std::int32_t* counts;  // (n,)
+};
+
+}  // namespace classicvision
