@@ -45,8 +45,11 @@ def lloyd(
 
     Notes
     -----
-    Words without points move to the points farthest from their words, as in scikit-learn.
+    Words without points move to the points farthest from their words, as in scikit-learn; where there are fewer points
+    than such words, the last of these stay.
     """
+    if not len(points):
+        return start
     task = _Task(points, as_root_sift)
     words, labels = start, np.full(len(points), -1, np.int32)
     with ThreadPoolExecutor(n_threads) as pool:
@@ -79,7 +82,8 @@ class _Task:
         empty = np.flatnonzero(counts == 0)
         if len(empty):
             moved = labels.copy()
-            moved[self._farthest(labels, words, len(empty))] = empty
+            far = self._farthest(labels, words, len(empty))
+            moved[far] = empty[: len(far)]
             sums, counts = self._sums(moved, len(words))
         has_points = counts[:, np.newaxis] > 0
         return np.where(has_points, sums / np.maximum(counts, 1)[:, np.newaxis], words).astype(np.float32)

@@ -126,9 +126,7 @@ def _put_in_reservoir(
     sample[place[kept]] = descriptors[n_free:][kept]
 
 
-def _distinct_points(
-    points: NDArray[Any], n: int, rng: np.random.Generator, as_root_sift: bool
-) -> NDArray[np.float32]:
+def _distinct_points(points: NDArray[Any], n: int, rng: np.random.Generator, as_root_sift: bool) -> NDArray[np.float32]:
     """Return n random points that all differ, (n, D), or all that differ if those are fewer."""
     seen: dict[bytes, None] = {}
     order = rng.permutation(len(points))

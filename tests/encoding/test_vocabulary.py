@@ -189,6 +189,12 @@ def test_same_seed_same_words_and_another_seed_other_words():
     assert not np.array_equal(first, other)
 
 
+def test_threads_of_the_kernels_change_no_bit_of_the_words():
+    raw = np.random.default_rng(0).integers(0, 255, (20_000, 32), dtype=np.uint8)
+    one, two = (learn_words(raw, 300, np.random.default_rng(0), n_threads=n, max_iterations=3) for n in (1, 2))
+    assert_array_equal(one, two)
+
+
 def test_learning_leaves_the_descriptors_as_they_were():
     descriptors = np.random.default_rng(0).random((300, 8), dtype=np.float32)
     before = descriptors.copy()

@@ -317,6 +317,17 @@ def test_a_pass_never_raises_the_inertia():
     assert after == sorted(after, reverse=True)
 
 
+def test_more_words_than_points_leave_a_word_on_each_point():
+    points = np.float32([[0], [10]])
+    words = lloyd(points, np.float32([[4], [50], [60], [70], [80]]), 5)
+    assert set(words[:, 0]) >= {0, 10}
+
+
+def test_without_points_words_stay():
+    start = np.float32([[1, 2]])
+    assert_array_equal(lloyd(np.zeros((0, 2), np.uint8), start, 3), start)
+
+
 @pytest.mark.parametrize("as_root_sift", [False, True])
 def test_lloyd_moves_bytes_like_their_floats(as_root_sift):
     rng = np.random.default_rng(11)
