@@ -4,7 +4,8 @@ The photos of bsds500 are in the index as they are. All other images are made fr
 (caltech101, scene15, coco128): each has half of the keypoints of two of them, turned, with seeded noise in the
 descriptors, a quarter of the words moved to the second or third nearest, and one bit in eight of the signatures
 flipped. Their words are not searched anew, which would take most of the time and says nothing about the size of the
-index; `build` measures what an honest build takes, on real images. Queries are copies of the photos, made in pixels and extracted.
+index; `build` measures what an honest build takes, on real images. Queries are copies of the photos, made in pixels
+and extracted.
 
     OMP_NUM_THREADS=1 python benchmarks/index_scale.py --counts 10000 100000 --folder /scratch
 """

@@ -16,6 +16,8 @@ from classicvision._native.sift import find_sift
 from classicvision.encoding.kmeans import lloyd
 from classicvision.encoding.nearest import nearest_words
 from classicvision.features.local import root_sift
+from classicvision.retrieval.postings import Postings, _compare, near_postings
+from classicvision.retrieval.vocabulary import QuantizedFeatures
 
 
 def main() -> None:
@@ -28,6 +30,7 @@ def main() -> None:
         rng = np.random.default_rng([arguments.seed, number])
         n_keypoints += try_sift(rng)
         try_words(rng)
+        try_postings(rng)
         try_directions(rng)
         try_bytes(rng)
     print(  # noqa: T201
@@ -107,6 +110,30 @@ def try_bytes(rng: np.random.Generator) -> None:
     start = plain[rng.integers(0, n_points, n_words)]
     if not np.array_equal(lloyd(raw, start, 2, as_root_sift=as_root_sift), lloyd(plain, start, 2)):
         raise SystemExit(f"bytes and floats differ: points {raw.shape}, {n_words} words, RootSIFT {as_root_sift}")
+
+
+def try_postings(rng: np.random.Generator) -> None:
+    """Search random lists, sound and damaged ones, and compare with NumPy, or see the damaged ones refused."""
+    n_words, n, n_queries = int(rng.integers(1, 9)), int(rng.integers(0, 60)), int(rng.integers(0, 20))
+    offsets = np.sort(rng.integers(0, n + 1, n_words + 1))
+    if rng.random() < 0.3:
+        offsets[rng.integers(0, n_words + 1)] = rng.choice([-1, n + 1, 2**62, -(2**62)])
+    signatures = rng.integers(0, 2**64, n, np.uint64)
+    zeros = np.zeros(n, np.uint8)
+    postings = Postings(offsets, zeros.astype(np.uint16), signatures, zeros, zeros, np.zeros(n_words, np.int32))
+    words = rng.integers(0, n_words, n_queries).astype(np.int32)
+    query = QuantizedFeatures(words, rng.integers(0, 2**64, n_queries, np.uint64))
+    limit = int(rng.integers(0, 65))
+    try:
+        found = near_postings(postings, query, limit)
+    except ValueError:
+        begins, ends = offsets[words], offsets[words + 1]
+        if ((begins >= 0) & (begins <= ends) & (ends <= n)).all():
+            raise
+        return
+    for ours, expected in zip(found, _compare(postings, query, limit), strict=True):
+        if not np.array_equal(ours, expected):
+            raise SystemExit(f"a near posting is wrong: {n} postings, {n_words} words, {n_queries} queries")
 
 
 def random_picture(rng: np.random.Generator) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +49,7 @@ def fill(tmp_path: Path) -> Callable[..., list[int]]:
     """Return a function that adds images of these seeds in one commit each, and returns their numbers."""
 
     def fill(index: Index, *batches: list[int], n: int = 60) -> list[int]:
-        status = os.stat(tmp_path)
+        status = tmp_path.stat()
         numbers = []
         with index.writer() as writer:
             for seeds in batches:

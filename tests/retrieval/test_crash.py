@@ -1,4 +1,4 @@
-"""Killed at any moment while adding: what was acknowledged is there, the index opens, and nothing half-written is seen."""
+"""Killed at any moment while adding: what was acknowledged is there, and nothing half-written is seen."""
 
 from __future__ import annotations
 

@@ -79,8 +79,8 @@ def test_an_image_at_the_same_path_replaces_the_earlier_one(index, fill, tmp_pat
     (old,) = fill(index, [1])
     with index.writer() as writer:
         path = tmp_path / "library" / "1.jpg"
-        writer.add(path, made(5, 99), content="a" * 64, status=os.stat(tmp_path))
-        new = writer.add(path, made(6, 98), content="b" * 64, status=os.stat(tmp_path))
+        writer.add(path, made(5, 99), content="a" * 64, status=tmp_path.stat())
+        new = writer.add(path, made(6, 98), content="b" * 64, status=tmp_path.stat())
     after = index.reopened()
     assert after.ids.tolist() == [new]
     assert after.image(new).n_keypoints == 6
@@ -90,7 +90,7 @@ def test_an_image_at_the_same_path_replaces_the_earlier_one(index, fill, tmp_pat
 def test_exact_duplicates_are_found_by_content(index, tmp_path, made):
     with index.writer() as writer:
         numbers = [
-            writer.add(tmp_path / f"{name}.jpg", made(5, 1), content="c" * 64, status=os.stat(tmp_path))
+            writer.add(tmp_path / f"{name}.jpg", made(5, 1), content="c" * 64, status=tmp_path.stat())
             for name in ("one", "two")
         ]
     assert index.reopened().with_content("c" * 64) == tuple(numbers)
@@ -100,7 +100,7 @@ def test_exact_duplicates_are_found_by_content(index, tmp_path, made):
 def test_an_image_without_keypoints_is_in_the_index(index, tmp_path):
     with index.writer() as writer:
         number = writer.add(
-            tmp_path / "grey.jpg", LocalFeatures.empty((4, 5)), content="0" * 64, status=os.stat(tmp_path)
+            tmp_path / "grey.jpg", LocalFeatures.empty((4, 5)), content="0" * 64, status=tmp_path.stat()
         )
     assert len(index.reopened().features(number)) == 0
     assert index.reopened().info()["n_without_keypoints"] == 1
@@ -115,12 +115,12 @@ def test_size_time_and_content_are_read_from_the_file_where_they_are_not_given(i
     assert (image.n_bytes, image.mtime_ns) == (3, (tmp_path / "library" / "x.bin").stat().st_mtime_ns)
 
 
-@pytest.mark.parametrize("name", ["näme 日本.jpg", os.fsdecode(b"no text \xff.jpg"), "line\nbreak.jpg", "'quotes\".jpg"])
+@pytest.mark.parametrize("name", ["näme 日本.jpg", os.fsdecode(b"no text \xff.jpg"), "line\nbreak.jpg", "'\".jpg"])
 def test_any_name_of_a_file_comes_back(index, tmp_path, made, name):
     for folder in ("library", "elsewhere"):
         with index.writer() as writer:
             path = tmp_path / folder / name
-            number = writer.add(path, made(3, 0), content="0" * 64, status=os.stat(tmp_path))
+            number = writer.add(path, made(3, 0), content="0" * 64, status=tmp_path.stat())
         assert index.reopened().path(number) == path
         assert index.reopened().with_path(path) == number
 
@@ -172,9 +172,9 @@ def test_another_vocabulary_keeps_the_images(index, fill, made):
 def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, tmp_path, made):
     def fail():
         with index.writer() as writer:
-            writer.add(tmp_path / "a.jpg", made(3, 0), content="0" * 64, status=os.stat(tmp_path))
+            writer.add(tmp_path / "a.jpg", made(3, 0), content="0" * 64, status=tmp_path.stat())
             writer.commit()
-            writer.add(tmp_path / "b.jpg", made(3, 1), content="1" * 64, status=os.stat(tmp_path))
+            writer.add(tmp_path / "b.jpg", made(3, 1), content="1" * 64, status=tmp_path.stat())
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -196,7 +196,8 @@ def test_the_lock_of_a_process_that_was_killed_is_no_lock(index, checkout):
     with Index.open({str(index.folder)!r}).writer():
         os.kill(os.getpid(), signal.SIGKILL)
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=os.environ | {"PYTHONPATH": str(checkout)}, check=False)
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment, check=False)
     assert (index.folder / "writer.lock").read_text().strip().isdigit()
     with index.writer():
         pass
@@ -204,7 +205,8 @@ def test_the_lock_of_a_process_that_was_killed_is_no_lock(index, checkout):
 
 def test_stray_files_are_removed_by_the_next_writer_and_no_others(index, fill):
     fill(index, [1])
-    strays = [index.folder / name for name in ("segment-000099.features", "removed-000098.ids", ".classicvision-0a.tmp")]
+    names_of_strays = ("segment-000099.features", "removed-000098.ids", ".classicvision-0a.tmp")
+    strays = [index.folder / name for name in names_of_strays]
     kept = index.folder / "notes.txt"
     for path in [*strays, kept]:
         path.write_bytes(b"x")
@@ -236,7 +238,7 @@ def test_a_creation_that_was_stopped_can_be_done_again(tmp_path, vocabulary):
 
 
 def test_what_is_no_index_is_said_to_be_none(tmp_path):
-    with pytest.raises(ArchiveError, match="is no index.*index build"):
+    with pytest.raises(ArchiveError, match=r"is no index.*index build"):
         Index.open(tmp_path)
     with pytest.raises(ArchiveError, match="is no index"), Index.open(tmp_path / "nothing"):
         pass

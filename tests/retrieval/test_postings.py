@@ -71,7 +71,7 @@ def test_postings_of_two_images_by_hand(made, vocabulary):
     words = [vocabulary.quantize(features.descriptors) for features in images]
     for word in range(len(vocabulary)):
         here = slice(int(postings.offsets[word]), int(postings.offsets[word + 1]))
-        expected = [(row, s) for row, q in enumerate(words) for w, s in zip(q.words, q.signatures, strict=True) if w == word]
+        expected = [(row, sign) for row, q in enumerate(words) for sign in q.signatures[q.words == word]]
         assert list(zip(postings.rows[here], postings.signatures[here], strict=True)) == expected
         assert postings.n_images_of[word] == len({row for row, _ in expected})
     assert postings.problem(2) == ""

@@ -28,8 +28,8 @@ def test_a_signature_has_a_bit_for_each_projection_above_the_median_of_the_word(
     found = vocabulary.quantize(features.descriptors)
     for row in range(3):
         projected = vocabulary.projection.astype(int) @ root_bytes(features.descriptors)[row].astype(int)
-        bits = [int(value > median) for value, median in zip(projected, vocabulary.medians[found.words[row]], strict=True)]
-        assert int(found.signatures[row]) == sum(bit << place for place, bit in enumerate(bits))
+        bits = projected > vocabulary.medians[found.words[row]]
+        assert int(found.signatures[row]) == sum(int(bit) << place for place, bit in enumerate(bits))
 
 
 def test_half_of_the_sample_of_a_word_lies_above_its_median(made):
@@ -48,7 +48,9 @@ def test_threads_change_no_bit(vocabulary, made):
     assert_array_equal(one.signatures, two.signatures)
 
 
-@pytest.mark.parametrize(("n_descriptors", "n_words", "expected"), [(0, 20_000, 2), (4000, 20_000, 100), (10**6, 50, 50)])
+@pytest.mark.parametrize(
+    ("n_descriptors", "n_words", "expected"), [(0, 20_000, 2), (4000, 20_000, 100), (10**6, 50, 50)]
+)
 def test_there_is_a_word_for_every_forty_descriptors_at_most(n_descriptors, n_words, expected):
     assert words_for(n_descriptors, n_words) == expected
 
