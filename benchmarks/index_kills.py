@@ -23,7 +23,7 @@ import protocol
 from classicvision import Index, workflows
 from classicvision.store import Store
 
-SECONDS = (0.5, 6.0)  # from the start of the process to the kill
+SECONDS = (2.0, 12.0)  # from the start of the process to the kill
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def start_anew(index: Path, cache: Path) -> None:
 
 
 def add_and_kill(index: Path, images: Path, cache: Path, seconds: float) -> tuple[set[int], bool]:
-    """Run the command until it is killed; return the numbers that were seen meanwhile, and whether it ended by itself."""
+    """Run the command until it is killed; return the numbers that were seen meanwhile, and whether it ended."""
     command = [sys.executable, "-m", "classicvision", "index", "add", index, images, "--cache", cache, "-j", "1", "-q"]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
     seen: set[int] = set(Index.open(index).ids.tolist())

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from classicvision.archive import pack_arrays
 from classicvision.features.local import LocalFeatures
 from classicvision.images import read_bytes
-from classicvision.retrieval.catalogue import IndexedImage, kept_path
+from classicvision.retrieval.catalogue import IndexedImage, absolute, kept_path
 from classicvision.retrieval.index import Index, write_vocabulary
 from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.manifest import FileEntry, Manifest, SegmentEntry, owned_files
@@ -106,7 +106,7 @@ class Writer:
         status : os.stat_result, optional
             Of the file when it was read; without it, the file is looked at.
         """
-        path = Path(path).absolute()
+        path = absolute(path)
         status = path.stat() if status is None else status
         content = hashlib.sha256(read_bytes(path)).hexdigest() if content is None else content
         name = kept_path(path, self._index.manifest.root)

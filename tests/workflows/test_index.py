@@ -110,6 +110,14 @@ def test_a_file_with_another_time_and_the_same_content_is_left_as_it_is(built, l
     assert workflows.update_index(built, store=store).n_unchanged == 12
 
 
+def test_a_library_named_by_another_way_is_the_same(built, library, store, monkeypatch):
+    (library.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(library.parent / "elsewhere")
+    change = workflows.update_index(built, "../elsewhere/../library", store=store)
+    assert (change.n_unchanged, change.n_images) == (12, 12)
+    assert workflows.remove_from_index(built, ["../library/00.png"]).n_removed == 1
+
+
 def test_a_library_that_is_gone_removes_nothing(built, library, store):
     shutil.rmtree(library)
     library.mkdir()
