@@ -1,8 +1,9 @@
-"""`kill -9` at random moments of `classicvision index add`: what is lost, and whether the index always opens.
+"""`kill -9` at random moments of `index add`: what is lost, and whether the index always opens.
 
-A folder of real images (Scene-15) is added to an index by the command line, over and over, and the process is killed
-each time at a random moment. Meanwhile this process reads the index as others would. What a reader has seen was
-acknowledged; after each kill all of it must be there, with its features, and every checksum must hold.
+A folder of real images (Scene-15) is added to an index as the command does it, over and over, but in batches of 8
+instead of 256, so that most moments fall into a commit or a merge; the process is killed each time at a random one.
+Meanwhile this process reads the index as others would. What a reader has seen was acknowledged; after each kill all of
+it must be there, with its features, and every checksum must hold.
 
     python benchmarks/index_kills.py --kills 50
 """
@@ -23,6 +24,13 @@ import protocol
 from classicvision import Index, workflows
 from classicvision.store import Store
 
+ADD = """
+import sys
+from classicvision import Store
+from classicvision.workflows import index
+index.BATCH = 8
+index.add_to_index(*sys.argv[1:3], store=Store(sys.argv[3]))
+"""
 SECONDS = (2.0, 12.0)  # from the start of the process to the kill
 
 
@@ -71,8 +79,7 @@ def start_anew(index: Path, cache: Path) -> None:
 
 def add_and_kill(index: Path, images: Path, cache: Path, seconds: float) -> tuple[set[int], bool]:
     """Run the command until it is killed; return the numbers that were seen meanwhile, and whether it ended."""
-    command = [sys.executable, "-m", "classicvision", "index", "add", index, images, "--cache", cache, "-j", "1", "-q"]
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", ADD, str(index), str(images), str(cache)])
     seen: set[int] = set(Index.open(index).ids.tolist())
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:

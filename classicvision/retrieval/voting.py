@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from classicvision.errors import ArchiveError
 from classicvision.features.local import LocalFeatures
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.postings import SCALE_STEPS, Postings, angle_bytes, near_postings, scale_bytes
+from classicvision.retrieval.postings import SCALE_STEPS, angle_bytes, near_postings, scale_bytes
 from classicvision.retrieval.segment import Segment
 from classicvision.retrieval.vocabulary import QuantizedFeatures
 
@@ -110,34 +110,33 @@ def _vote(
     query = quantized[searched]
     # Bytes of angle and scale of the query's keypoints; differences of bytes are taken modulo a turn.
     angles, scales = angle_bytes(features.angle[searched]), scale_bytes(features.scale[searched])
-    all_ids, all_votes = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for segment in index.segments:
-        postings = segment.postings
-        posting, row_of_query, _ = _near(segment, query, limit)
-        images = postings.rows[posting].astype(np.int64)
-        turned = (postings.angles[posting] - angles[row_of_query]).astype(np.int64) // (256 // _TURNS)
-        grown = postings.scales[posting].astype(np.int64) - scales[row_of_query]
-        sizes = np.clip(grown // _STEP_BYTES + _SIZES // 2, 0, _SIZES - 1)
-        vote = weights[query.words[row_of_query]] / np.sqrt(_burst(images, row_of_query, len(searched)))
-        images, votes = _largest_agreement(images, turned, sizes, vote)
-        ids = segment.catalogue.ids[images]
-        kept = ~np.isin(ids, index.removed)
-        all_ids.append(ids[kept])
-        all_votes.append(votes[kept])
-    return np.concatenate(all_ids), np.concatenate(all_votes)
+    found = [_found_in(segment, query, limit) for segment in index.segments]
+    images, row_of_query, angle, scale = (np.concatenate(columns) for columns in zip(_NOTHING, *found, strict=True))
+    turned = (angle - angles[row_of_query]).astype(np.int64) // (256 // _TURNS)
+    grown = scale.astype(np.int64) - scales[row_of_query]
+    sizes = np.clip(grown // _STEP_BYTES + _SIZES // 2, 0, _SIZES - 1)
+    vote = weights[query.words[row_of_query]] / np.sqrt(_burst(images, row_of_query, len(searched)))
+    ids, votes = _largest_agreement(images, turned, sizes, vote)
+    kept = ~np.isin(ids, index.removed)
+    return ids[kept], votes[kept]
 
 
-def _near(
-    segment: Segment, query: QuantizedFeatures, limit: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]:
-    postings: Postings = segment.postings
+# Number of the image, row of the query's keypoint, and angle and scale of the posting, for no vote at all.
+_Found = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint8]]
+_NOTHING: _Found = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.uint8))
+
+
+def _found_in(segment: Segment, query: QuantizedFeatures, limit: int) -> _Found:
+    """Return what votes there are in one segment."""
+    postings = segment.postings
     try:
-        found = near_postings(postings, query, limit)
+        posting, row_of_query, _ = near_postings(postings, query, limit)
     except ValueError as error:
         raise _damaged(segment) from error
-    if len(found[0]) and int(postings.rows[found[0]].max()) >= len(segment.catalogue):
+    rows = postings.rows[posting]
+    if len(rows) and int(rows.max()) >= len(segment.catalogue):
         raise _damaged(segment)
-    return found
+    return segment.catalogue.ids[rows], row_of_query, postings.angles[posting], postings.scales[posting]
 
 
 def _damaged(segment: Segment) -> ArchiveError:
@@ -146,7 +145,7 @@ def _damaged(segment: Segment) -> ArchiveError:
 
 
 def _burst(images: NDArray[np.int64], queries: NDArray[np.int32], n_queries: int) -> NDArray[np.int64]:
-    """Return, for each vote, the number of votes of the same keypoint for the same image."""
+    """Return, for each vote, the number of votes of the same keypoint for the same image, whose number is given."""
     _, inverse, counts = np.unique(images * n_queries + queries, return_inverse=True, return_counts=True)
     burst: NDArray[np.int64] = counts[inverse.reshape(-1)]
     return burst

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,10 +129,30 @@ def test_any_name_of_a_file_comes_back(index, tmp_path, made, name):
 def test_eight_small_segments_become_one_and_nothing_is_lost(index, fill, made):
     numbers = fill(index, *([seed] for seed in range(30)))
     after = index.reopened()
-    assert len(after.segments) < writer_module.MERGED
+    assert len(after.segments) < 8
     assert after.ids.tolist() == numbers
     for seed, number in enumerate(numbers):
         assert_array_equal(after.features(number).descriptors, made(60, seed).descriptors)
+
+
+def test_large_neighbours_become_one_of_at_most_16384_images():
+    def after(n_commits):
+        sizes = []
+        for _ in range(n_commits):
+            sizes.append(256)
+            while (
+                run := writer_module._to_merge([of_size(size) for size in sizes], np.zeros(0, np.int64))
+            ) is not None:
+                sizes[run] = [sum(sizes[run])]
+        return sizes
+
+    def of_size(n):
+        return SimpleNamespace(entry=SimpleNamespace(n_images=n), catalogue=SimpleNamespace(ids=np.arange(n)))
+
+    sizes = after(1000)
+    assert sum(sizes) == 256_000
+    assert max(sizes) <= writer_module.MOST_MERGED
+    assert len(sizes) < 40
 
 
 def test_a_segment_that_is_mostly_removed_is_written_anew_without_them(index, fill):
