@@ -14,7 +14,7 @@ from classicvision.errors import ArchiveError, IndexInUseError, SettingsError, U
 from classicvision.features.local import LocalFeatures
 from classicvision.retrieval import writer as writer_module
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.manifest import owned_files
+from classicvision.retrieval.manifest import Manifest, owned_files
 from classicvision.retrieval.packed import pack_features, unpack_features
 
 
@@ -256,6 +256,15 @@ def test_a_creation_that_was_stopped_can_be_done_again(tmp_path, vocabulary):
     (tmp_path / "new.cvindex").mkdir()
     (tmp_path / "new.cvindex" / "vocabulary-000001.cvwords").write_bytes(b"half")
     assert len(Index.create(tmp_path / "new.cvindex", vocabulary, root=tmp_path)) == 0
+
+
+def test_a_reader_that_comes_between_a_manifest_and_its_files_starts_again(index, fill, monkeypatch):
+    fill(index, *([seed] for seed in range(7)))
+    old = Manifest.read(index.folder)
+    fill(index, [7])  # all become one, so the files of the old manifest are gone
+    manifests = iter([old, Manifest.read(index.folder)])
+    monkeypatch.setattr(Manifest, "read", lambda folder: next(manifests))
+    assert len(Index.open(index.folder)) == 8
 
 
 def test_what_is_no_index_is_said_to_be_none(tmp_path):
