@@ -1,13 +1,20 @@
-// The m words nearest to each point, exactly: bytes choose the candidates, float64 decides among them.
+// The m words nearest to each point, exactly: few directions and bytes choose the candidates, float64 decides.
 //
 // Squared distances are compared as |w|^2 - 2 p.w, the distance less |p|^2, which is the same for all words. Distances
-// do not change if the mean c of the words is subtracted from both sides; what is left is short, and quantises well.
-// With p' = p - c = p^ + e_p and w' = w - c = w^ + e_w, where p^ and w^ are bytes times a step, Cauchy and Schwarz give
+// do not change if the mean c of the words is subtracted from both sides: p' = p - c, w' = w - c. Means of descriptors
+// lie near a subspace of few dimensions. With its basis B, (n_kept, D), a word is
 //
-//     |p'.w' - p^.w^| = |e_p.w^ + p'.e_w| <= |e_p| |w^| + |p'| |e_w|                                               (1)
+//     w' = B^T a^ + r,   a^ = B w' rounded to bytes times a step,                                                   (1)
 //
-// and the lengths of the errors e_p and e_w are measured, not assumed. So a word whose score lies above the m-th best
-// by more than twice that error cannot be among the m nearest. Of 1000 words of RootSIFT, 2.5 survive.
+// and with q = B p', q^ the bytes of q times a step, e = q - q^, and p* = p' - B^T q,
+//
+//     p'.w' = q.a^ + p'.r = q^.a^ + e.a^ + q.(B r) + p*.r,
+//     |p'.w' - q^.a^| <= |e| |a^| + |q| |B r| + |p*| |r|,                                                           (2)
+//
+// by Cauchy and Schwarz. The lengths are measured, not assumed: r of each word, the others at their largest. So the bytes
+// of n_kept directions bound the score of a word from below, and a word whose bound lies above the m-th best score
+// cannot be among the m nearest. B is right for any matrix with orthonormal rows; the principal directions of the words
+// leave the fewest candidates. Without a basis B is 1 and p* is 0.
 #include <cfloat>
 #include <cmath>
 #include <cstring>
@@ -18,7 +25,14 @@
 #include "kernels.h"
 #include "words.h"
 #include "words_block.h"
+#include "words_points.h"
 #include "words_table.h"
+
+#if defined(__GNUC__) || defined(__clang__)
+#define CV_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define CV_PREFETCH(address) static_cast<void>(address)
+#endif
 
 namespace classicvision::CV_ISA {
 namespace {
@@ -51,32 +65,149 @@ double squared_distance(const float* a, const float* b, std::size_t n_dims) {
     return (((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))) + rest;
 }
 
-// Order the candidates of one point by distance and then by index, and write the first m.
+// The squared distance in float32. A term errs by three roundings, a sum of D positive terms by D more: the result by
+// less than (D + 3) 2^-24 of itself, but for denormal numbers.
+CV_INLINE float rough_distance(const float* a, const float* b, std::size_t n_dims) {
+    Floats sums[2] = {spread(0.0f), spread(0.0f)};
+    std::size_t d = 0;
+    for (; d + 2 * LANES <= n_dims; d += 2 * LANES) {
+        const Floats first = load(a + d) - load(b + d), second = load(a + d + LANES) - load(b + d + LANES);
+        sums[0] = fused(first, first, sums[0]);
+        sums[1] = fused(second, second, sums[1]);
+    }
+    for (; d < n_dims; d += LANES) {
+        const Floats difference = load_first(a + d, n_dims - d) - load_first(b + d, n_dims - d);
+        sums[0] = fused(difference, difference, sums[0]);
+    }
+    return sum_of_lanes(sums[0] + sums[1]);
+}
+
+// Forget the candidates of a point that have turned out too far; returns whether there is room for one more.
+CV_STEP bool make_room(Block* block, std::size_t row) {
+    std::int32_t n = 0;
+    for (std::size_t i = 0; i < CANDIDATES; ++i) {
+        if (block->distance[row][i] > block->reach[row]) continue;
+        block->candidate[row][n] = block->candidate[row][i];
+        block->distance[row][n++] = block->distance[row][i];
+    }
+    block->n_candidates[row] = n;
+    return n < static_cast<std::int32_t>(CANDIDATES);
+}
+
+// Compare a point with a word in float32, and note it if it can be among the m nearest.
+CV_INLINE void compare(Block* block, std::size_t row, const WordTable& table, std::size_t word, std::size_t m) {
+    if (block->n_candidates[row] < 0) return;
+    const float distance = rough_distance(block->point[row], table.words + word * table.n_dims, table.n_dims);
+    if (distance > block->reach[row]) return;
+    float* best = block->best[row];
+    if (distance < best[m - 1]) {
+        std::size_t place = m - 1;
+        for (; place > 0 && best[place - 1] > distance; --place) best[place] = best[place - 1];
+        best[place] = distance;
+        if (best[m - 1] < FLT_MAX) {
+            const float error = (static_cast<float>(table.n_dims) + 24) * 0x1p-24f;
+            block->reach[row] = best[m - 1] * (1 + 4 * error) + 1e-37f;
+            lower_limit(block, row, best[m - 1] - block->norm[row] + best[m - 1] * 2 * error + block->norm_error[row] +
+                                        block->margin[row]);
+        }
+    }
+    std::int32_t& n = block->n_candidates[row];
+    if (n == static_cast<std::int32_t>(CANDIDATES) && !make_room(block, row)) {
+        n = -1;
+        block->limit[row] = -FLT_MAX;  // no word of this point is near any more
+        return;
+    }
+    block->candidate[row][n] = static_cast<std::int32_t>(word);
+    block->distance[row][n++] = distance;
+}
+
+CV_STEP void compare_pending(Block* block, std::size_t row, const WordTable& table, std::size_t m) {
+    for (std::int32_t i = 0; i < block->n_pending[row]; ++i) {
+        compare(block, row, table, static_cast<std::size_t>(block->pending[row][i]), m);
+    }
+    block->n_pending[row] = 0;
+}
+
+// Fetch the words of a chunk whose scores lie above `from`, and not above the limit nor above `to`, to compare them.
+CV_STEP void fetch_between(Block* block, std::size_t row, float from, float to, std::size_t n_sets,
+                           const WordTable& table, std::size_t first_word, std::size_t m) {
+    // Sets of words, and words, as bits: a loop over the few that are near is one branch to predict, not many.
+    unsigned sets = 0;
+    const Floats above = spread(from), limit = spread(to < block->limit[row] ? to : block->limit[row]);
+    for (std::size_t i = 0; i < n_sets; ++i) {
+        sets |= static_cast<unsigned>(at_most(load(block->lowest[row][i]), limit) != 0) << i;
+    }
+    for (; sets; sets &= sets - 1) {
+        const std::size_t first = lowest_bit(sets) * SET;
+        std::uint64_t near = 0;
+        for (std::size_t v = 0; v < SET; v += LANES) {
+            const Floats score = load(block->scores[row] + first + v);
+            near |= static_cast<std::uint64_t>(at_most(score, limit) & ~at_most(score, above)) << v;
+        }
+        for (; near; near &= near - 1) {
+            const std::size_t word = first + lowest_bit(near);
+            if (block->n_pending[row] == PENDING) compare_pending(block, row, table, m);
+            if (block->scores[row][word] > block->limit[row]) continue;
+            const float* fetched = table.words + (first_word + word) * table.n_dims;
+            for (std::size_t d = 0; d < table.n_dims; d += 16) CV_PREFETCH(fetched + d);
+            block->pending[row][block->n_pending[row]++] = static_cast<std::int32_t>(first_word + word);
+        }
+    }
+}
+
+// Compare the words of a chunk that can be among the m nearest to each point: for each the best m of them first, since
+// they leave less. Words are fetched for all points before they are compared for any.
+void look_through(Block* block, std::size_t n_rows, std::size_t n_sets, const WordTable& table, float longest_rest,
+                  std::size_t first_word, std::size_t m) {
+    float seen[BLOCK];
+    for (std::size_t row = 0; row < n_rows; ++row) {
+        seen[row] = -FLT_MAX;
+        if (m > LANES) continue;
+        // The lowest scores of the lanes belong to different words, so the m-th of them is no less than the m-th of all.
+        Floats lowest = load(block->lowest[row][0]);
+        for (std::size_t i = 1; i < n_sets; ++i) lowest = smaller(load(block->lowest[row][i]), lowest);
+        const float mth = mth_lane(smaller(lowest, spread(FLT_MAX)), m);
+        lower_limit(block, row, mth + 2 * (block->per_rest[row] * longest_rest + block->margin[row]));
+        fetch_between(block, row, -FLT_MAX, mth, n_sets, table, first_word, m);
+        seen[row] = mth;
+    }
+    for (std::size_t row = 0; row < n_rows; ++row) {
+        compare_pending(block, row, table, m);
+        if (seen[row] < block->limit[row]) {
+            fetch_between(block, row, seen[row], FLT_MAX, n_sets, table, first_word, m);
+        }
+    }
+    for (std::size_t row = 0; row < n_rows; ++row) compare_pending(block, row, table, m);
+}
+
+// Order the candidates of one point by their distance in float64 and then by index, and write the first m.
 CV_STEP void decide(const NearestWords& search, const Block& block, std::size_t row, std::size_t point) {
     std::int32_t* indices = search.indices + point * search.m;
     if (block.n_candidates[row] < 0) {
         indices[0] = -1;
         return;
     }
-    if (block.n_candidates[row] == 1 && !search.squared_distances) {
-        indices[0] = block.candidate[row][0];
-        return;
-    }
     double distances[MOST_NEAREST];
     std::size_t n = 0;
-    const std::size_t n_dims = search.table.n_dims;
-    for (std::int32_t i = 0; i < block.n_candidates[row]; ++i) {
-        if (block.score[row][i] > block.limit[row]) continue;
-        const std::int32_t word = block.candidate[row][i];
-        const double distance =
-            squared_distance(search.points + point * n_dims, search.table.words + word * n_dims, n_dims);
-        // Candidates come in the order of their indices, so an equal distance goes behind.
+    const std::size_t n_dims = search.table.n_dims, n_candidates = static_cast<std::size_t>(block.n_candidates[row]);
+    std::size_t near[CANDIDATES], n_near = 0;
+    for (std::size_t i = 0; i < n_candidates; ++i) {
+        if (!(block.distance[row][i] > block.reach[row])) near[n_near++] = i;
+    }
+    if (n_near == 1 && !search.squared_distances) {
+        indices[0] = block.candidate[row][near[0]];
+        return;
+    }
+    for (std::size_t i = 0; i < n_near; ++i) {
+        const std::int32_t word = block.candidate[row][near[i]];
+        const double distance = squared_distance(
+            block.point[row], search.table.words + static_cast<std::size_t>(word) * n_dims, n_dims);
+        const auto is_nearer = [&](std::size_t than) {
+            return distance < distances[than] || (distance == distances[than] && word < indices[than]);
+        };
         std::size_t place = n < search.m ? n++ : search.m;
-        if (place == search.m) {
-            if (!(distance < distances[place - 1])) continue;
-            --place;
-        }
-        for (; place > 0 && distances[place - 1] > distance; --place) {
+        if (place == search.m && !is_nearer(--place)) continue;
+        for (; place > 0 && is_nearer(place - 1); --place) {
             distances[place] = distances[place - 1];
             indices[place] = indices[place - 1];
         }
@@ -89,82 +220,90 @@ CV_STEP void decide(const NearestWords& search, const Block& block, std::size_t 
     }
 }
 
-// Rows of a block that are no points find nothing.
-void clear(Block* block, std::size_t n_rows, std::size_t m) {
-    for (std::size_t row = 0; row < BLOCK; ++row) {
-        block->limit[row] = row < n_rows ? FLT_MAX : -FLT_MAX;
-        block->n_candidates[row] = 0;
-        for (std::size_t i = 0; i < m; ++i) block->best[row][i] = FLT_MAX;
-    }
-}
-
-// Score the words of one chunk, from panel `first` on, and note those that can be near.
-void score_chunk(Block* block, std::size_t n_rows, const PointItem* items, std::size_t width,
-                 const NearestWords& search, const Parts& parts, std::size_t first) {
-    const float* norms = reinterpret_cast<const float*>(search.table.bytes + parts.norms);
+// Score the words of one chunk, from panel `first` on, and compare those that can be near.
+void search_chunk(Block* block, std::size_t n_rows, const PointItem* items, std::size_t width,
+                  const NearestWords& search, const Parts& parts, float longest_rest, std::size_t first) {
+    const float* norms = reinterpret_cast<const float*>(search.table.bytes + parts.norms) + first * PANEL;
+    const float* rests = reinterpret_cast<const float*>(search.table.bytes + parts.rests) + first * PANEL;
     const WordItem* panels = reinterpret_cast<const WordItem*>(search.table.bytes + parts.panels);
-    const std::size_t left = parts.n_panels - first, n_panels = left < CHUNK_PANELS ? left : CHUNK_PANELS;
+    const std::size_t left = parts.n_panels - first, most = CHUNK / PANEL, n_panels = left < most ? left : most;
     for (std::size_t i = 0; i < n_panels; ++i) {
         const WordItem* panel = panels + (first + i) * PANEL * parts.n_groups * GROUP;
         for (std::size_t row = 0; row < n_rows; row += TILE_POINTS) {
-            score_tile(block, row, items + row * width, width, parts.n_groups, panel, norms + (first + i) * PANEL, i);
+            score_tile(block, row, items + row * width, width, parts.n_groups, panel, norms + i * PANEL,
+                       rests + i * PANEL, i);
         }
     }
+    look_through(block, n_rows, n_panels / SET_PANELS, search.table, longest_rest, first * PANEL, search.m);
+}
+
+// Bring points into a block; returns false for numbers that are not finite or too large.
+bool place_points(Block* block, const NearestWords& search, std::size_t first, std::size_t n_rows, const Parts& parts,
+                  const Header& header, PointItem* items) {
+    const std::size_t n_dims = search.table.n_dims;
+    const float* centre = reinterpret_cast<const float*>(search.table.bytes + parts.centre);
     for (std::size_t row = 0; row < n_rows; ++row) {
-        look_through(block, row, n_panels, static_cast<std::int32_t>(first * PANEL), search.m);
+        block->point[row] = read_point(search.points, first + row, block->room[row]);
+        if (!subtract_centre(block->point[row], n_dims, centre, block->rest[row], &block->norm[row])) return false;
     }
+    if (header.n_kept < n_dims) {
+        const float* basis = reinterpret_cast<const float*>(search.table.bytes + parts.basis);
+        for (std::size_t row = 0; row < n_rows; row += PROJECTED) project(block, row, basis, n_dims, parts.width);
+    }
+    for (std::size_t row = 0; row < n_rows; ++row) place_point(block, row, header, items + row * parts.width);
+    return true;
 }
 
 }  // namespace
 
-std::size_t words_table_size(std::size_t n_words, std::size_t n_dims) { return parts_of(n_words, n_dims).size; }
+std::size_t words_table_size(std::size_t n_words, std::size_t n_dims, std::size_t n_kept) {
+    return parts_of(n_words, n_dims, n_kept).size;
+}
 
 void prepare_words(const WordTable& table) {
-    const Parts parts = parts_of(table.n_words, table.n_dims);
+    const Parts parts = parts_of(table.n_words, table.n_dims, table.n_kept);
     std::memset(table.bytes, 0, parts.size);
-    float* centre = reinterpret_cast<float*>(table.bytes + parts.centre);
-    float* norms = reinterpret_cast<float*>(table.bytes + parts.norms);
-    find_centre(table, centre);
-    Header header{LAYOUT, static_cast<std::uint32_t>(table.n_dims), table.n_words, find_step(table, centre), 0, 0};
-    double longest = 0, longest_error = 0;
+    Preparation preparation(table, parts);
+    preparation.find_centre();
+    const float skew = at_least_root(preparation.place_basis());
+    const float step = preparation.find_step();
+    double longest = 0, longest_rest = 0, longest_error = 0;
     for (std::size_t k = 0; k < table.n_words; ++k) {
-        double norm, error;
-        place_word(table, k, centre, header.step, parts, &norm, &error);
-        norms[k] = static_cast<float>(norm);
-        longest = norm > longest ? norm : longest;
-        longest_error = error > longest_error ? error : longest_error;
+        preparation.place(k, step, &longest, &longest_rest, &longest_error);
     }
     // Beyond the last word nothing is near.
-    const float infinity = std::numeric_limits<float>::infinity();
-    for (std::size_t k = table.n_words; k < parts.n_panels * PANEL; ++k) norms[k] = infinity;
-    header.longest = static_cast<float>(std::sqrt(longest) * (1 + 0x1p-20));
-    header.longest_error = static_cast<float>(std::sqrt(longest_error) * (1 + 0x1p-20));
+    float* norms = reinterpret_cast<float*>(table.bytes + parts.norms);
+    for (std::size_t k = table.n_words; k < parts.n_panels * PANEL; ++k) {
+        norms[k] = std::numeric_limits<float>::infinity();
+    }
+    const Header header{LAYOUT,
+                        static_cast<std::uint32_t>(table.n_dims),
+                        table.n_words,
+                        static_cast<std::uint32_t>(table.n_kept),
+                        step,
+                        at_least_root(longest),
+                        at_least_root(longest_rest),
+                        at_least_root(longest_error),
+                        skew};
     std::memcpy(table.bytes, &header, sizeof header);
 }
 
 Search nearest_words(const NearestWords& search) {
-    const std::size_t n_dims = search.table.n_dims;
-    const Parts parts = parts_of(search.table.n_words, n_dims);
+    const std::size_t n_dims = search.table.n_dims, n_kept = search.table.n_kept;
+    const Parts parts = parts_of(search.table.n_words, n_dims, n_kept);
     Header header;
     std::memcpy(&header, search.table.bytes, sizeof header);
-    if (header.layout != LAYOUT || header.n_dims != n_dims || header.n_words != search.table.n_words) {
+    if (header.layout != LAYOUT || header.n_dims != n_dims || header.n_words != search.table.n_words ||
+        header.n_kept != n_kept) {
         return Search::NOT_READY;
     }
-    const float* centre = reinterpret_cast<const float*>(search.table.bytes + parts.centre);
-    const std::size_t width = rounded_up(n_dims, LANES);
-    std::unique_ptr<Block> block(new Block);
-    std::unique_ptr<PointItem[]> items(new PointItem[BLOCK * width]());
-    for (std::size_t first = 0; first < search.n_points; first += BLOCK) {
-        const std::size_t n_rows = search.n_points - first < BLOCK ? search.n_points - first : BLOCK;
-        clear(block.get(), n_rows, search.m);
-        for (std::size_t row = 0; row < n_rows; ++row) {
-            const float* point = search.points + (first + row) * n_dims;
-            if (!place_point(point, n_dims, centre, header, block.get(), row, items.get() + row * width)) {
-                return Search::NOT_FINITE;
-            }
-        }
-        for (std::size_t panel = 0; panel < parts.n_panels; panel += CHUNK_PANELS) {
-            score_chunk(block.get(), n_rows, items.get(), width, search, parts, panel);
+    std::unique_ptr<Block> block(new Block());
+    std::unique_ptr<PointItem[]> items(new PointItem[BLOCK * parts.width]());
+    for (std::size_t first = 0; first < search.points.n_points; first += BLOCK) {
+        const std::size_t left = search.points.n_points - first, n_rows = left < BLOCK ? left : BLOCK;
+        if (!place_points(block.get(), search, first, n_rows, parts, header, items.get())) return Search::NOT_FINITE;
+        for (std::size_t panel = 0; panel < parts.n_panels; panel += CHUNK / PANEL) {
+            search_chunk(block.get(), n_rows, items.get(), parts.width, search, parts, header.longest_rest, panel);
         }
         for (std::size_t row = 0; row < n_rows; ++row) decide(search, *block, row, first + row);
     }

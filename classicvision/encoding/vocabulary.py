@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import native_available
+from classicvision.encoding.nearest import plain_points
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
@@ -49,6 +50,7 @@ def learn_words(
     n_words: int,
     rng: np.random.Generator,
     *,
+    as_root_sift: bool = False,
     max_iterations: int = 10,
     n_threads: int = 1,
 ) -> NDArray[np.float32]:
@@ -57,10 +59,13 @@ def learn_words(
     Parameters
     ----------
     descriptors : (N, D) array
+        uint8 are read where they lie, block by block; other types are copied as float32.
     n_words : int
         At least 1.
     rng : numpy.random.Generator
         Chooses the starting words. The result does not depend on the number of threads.
+    as_root_sift : bool
+        Cluster the RootSIFT of the descriptors; for uint8 alone.
     max_iterations : int
         Passes over the descriptors; fewer if the words come to rest.
     n_threads : int
@@ -88,8 +93,10 @@ def learn_words(
     """
     if n_words < 1:
         raise ValueError(f"n_words is {n_words}; a vocabulary has at least 1 word")
-    points = np.ascontiguousarray(descriptors, np.float32)
-    start = _distinct_rows(points, n_words, rng)
+    if as_root_sift and descriptors.dtype != np.uint8:
+        raise ValueError(f"descriptors are {descriptors.dtype}; RootSIFT is taken here of descriptors as stored, uint8")
+    points = np.ascontiguousarray(descriptors, np.uint8 if descriptors.dtype == np.uint8 else np.float32)
+    start = _distinct_points(points, n_words, rng, as_root_sift)
     if not len(points):
         raise NotEnoughDataError(
             "there is no descriptor to learn words from: the images have no keypoints. "
@@ -101,7 +108,7 @@ def learn_words(
             f"Add images, lower the contrast threshold of the extractor, or ask for fewer words, at most {len(start)} "
             f"(n_words; --set encoder.n_words={max(len(start) // 2, 1)} on the command line)."
         )
-    return _lloyd(points, points[start], max_iterations, n_threads)
+    return _lloyd(points, start, max_iterations, n_threads, as_root_sift)
 
 
 def _put_in_reservoir(
@@ -119,25 +126,28 @@ def _put_in_reservoir(
     sample[place[kept]] = descriptors[n_free:][kept]
 
 
-def _distinct_rows(points: NDArray[np.float32], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return the indices of n random rows that all differ, or of all that differ if those are fewer."""
-    seen: dict[bytes, int] = {}
-    for row in rng.permutation(len(points)).tolist():
+def _distinct_points(points: NDArray[Any], n: int, rng: np.random.Generator, as_root_sift: bool) -> NDArray[np.float32]:
+    """Return n random points that all differ, (n, D), or all that differ if those are fewer."""
+    seen: dict[bytes, None] = {}
+    order = rng.permutation(len(points))
+    for start in range(0, len(points), max(n, 1)):
+        for point in plain_points(points[order[start : start + n]], as_root_sift=as_root_sift):
+            if len(seen) < n:
+                seen.setdefault(point.tobytes())
         if len(seen) == n:
             break
-        seen.setdefault(points[row].tobytes(), row)
-    return np.fromiter(seen.values(), np.intp, len(seen))
+    return np.frombuffer(b"".join(seen), np.float32).reshape(len(seen), points.shape[1])
 
 
 def _lloyd(
-    points: NDArray[np.float32], start: NDArray[np.float32], max_iterations: int, n_threads: int
+    points: NDArray[Any], start: NDArray[np.float32], max_iterations: int, n_threads: int, as_root_sift: bool
 ) -> NDArray[np.float32]:
     """Move the words (K, D) to the mean of the points (N, D) nearest to them, until they rest."""
     if native_available():
         from classicvision.encoding.kmeans import lloyd
 
-        return lloyd(points, start, max_iterations, n_threads=n_threads)
-    return _lloyd_of_sklearn(points, start, max_iterations)
+        return lloyd(points, start, max_iterations, n_threads=n_threads, as_root_sift=as_root_sift)
+    return _lloyd_of_sklearn(plain_points(points, as_root_sift=as_root_sift), start, max_iterations)
 
 
 def _lloyd_of_sklearn(

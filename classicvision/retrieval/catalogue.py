@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Catalogue", "IndexedImage", "kept_path", "whole_path"]
+__all__ = ["Catalogue", "IndexedImage", "absolute", "kept_path", "whole_path"]
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,11 @@ _COLUMNS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "n_keypoints": (np.int32, ()),
     "block_ends": (np.int64, ()),
 }
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path without ``.`` and ``..``, so that one file has one name; links stay as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (resolve follows links)
 
 
 def kept_path(path: Path, root: str) -> bytes:

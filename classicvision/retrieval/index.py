@@ -21,7 +21,7 @@ from classicvision import config
 from classicvision.archive import read_archive, unpack_arrays, write_archive
 from classicvision.errors import ArchiveError, SettingsError
 from classicvision.features.local import LocalFeatures
-from classicvision.retrieval.catalogue import IndexedImage, kept_path, whole_path
+from classicvision.retrieval.catalogue import IndexedImage, absolute, kept_path, whole_path
 from classicvision.retrieval.lock import LOCK_NAME, only_writer
 from classicvision.retrieval.manifest import MANIFEST_NAME, FileEntry, Manifest, owned_files
 from classicvision.retrieval.segment import Segment, map_file, naming
@@ -105,7 +105,7 @@ class Index:
             for path in left_behind:
                 path.unlink()
             entry = write_vocabulary(folder / "vocabulary-000001.cvwords", vocabulary)
-            library = str(Path(root).absolute())
+            library = str(absolute(root))
             Manifest(settings or IndexSettings(), library, 0, 0, next_file=2, vocabulary=entry, learned=learned).write(
                 folder
             )
@@ -177,6 +177,15 @@ class Index:
         """The words."""
         return read_vocabulary(self.folder / self.manifest.vocabulary.name)
 
+    @cached_property
+    def n_images_of_words(self) -> NDArray[np.int64]:
+        """Images that have each word, (K,), those included that are removed but still in a segment."""
+        counts = np.zeros(len(self.vocabulary), np.int64)
+        for segment in self.segments:
+            with naming(segment.folder / segment.entry.postings.name):
+                counts += segment.postings.n_images_of  # a ValueError for another number of words
+        return counts
+
     def __contains__(self, number: int) -> bool:
         at = np.searchsorted(self.ids, number)
         return bool(at < len(self.ids) and self.ids[at] == number)
@@ -208,7 +217,7 @@ class Index:
 
     def with_path(self, path: PathLike) -> int | None:
         """Return the number of the image at a path, or None."""
-        return self._id_of_name.get(kept_path(Path(path).absolute(), self.manifest.root))
+        return self._id_of_name.get(kept_path(absolute(path), self.manifest.root))
 
     def info(self) -> dict[str, Any]:
         """Return what there is to say about the index: sizes, counts, settings."""

@@ -97,7 +97,8 @@ class Postings:
         angles: NDArray[np.uint8],
         scales: NDArray[np.uint8],
     ) -> Self:
-        order = np.argsort(words, kind="stable")  # rows ascend before, so they do within each word
+        # Rows ascend before, so they do within each word. Numbers of 16 bits are sorted in a fraction of the time.
+        order = np.argsort(words.astype(np.uint16) if n_words <= 2**16 else words, kind="stable")
         words, rows = words[order], rows[order]
         offsets = np.zeros(n_words + 1, np.int64)
         np.cumsum(np.bincount(words, minlength=n_words), out=offsets[1:])

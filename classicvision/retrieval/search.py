@@ -74,7 +74,7 @@ def choose_candidates(
         ids = index.ids[~np.isin(index.ids, list(exclude))]
         return Candidates(ids, np.zeros(len(ids)), np.zeros(len(ids), bool))
     found = find_candidates(
-        index, features, limit=settings.limit, stop_share=settings.stop_share, mirrored=settings.mirrored
+        index, features, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
     )
     allowed = ~np.isin(found.ids, list(exclude))
     found = Candidates(found.ids[allowed], found.votes[allowed], found.mirrored[allowed]).first(settings.n_candidates)

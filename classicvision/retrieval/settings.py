@@ -43,7 +43,7 @@ class SearchSettings:
     n_always: int = 4  # candidates that are compared however few votes they have
     least_votes: float = 5.0  # votes in one frame that a candidate after those needs
     limit: int = 20  # bits of 64 in which two descriptors of one word may differ (Jegou, Douze and Schmid 2008, 5)
-    stop_share: float = 0.25  # words that more than this share of a large library has are not searched
+    stop_ratio: float = 10.0  # words that so many times more images have than the mean word are not searched
     mirrored: bool = True  # search for the query's mirror image too
     match: MatchSettings = field(default_factory=MatchSettings)
 
@@ -53,7 +53,7 @@ class SearchSettings:
         _require(self.n_always >= 0, "n_always", self.n_always, "0 or more")
         _require(self.least_votes >= 0, "least_votes", self.least_votes, "0 or more")
         _require(0 <= self.limit <= 64, "limit", self.limit, "from 0 to 64 bits")
-        _require(0 < self.stop_share <= 1, "stop_share", self.stop_share, "above 0 and at most 1")
+        _require(self.stop_ratio >= 1, "stop_ratio", self.stop_ratio, "at least 1")
 
 
 def _require(fact: bool, name: str, value: object, allowed: str) -> None:

@@ -223,8 +223,11 @@ def _medians(
 
 def _label(descriptors: NDArray[np.uint8], words: PreparedWords, n_threads: int) -> NDArray[np.int32]:
     """Return the nearest word of each descriptor, (N,)."""
+    blocks = _blocks(descriptors)
+    if n_threads == 1:  # starting a thread can cost as much as a query's search
+        return np.concatenate([np.zeros(0, np.int32), *(label_points(b.astype(np.float32), words) for b in blocks)])
     with ThreadPoolExecutor(n_threads) as pool:
-        found = pool.map(lambda block: label_points(block.astype(np.float32), words), _blocks(descriptors))
+        found = pool.map(lambda block: label_points(block.astype(np.float32), words), blocks)
         return np.concatenate([np.zeros(0, np.int32), *found])
 
 

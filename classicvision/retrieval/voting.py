@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from classicvision.errors import ArchiveError
 from classicvision.features.local import LocalFeatures
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.postings import SCALE_STEPS, Postings, angle_bytes, near_postings, scale_bytes
+from classicvision.retrieval.postings import SCALE_STEPS, angle_bytes, near_postings, scale_bytes
 from classicvision.retrieval.segment import Segment
 from classicvision.retrieval.vocabulary import QuantizedFeatures
 
@@ -53,7 +53,7 @@ class Candidates:
 
 
 def find_candidates(
-    index: Index, features: LocalFeatures, *, limit: int, stop_share: float = 1.0, mirrored: bool = True
+    index: Index, features: LocalFeatures, *, limit: int, stop_ratio: float = np.inf, mirrored: bool = True
 ) -> Candidates:
     """Find all images that have a vote.
 
@@ -64,8 +64,8 @@ def find_candidates(
         Of the query.
     limit : int
         Bits of 64 in which descriptors of one word may differ.
-    stop_share : float
-        Words that a larger share of the images has are not searched.
+    stop_ratio : float
+        Words that so many times more images have than the mean word are not searched.
     mirrored : bool
         Look for the query's mirror image too.
 
@@ -74,7 +74,7 @@ def find_candidates(
     Candidates
         Of equal votes the image of smaller number first.
     """
-    weights = rarity(index, stop_share)
+    weights = rarity(index, stop_ratio)
     upright = index.vocabulary.quantize(features.descriptors)
     found = [_vote(index, upright, features, weights, limit)]
     if mirrored:
@@ -88,18 +88,16 @@ def find_candidates(
     return Candidates(ids[order], votes[order], is_flat[order])
 
 
-def rarity(index: Index, stop_share: float) -> NDArray[np.float32]:
+def rarity(index: Index, stop_ratio: float) -> NDArray[np.float32]:
     """Return the weight of each word, (K,): idf as a share of the largest, and 0 for a word that is not searched.
 
     The inverse document frequency is log(1 + N / n), with n of N images that have the word, so that no word of a small
     library is worth nothing.
     """
     n_images = sum(segment.entry.n_images for segment in index.segments)
-    n_with = np.zeros(len(index.vocabulary), np.int64)
-    for segment in index.segments:
-        n_with += segment.postings.n_images_of
+    n_with = index.n_images_of_words
     weights = np.log1p(n_images / np.maximum(n_with, 1)) / np.log1p(max(n_images, 1))
-    weights[n_with > stop_share * n_images] = 0
+    weights[n_with > stop_ratio * n_with.mean()] = 0
     rounded: NDArray[np.float32] = weights.astype(np.float32)
     return rounded
 
@@ -112,34 +110,33 @@ def _vote(
     query = quantized[searched]
     # Bytes of angle and scale of the query's keypoints; differences of bytes are taken modulo a turn.
     angles, scales = angle_bytes(features.angle[searched]), scale_bytes(features.scale[searched])
-    all_ids, all_votes = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for segment in index.segments:
-        postings = segment.postings
-        posting, row_of_query, _ = _near(segment, query, limit)
-        images = postings.rows[posting].astype(np.int64)
-        turned = (postings.angles[posting] - angles[row_of_query]).astype(np.int64) // (256 // _TURNS)
-        grown = postings.scales[posting].astype(np.int64) - scales[row_of_query]
-        sizes = np.clip(grown // _STEP_BYTES + _SIZES // 2, 0, _SIZES - 1)
-        vote = weights[query.words[row_of_query]] / np.sqrt(_burst(images, row_of_query, len(searched)))
-        images, votes = _largest_agreement(images, turned, sizes, vote)
-        ids = segment.catalogue.ids[images]
-        kept = ~np.isin(ids, index.removed)
-        all_ids.append(ids[kept])
-        all_votes.append(votes[kept])
-    return np.concatenate(all_ids), np.concatenate(all_votes)
+    found = [_found_in(segment, query, limit) for segment in index.segments]
+    images, row_of_query, angle, scale = (np.concatenate(columns) for columns in zip(_NOTHING, *found, strict=True))
+    turned = (angle - angles[row_of_query]).astype(np.int64) // (256 // _TURNS)
+    grown = scale.astype(np.int64) - scales[row_of_query]
+    sizes = np.clip(grown // _STEP_BYTES + _SIZES // 2, 0, _SIZES - 1)
+    vote = weights[query.words[row_of_query]] / np.sqrt(_burst(images, row_of_query, len(searched)))
+    ids, votes = _largest_agreement(images, turned, sizes, vote)
+    kept = ~np.isin(ids, index.removed)
+    return ids[kept], votes[kept]
 
 
-def _near(
-    segment: Segment, query: QuantizedFeatures, limit: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]:
-    postings: Postings = segment.postings
+# Number of the image, row of the query's keypoint, and angle and scale of the posting, for no vote at all.
+_Found = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint8]]
+_NOTHING: _Found = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.uint8))
+
+
+def _found_in(segment: Segment, query: QuantizedFeatures, limit: int) -> _Found:
+    """Return what votes there are in one segment."""
+    postings = segment.postings
     try:
-        found = near_postings(postings, query, limit)
+        posting, row_of_query, _ = near_postings(postings, query, limit)
     except ValueError as error:
         raise _damaged(segment) from error
-    if len(found[0]) and int(postings.rows[found[0]].max()) >= len(segment.catalogue):
+    rows = postings.rows[posting]
+    if len(rows) and int(rows.max()) >= len(segment.catalogue):
         raise _damaged(segment)
-    return found
+    return segment.catalogue.ids[rows], row_of_query, postings.angles[posting], postings.scales[posting]
 
 
 def _damaged(segment: Segment) -> ArchiveError:
@@ -148,7 +145,7 @@ def _damaged(segment: Segment) -> ArchiveError:
 
 
 def _burst(images: NDArray[np.int64], queries: NDArray[np.int32], n_queries: int) -> NDArray[np.int64]:
-    """Return, for each vote, the number of votes of the same keypoint for the same image."""
+    """Return, for each vote, the number of votes of the same keypoint for the same image, whose number is given."""
     _, inverse, counts = np.unique(images * n_queries + queries, return_inverse=True, return_counts=True)
     burst: NDArray[np.int64] = counts[inverse.reshape(-1)]
     return burst

@@ -10,7 +10,6 @@ after the file is removed; one that comes between a manifest and its files start
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -24,17 +23,16 @@ from numpy.typing import NDArray
 from classicvision.archive import pack_arrays
 from classicvision.features.local import LocalFeatures
 from classicvision.images import read_bytes
-from classicvision.retrieval.catalogue import IndexedImage, kept_path
+from classicvision.retrieval.catalogue import IndexedImage, absolute, kept_path
 from classicvision.retrieval.index import Index, write_vocabulary
 from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.manifest import FileEntry, Manifest, SegmentEntry, owned_files
 from classicvision.retrieval.segment import NewImage, Segment, merge_segments, write_file, write_segment
 from classicvision.retrieval.vocabulary import Vocabulary
 
-__all__ = ["BATCH", "MERGED", "MOST_MERGED", "Writer"]
+__all__ = ["BATCH", "MOST_MERGED", "Writer"]
 
 BATCH = 256  # images that are written together when no commit comes before
-MERGED = 8  # segments of one size that become one
 MOST_MERGED = 16_384  # images of a segment that others were put into
 
 PathLike = str | os.PathLike[str]
@@ -106,7 +104,7 @@ class Writer:
         status : os.stat_result, optional
             Of the file when it was read; without it, the file is looked at.
         """
-        path = Path(path).absolute()
+        path = absolute(path)
         status = path.stat() if status is None else status
         content = hashlib.sha256(read_bytes(path)).hexdigest() if content is None else content
         name = kept_path(path, self._index.manifest.root)
@@ -218,23 +216,21 @@ class Writer:
 def _to_merge(segments: Sequence[Segment], removed: NDArray[np.int64]) -> slice | None:
     """Return which neighbours should become one segment, or None.
 
-    As in a log-structured merge tree (O'Neil et al. 1996), eight of about one size become one of the next size; so each
-    image is written a few times at most, and the number of segments grows with the logarithm of the number of images
-    until the largest size is reached.
+    As in a log-structured merge tree (O'Neil et al. 1996), eight of about one size become one of the next size, and at
+    last four large ones one of at most 16,384 images. So each image is written a few times at most, and there are few
+    segments.
     """
     for at, segment in enumerate(segments):
         n_removed = np.isin(segment.catalogue.ids, removed).sum() if len(removed) else 0
         if 2 * n_removed > segment.entry.n_images:
             return slice(at, at + 1)
-    sizes = [_size_class(segment.entry.n_images) for segment in segments]
-    for largest in range(_size_class(MOST_MERGED // MERGED) + 1):
-        n = next((n for n, size in enumerate(reversed(sizes)) if size > largest), len(sizes))
-        if n >= MERGED:
-            return slice(len(segments) - MERGED, len(segments))
+    sizes = [segment.entry.n_images for segment in reversed(segments)]
+    for least, largest, n_merged in _STEPS:
+        run = next((n for n, size in enumerate(sizes) if not least <= size <= largest), len(sizes))
+        if run >= n_merged:
+            return slice(len(segments) - n_merged, len(segments))
     return None
 
 
-def _size_class(n_images: int) -> int:
-    if n_images > MOST_MERGED // MERGED:
-        return 99  # large enough to stay
-    return int(math.log(max(n_images, 1), MERGED) + 1e-9)
+# Images in a segment, at least and at most, and how many such neighbours become one.
+_STEPS = ((0, 8, 8), (0, 64, 8), (0, 512, 8), (0, MOST_MERGED // 8, 8), (MOST_MERGED // 8, MOST_MERGED // 4, 4))

@@ -15,6 +15,7 @@ from classicvision.errors import ImageReadError, NotEnoughDataError, SettingsErr
 from classicvision.extraction import Failure, extract
 from classicvision.folders import EXTENSIONS, find_images
 from classicvision.images import read_bytes
+from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.damage import Damage, find_damage
 from classicvision.retrieval.index import Index, read_vocabulary
 from classicvision.retrieval.settings import IndexSettings
@@ -154,8 +155,8 @@ def update_index(
         If the library holds no image, as when a disk is not mounted; nothing is removed then.
     """
     with Writer(index, n_threads=_count_threads(n_jobs)) as writer:
-        folder = Path(library or writer.index.root).absolute()
-        files = [path.absolute() for path in _images_in(folder)]
+        folder = absolute(library or writer.index.root)
+        files = _images_in(folder)
         present = set(files)
         missing = [i.id for i in writer.index if i.path.is_relative_to(folder) and i.path not in present]
         return _bring_in(writer, files, missing, store, n_jobs, progress)
@@ -173,7 +174,7 @@ def remove_from_index(index: PathLike, paths: Sequence[PathLike]) -> IndexChange
         chosen: set[int] = set()
         images = [(image.id, image.path) for image in writer.index]
         for path in map(Path, paths):
-            whole = path.absolute()
+            whole = absolute(path)
             found = [number for number, place in images if place == whole or place.is_relative_to(whole)]
             if not found:
                 raise SettingsError(f"{path} is no image of the index, and no folder with one; nothing was removed")
@@ -285,7 +286,7 @@ def _statuses(files: Sequence[Path]) -> Mapping[Path, os.stat_result]:
 def _root_of(library: PathLike | Sequence[PathLike]) -> Path:
     """Return the folder that the images of a library lie in."""
     paths = [library] if isinstance(library, str | os.PathLike) else library
-    folders = [path if path.is_dir() else path.parent for path in (Path(p).absolute() for p in paths)]
+    folders = [path if path.is_dir() else path.parent for path in map(absolute, paths)]
     try:
         return Path(os.path.commonpath(folders))
     except ValueError:  # on different drives

@@ -11,8 +11,13 @@ import time
 import numpy as np
 
 from classicvision._native import instruction_set
+from classicvision._native import words as native
 from classicvision._native.sift import find_sift
+from classicvision.encoding.kmeans import lloyd
 from classicvision.encoding.nearest import nearest_words
+from classicvision.features.local import root_sift
+from classicvision.retrieval.postings import Postings, _compare, near_postings
+from classicvision.retrieval.vocabulary import QuantizedFeatures
 
 
 def main() -> None:
@@ -25,6 +30,9 @@ def main() -> None:
         rng = np.random.default_rng([arguments.seed, number])
         n_keypoints += try_sift(rng)
         try_words(rng)
+        try_postings(rng)
+        try_directions(rng)
+        try_bytes(rng)
     print(  # noqa: T201
         f"{arguments.rounds} rounds on {instruction_set()}: {n_keypoints} keypoints, "
         f"{time.monotonic() - start:.0f} s, no fault"
@@ -70,6 +78,62 @@ def try_words(rng: np.random.Generator) -> None:
     found = np.take_along_axis(squared, indices, axis=1)
     if not np.allclose(found, np.sort(squared, axis=1)[:, :m], rtol=1e-12, atol=0):
         raise SystemExit(f"a word is not the nearest: points {points.shape}, words {words.shape}, m {m}")
+
+
+def try_directions(rng: np.random.Generator) -> None:
+    """Search words in a few random directions first, good or bad ones, and compare with the definition."""
+    n_points, n_words, n_dims = int(rng.integers(1, 60)), int(rng.integers(1, 1400)), int(rng.integers(2, 140))
+    n_kept, m = int(rng.integers(1, n_dims)), int(rng.integers(1, min(n_words, native.MOST_NEAREST) + 1))
+    directions = np.linalg.qr(rng.normal(size=(n_dims, n_kept)))[0]
+    words, points = (
+        rng.normal(size=(n, n_kept)) @ directions.T + rng.choice([0, 0.1, 1]) * rng.normal(size=(n, n_dims))
+        for n in (n_words, n_points)
+    )
+    size = float(rng.choice([1e-30, 1, 1e9]))
+    words, points = (size * words).astype(np.float32), (size * points).astype(np.float32)
+    indices, squared = np.zeros((n_points, m), np.int32), np.zeros((n_points, m), np.float32)
+    table = native.prepare(words, np.ascontiguousarray(directions, np.float32))
+    native.nearest(points, words, table, indices, squared, n_kept=n_kept)
+    definition = np.square(points[:, np.newaxis].astype(np.float64) - words).sum(axis=2)
+    decided = indices[:, 0] >= 0
+    found = np.take_along_axis(definition[decided], indices[decided], axis=1)
+    if not np.allclose(found, np.sort(definition[decided], axis=1)[:, :m], rtol=1e-12, atol=0):
+        raise SystemExit(f"a word is not the nearest: words {words.shape}, {n_kept} directions, m {m}, size {size}")
+
+
+def try_bytes(rng: np.random.Generator) -> None:
+    """Move words over points stored as bytes, and compare with the same points as float32."""
+    n_points, n_words, n_dims = int(rng.integers(1, 300)), int(rng.integers(1, 40)), int(rng.integers(1, 140))
+    raw = np.minimum(rng.gamma(rng.choice([0.05, 0.5, 5]), 40, (n_points, n_dims)), 255).astype(np.uint8)
+    as_root_sift = bool(rng.integers(2))
+    plain = root_sift(raw) if as_root_sift else raw.astype(np.float32)
+    start = plain[rng.integers(0, n_points, n_words)]
+    if not np.array_equal(lloyd(raw, start, 2, as_root_sift=as_root_sift), lloyd(plain, start, 2)):
+        raise SystemExit(f"bytes and floats differ: points {raw.shape}, {n_words} words, RootSIFT {as_root_sift}")
+
+
+def try_postings(rng: np.random.Generator) -> None:
+    """Search random lists, sound and damaged ones, and compare with NumPy, or see the damaged ones refused."""
+    n_words, n, n_queries = int(rng.integers(1, 9)), int(rng.integers(0, 60)), int(rng.integers(0, 20))
+    offsets = np.sort(rng.integers(0, n + 1, n_words + 1))
+    if rng.random() < 0.3:
+        offsets[rng.integers(0, n_words + 1)] = rng.choice([-1, n + 1, 2**62, -(2**62)])
+    signatures = rng.integers(0, 2**64, n, np.uint64)
+    zeros = np.zeros(n, np.uint8)
+    postings = Postings(offsets, zeros.astype(np.uint16), signatures, zeros, zeros, np.zeros(n_words, np.int32))
+    words = rng.integers(0, n_words, n_queries).astype(np.int32)
+    query = QuantizedFeatures(words, rng.integers(0, 2**64, n_queries, np.uint64))
+    limit = int(rng.integers(0, 65))
+    try:
+        found = near_postings(postings, query, limit)
+    except ValueError:
+        begins, ends = offsets[words], offsets[words + 1]
+        if ((begins >= 0) & (begins <= ends) & (ends <= n)).all():
+            raise
+        return
+    for ours, expected in zip(found, _compare(postings, query, limit), strict=True):
+        if not np.array_equal(ours, expected):
+            raise SystemExit(f"a near posting is wrong: {n} postings, {n_words} words, {n_queries} queries")
 
 
 def random_picture(rng: np.random.Generator) -> np.ndarray:
