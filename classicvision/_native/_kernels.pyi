@@ -12,6 +12,7 @@ def find_sift(
     contrast: float,
     edge_ratio: float,
     upsample: bool,
+    fast: bool,
     /,
 ) -> tuple[bytes, bytes]: ...
 def words_table_size(n_words: int, n_dims: int, n_kept: int, /) -> int: ...

@@ -49,6 +49,7 @@ def try_sift(rng: np.random.Generator) -> int:
         contrast=float(rng.choice([0.0, 0.001, 0.02, 0.04, 1.0])),
         edge_ratio=float(rng.choice([1.0, 2.0, 10.0, 1e9])),
         upsample=bool(rng.integers(2)),
+        fast=bool(rng.integers(2)),
     )
     height, width = picture.shape
     x, y, scale, angle, response = frames.T
