@@ -11,8 +11,11 @@ import time
 import numpy as np
 
 from classicvision._native import instruction_set, match
+from classicvision._native import words as native
 from classicvision._native.sift import find_sift
+from classicvision.encoding.kmeans import lloyd
 from classicvision.encoding.nearest import nearest_words
+from classicvision.features.local import root_sift
 
 
 def main() -> None:
@@ -25,6 +28,8 @@ def main() -> None:
         rng = np.random.default_rng([arguments.seed, number])
         n_keypoints += try_sift(rng)
         try_words(rng)
+        try_directions(rng)
+        try_bytes(rng)
         try_match(rng)
     print(  # noqa: T201
         f"{arguments.rounds} rounds on {instruction_set()}: {n_keypoints} keypoints, "
@@ -42,6 +47,7 @@ def try_sift(rng: np.random.Generator) -> int:
         contrast=float(rng.choice([0.0, 0.001, 0.02, 0.04, 1.0])),
         edge_ratio=float(rng.choice([1.0, 2.0, 10.0, 1e9])),
         upsample=bool(rng.integers(2)),
+        fast=bool(rng.integers(2)),
     )
     height, width = picture.shape
     x, y, scale, angle, response = frames.T
@@ -103,6 +109,38 @@ def try_match(rng: np.random.Generator) -> None:
     errors = match.find_errors((points[0], points[1]), (turn, log_ratio), h, (0.0, 0.0), (9.0, 9.0))
     if np.isnan(errors).any() or (errors < 0).any():
         raise SystemExit("an error is no distance")
+
+
+def try_directions(rng: np.random.Generator) -> None:
+    """Search words in a few random directions first, good or bad ones, and compare with the definition."""
+    n_points, n_words, n_dims = int(rng.integers(1, 60)), int(rng.integers(1, 1400)), int(rng.integers(2, 140))
+    n_kept, m = int(rng.integers(1, n_dims)), int(rng.integers(1, min(n_words, native.MOST_NEAREST) + 1))
+    directions = np.linalg.qr(rng.normal(size=(n_dims, n_kept)))[0]
+    words, points = (
+        rng.normal(size=(n, n_kept)) @ directions.T + rng.choice([0, 0.1, 1]) * rng.normal(size=(n, n_dims))
+        for n in (n_words, n_points)
+    )
+    size = float(rng.choice([1e-30, 1, 1e9]))
+    words, points = (size * words).astype(np.float32), (size * points).astype(np.float32)
+    indices, squared = np.zeros((n_points, m), np.int32), np.zeros((n_points, m), np.float32)
+    table = native.prepare(words, np.ascontiguousarray(directions, np.float32))
+    native.nearest(points, words, table, indices, squared, n_kept=n_kept)
+    definition = np.square(points[:, np.newaxis].astype(np.float64) - words).sum(axis=2)
+    decided = indices[:, 0] >= 0
+    found = np.take_along_axis(definition[decided], indices[decided], axis=1)
+    if not np.allclose(found, np.sort(definition[decided], axis=1)[:, :m], rtol=1e-12, atol=0):
+        raise SystemExit(f"a word is not the nearest: words {words.shape}, {n_kept} directions, m {m}, size {size}")
+
+
+def try_bytes(rng: np.random.Generator) -> None:
+    """Move words over points stored as bytes, and compare with the same points as float32."""
+    n_points, n_words, n_dims = int(rng.integers(1, 300)), int(rng.integers(1, 40)), int(rng.integers(1, 140))
+    raw = np.minimum(rng.gamma(rng.choice([0.05, 0.5, 5]), 40, (n_points, n_dims)), 255).astype(np.uint8)
+    as_root_sift = bool(rng.integers(2))
+    plain = root_sift(raw) if as_root_sift else raw.astype(np.float32)
+    start = plain[rng.integers(0, n_points, n_words)]
+    if not np.array_equal(lloyd(raw, start, 2, as_root_sift=as_root_sift), lloyd(plain, start, 2)):
+        raise SystemExit(f"bytes and floats differ: points {raw.shape}, {n_words} words, RootSIFT {as_root_sift}")
 
 
 def random_picture(rng: np.random.Generator) -> np.ndarray:
