@@ -14,16 +14,8 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformError
 
 NATIVE = Path("classicvision/_native")
-KERNELS = [
-    "agree.cpp",
-    "fit.cpp",
-    "hamming.cpp",
-    "lanes.cpp",
-    "match.cpp",
-    "means.cpp",
-    "sift.cpp",
-    "words.cpp",
-]  # compiled once for each instruction set
+# Compiled once for each instruction set, and once.
+KERNELS = ["agree.cpp", "fit.cpp", "hamming.cpp", "lanes.cpp", "match.cpp", "means.cpp", "sift.cpp", "words.cpp"]
 BINDING = [
     "module.cpp",
     "dispatch.cpp",
@@ -32,7 +24,7 @@ BINDING = [
     "bind_match.cpp",
     "bind_sift.cpp",
     "bind_words.cpp",
-]  # compiled once
+]
 
 # What each instruction set adds. A build leaves out those that its compiler does not have.
 X86_FLAGS = {
