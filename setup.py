@@ -14,9 +14,29 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformError
 
 NATIVE = Path("classicvision/_native")
-KERNELS = ["dense.cpp", "lanes.cpp", "means.cpp", "sift.cpp", "words.cpp"]  # compiled once for each instruction set
-# And these once.
-BINDING = ["module.cpp", "dispatch.cpp", "arena.cpp", "bind_dense.cpp", "bind_sift.cpp", "bind_words.cpp"]
+# Compiled once for each instruction set.
+KERNELS = [
+    "agree.cpp",
+    "dense.cpp",
+    "fit.cpp",
+    "hamming.cpp",
+    "lanes.cpp",
+    "match.cpp",
+    "means.cpp",
+    "sift.cpp",
+    "words.cpp",
+]
+# Compiled once.
+BINDING = [
+    "module.cpp",
+    "dispatch.cpp",
+    "arena.cpp",
+    "bind_dense.cpp",
+    "bind_hamming.cpp",
+    "bind_match.cpp",
+    "bind_sift.cpp",
+    "bind_words.cpp",
+]
 
 # What each instruction set adds. A build leaves out those that its compiler does not have.
 X86_FLAGS = {

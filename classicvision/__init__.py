@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from classicvision.features.sift import Sift, SiftTrace, trace
     from classicvision.folders import ImageFolder, find_images
     from classicvision.images import Image, read_image, shrink, to_gray, write_image
+    from classicvision.matching.nearest import match_descriptors
+    from classicvision.matching.pair import MatchSettings, match_features
+    from classicvision.matching.result import MatchResult, Region
+    from classicvision.matching.words import describe
     from classicvision.models.classifier import Classifier, Prediction
     from classicvision.models.recipe import RECIPES, Recipe, SvmSettings, load_recipe, recipe_to_toml
+    from classicvision.retrieval.index import Index
+    from classicvision.retrieval.search import find_copies
+    from classicvision.retrieval.settings import IndexSettings, SearchSettings
     from classicvision.store import Store, default_cache_folder
 
 _MODULE_OF = {
@@ -34,20 +41,30 @@ _MODULE_OF = {
     "Failure": "extraction",
     "Image": "images",
     "ImageFolder": "folders",
+    "Index": "retrieval.index",
+    "IndexSettings": "retrieval.settings",
     "Items": "extraction",
     "LocalFeatures": "features.local",
+    "MatchResult": "matching.result",
+    "MatchSettings": "matching.pair",
     "Prediction": "models.classifier",
     "RECIPES": "models.recipe",
     "Recipe": "models.recipe",
+    "Region": "matching.result",
+    "SearchSettings": "retrieval.settings",
     "Sift": "features.sift",
     "SiftTrace": "features.sift",
     "Store": "store",
     "SvmSettings": "models.recipe",
     "default_cache_folder": "store",
+    "describe": "matching.words",
     "extract": "extraction",
+    "find_copies": "retrieval.search",
     "find_images": "folders",
     "learn_bovw": "encoding.bovw",
     "load_recipe": "models.recipe",
+    "match_descriptors": "matching.nearest",
+    "match_features": "matching.pair",
     "read_image": "images",
     "recipe_to_toml": "models.recipe",
     "root_sift": "features.local",
@@ -69,21 +86,31 @@ __all__ = [
     "Failure",
     "Image",
     "ImageFolder",
+    "Index",
+    "IndexSettings",
     "Items",
     "LocalFeatures",
+    "MatchResult",
+    "MatchSettings",
     "Prediction",
     "Recipe",
+    "Region",
+    "SearchSettings",
     "Sift",
     "SiftTrace",
     "Store",
     "SvmSettings",
     "__version__",
     "default_cache_folder",
+    "describe",
     "errors",
     "extract",
+    "find_copies",
     "find_images",
     "learn_bovw",
     "load_recipe",
+    "match_descriptors",
+    "match_features",
     "read_image",
     "recipe_to_toml",
     "root_sift",

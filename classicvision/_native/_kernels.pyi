@@ -50,3 +50,47 @@ def add_points(
     counts: NDArray[np.int64],
     /,
 ) -> None: ...
+def find_near_postings(
+    offsets: NDArray[np.int64],
+    signatures: NDArray[np.int64],
+    words: NDArray[np.int32],
+    queries: NDArray[np.int64],
+    limit: int,
+    /,
+) -> tuple[bytes, bytes, bytes]: ...
+def root_bytes(descriptors: NDArray[np.uint8], roots: NDArray[np.uint8], /) -> None: ...
+def nearest_two(
+    a: NDArray[np.uint8],
+    b: NDArray[np.uint8],
+    rows_a: NDArray[np.int32],
+    squared_a: NDArray[np.float32],
+    rows_b: NDArray[np.int32],
+    squared_b: NDArray[np.float32],
+    /,
+) -> None: ...
+def count_agreeing(
+    columns: NDArray[np.float32],
+    log_scale: NDArray[np.float32],
+    tip: float,
+    cone: float,
+    least_cosine: float,
+    most_log_scale: float,
+    counts: NDArray[np.int32],
+    /,
+) -> None: ...
+def fit_homography(
+    a: NDArray[np.float64], b: NDArray[np.float64], n_steps: int, settled: float, h: NDArray[np.float64], /
+) -> None: ...
+def find_errors(
+    from_: NDArray[np.float64],
+    to: NDArray[np.float64],
+    turn: NDArray[np.float64],
+    log_ratio: NDArray[np.float64],
+    transform: NDArray[np.float64],
+    expected_turn: float,
+    most_turn: float,
+    expected_log_ratio: float,
+    most_log_ratio: float,
+    errors: NDArray[np.float64],
+    /,
+) -> None: ...

@@ -6,6 +6,8 @@
 #pragma once
 
 #include "dense.h"
+#include "hamming.h"
+#include "match.h"
 #include "sift.h"
 #include "words.h"
 
@@ -16,7 +18,13 @@
     KERNEL(std::size_t, words_table_size, (std::size_t n_words, std::size_t n_dims, std::size_t n_kept)) \
     KERNEL(void, prepare_words, (const WordTable& table)) \
     KERNEL(Search, nearest_words, (const NearestWords& search)) \
-    KERNEL(void, add_points, (const AddPoints& task))
+    KERNEL(void, add_points, (const AddPoints& task)) \
+    KERNEL(void, find_near_postings, (const HammingSearch& search, const HammingSink& sink)) \
+    KERNEL(void, root_bytes, (const RootBytes& task)) \
+    KERNEL(void, nearest_two, (const NearestTwo& task, Arena&)) \
+    KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&)) \
+    KERNEL(void, fit_homography, (const FitHomography& task)) \
+    KERNEL(void, find_errors, (const FindErrors& task))
 
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
@@ -26,7 +34,13 @@
     METHOD(words_table_size) \
     METHOD(prepare_words) \
     METHOD(nearest_words) \
-    METHOD(add_points)
+    METHOD(add_points) \
+    METHOD(find_near_postings) \
+    METHOD(root_bytes) \
+    METHOD(nearest_two) \
+    METHOD(count_agreeing) \
+    METHOD(fit_homography) \
+    METHOD(find_errors)
 
 namespace classicvision {
 

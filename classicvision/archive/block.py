@@ -46,8 +46,15 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return b"".join([_MAGIC, zlib.crc32(checked).to_bytes(4, "little"), checked])
 
 
-def unpack_arrays(data: bytes | memoryview) -> dict[str, NDArray[Any]]:
+def unpack_arrays(data: bytes | memoryview, *, checked: bool = True) -> dict[str, NDArray[Any]]:
     """Return the arrays of a block that `pack_arrays` made, as read-only views of its bytes.
+
+    Parameters
+    ----------
+    data : bytes
+    checked : bool
+        Compare the checksum, which reads every byte. Without it, the values may be anything: for a file that is mapped
+        into memory and larger than what is needed of it.
 
     Raises
     ------
@@ -60,7 +67,7 @@ def unpack_arrays(data: bytes | memoryview) -> dict[str, NDArray[Any]]:
     magic, checksum, header_size = _PREFIX.unpack_from(view)
     if magic != _MAGIC:
         raise ArchiveError(f"the block begins with {magic!r}, expected {_MAGIC!r}. Make it again.")
-    if zlib.crc32(view[_CHECKED_FROM:]) != checksum:
+    if checked and zlib.crc32(view[_CHECKED_FROM:]) != checksum:
         raise ArchiveError("the block is damaged: its checksum differs. Make it again.")
     offset = _PREFIX.size + header_size
     arrays = {}

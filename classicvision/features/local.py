@@ -9,9 +9,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LocalFeatures", "root_sift"]
+__all__ = ["MIRRORED_NUMBERS", "LocalFeatures", "root_sift"]
 
 DESCRIPTOR_SIZE = 128
+
+# Row, column and direction of each number: in a mirror the rows of cells, which go clockwise from the angle, and the
+# directions, which go anticlockwise, run the other way.
+_row, _column, _turn = np.unravel_index(np.arange(DESCRIPTOR_SIZE), (4, 4, 8))
+MIRRORED_NUMBERS = np.ravel_multi_index((3 - _row, _column, -_turn % 8), (4, 4, 8))
+"""Where each number of a descriptor comes from in the descriptor of the same place in a mirror."""
+MIRRORED_NUMBERS.flags.writeable = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +112,19 @@ class LocalFeatures:
         # The factors of x and y differ by the rounding of the sizes at most: their geometric mean keeps areas.
         scale = self.scale * np.sqrt(factor.prod())
         return replace(self, xy=xy, scale=scale, image_size=image_size)
+
+    def mirrored(self) -> Self:
+        """Return the features of the picture mirrored left to right, as if it had been searched anew.
+
+        The keypoints keep their order, so their rows stand for the same places.
+        """
+        x, y = self.xy.T
+        return replace(
+            self,
+            xy=np.column_stack([self.image_size[1] - 1 - x, y]),
+            angle=np.mod(np.pi - self.angle.astype(np.float64), 2 * np.pi).astype(np.float32) % np.float32(2 * np.pi),
+            descriptors=self.descriptors[:, MIRRORED_NUMBERS],
+        )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all columns and the image size as plain arrays, by field name."""

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from skimage import data
 
 from classicvision.features.local import LocalFeatures, root_sift
+from classicvision.features.sift import Sift
 
 
 def three_features() -> LocalFeatures:
@@ -80,3 +84,21 @@ def test_root_sift_of_1_4_4_is_the_root_of_a_ninth_and_two_roots_of_four_ninths(
 
 def test_root_sift_of_nothing_is_nothing():
     assert_array_equal(root_sift(np.zeros((1, 128), np.uint8)), np.zeros((1, 128)))
+
+
+def test_features_of_the_mirrored_picture_are_those_found_in_it():
+    image = data.astronaut()[:256, :320]
+    seen, found = Sift()(image).mirrored(), Sift()(np.ascontiguousarray(image[:, ::-1]))
+    near = np.linalg.norm(seen.xy[:, None] - found.xy, axis=2) < 0.5
+    turn = np.abs(np.angle(np.exp(1j * (seen.angle[:, None].astype(float) - found.angle))))
+    rows, partners = np.nonzero(near & (turn < 0.1) & (np.abs(seen.scale[:, None] / found.scale - 1) < 0.05))
+    assert len(np.unique(rows)) > 0.9 * len(seen)
+    mine, theirs = (x.astype(float) for x in (seen.descriptors[rows], found.descriptors[partners]))
+    cosine = (mine * theirs).sum(axis=1) / np.linalg.norm(mine, axis=1) / np.linalg.norm(theirs, axis=1)
+    assert np.median(cosine) > 0.99
+
+
+def test_an_angle_stays_below_two_pi_in_the_mirror():
+    features = three_features()
+    pi = replace(features, angle=np.full(3, np.float32(np.pi)))
+    assert (pi.mirrored().angle < np.float32(2 * np.pi)).all()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from classicvision._native import instruction_set
+from classicvision._native import instruction_set, match
 from classicvision._native import words as native
 from classicvision._native.dense import describe_dense
 from classicvision._native.sift import find_sift
@@ -19,6 +19,8 @@ from classicvision.encoding.kmeans import lloyd
 from classicvision.encoding.nearest import nearest_words
 from classicvision.features.local import root_sift
 from classicvision.features.patches import describe_patches
+from classicvision.retrieval.postings import Postings, _compare, near_postings
+from classicvision.retrieval.vocabulary import QuantizedFeatures
 
 
 def main() -> None:
@@ -127,6 +129,42 @@ def try_means(rng: np.random.Generator) -> int:
     return n_points
 
 
+def try_match(rng: np.random.Generator) -> int:
+    """Match random descriptors with random strides both ways, and fit and judge random points, some of them useless.
+
+    Returns the number of pairs compared.
+    """
+    n_dims = int(rng.choice([0, 1, 3, 64, 128, 128, 255, 256]))
+    top = int(rng.choice([2, 30, 256]))
+    a, b = (
+        rng.integers(0, top, (int(rng.choice([0, 1, rng.integers(1, 60), rng.integers(1, most)])), n_dims), np.uint8)
+        for most in (70, 1300)
+    )
+    a, b = a[:: int(rng.choice([-1, 1, 2]))], match.root_bytes(b)[:: int(rng.choice([-1, 1, 3]))]
+    squared = np.square(a[:, None].astype(int) - b).sum(axis=2)
+    rows_a, squared_a, rows_b, squared_b = match.nearest_two(a, b)
+    for rows, found, table in ((rows_a, squared_a, squared), (rows_b, squared_b, squared.T)):
+        order = np.argsort(table, axis=1, kind="stable")[:, :2]
+        missing = ((0, 0), (0, 2 - order.shape[1]))
+        least = np.pad(np.take_along_axis(table, order, 1), missing, constant_values=2**24)
+        if (rows != np.pad(order, missing, constant_values=-1)).any() or (found != least).any():
+            raise SystemExit(f"the two nearest are wrong: {a.shape} and {b.shape}")
+    n = int(rng.integers(1, 80))
+    points = rng.normal(size=(2, n, 2)) * rng.choice([0, 1e-6, 1, 1e4, 1e200])
+    columns = (rng.normal(size=(8, n)) * rng.choice([1, 1e30])).astype(np.float32)
+    counts = match.count_agreeing(
+        columns, rng.normal(size=n).astype(np.float32), tip=3.0, cone=0.1, least_cosine=0.8, most_log_scale=0.5
+    )
+    if (counts < 0).any() or (counts > n).any():
+        raise SystemExit("more matches agree than there are")
+    h = match.fit_homography(points[0], points[1], np.eye(3), n_steps=8, settled=1e-6)
+    turn, log_ratio = columns[:2].astype(np.float64)
+    errors = match.find_errors((points[0], points[1]), (turn, log_ratio), h, (0.0, 0.0), (9.0, 9.0))
+    if np.isnan(errors).any() or (errors < 0).any():
+        raise SystemExit("an error is no distance")
+    return squared.size
+
+
 def try_directions(rng: np.random.Generator) -> int:
     """Search words in a few random directions first, compare with the definition, and return the number of points."""
     n_points, n_words, n_dims = int(rng.integers(1, 60)), int(rng.integers(1, 1400)), int(rng.integers(2, 140))
@@ -161,6 +199,34 @@ def try_bytes(rng: np.random.Generator) -> int:
     return n_points
 
 
+def try_postings(rng: np.random.Generator) -> int:
+    """Search random lists, sound and damaged ones, compare with NumPy or see the damaged ones refused.
+
+    Returns the number of near postings.
+    """
+    n_words, n, n_queries = int(rng.integers(1, 9)), int(rng.integers(0, 60)), int(rng.integers(0, 20))
+    offsets = np.sort(rng.integers(0, n + 1, n_words + 1))
+    if rng.random() < 0.3:
+        offsets[rng.integers(0, n_words + 1)] = rng.choice([-1, n + 1, 2**62, -(2**62)])
+    signatures = rng.integers(0, 2**64, n, np.uint64)
+    zeros = np.zeros(n, np.uint8)
+    postings = Postings(offsets, zeros.astype(np.uint16), signatures, zeros, zeros, np.zeros(n_words, np.int32))
+    words = rng.integers(0, n_words, n_queries).astype(np.int32)
+    query = QuantizedFeatures(words, rng.integers(0, 2**64, n_queries, np.uint64))
+    limit = int(rng.integers(0, 65))
+    try:
+        found = near_postings(postings, query, limit)
+    except ValueError:
+        begins, ends = offsets[words], offsets[words + 1]
+        if ((begins >= 0) & (begins <= ends) & (ends <= n)).all():
+            raise
+        return 0
+    for ours, expected in zip(found, _compare(postings, query, limit), strict=True):
+        if not np.array_equal(ours, expected):
+            raise SystemExit(f"a near posting is wrong: {n} postings, {n_words} words, {n_queries} queries")
+    return len(found[0])
+
+
 def random_picture(rng: np.random.Generator) -> np.ndarray:
     """Return noise, blocks or a ramp of a random size, sometimes with strides that no plain array has."""
     height, width = (int(rng.choice([rng.integers(1, 12), rng.integers(1, 90)])) for _ in range(2))
@@ -186,6 +252,8 @@ KERNELS: dict[str, Callable[[np.random.Generator], int]] = {
     "means": try_means,
     "directions": try_directions,
     "bytes": try_bytes,
+    "match": try_match,
+    "postings": try_postings,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,150 @@
+// Matching for Python: all lengths are checked here.
+#include "arena.h"
+#include "binding.h"
+#include "kernels.h"
+#include "match.h"
+
+namespace classicvision {
+namespace {
+
+void require(bool fact, const char* message) {
+    if (!fact) throw std::invalid_argument(message);
+}
+
+Arena& arena_of_thread() {
+    thread_local Arena arena;
+    return arena;
+}
+
+// The two arrays of one direction, (n, 2) each.
+struct Found {
+    Array<std::int32_t> rows;
+    Array<float> squared;
+
+    Found(PyObject* rows_object, PyObject* squared_object, std::size_t n)
+        : rows(rows_object, "rows", 2), squared(squared_object, "squared", 2) {
+        rows.require(0, n);
+        rows.require(1, 2);
+        squared.require(0, n);
+        squared.require(1, 2);
+    }
+    Neighbours neighbours() const { return {rows.data(), squared.data()}; }
+};
+
+}  // namespace
+}  // namespace classicvision
+
+using namespace classicvision;
+
+PyObject* method_nearest_two(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *a_object, *b_object, *rows_a, *squared_a, *rows_b, *squared_b;
+        if (!PyArg_ParseTuple(arguments, "OOOOOO", &a_object, &b_object, &rows_a, &squared_a, &rows_b, &squared_b)) {
+            return nullptr;
+        }
+        const Array<const std::uint8_t> a(a_object, "a", 2), b(b_object, "b", 2);
+        b.require(1, a.size(1));
+        require(a.size(1) <= MOST_MATCH_DIMENSIONS, "descriptors must have at most 256 numbers");
+        require(a.size(0) < MOST_MATCHED && b.size(0) < MOST_MATCHED, "there must be fewer than 2^24 descriptors");
+        const Found of_a(rows_a, squared_a, a.size(0)), of_b(rows_b, squared_b, b.size(0));
+        {
+            WithoutLock others_run;
+            kernels().nearest_two({a.data(), b.data(), a.size(0), b.size(0), a.size(1), of_a.neighbours(),
+                                   of_b.neighbours()},
+                                  arena_of_thread());
+        }
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* method_root_bytes(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *descriptors_object, *roots_object;
+        if (!PyArg_ParseTuple(arguments, "OO", &descriptors_object, &roots_object)) return nullptr;
+        const Array<const std::uint8_t> descriptors(descriptors_object, "descriptors", 2);
+        const Array<std::uint8_t> roots(roots_object, "roots", 2);
+        roots.require(0, descriptors.size(0));
+        roots.require(1, descriptors.size(1));
+        require(descriptors.size(1) <= MOST_MATCHED, "descriptors must have at most 2^24 numbers");
+        {
+            WithoutLock others_run;
+            kernels().root_bytes({descriptors.data(), descriptors.size(0), descriptors.size(1), roots.data()});
+        }
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* method_count_agreeing(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *columns_object, *log_scale_object, *counts_object;
+        float tip, cone, least_cosine, most_log_scale;
+        if (!PyArg_ParseTuple(arguments, "OOffffO", &columns_object, &log_scale_object, &tip, &cone, &least_cosine,
+                              &most_log_scale, &counts_object)) {
+            return nullptr;
+        }
+        const Array<const float> columns(columns_object, "columns", 2), log_scale(log_scale_object, "log_scale", 1);
+        const Array<std::int32_t> counts(counts_object, "counts", 1);
+        columns.require(0, 8);
+        columns.require(1, counts.size(0));
+        log_scale.require(0, counts.size(0));
+        {
+            WithoutLock others_run;
+            kernels().count_agreeing({columns.data(), log_scale.data(), counts.size(0), tip, cone, least_cosine,
+                                      most_log_scale, counts.data()},
+                                     arena_of_thread());
+        }
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* method_fit_homography(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *a_object, *b_object, *h_object;
+        int n_steps;
+        double settled;
+        if (!PyArg_ParseTuple(arguments, "OOidO", &a_object, &b_object, &n_steps, &settled, &h_object)) return nullptr;
+        const Array<const double> a(a_object, "a", 2), b(b_object, "b", 2);
+        const Array<double> h(h_object, "h", 2);
+        a.require(1, 2);
+        b.require(0, a.size(0));
+        b.require(1, 2);
+        h.require(0, 3);
+        h.require(1, 3);
+        require(a.size(0) > 0, "there must be points to fit to");
+        {
+            WithoutLock others_run;
+            kernels().fit_homography({a.data(), b.data(), a.size(0), n_steps, settled, h.data()});
+        }
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* method_find_errors(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *from_object, *to_object, *turn_object, *ratio_object, *h_object, *errors_object;
+        double turn, most_turn, ratio, most_ratio;
+        if (!PyArg_ParseTuple(arguments, "OOOOOddddO", &from_object, &to_object, &turn_object, &ratio_object, &h_object,
+                              &turn, &most_turn, &ratio, &most_ratio, &errors_object)) {
+            return nullptr;
+        }
+        const Array<const double> from(from_object, "from", 2), to(to_object, "to", 2);
+        const Array<const double> turns(turn_object, "turn", 1), ratios(ratio_object, "log_ratio", 1);
+        const Array<const double> h(h_object, "transform", 2);
+        const Array<double> errors(errors_object, "errors", 1);
+        const std::size_t n = errors.size(0);
+        for (const Array<const double>* points : {&from, &to}) {
+            points->require(0, n);
+            points->require(1, 2);
+        }
+        turns.require(0, n);
+        ratios.require(0, n);
+        h.require(0, 3);
+        h.require(1, 3);
+        {
+            WithoutLock others_run;
+            kernels().find_errors({from.data(), to.data(), turns.data(), ratios.data(), n, h.data(), turn, most_turn,
+                                   ratio, most_ratio, errors.data()});
+        }
+        Py_RETURN_NONE;
+    });
+}

@@ -1,0 +1,61 @@
+// Matching keypoints: what the binding hands to the kernels in match.cpp and agree.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace classicvision {
+
+constexpr std::size_t MOST_MATCH_DIMENSIONS = 256;      // 256 * 255^2 < 2^24: float32 has every squared distance exactly
+constexpr std::size_t MOST_MATCHED = std::size_t{1} << 24;  // float32 has every row number exactly
+constexpr float NO_DISTANCE = 16777216.0f;              // 2^24, more than any squared distance
+
+// The two nearest of each descriptor in the other picture. Of equally near ones the smaller row comes first.
+struct Neighbours {
+    std::int32_t* rows;  // (n, 2), -1 where there is none
+    float* squared;      // (n, 2) squared distances, whole numbers; NO_DISTANCE where there is none
+};
+
+struct NearestTwo {
+    const std::uint8_t* a;  // (n_a, n_dims)
+    const std::uint8_t* b;  // (n_b, n_dims)
+    std::size_t n_a, n_b, n_dims;
+    Neighbours of_a, of_b;
+};
+
+struct RootBytes {
+    const std::uint8_t* descriptors;  // (n, n_dims)
+    std::size_t n, n_dims;
+    std::uint8_t* roots;  // (n, n_dims)
+};
+
+// Matches as hypotheses: each fixes a similarity b = s a + t with s = (cosine, sine), and is tried against all.
+struct CountAgreeing {
+    const float* columns;  // (8, n): xa, ya, xb, yb, re s, im s, angle of s as cosine and sine
+    const float* log_scale;  // (n,) log |s|
+    std::size_t n;
+    float tip, cone, least_cosine, most_log_scale;
+    std::int32_t* counts;  // (n,)
+};
+
+struct FitHomography {
+    const double* a;  // (n, 2)
+    const double* b;  // (n, 2)
+    std::size_t n;    // at least 1
+    int n_steps;      // at most
+    double settled;   // a step that betters the squared error by a smaller share is the last one
+    double* h;        // (9,) where to start, with h33 not 0; replaced by the fit
+};
+
+struct FindErrors {
+    const double* from;          // (n, 2)
+    const double* to;            // (n, 2)
+    const double* turn;          // (n,) radians
+    const double* log_ratio;     // (n,)
+    std::size_t n;
+    const double* to_from_from;  // (9,)
+    double expected_turn, most_turn, expected_log_ratio, most_log_ratio;
+    double* errors;  // (n,) distances; infinite where the frames do not agree
+};
+
+}  // namespace classicvision

@@ -1,0 +1,182 @@
+"""Matched keypoints of two pictures, as columns of one length, and how well a transform explains each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision._native import match as native
+from classicvision._native import native_available
+from classicvision.features.local import LocalFeatures
+from classicvision.matching.geometry import jacobian, warp_points
+
+__all__ = ["MAX_LOG_SCALE", "MAX_TURN", "Correspondences", "Motion"]
+
+MAX_TURN: Final = math.radians(30)  # between the turn of a match and that of the transform
+MAX_LOG_SCALE: Final = math.log(1.6)  # between the scale of a match and that of the transform
+PLACE: Final = 6.0  # side of a square in which several matches count once, in pixels
+_N_PAIRED: Final = 2048  # pairs that chance would make, to look at
+
+
+@dataclass(frozen=True, eq=False)
+class Correspondences:
+    """M matches as columns.
+
+    Attributes
+    ----------
+    a, b : (M, 2) float64
+        Positions in a and in b, pixels.
+    log_scale : (2, M) float64
+        Logarithms of the scales in pixels, in a and in b.
+    angle : (2, M) float64
+        Radians, in a and in b.
+    pairs : (M, 2) int32
+        Rows of the keypoints.
+    area_a, area_b : float
+        Of the pictures, in square pixels.
+    """
+
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    log_scale: NDArray[np.float64]
+    angle: NDArray[np.float64]
+    pairs: NDArray[np.int32]
+    area_a: float
+    area_b: float
+
+    @classmethod
+    def of(cls, a: LocalFeatures, b: LocalFeatures, pairs: NDArray[np.int32]) -> Self:
+        """Look up matched keypoints."""
+        i, j = pairs.T
+        return cls(
+            a.xy[i].astype(np.float64),
+            b.xy[j].astype(np.float64),
+            np.log(np.stack([a.scale[i], b.scale[j]]).astype(np.float64)),
+            np.stack([a.angle[i], b.angle[j]]).astype(np.float64),
+            pairs,
+            float(a.image_size[0] * a.image_size[1]),
+            float(b.image_size[0] * b.image_size[1]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
+        """Return the matches chosen by a mask or an index array."""
+        return type(self)(
+            self.a[rows],
+            self.b[rows],
+            self.log_scale[:, rows],
+            self.angle[:, rows],
+            self.pairs[rows],
+            self.area_a,
+            self.area_b,
+        )
+
+    def in_order(self) -> Self:
+        """Return the matches in an order that does not depend on that of the keypoints, so that sums do not either."""
+        return self[np.lexsort((*self.angle, *self.b.T, *self.a.T))]
+
+    @cached_property
+    def turn(self) -> NDArray[np.float64]:
+        """Angle in b less angle in a, (M,), radians."""
+        turn: NDArray[np.float64] = self.angle[1] - self.angle[0]
+        return turn
+
+    @cached_property
+    def log_ratio(self) -> NDArray[np.float64]:
+        """Logarithm of the scale in b over that in a, (M,)."""
+        log_ratio: NDArray[np.float64] = self.log_scale[1] - self.log_scale[0]
+        return log_ratio
+
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return _numbered_places(self.a), _numbered_places(self.b)
+
+    @cached_property
+    def n_places(self) -> int:
+        """At how many places the matches are, in the picture where these are fewer."""
+        return min(int(place.max(initial=-1)) + 1 for place in self._places)
+
+    def count_places(self, errors: NDArray[np.float64], tolerances: Sequence[float]) -> list[int]:
+        """Return at how many places matches have errors up to each tolerance, in the picture where these are fewer.
+
+        A place is a square of 6 x 6 pixels; matches of one place are not independent.
+        """
+        level = np.searchsorted(np.asarray(tolerances), errors)
+        counts = []
+        for place in self._places:
+            least = np.full(len(self), len(tolerances), np.intp)
+            np.minimum.at(least, place, level)
+            counts.append(np.bincount(least, minlength=len(tolerances))[: len(tolerances)].cumsum().tolist())
+        return [min(pair) for pair in zip(*counts, strict=True)]
+
+    def paired_anew(self) -> Self:
+        """Return keypoints of a with the partners of others, some thousand pairs: what chance would pair."""
+        n = len(self)
+        shifts = np.unique(np.linspace(1, n - 1, min(_N_PAIRED // n + 1, n - 1)).astype(np.intp))
+        rows = np.tile(np.arange(n), len(shifts))
+        others = (np.arange(n) + shifts[:, None]).reshape(-1) % n
+        log_scale, angle = (np.stack([one[0, rows], one[1, others]]) for one in (self.log_scale, self.angle))
+        return replace(self, a=self.a[rows], b=self.b[others], log_scale=log_scale, angle=angle)
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A transform, with what it does to frames at the middle of its inliers.
+
+    Attributes
+    ----------
+    b_from_a : (3, 3) float64
+    log_scale : float
+    turn : float
+        Radians, clockwise on the screen.
+    """
+
+    b_from_a: NDArray[np.float64]
+    log_scale: float
+    turn: float
+
+    @classmethod
+    def at(cls, b_from_a: NDArray[np.float64], xy: NDArray[np.float64]) -> Self:
+        """Look at a transform in the middle of some points (N, 2) of a."""
+        p, q, r, s = jacobian(b_from_a, *(xy.sum(axis=0) / len(xy)).tolist())
+        # The rotation nearest to the Jacobian is the angle of its part that is a similarity.
+        return cls(b_from_a, math.log(p * s - q * r) / 2, math.atan2(r - q, p + s))
+
+    def errors(self, matches: Correspondences) -> NDArray[np.float64]:
+        """Return how far each match is from agreeing, (M,), in pixels of the picture that shows the thing smaller.
+
+        That picture limits how well places are known; and exchanging the pictures changes nothing. Matches whose frames
+        are turned or scaled otherwise than the transform says are infinitely far.
+        """
+        if self.log_scale <= 0:
+            transform, points = self.b_from_a, (matches.a, matches.b)
+        else:
+            transform, points = np.asarray(np.linalg.inv(self.b_from_a), np.float64), (matches.b, matches.a)
+        frames, expected = (matches.turn, matches.log_ratio), (self.turn, self.log_scale)
+        if native_available():
+            return native.find_errors(points, frames, transform, expected, (MAX_TURN, MAX_LOG_SCALE))
+        apart = warp_points(points[0], transform) - points[1]
+        turn = matches.turn - self.turn
+        turn -= 2 * np.pi * np.rint(turn / (2 * np.pi))
+        agrees = (np.abs(turn) <= MAX_TURN) & (np.abs(matches.log_ratio - self.log_scale) <= MAX_LOG_SCALE)
+        errors = np.sqrt(np.square(apart).sum(axis=1))
+        return np.where(agrees & (errors == errors), errors, np.inf)
+
+    def common_area(self, matches: Correspondences) -> float:
+        """Return the area of the smaller picture, in pixels as `errors` uses them."""
+        factor = math.exp(2 * self.log_scale)
+        return min(matches.area_b, factor * matches.area_a) / max(factor, 1.0)
+
+
+def _numbered_places(xy: NDArray[np.float64]) -> NDArray[np.intp]:
+    column, row = np.floor(xy / PLACE).astype(np.int64).T
+    _, numbers = np.unique(column * 2**32 + row, return_inverse=True)
+    return numbers.reshape(-1)

@@ -1,0 +1,184 @@
+"""Transforms of the plane: fitted to corresponding points by least squares, applied, and judged.
+
+A transform `b_from_a` is 3 x 3 and acts on column vectors (x, y, 1); points are (N, 2), x right, y down, in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision._native import match as native
+from classicvision._native import native_available
+from classicvision.matching.result import Kind
+
+__all__ = [
+    "FITS",
+    "fit_affinity",
+    "fit_homography",
+    "fit_similarity",
+    "is_sane",
+    "jacobian",
+    "mirror",
+    "warp_points",
+]
+
+Points = NDArray[np.float64]
+Transform = NDArray[np.float64]
+
+MAX_SCALE: Final = 32.0  # a keypoint is found over about five octaves
+MAX_STRETCH: Final = 4.0  # ratio of the axes of the ellipse that a circle becomes; SIFT finds nothing beyond
+MAX_FORESHORTENING: Final = 4.0  # of the near and the far end of a picture, in perspective
+_HOMOGRAPHY_STEPS: Final = 8
+_ON_A_LINE: Final = 1e-6  # product of the variances along and across points on a line, over their squared sum
+_SETTLED: Final = 1e-6  # a step that betters the squared error by less is the last one
+
+
+def warp_points(xy: Points, b_from_a: Transform) -> Points:
+    """Map (N, 2) points of a onto b."""
+    mapped: Points = xy @ b_from_a[:2, :2].T + b_from_a[:2, 2]
+    if b_from_a[2, 0] == 0 == b_from_a[2, 1]:
+        mapped /= b_from_a[2, 2]
+        return mapped
+    weight = xy @ b_from_a[2, :2] + b_from_a[2, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mapped /= weight[:, None]
+    return mapped
+
+
+def mirror(width: int) -> Transform:
+    """Return the transform that mirrors a picture of this width left to right."""
+    return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
+
+
+def jacobian(b_from_a: Transform, x: float, y: float) -> tuple[float, float, float, float]:
+    """Return what the transform does to small steps at a point of a: du/dx, du/dy, dv/dx, dv/dy."""
+    (p, q, r), (s, t, u), (g, h, i) = b_from_a.tolist()
+    weight = g * x + h * y + i
+    column, row = (p * x + q * y + r) / weight, (s * x + t * y + u) / weight
+    return (p - column * g) / weight, (q - column * h) / weight, (s - row * g) / weight, (t - row * h) / weight
+
+
+def fit_similarity(a: Points, b: Points) -> Transform:
+    """Fit turn, scale and shift to at least two points by least squares (Umeyama 1991, without reflection)."""
+    middle_a, middle_b = _mean(a), _mean(b)
+    # As complex numbers, b - middle_b = s (a - middle_a) has the solution of a least squares line through zero.
+    (x, y), (u, v) = (a - middle_a).T, (b - middle_b).T
+    spread = float(x @ x + y @ y)
+    re, im = ((x @ u + y @ v) / spread, (x @ v - y @ u) / spread) if spread > 0 else (1.0, 0.0)
+    turn = np.array([[re, -im], [im, re]])
+    return _assembled(turn, middle_b - turn @ middle_a)
+
+
+def fit_affinity(a: Points, b: Points) -> Transform:
+    """Fit an affinity to at least three points by least squares; points on one line give a similarity."""
+    middle_a, middle_b = _mean(a), _mean(b)
+    u = a - middle_a
+    (xx, xy), (_, yy) = (u.T @ u).tolist()
+    determinant = xx * yy - xy * xy
+    if not determinant > _ON_A_LINE * (xx + yy) ** 2:
+        return fit_similarity(a, b)
+    linear = (np.array([[yy, -xy], [-xy, xx]]) / determinant @ (u.T @ (b - middle_b))).T
+    return _assembled(linear, middle_b - linear @ middle_a)
+
+
+def fit_homography(a: Points, b: Points) -> Transform:
+    """Fit a homography to at least four points: least squared distances in b, by Gauss and Newton's steps.
+
+    Starts from the affinity. Both pictures are first shifted and scaled to unit size (Hartley and Zisserman 2004,
+    section 4.4), so that the eight unknowns are of one size.
+    """
+    start = fit_affinity(a, b)
+    if native_available():
+        return native.fit_homography(a, b, start, n_steps=_HOMOGRAPHY_STEPS, settled=_SETTLED)
+    norm_a, norm_b = _normalisation(a), _normalisation(b)
+    u, v = warp_points(a, norm_a), warp_points(b, norm_b)
+    h = norm_b @ start @ np.linalg.inv(norm_a)
+    best, error = h, math.inf
+    for _ in range(_HOMOGRAPHY_STEPS):
+        step, new_error = _newton_step(u, v, h)
+        if not new_error < error:
+            break
+        is_settled = new_error > (1 - _SETTLED) * error
+        best, error = h, new_error
+        if is_settled:
+            break
+        h = h + step
+    fitted = np.linalg.solve(norm_b, best @ norm_a)
+    return np.asarray(fitted / fitted[2, 2])
+
+
+FITS: Final[Mapping[Kind, tuple[int, Callable[..., Transform]]]] = MappingProxyType(
+    {"similarity": (2, fit_similarity), "affinity": (3, fit_affinity), "homography": (4, fit_homography)}
+)
+"""The families, simplest first: how many points decide one of its transforms, and how it is fitted."""
+
+
+def is_sane(b_from_a: Transform, xy: Points) -> bool:
+    """Tell whether a transform is one that a picture can have undergone, in the box around some points of a.
+
+    It keeps the orientation (mirrors are taken out before), scales by no more than 32, stretches by no more than 4, and
+    no horizon runs through or near the box.
+    """
+    (left, top), (right, bottom) = xy.min(axis=0).tolist(), xy.max(axis=0).tolist()
+    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+    g, h, i = b_from_a[2].tolist()
+    weights = [g * x + h * y + i for x, y in corners]
+    if not (np.isfinite(b_from_a).all() and 0 < max(weights) < MAX_FORESHORTENING * min(weights)):
+        return False
+    for x, y in corners:
+        p, q, r, s = jacobian(b_from_a, x, y)
+        determinant = p * s - q * r
+        # The singular values m and n of a 2 x 2 matrix: m n = det and m^2 + n^2 = |J|^2, so m / n follows.
+        squares = p * p + q * q + r * r + s * s
+        if not MAX_SCALE**-2 < determinant < MAX_SCALE**2:
+            return False
+        if squares > (MAX_STRETCH + 1 / MAX_STRETCH) * determinant:
+            return False
+    return True
+
+
+def _assembled(linear: NDArray[np.float64], shift: NDArray[np.float64]) -> Transform:
+    transform = np.eye(3)
+    transform[:2, :2], transform[:2, 2] = linear, shift
+    return transform
+
+
+def _normalisation(xy: Points) -> Transform:
+    middle = xy.mean(axis=0)
+    size = max(float(np.sqrt(np.mean((xy - middle) ** 2))), 1e-9)
+    return np.array([[1 / size, 0, -middle[0] / size], [0, 1 / size, -middle[1] / size], [0, 0, 1]])
+
+
+def _newton_step(a: Points, b: Points, h: Transform) -> tuple[Transform, float]:
+    """Solve for the change of h, with h33 = 1, that makes the linearised distances least; and tell the squared error.
+
+    The error is infinite if a point lies on or behind the horizon.
+    """
+    x, y = a.T
+    weight = x * h[2, 0] + y * h[2, 1] + h[2, 2]
+    if not weight.min() > 0:
+        return np.zeros((3, 3)), math.inf
+    apart = b - warp_points(a, h)
+    p, q = (b - apart).T
+    n = len(a)
+    rows = np.zeros((8, 2 * n))
+    rows[0, :n], rows[1, :n], rows[2, :n] = x / weight, y / weight, 1 / weight
+    rows[3:6, n:] = rows[:3, :n]
+    rows[6:, :n], rows[6:, n:] = -p * rows[:2, :n], -q * rows[:2, :n]
+    errors = apart.T.reshape(-1)
+    normal = rows @ rows.T
+    # Points on a line decide nothing about some directions; a breath of ridge leaves those as they are.
+    normal.flat[::9] += 1e-12 * np.trace(normal)
+    step = np.linalg.solve(normal, rows @ errors)
+    return np.append(step, 0).reshape(3, 3), float(errors @ errors)
+
+
+def _mean(xy: Points) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = xy.sum(axis=0) / len(xy)
+    return mean

@@ -1,0 +1,140 @@
+"""The parts of one picture that are in another, each by a transform of its own, the most significant first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from classicvision.features.local import LocalFeatures
+from classicvision.matching.correspondences import Correspondences, Motion
+from classicvision.matching.geometry import mirror, warp_points
+from classicvision.matching.nearest import Matches
+from classicvision.matching.outline import contains, filled_share, polygon_area, shared_outline
+from classicvision.matching.result import Region
+from classicvision.matching.verify import Agreement, find_agreement, refine
+
+__all__ = ["ALL_SHARED", "Limits", "Search", "find_regions", "make_region", "seen_in_mirror", "shares"]
+
+ALL_SHARED: Final = 0.9  # of a picture; what lies beyond is its border
+SAME_TRANSFORM: Final = 0.05  # how far apart two transforms may put the corners of a region, in its diameters
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a search for regions begins and ends."""
+
+    ratio: float  # of the distances to the nearest and the second nearest; below it a match takes part
+    threshold: float  # least significance of a region
+    most: int  # regions that are found at most, those known included
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What a search for regions found: those significant enough, and how significant the best one is anyway."""
+
+    regions: tuple[Region, ...]
+    score: float
+    n_matches: int
+
+
+def find_regions(
+    a: LocalFeatures, b: LocalFeatures, matches: Matches, limits: Limits, known: Sequence[Region] = ()
+) -> Search:
+    """Find transforms one after the other, each among the matches that those before leave unexplained.
+
+    A thing that one picture shows twice has a mutual nearest neighbour in only one of its places. So once something is
+    found, keypoints that are clearly nearest in one direction are looked at too.
+
+    Parameters
+    ----------
+    a, b : LocalFeatures
+    matches : Matches
+    limits : Limits
+    known : sequence of Region
+        Found before, in the frames of a and b; what they explain takes no part.
+    """
+    regions: list[Region] = []
+    is_clear = matches.ratio < limits.ratio
+    rounds = [is_clear & matches.mutual, is_clear]
+    n_matches, score = int(rounds[0].sum()), 0.0
+    for is_first, chosen in zip((True, False), rounds, strict=True):
+        if not is_first and (not (regions or known) or min(shares([*known, *regions])) >= ALL_SHARED):
+            break
+        left = Correspondences.of(a, b, matches.pairs[chosen])
+        for region in (*known, *regions):
+            left = _left_by(region, left)
+        left = left.in_order()
+        while len(regions) + len(known) < limits.most:
+            found = find_agreement(left)
+            score = max(score, found.significance if found else 0.0)
+            if found is None or found.significance < limits.threshold:
+                break
+            everything = Correspondences.of(a, b, matches.pairs)
+            for region in (*known, *regions):
+                everything = _left_by(region, everything)
+            region = make_region(a, b, everything, found)
+            if len(region.polygon_a) and not any(_is_same(region, other) for other in regions):
+                regions.append(region)
+            left = _left_by(region, left[~found.inlier])
+    return Search(tuple(regions), score, n_matches)
+
+
+def shares(regions: Sequence[Region]) -> tuple[float, float]:
+    """Return how much of a and of b some regions cover, if they do not overlap."""
+    return sum(region.share_a for region in regions), sum(region.share_b for region in regions)
+
+
+def make_region(a: LocalFeatures, b: LocalFeatures, everything: Correspondences, found: Agreement) -> Region:
+    """Fit a transform anew to all keypoints that agree with it, clear matches or not, and outline what is shared."""
+    agreeing, motion = refine(everything, found)
+    agreeing = _one_to_one(agreeing, motion)
+    scale = np.exp(agreeing.log_scale[0])
+    polygon_a, polygon_b = shared_outline(agreeing.a, scale, motion.b_from_a, a.image_size, b.image_size)
+    filled = 1.0
+    if len(polygon_a):
+        a_from_b = np.asarray(np.linalg.inv(motion.b_from_a), np.float64)
+        b_in_a = warp_points(b.xy.astype(np.float64), a_from_b)
+        filled = filled_share(polygon_a, agreeing.a, a.xy.astype(np.float64), b_in_a)
+    return Region(
+        b_from_a=motion.b_from_a,
+        kind=found.kind,
+        pairs=agreeing.pairs,
+        polygon_a=polygon_a,
+        polygon_b=polygon_b,
+        share_a=filled * min(polygon_area(polygon_a) / everything.area_a, 1.0),
+        share_b=filled * min(polygon_area(polygon_b) / everything.area_b, 1.0),
+        significance=found.significance,
+    )
+
+
+def seen_in_mirror(region: Region, width: int) -> Region:
+    """Return a region with picture a, of this width, mirrored left to right."""
+    flat = mirror(width)
+    polygon_a = region.polygon_a @ flat[:2, :2] + flat[:2, 2]
+    return replace(region, b_from_a=region.b_from_a @ flat, polygon_a=polygon_a)
+
+
+def _one_to_one(matches: Correspondences, motion: Motion) -> Correspondences:
+    """Return the better match of any two that share a keypoint."""
+    rows = np.argsort(motion.errors(matches), kind="stable")
+    for column in (0, 1):
+        _, first = np.unique(matches.pairs[rows, column], return_index=True)
+        rows = rows[np.sort(first)]
+    return matches[np.sort(rows)]
+
+
+def _left_by(region: Region, matches: Correspondences) -> Correspondences:
+    """Return the matches that do not lie in a region in both pictures."""
+    return matches[~(contains(region.polygon_a, matches.a) & contains(region.polygon_b, matches.b))]
+
+
+def _is_same(region: Region, other: Region) -> bool:
+    """Tell whether another region's transform puts this one about where it is."""
+    if not len(region.polygon_a):
+        return False
+    size = float(np.ptp(region.polygon_b, axis=0).max())
+    apart = np.abs(warp_points(region.polygon_a, other.b_from_a) - region.polygon_b).max()
+    return bool(apart <= SAME_TRANSFORM * size)

@@ -1,0 +1,67 @@
+"""How many agreements as good as this one chance would give: the a-contrario score of Moisan and Stival (2004).
+
+n matches, k of which a transform explains within a tolerance. Under the background model each match is explained by
+chance with probability p, independently. The number of false alarms is the number of transforms that could have been
+tried times the probability that one explains so many:
+
+    NFA = N_tests * P[Binomial(n - d, p) >= k - d]
+
+d matches decide the transform and prove nothing; N_tests counts the choices of d from n, of the tolerance, of the
+family and of the mirror. The significance is -log10 NFA.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["log10_binomial_tail", "significance"]
+
+_LN_10: Final = math.log(10)
+
+
+def significance(n: int, k: int, p: float, *, n_deciding: int, n_choices: int) -> float:
+    """Return -log10 of the expected number of chance agreements of k among n matches, at least 0.
+
+    Parameters
+    ----------
+    n, k : int
+        Matches, and those that agree with the transform.
+    p : float
+        Probability that one match agrees by chance.
+    n_deciding : int
+        Matches that decide the transform.
+    n_choices : int
+        Other choices that were tried: tolerances, families, mirrors.
+    """
+    if k <= n_deciding or p >= 1:
+        return 0.0
+    log_choices = math.lgamma(n + 1) - math.lgamma(n_deciding + 1) - math.lgamma(n - n_deciding + 1)
+    log10_tests = math.log10(n_choices) + log_choices / _LN_10
+    return max(0.0, -log10_tests - log10_binomial_tail(n - n_deciding, k - n_deciding, p))
+
+
+def log10_binomial_tail(n: int, k: int, p: float) -> float:
+    """Return log10 P[Binomial(n, p) >= k], for 0 < p < 1, also where it is far below the smallest float."""
+    if k <= 0:
+        return 0.0
+    if k > n:
+        return -math.inf
+    # log C(n, j) + j log p + (n - j) log(1 - p) for j from k to n.
+    log_odds = math.log(p) - math.log1p(-p)
+    terms = _log_choices(n)[k:] + np.arange(k, n + 1) * log_odds
+    largest = float(terms.max())
+    log_tail = largest + n * math.log1p(-p) + math.log(float(np.exp(terms - largest).sum()))
+    return min(0.0, log_tail / _LN_10)
+
+
+@lru_cache(maxsize=64)
+def _log_choices(n: int) -> NDArray[np.float64]:
+    """Return log C(n, j) for j from 0 to n."""
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    choices: NDArray[np.float64] = factorials[n] - factorials - factorials[::-1]
+    return choices

@@ -1,0 +1,200 @@
+"""Two pictures: known transforms are found again, unrelated pictures do not match, too few keypoints decide nothing."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from skimage import data
+
+from classicvision.errors import SettingsError
+from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
+from classicvision.features.sift import Sift
+from classicvision.matching.geometry import mirror, warp_points
+from classicvision.matching.pair import MatchSettings, match_features
+
+SIZE = (300, 400)
+QUARTER = np.array([[0.0, -0.5, 200], [0.5, 0, 20], [0, 0, 1]])  # a quarter turn clockwise at scale 0.5
+TILTED = np.array([[0.9, 0.1, 10], [-0.1, 0.9, 50], [3e-4, 2e-4, 1]])
+
+
+def keypoints(n, seed=0, size=SIZE):
+    """Return random keypoints with random descriptors."""
+    rng = np.random.default_rng(seed)
+    return LocalFeatures(
+        xy=rng.uniform(0, 1, (n, 2)) * (size[1] - 1, size[0] - 1),
+        scale=rng.uniform(1.5, 6, n),
+        angle=rng.uniform(0, 2 * np.pi, n),
+        response=rng.uniform(0.02, 0.2, n),
+        descriptors=(rng.exponential(1, (n, 128)) * 30).clip(0, 255).astype(np.uint8),
+        image_size=size,
+    )
+
+
+def moved(features, b_from_a, size=SIZE, noise=0.0, seed=0):
+    """Return keypoints as a transform without a mirror leaves them, those that stay in the picture."""
+    rng = np.random.default_rng(seed)
+    along = np.column_stack([np.cos(features.angle), np.sin(features.angle)])
+    xy = features.xy.astype(float)
+    tip = warp_points(xy + 1e-3 * along, b_from_a) - warp_points(xy, b_from_a)
+    there = LocalFeatures(
+        xy=warp_points(xy, b_from_a) + rng.normal(0, noise, xy.shape),
+        scale=features.scale * np.hypot(*tip.T) * 1e3,
+        angle=np.arctan2(tip[:, 1], tip[:, 0]) % (2 * np.pi),
+        response=features.response,
+        descriptors=features.descriptors,
+        image_size=size,
+    )
+    return there[(there.xy >= 0).all(axis=1) & (there.xy <= (size[1] - 1, size[0] - 1)).all(axis=1)]
+
+
+def together(*parts):
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in parts[0]._COLUMNS}
+    return LocalFeatures(**columns, image_size=parts[0].image_size)
+
+
+def corners(size=SIZE):
+    height, width = size
+    return np.array([[0.0, 0], [width, 0], [width, height], [0, height]])
+
+
+@pytest.mark.parametrize("b_from_a", [np.eye(3), QUARTER, TILTED], ids=["identity", "quarter", "tilted"])
+def test_a_known_transform_is_found_among_other_keypoints(b_from_a):
+    a = keypoints(200)
+    b = together(moved(a, b_from_a, noise=0.3), keypoints(200, seed=1))
+    result = match_features(a, b)
+    assert result.verdict == "copy"
+    assert len(result.regions) == 1
+    assert_allclose(warp_points(corners(), result.regions[0].b_from_a), warp_points(corners(), b_from_a), atol=1.5)
+
+
+def test_pairs_are_the_keypoints_that_were_moved():
+    a = keypoints(60)
+    (region,) = match_features(a, moved(a, np.eye(3))).regions
+    assert_array_equal(region.pairs, np.repeat(np.arange(60)[:, None], 2, axis=1)[region.pairs[:, 0]])
+    assert sorted(region.pairs[:, 0]) == list(range(60))
+
+
+def test_a_mirrored_copy_is_found_in_the_frame_of_a_itself():
+    a = keypoints(100)
+    b = moved(a.mirrored(), QUARTER)
+    (region,) = match_features(a, b).regions
+    assert region.is_mirrored
+    assert_allclose(region.b_from_a, QUARTER @ mirror(SIZE[1]), atol=0.02)
+    assert_array_equal(region.pairs[:, 0], region.pairs[:, 1])
+
+
+def test_a_mirrored_photograph_is_one_region_that_is_all_of_it():
+    photograph = data.astronaut()
+    sift = Sift(contrast=0.01, max_features=1000)
+    (region,) = match_features(sift(photograph), sift(np.ascontiguousarray(photograph[:, ::-1]))).regions
+    assert region.is_mirrored
+    assert min(region.share_a, region.share_b) > 0.999
+
+
+def test_a_stronger_mirrored_region_goes_before_a_weaker_one_that_contradicts_it():
+    a = keypoints(200)
+    chance = a[:8]
+    b = together(moved(a[8:].mirrored(), np.eye(3)), moved(chance, np.eye(3)))
+    result = match_features(a, b)
+    assert [region.is_mirrored for region in result.regions] == [True]
+    assert len(result.regions[0].pairs) == 192
+
+
+def test_mirrored_copies_are_not_looked_for_if_so_set():
+    a = keypoints(100)
+    assert match_features(a, a.mirrored(), MatchSettings(mirrored=False)).verdict == "no evidence"
+
+
+def test_unrelated_keypoints_are_no_evidence():
+    result = match_features(keypoints(300), keypoints(300, seed=1))
+    assert (result.verdict, result.regions) == ("no evidence", ())
+    assert result.score < 3
+
+
+def test_exchanging_the_pictures_inverts_the_transform():
+    a = keypoints(150)
+    b = together(moved(a, TILTED, noise=0.3), keypoints(100, seed=1))
+    there, back = match_features(a, b), match_features(b, a)
+    assert there.score == pytest.approx(back.score)
+    inverse = np.linalg.inv(back.regions[0].b_from_a)
+    assert_allclose(warp_points(corners(), there.regions[0].b_from_a), warp_points(corners(), inverse), atol=0.5)
+
+
+def test_the_order_of_keypoints_changes_nothing():
+    a = keypoints(150)
+    b = together(moved(a, TILTED, noise=0.3), keypoints(100, seed=1))
+    order = np.random.default_rng(2).permutation(len(b))
+    one, other = match_features(a, b), match_features(a, b[order])
+    assert one.score == other.score
+    assert_array_equal(one.regions[0].b_from_a, other.regions[0].b_from_a)
+    assert_array_equal(one.regions[0].pairs[:, 1], order[other.regions[0].pairs[:, 1]])
+
+
+def test_two_parts_of_a_collage_are_two_regions():
+    a, left, right = keypoints(200), np.diag([0.5, 0.5, 1]), np.array([[0.0, -0.5, 380], [0.5, 0, 60], [0, 0, 1]])
+    half = a.xy[:, 0] < 200
+    b = together(moved(a[half], left), moved(a[~half], right))
+    result = match_features(a, b)
+    assert len(result.regions) == 2
+    for truth in (left, right):
+        nearest = min(np.abs(region.b_from_a - truth).max() for region in result.regions)
+        assert nearest < 0.1
+
+
+def test_a_picture_shown_twice_is_two_regions():
+    a = keypoints(100)
+    twice = [np.array([[0.5, 0, x], [0, 0.5, 20], [0, 0, 1]]) for x in (0.0, 200)]
+    result = match_features(a, together(*(moved(a, transform) for transform in twice)))
+    assert sorted(round(region.b_from_a[0, 2]) for region in result.regions) == [0, 200]
+    back = match_features(together(*(moved(a, transform) for transform in twice)), a)
+    assert len(back.regions) == 2
+
+
+def test_regions_are_bounded():
+    a = keypoints(100)
+    twice = [np.array([[0.5, 0, x], [0, 0.5, 20], [0, 0, 1]]) for x in (0.0, 200)]
+    b = together(*(moved(a, transform) for transform in twice))
+    assert len(match_features(a, b, MatchSettings(max_regions=1)).regions) == 1
+
+
+def test_matches_on_one_spot_are_no_evidence():
+    a, b = keypoints(60), keypoints(60, seed=1)
+    spot = np.random.default_rng(2).uniform(0, 5, (60, 2))
+    a = LocalFeatures(**{**a.to_arrays(), "xy": 100 + spot, "image_size": SIZE})
+    b = LocalFeatures(
+        **{**b.to_arrays(), "xy": 50 + spot, "angle": a.angle, "scale": a.scale, "descriptors": a.descriptors,
+           "image_size": SIZE}
+    )  # fmt: skip
+    assert match_features(a, b).verdict == "no evidence"
+
+
+@pytest.mark.parametrize(("n", "words"), [(0, "0 keypoints"), (1, "1 keypoint;"), (7, "7 keypoints")])
+def test_too_few_keypoints_decide_nothing(n, words):
+    few, many = keypoints(n), keypoints(100, seed=1)
+    result = match_features(few, many)
+    assert (result.verdict, result.regions, result.n_keypoints) == ("cannot decide", (), (n, 100))
+    assert f"picture a has {words}" in result.reason
+    assert "picture b" in match_features(many, few).reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ratio": 0}, "ratio is 0"),
+        ({"ratio": 1.1}, "ratio is 1.1"),
+        ({"min_keypoints": 2}, "min_keypoints is 2"),
+        ({"threshold": -1}, "threshold is -1"),
+        ({"max_regions": 0}, "max_regions is 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes, message):
+    with pytest.raises(SettingsError, match=message):
+        MatchSettings(**changes)
+
+
+def test_mirroring_twice_is_the_identity():
+    a = keypoints(50)
+    back = a.mirrored().mirrored()
+    assert_array_equal(MIRRORED_NUMBERS[MIRRORED_NUMBERS], np.arange(128))
+    assert_array_equal(back.descriptors, a.descriptors)
+    assert_allclose(back.xy, a.xy, atol=1e-4)
+    assert_allclose(np.exp(1j * back.angle), np.exp(1j * a.angle), atol=1e-6)
