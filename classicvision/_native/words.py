@@ -34,7 +34,7 @@ def prepare(words: NDArray[np.float32], basis: NDArray[np.float32] | None = None
         a search do not depend on them, its speed does. None takes the D dimensions themselves.
     """
     n_kept = words.shape[1] if basis is None else basis.shape[1]
-    size = kernels.words_table_size(*words.shape, n_kept)
+    size = kernels.words_table_size(words.shape[0], words.shape[1], n_kept)
     room = np.empty(size + _ALIGNMENT, np.uint8)
     start = -room.ctypes.data % _ALIGNMENT
     table = room[start : start + size]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from classicvision._native import native_available
 from classicvision.features.local import root_sift
 
-__all__ = ["PreparedWords", "label_points", "nearest_words", "plain_points"]
+__all__ = ["PreparedWords", "label_points", "nearest_words", "plain_points", "stored_points"]
 
 # Numbers in one block of distances. Small enough to stay in a processor's cache, which larger blocks do not repay.
 _BLOCK_NUMBERS = 2**18
@@ -23,7 +23,7 @@ _LARGEST = 1e15  # beyond it squared distances leave the range of float32
 _REST = 0.04
 _FEWEST_WORDS = 256  # for fewer, finding the directions costs more than it saves
 _MOST_DIMENSIONS = 256
-_STEP = 8
+_STEP = 8  # directions come in eights
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +120,11 @@ def label_points(points: NDArray[Any], prepared: PreparedWords, *, as_root_sift:
     return indices[:, 0]
 
 
+def stored_points(points: NDArray[Any]) -> NDArray[Any]:
+    """Return points (N, D) as the kernels read them: contiguous, uint8 as they are, all others as float32."""
+    return np.ascontiguousarray(points, np.uint8 if points.dtype == np.uint8 else np.float32)
+
+
 def plain_points(points: NDArray[Any], *, as_root_sift: bool = False) -> NDArray[np.float32]:
     """Return points (N, D) as the float32 in which they are compared."""
     return root_sift(points) if as_root_sift else np.ascontiguousarray(points, np.float32)
@@ -171,8 +176,7 @@ def _search(
     for start in range(0, len(descriptors), _BLOCK_ROWS):
         here = slice(start, start + _BLOCK_ROWS)
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused as such
-            dtype = np.uint8 if descriptors.dtype == np.uint8 else np.float32
-            block = np.ascontiguousarray(descriptors[here], dtype)
+            block = stored_points(descriptors[here])
         distances = None if squared_distances is None else squared_distances[here]
         native.nearest(
             block, words, prepared.table, indices[here], distances, n_kept=prepared.n_kept, as_root_sift=as_root_sift

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import native_available
-from classicvision.encoding.nearest import plain_points
+from classicvision.encoding.nearest import plain_points, stored_points
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
@@ -85,17 +85,18 @@ def learn_words(
     Lloyd's algorithm from randomly chosen descriptors: by the compiled kernels where they were built, else by
     scikit-learn. Both find the same words but for the rounding of sums, which the kernels take in float64.
 
-    `benchmarks/vocabulary.py` compares ways to learn 1000 words from 100,000 RootSIFT descriptors of Scene-15, in CPU
-    seconds on one thread and in the mean squared distance of other descriptors to their word. Ten passes take 0.6 s
-    (4 s by scikit-learn) and end 0.3 % above the words at rest (4.5 s). scikit-learn's k-means++ start takes 15 s more
-    and ends 0.1 % lower. MiniBatchKMeans takes 2.3 s and ends 1.7 % above the words at rest, or 1.2 % with batches of
-    4096.
+    A careful start does not pay: for 1000 words from 100,000 RootSIFT descriptors of Scene-15, ten passes from a
+    k-means|| start (Bahmani et al. 2012) ended between 0.13 % lower and 0.08 % higher than from a random one (two
+    seeds), and that start took two to four times as long as the ten passes. Three more passes, a quarter of their time,
+    brought 0.2 %.
+    `benchmarks/vocabulary.py` compares ways to learn words, in CPU seconds and in the mean squared distance of other
+    descriptors to their word.
     """
     if n_words < 1:
         raise ValueError(f"n_words is {n_words}; a vocabulary has at least 1 word")
     if as_root_sift and descriptors.dtype != np.uint8:
         raise ValueError(f"descriptors are {descriptors.dtype}; RootSIFT is taken here of descriptors as stored, uint8")
-    points = np.ascontiguousarray(descriptors, np.uint8 if descriptors.dtype == np.uint8 else np.float32)
+    points = stored_points(descriptors)
     start = _distinct_points(points, n_words, rng, as_root_sift)
     if not len(points):
         raise NotEnoughDataError(
