@@ -16,6 +16,7 @@ from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformE
 NATIVE = Path("classicvision/_native")
 KERNELS = [
     "agree.cpp",
+    "fit.cpp",
     "hamming.cpp",
     "lanes.cpp",
     "match.cpp",

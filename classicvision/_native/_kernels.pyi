@@ -64,3 +64,19 @@ def count_agreeing(
     counts: NDArray[np.int32],
     /,
 ) -> None: ...
+def fit_homography(
+    a: NDArray[np.float64], b: NDArray[np.float64], n_steps: int, settled: float, h: NDArray[np.float64], /
+) -> None: ...
+def find_errors(
+    from_: NDArray[np.float64],
+    to: NDArray[np.float64],
+    turn: NDArray[np.float64],
+    log_ratio: NDArray[np.float64],
+    transform: NDArray[np.float64],
+    expected_turn: float,
+    most_turn: float,
+    expected_log_ratio: float,
+    most_log_ratio: float,
+    errors: NDArray[np.float64],
+    /,
+) -> None: ...

@@ -95,3 +95,55 @@ PyObject* method_count_agreeing(PyObject*, PyObject* arguments) {
         Py_RETURN_NONE;
     });
 }
+
+PyObject* method_fit_homography(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *a_object, *b_object, *h_object;
+        int n_steps;
+        double settled;
+        if (!PyArg_ParseTuple(arguments, "OOidO", &a_object, &b_object, &n_steps, &settled, &h_object)) return nullptr;
+        const Array<const double> a(a_object, "a", 2), b(b_object, "b", 2);
+        const Array<double> h(h_object, "h", 2);
+        a.require(1, 2);
+        b.require(0, a.size(0));
+        b.require(1, 2);
+        h.require(0, 3);
+        h.require(1, 3);
+        require(a.size(0) > 0, "there must be points to fit to");
+        {
+            WithoutLock others_run;
+            kernels().fit_homography({a.data(), b.data(), a.size(0), n_steps, settled, h.data()});
+        }
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* method_find_errors(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *from_object, *to_object, *turn_object, *ratio_object, *h_object, *errors_object;
+        double turn, most_turn, ratio, most_ratio;
+        if (!PyArg_ParseTuple(arguments, "OOOOOddddO", &from_object, &to_object, &turn_object, &ratio_object, &h_object,
+                              &turn, &most_turn, &ratio, &most_ratio, &errors_object)) {
+            return nullptr;
+        }
+        const Array<const double> from(from_object, "from", 2), to(to_object, "to", 2);
+        const Array<const double> turns(turn_object, "turn", 1), ratios(ratio_object, "log_ratio", 1);
+        const Array<const double> h(h_object, "transform", 2);
+        const Array<double> errors(errors_object, "errors", 1);
+        const std::size_t n = errors.size(0);
+        for (const Array<const double>* points : {&from, &to}) {
+            points->require(0, n);
+            points->require(1, 2);
+        }
+        turns.require(0, n);
+        ratios.require(0, n);
+        h.require(0, 3);
+        h.require(1, 3);
+        {
+            WithoutLock others_run;
+            kernels().find_errors({from.data(), to.data(), turns.data(), ratios.data(), n, h.data(), turn, most_turn,
+                                   ratio, most_ratio, errors.data()});
+        }
+        Py_RETURN_NONE;
+    });
+}

@@ -20,7 +20,9 @@
     KERNEL(void, find_near_postings, (const HammingSearch& search, const HammingSink& sink)) \
     KERNEL(void, root_bytes, (const RootBytes& task)) \
     KERNEL(void, nearest_two, (const NearestTwo& task, Arena&)) \
-    KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&))
+    KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&)) \
+    KERNEL(void, fit_homography, (const FitHomography& task)) \
+    KERNEL(void, find_errors, (const FindErrors& task))
 
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
@@ -33,7 +35,9 @@
     METHOD(find_near_postings) \
     METHOD(root_bytes) \
     METHOD(nearest_two) \
-    METHOD(count_agreeing)
+    METHOD(count_agreeing) \
+    METHOD(fit_homography) \
+    METHOD(find_errors)
 
 namespace classicvision {
 

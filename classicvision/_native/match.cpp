@@ -20,6 +20,28 @@ static_assert(BLOCK % TILE_ROWS == 0 && CHUNK % PANEL == 0, "blocks and chunks a
 
 constexpr std::size_t rounded_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
 
+// Lanes from n bytes, and back; the lanes beyond are zero.
+CV_INLINE Floats load_bytes(const std::uint8_t* from, std::size_t n) {
+    std::uint8_t bytes[LANES] = {};
+    std::memcpy(bytes, from, n);
+#if CV_VECTOR_TYPES
+    typedef std::uint8_t Bytes __attribute__((vector_size(LANES)));
+    Bytes values;
+    std::memcpy(&values, bytes, sizeof values);
+    return __builtin_convertvector(values, Floats);
+#else
+    Floats values;
+    for (int lane = 0; lane < LANES; ++lane) values[lane] = bytes[lane];
+    return values;
+#endif
+}
+CV_INLINE void store_bytes(std::uint8_t* to, Floats values, std::size_t n) {
+    std::uint8_t bytes[LANES];
+    const Ints whole = to_ints(values);
+    for (int lane = 0; lane < LANES; ++lane) bytes[lane] = static_cast<std::uint8_t>(whole[lane]);
+    std::memcpy(to, bytes, n);
+}
+
 // The two smallest numbers that each lane has seen, and where they stood.
 struct TwoLeast {
     Floats first, first_at, second, second_at;
@@ -212,18 +234,18 @@ void nearest_two(const NearestTwo& task, Arena& arena) {
 
 // RootSIFT of norm 512: 512 sqrt(v / sum), rounded, at most 255 (Arandjelovic and Zisserman 2012).
 void root_bytes(const RootBytes& task) {
-    float roots[256];
-    for (int v = 0; v < 256; ++v) roots[v] = std::sqrt(static_cast<float>(v));
+    const Floats most = spread(255.0f);
     for (std::size_t i = 0; i < task.n; ++i) {
         const std::uint8_t* row = task.descriptors + i * task.n_dims;
         std::uint8_t* to = task.roots + i * task.n_dims;
         std::int64_t sum = 0;
         for (std::size_t d = 0; d < task.n_dims; ++d) sum += row[d];
-        const float factor = 512.0f / std::sqrt(static_cast<float>(sum ? sum : 1));
-        for (std::size_t d = 0; d < task.n_dims; ++d) {
+        const Floats factor = spread(512.0f / std::sqrt(static_cast<float>(sum ? sum : 1)));
+        for (std::size_t d = 0; d < task.n_dims; d += LANES) {
+            const std::size_t n = task.n_dims - d < LANES ? task.n_dims - d : LANES;
             // Adding 1.5 * 2^23 leaves float32 no digits behind the point: the nearest whole number, ties to even.
-            const float rounded = (roots[row[d]] * factor + 0x1.8p23f) - 0x1.8p23f;
-            to[d] = static_cast<std::uint8_t>(rounded < 255.0f ? rounded : 255.0f);
+            const Floats rounded = (root(load_bytes(row + d, n)) * factor + spread(0x1.8p23f)) - spread(0x1.8p23f);
+            store_bytes(to + d, smaller(rounded, most), n);
         }
     }
 }

@@ -38,4 +38,24 @@ struct CountAgreeing {
     std::int32_t* counts;  // (n,)
 };
 
+struct FitHomography {
+    const double* a;  // (n, 2)
+    const double* b;  // (n, 2)
+    std::size_t n;    // at least 1
+    int n_steps;      // at most
+    double settled;   // a step that betters the squared error by a smaller share is the last one
+    double* h;        // (9,) where to start, with h33 not 0; replaced by the fit
+};
+
+struct FindErrors {
+    const double* from;          // (n, 2)
+    const double* to;            // (n, 2)
+    const double* turn;          // (n,) radians
+    const double* log_ratio;     // (n,)
+    std::size_t n;
+    const double* to_from_from;  // (9,)
+    double expected_turn, most_turn, expected_log_ratio, most_log_ratio;
+    double* errors;  // (n,) distances; infinite where the frames do not agree
+};
+
 }  // namespace classicvision

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from classicvision._native import kernels
 
-__all__ = ["count_agreeing", "nearest_two", "root_bytes"]
+__all__ = ["count_agreeing", "find_errors", "fit_homography", "nearest_two", "root_bytes"]
 
 
 def root_bytes(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -40,3 +40,32 @@ def count_agreeing(
     counts = np.empty(columns.shape[1], np.int32)
     kernels.count_agreeing(columns, log_scale, tip, cone, least_cosine, most_log_scale, counts)
     return counts
+
+
+def fit_homography(
+    a: NDArray[np.float64], b: NDArray[np.float64], start: NDArray[np.float64], *, n_steps: int, settled: float
+) -> NDArray[np.float64]:
+    """Return the homography (3, 3) of least squared distances between points (N, 2), from a near one."""
+    h = np.array(start, np.float64, order="C")
+    kernels.fit_homography(np.ascontiguousarray(a), np.ascontiguousarray(b), n_steps, settled, h)
+    return h
+
+
+def find_errors(
+    points: tuple[NDArray[np.float64], NDArray[np.float64]],
+    frames: tuple[NDArray[np.float64], NDArray[np.float64]],
+    transform: NDArray[np.float64],
+    expected: tuple[float, float],
+    most: tuple[float, float],
+) -> NDArray[np.float64]:
+    """Return how far a transform takes the first points (N, 2) from the second ones, (N,).
+
+    Infinite where turn and logarithm of the scale, in `frames`, are farther from what is expected than `most`.
+    """
+    errors = np.empty(len(points[0]))
+    (turn, ratio), (most_turn, most_ratio) = expected, most
+    start, end = (np.ascontiguousarray(one) for one in points)
+    kernels.find_errors(
+        start, end, *frames, np.ascontiguousarray(transform), turn, most_turn, ratio, most_ratio, errors
+    )
+    return errors

@@ -1,7 +1,7 @@
 """The command line: a thin door. Each command parses, calls one workflow, and renders what it returns.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but
-some images could not be read, 130 interrupted.
+some images could not be read, 11 a copy was found and --exit-code asked for it, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from classicvision.errors import ClassicVisionError, ClassicVisionWarning
 
 __all__ = ["main"]
 
-DONE, ERROR, USAGE, SOME_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, ERROR, USAGE, SOME_FAILED, FOUND, INTERRUPTED = 0, 1, 2, 3, 11, 130
 
 # Command name to module; each module has a click command of the same name with `_command` behind it.
-COMMANDS = ("fit", "predict", "evaluate", "inspect", "index", "show", "recipes", "doctor")
+COMMANDS = ("fit", "predict", "evaluate", "match", "index", "inspect", "show", "calibrate", "recipes", "doctor")
 
 
 class _LazyGroup(click.Group):

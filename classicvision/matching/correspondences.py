@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision._native import match as native
+from classicvision._native import native_available
 from classicvision.features.local import LocalFeatures
-from classicvision.matching.geometry import jacobians, warp_points
+from classicvision.matching.geometry import jacobian, warp_points
 
 __all__ = ["MAX_LOG_SCALE", "MAX_TURN", "Correspondences", "Motion"]
 
-MAX_TURN: Final = float(np.radians(30))  # between the turn of a match and that of the transform
-MAX_LOG_SCALE: Final = float(np.log(1.6))  # between the scale of a match and that of the transform
+MAX_TURN: Final = math.radians(30)  # between the turn of a match and that of the transform
+MAX_LOG_SCALE: Final = math.log(1.6)  # between the scale of a match and that of the transform
 PLACE: Final = 6.0  # side of a square in which several matches count once, in pixels
+_N_PAIRED: Final = 4096  # pairs that chance would make, to look at
 
 
 @dataclass(frozen=True, eq=False)
 class Correspondences:
-    """M matches, in an order that does not depend on the order of the keypoints.
+    """M matches as columns.
 
     Attributes
     ----------
     a, b : (M, 2) float64
         Positions in a and in b, pixels.
-    log_scale_a, log_scale_b : (M,) float64
-        Logarithms of the scales in pixels.
-    angle_a, angle_b : (M,) float64
-        Radians.
+    log_scale : (2, M) float64
+        Logarithms of the scales in pixels, in a and in b.
+    angle : (2, M) float64
+        Radians, in a and in b.
     pairs : (M, 2) int32
         Rows of the keypoints.
-    place_a, place_b : (M,) int64
-        Numbers of squares of 6 x 6 pixels; matches of one square are not independent.
     area_a, area_b : float
         Of the pictures, in square pixels.
     """
 
     a: NDArray[np.float64]
     b: NDArray[np.float64]
-    log_scale_a: NDArray[np.float64]
-    log_scale_b: NDArray[np.float64]
-    angle_a: NDArray[np.float64]
-    angle_b: NDArray[np.float64]
+    log_scale: NDArray[np.float64]
+    angle: NDArray[np.float64]
     pairs: NDArray[np.int32]
-    place_a: NDArray[np.int64]
-    place_b: NDArray[np.int64]
     area_a: float
     area_b: float
 
@@ -55,22 +53,14 @@ class Correspondences:
     def of(cls, a: LocalFeatures, b: LocalFeatures, pairs: NDArray[np.int32]) -> Self:
         """Look up matched keypoints."""
         i, j = pairs.T
-        xy_a, xy_b = a.xy[i], b.xy[j]
-        order = np.lexsort((b.angle[j], a.angle[i], xy_b[:, 1], xy_b[:, 0], xy_a[:, 1], xy_a[:, 0]))
-        i, j = i[order], j[order]
-        xy_a, xy_b = xy_a[order].astype(np.float64), xy_b[order].astype(np.float64)
         return cls(
-            xy_a,
-            xy_b,
-            np.log(a.scale[i].astype(np.float64)),
-            np.log(b.scale[j].astype(np.float64)),
-            a.angle[i].astype(np.float64),
-            b.angle[j].astype(np.float64),
-            pairs[order],
-            _places(xy_a),
-            _places(xy_b),
-            float(np.prod(a.image_size)),
-            float(np.prod(b.image_size)),
+            a.xy[i].astype(np.float64),
+            b.xy[j].astype(np.float64),
+            np.log(np.stack([a.scale[i], b.scale[j]]).astype(np.float64)),
+            np.stack([a.angle[i], b.angle[j]]).astype(np.float64),
+            pairs,
+            float(a.image_size[0] * a.image_size[1]),
+            float(b.image_size[0] * b.image_size[1]),
         )
 
     def __len__(self) -> int:
@@ -78,8 +68,35 @@ class Correspondences:
 
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
         """Return the matches chosen by a mask or an index array."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)[:-2]}
-        return replace(self, **{name: column[rows] for name, column in columns.items()})
+        return type(self)(
+            self.a[rows],
+            self.b[rows],
+            self.log_scale[:, rows],
+            self.angle[:, rows],
+            self.pairs[rows],
+            self.area_a,
+            self.area_b,
+        )
+
+    def in_order(self) -> Self:
+        """Return the matches in an order that does not depend on that of the keypoints, so that sums do not either."""
+        return self[np.lexsort((*self.angle, *self.b.T, *self.a.T))]
+
+    @cached_property
+    def turn(self) -> NDArray[np.float64]:
+        """Angle in b less angle in a, (M,), radians."""
+        turn: NDArray[np.float64] = self.angle[1] - self.angle[0]
+        return turn
+
+    @cached_property
+    def log_ratio(self) -> NDArray[np.float64]:
+        """Logarithm of the scale in b over that in a, (M,)."""
+        log_ratio: NDArray[np.float64] = self.log_scale[1] - self.log_scale[0]
+        return log_ratio
+
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return _numbered_places(self.a), _numbered_places(self.b)
 
     @cached_property
     def n_places(self) -> int:
@@ -87,17 +104,20 @@ class Correspondences:
         return self.count_places(np.ones(len(self), bool))
 
     def count_places(self, chosen: NDArray[np.bool_]) -> int:
-        """Return at how many places the chosen matches are, in the picture where these are fewer."""
-        return min(int(np.count_nonzero(np.bincount(place[chosen]))) for place in (self.place_a, self.place_b))
+        """Return at how many places the chosen matches are, in the picture where these are fewer.
 
-    def paired_anew(self, n_ways: int) -> Self:
-        """Return the keypoints of a with the partners of others, in up to n_ways ways: what chance would pair."""
+        A place is a square of 6 x 6 pixels; matches of one place are not independent.
+        """
+        return min(int(np.count_nonzero(np.bincount(place[chosen]))) for place in self._places)
+
+    def paired_anew(self) -> Self:
+        """Return keypoints of a with the partners of others, some thousand pairs: what chance would pair."""
         n = len(self)
-        shifts = np.unique(np.linspace(1, n - 1, min(n_ways, n - 1)).astype(np.intp))
+        shifts = np.unique(np.linspace(1, n - 1, min(_N_PAIRED // n + 1, n - 1)).astype(np.intp))
         rows = np.tile(np.arange(n), len(shifts))
         others = (np.arange(n) + shifts[:, None]).reshape(-1) % n
-        moved = {name: getattr(self, name)[others] for name in ("b", "log_scale_b", "angle_b")}
-        return replace(self[rows], **moved)
+        log_scale, angle = (np.stack([one[0, rows], one[1, others]]) for one in (self.log_scale, self.angle))
+        return replace(self, a=self.a[rows], b=self.b[others], log_scale=log_scale, angle=angle)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +139,9 @@ class Motion:
     @classmethod
     def at(cls, b_from_a: NDArray[np.float64], xy: NDArray[np.float64]) -> Self:
         """Look at a transform in the middle of some points (N, 2) of a."""
-        (j,) = jacobians(xy.mean(axis=0, keepdims=True), b_from_a)
-        scale = np.sqrt(j[0, 0] * j[1, 1] - j[0, 1] * j[1, 0])
-        # The rotation nearest to J: the angle of its part that is a similarity.
-        return cls(b_from_a, float(np.log(scale)), float(np.arctan2(j[1, 0] - j[0, 1], j[0, 0] + j[1, 1])))
+        p, q, r, s = jacobian(b_from_a, *(xy.sum(axis=0) / len(xy)).tolist())
+        # The rotation nearest to the Jacobian is the angle of its part that is a similarity.
+        return cls(b_from_a, math.log(p * s - q * r) / 2, math.atan2(r - q, p + s))
 
     def errors(self, matches: Correspondences) -> NDArray[np.float64]:
         """Return how far each match is from agreeing, (M,), in pixels of the picture that shows the thing smaller.
@@ -131,23 +150,26 @@ class Motion:
         are turned or scaled otherwise than the transform says are infinitely far.
         """
         if self.log_scale <= 0:
-            apart = warp_points(matches.a, self.b_from_a) - matches.b
+            transform, points = self.b_from_a, (matches.a, matches.b)
         else:
-            a_from_b = np.asarray(np.linalg.inv(self.b_from_a), np.float64)
-            apart = warp_points(matches.b, a_from_b) - matches.a
-        turn = matches.angle_b - matches.angle_a - self.turn
+            transform, points = np.asarray(np.linalg.inv(self.b_from_a), np.float64), (matches.b, matches.a)
+        frames, expected = (matches.turn, matches.log_ratio), (self.turn, self.log_scale)
+        if native_available():
+            return native.find_errors(points, frames, transform, expected, (MAX_TURN, MAX_LOG_SCALE))
+        apart = warp_points(points[0], transform) - points[1]
+        turn = matches.turn - self.turn
         turn -= 2 * np.pi * np.rint(turn / (2 * np.pi))
-        scale = matches.log_scale_b - matches.log_scale_a - self.log_scale
-        agrees = (np.abs(turn) <= MAX_TURN) & (np.abs(scale) <= MAX_LOG_SCALE)
-        return np.where(agrees, np.hypot(apart[:, 0], apart[:, 1]), np.inf)
+        agrees = (np.abs(turn) <= MAX_TURN) & (np.abs(matches.log_ratio - self.log_scale) <= MAX_LOG_SCALE)
+        errors = np.sqrt(np.square(apart).sum(axis=1))
+        return np.where(agrees & (errors == errors), errors, np.inf)
 
     def common_area(self, matches: Correspondences) -> float:
         """Return the area of the smaller picture, in pixels as `errors` uses them."""
-        factor = np.exp(2 * self.log_scale)
-        return float(min(matches.area_b, factor * matches.area_a) / max(factor, 1.0))
+        factor = math.exp(2 * self.log_scale)
+        return min(matches.area_b, factor * matches.area_a) / max(factor, 1.0)
 
 
-def _places(xy: NDArray[np.float64]) -> NDArray[np.int64]:
+def _numbered_places(xy: NDArray[np.float64]) -> NDArray[np.intp]:
     column, row = np.floor(xy / PLACE).astype(np.int64).T
     _, numbers = np.unique(column * 2**32 + row, return_inverse=True)
     return numbers.reshape(-1)

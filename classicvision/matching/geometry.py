@@ -5,6 +5,7 @@ A transform `b_from_a` is 3 x 3 and acts on column vectors (x, y, 1); points are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -12,16 +13,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision._native import match as native
+from classicvision._native import native_available
 from classicvision.matching.result import Kind
 
 __all__ = [
     "FITS",
-    "area_factor",
     "fit_affinity",
     "fit_homography",
     "fit_similarity",
     "is_sane",
-    "jacobians",
+    "jacobian",
     "mirror",
     "warp_points",
 ]
@@ -32,15 +34,21 @@ Transform = NDArray[np.float64]
 MAX_SCALE: Final = 32.0  # a keypoint is found over about five octaves
 MAX_STRETCH: Final = 4.0  # ratio of the axes of the ellipse that a circle becomes; SIFT finds nothing beyond
 MAX_FORESHORTENING: Final = 4.0  # of the near and the far end of a picture, in perspective
-_HOMOGRAPHY_STEPS: Final = 6
+_HOMOGRAPHY_STEPS: Final = 8
+_ON_A_LINE: Final = 1e-6  # product of the variances along and across points on a line, over their squared sum
+_SETTLED: Final = 1e-6  # a step that betters the squared error by less is the last one
 
 
 def warp_points(xy: Points, b_from_a: Transform) -> Points:
     """Map (N, 2) points of a onto b."""
-    mapped = xy @ b_from_a[:, :2].T + b_from_a[:, 2]
+    mapped: Points = xy @ b_from_a[:2, :2].T + b_from_a[:2, 2]
+    if b_from_a[2, 0] == 0 == b_from_a[2, 1]:
+        mapped /= b_from_a[2, 2]
+        return mapped
+    weight = xy @ b_from_a[2, :2] + b_from_a[2, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
-        points: Points = mapped[:, :2] / mapped[:, 2:]
-    return points
+        mapped /= weight[:, None]
+    return mapped
 
 
 def mirror(width: int) -> Transform:
@@ -48,64 +56,60 @@ def mirror(width: int) -> Transform:
     return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
 
 
-def jacobians(xy: Points, b_from_a: Transform) -> NDArray[np.float64]:
-    """Return what the transform does to small steps at each point, (N, 2, 2)."""
-    weight = xy @ b_from_a[2, :2] + b_from_a[2, 2]
-    mapped = warp_points(xy, b_from_a)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        steps: NDArray[np.float64] = (b_from_a[:2, :2] - mapped[:, :, None] * b_from_a[2, :2]) / weight[:, None, None]
-    return steps
+def jacobian(b_from_a: Transform, x: float, y: float) -> tuple[float, float, float, float]:
+    """Return what the transform does to small steps at a point of a: du/dx, du/dy, dv/dx, dv/dy."""
+    (p, q, r), (s, t, u), (g, h, i) = b_from_a.tolist()
+    weight = g * x + h * y + i
+    column, row = (p * x + q * y + r) / weight, (s * x + t * y + u) / weight
+    return (p - column * g) / weight, (q - column * h) / weight, (s - row * g) / weight, (t - row * h) / weight
 
 
-def area_factor(xy: Points, b_from_a: Transform) -> float:
-    """Return by what the transform multiplies areas at the middle of some points."""
-    middle = xy.mean(axis=0, keepdims=True)
-    return float(abs(np.linalg.det(jacobians(middle, b_from_a)[0])))
-
-
-def fit_similarity(a: Points, b: Points, weights: NDArray[np.float64] | None = None) -> Transform:
-    """Fit turn, scale and shift to at least two points by weighted least squares (Umeyama 1991, without reflection)."""
-    w = np.ones(len(a)) if weights is None else weights
-    middle_a, middle_b = w @ a / w.sum(), w @ b / w.sum()
+def fit_similarity(a: Points, b: Points) -> Transform:
+    """Fit turn, scale and shift to at least two points by least squares (Umeyama 1991, without reflection)."""
+    middle_a, middle_b = _mean(a), _mean(b)
     # As complex numbers, b - middle_b = s (a - middle_a) has the solution of a least squares line through zero.
-    z, target = ((points - middle) @ [1, 1j] for points, middle in ((a, middle_a), (b, middle_b)))
-    spread = float(np.sum(w * np.abs(z) ** 2))
-    s = np.sum(w * z.conj() * target) / spread if spread > 0 else 1.0
-    turn = np.array([[s.real, -s.imag], [s.imag, s.real]])
+    (x, y), (u, v) = (a - middle_a).T, (b - middle_b).T
+    spread = float(x @ x + y @ y)
+    re, im = ((x @ u + y @ v) / spread, (x @ v - y @ u) / spread) if spread > 0 else (1.0, 0.0)
+    turn = np.array([[re, -im], [im, re]])
     return _assembled(turn, middle_b - turn @ middle_a)
 
 
-def fit_affinity(a: Points, b: Points, weights: NDArray[np.float64] | None = None) -> Transform:
-    """Fit an affinity to at least three points by weighted least squares; points on one line give a similarity."""
-    w = np.ones(len(a)) if weights is None else weights
-    middle_a, middle_b = w @ a / w.sum(), w @ b / w.sum()
-    moments = (a - middle_a).T @ ((a - middle_a) * w[:, None])
-    if not np.linalg.cond(moments) < 1e6:
-        return fit_similarity(a, b, weights)
-    linear = np.linalg.solve(moments, ((a - middle_a) * w[:, None]).T @ (b - middle_b)).T
+def fit_affinity(a: Points, b: Points) -> Transform:
+    """Fit an affinity to at least three points by least squares; points on one line give a similarity."""
+    middle_a, middle_b = _mean(a), _mean(b)
+    u = a - middle_a
+    (xx, xy), (_, yy) = (u.T @ u).tolist()
+    determinant = xx * yy - xy * xy
+    if not determinant > _ON_A_LINE * (xx + yy) ** 2:
+        return fit_similarity(a, b)
+    linear = (np.array([[yy, -xy], [-xy, xx]]) / determinant @ (u.T @ (b - middle_b))).T
     return _assembled(linear, middle_b - linear @ middle_a)
 
 
-def fit_homography(a: Points, b: Points, weights: NDArray[np.float64] | None = None) -> Transform:
+def fit_homography(a: Points, b: Points) -> Transform:
     """Fit a homography to at least four points: least squared distances in b, by Gauss and Newton's steps.
 
     Starts from the affinity. Both pictures are first shifted and scaled to unit size (Hartley and Zisserman 2004,
     section 4.4), so that the eight unknowns are of one size.
     """
-    w = np.ones(len(a)) if weights is None else weights
+    start = fit_affinity(a, b)
+    if native_available():
+        return native.fit_homography(a, b, start, n_steps=_HOMOGRAPHY_STEPS, settled=_SETTLED)
     norm_a, norm_b = _normalisation(a), _normalisation(b)
     u, v = warp_points(a, norm_a), warp_points(b, norm_b)
-    h = fit_affinity(u, v, w)
-    error = _squared_error(u, v, h, w)
+    h = norm_b @ start @ np.linalg.inv(norm_a)
+    best, error = h, math.inf
     for _ in range(_HOMOGRAPHY_STEPS):
-        better = _newton_step(u, v, h, w)
-        new_error = _squared_error(u, v, better, w)
+        step, new_error = _newton_step(u, v, h)
         if not new_error < error:
             break
-        h, change, error = better, error - new_error, new_error
-        if change < 1e-9 * error:
+        is_settled = new_error > (1 - _SETTLED) * error
+        best, error = h, new_error
+        if is_settled:
             break
-    fitted = np.linalg.solve(norm_b, h @ norm_a)
+        h = h + step
+    fitted = np.linalg.solve(norm_b, best @ norm_a)
     return np.asarray(fitted / fitted[2, 2])
 
 
@@ -116,21 +120,27 @@ FITS: Final[Mapping[Kind, tuple[int, Callable[..., Transform]]]] = MappingProxyT
 
 
 def is_sane(b_from_a: Transform, xy: Points) -> bool:
-    """Tell whether a transform is one that a picture can have undergone, at some points of a.
+    """Tell whether a transform is one that a picture can have undergone, in the box around some points of a.
 
     It keeps the orientation (mirrors are taken out before), scales by no more than 32, stretches by no more than 4, and
-    no horizon runs through or near the points.
+    no horizon runs through or near the box.
     """
-    weight = xy @ b_from_a[2, :2] + b_from_a[2, 2]
-    if not (np.isfinite(b_from_a).all() and weight.min() > 0 and weight.max() < MAX_FORESHORTENING * weight.min()):
+    (left, top), (right, bottom) = xy.min(axis=0).tolist(), xy.max(axis=0).tolist()
+    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+    g, h, i = b_from_a[2].tolist()
+    weights = [g * x + h * y + i for x, y in corners]
+    if not (np.isfinite(b_from_a).all() and 0 < max(weights) < MAX_FORESHORTENING * min(weights)):
         return False
-    steps = jacobians(xy, b_from_a)
-    determinant = np.linalg.det(steps)
-    if not (determinant > MAX_SCALE**-2).all() or not (determinant < MAX_SCALE**2).all():
-        return False
-    # The squared singular values s and t of a 2 x 2 matrix: s t = det^2 and s + t = |J|^2, so s / t follows.
-    squares = np.einsum("nij,nij->n", steps, steps)
-    return bool((squares <= (MAX_STRETCH + 1 / MAX_STRETCH) * determinant).all())
+    for x, y in corners:
+        p, q, r, s = jacobian(b_from_a, x, y)
+        determinant = p * s - q * r
+        # The singular values m and n of a 2 x 2 matrix: m n = det and m^2 + n^2 = |J|^2, so m / n follows.
+        squares = p * p + q * q + r * r + s * s
+        if not MAX_SCALE**-2 < determinant < MAX_SCALE**2:
+            return False
+        if squares > (MAX_STRETCH + 1 / MAX_STRETCH) * determinant:
+            return False
+    return True
 
 
 def _assembled(linear: NDArray[np.float64], shift: NDArray[np.float64]) -> Transform:
@@ -145,23 +155,30 @@ def _normalisation(xy: Points) -> Transform:
     return np.array([[1 / size, 0, -middle[0] / size], [0, 1 / size, -middle[1] / size], [0, 0, 1]])
 
 
-def _squared_error(a: Points, b: Points, h: Transform, w: NDArray[np.float64]) -> float:
-    weight = a @ h[2, :2] + h[2, 2]
-    if not weight.min() > 0:
-        return float("inf")
-    return float(np.sum(w * np.sum((warp_points(a, h) - b) ** 2, axis=1)))
+def _newton_step(a: Points, b: Points, h: Transform) -> tuple[Transform, float]:
+    """Solve for the change of h, with h33 = 1, that makes the linearised distances least; and tell the squared error.
 
-
-def _newton_step(a: Points, b: Points, h: Transform, w: NDArray[np.float64]) -> Transform:
-    """Solve for the eight numbers of h, with h33 = 1, that make the linearised distances least."""
+    The error is infinite if a point lies on or behind the horizon.
+    """
     x, y = a.T
     weight = x * h[2, 0] + y * h[2, 1] + h[2, 2]
-    p, q = warp_points(a, h).T
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    rows_p = np.stack([x, y, one, zero, zero, zero, -p * x, -p * y]) / weight
-    rows_q = np.stack([zero, zero, zero, x, y, one, -q * x, -q * y]) / weight
-    rows = np.concatenate([rows_p, rows_q], axis=1)
-    weighted = rows * np.concatenate([w, w])
-    normal = weighted @ rows.T
-    step = np.linalg.lstsq(normal, weighted @ np.concatenate([b[:, 0] - p, b[:, 1] - q]), rcond=1e-12)[0]
-    return np.asarray(h + np.append(step, 0).reshape(3, 3))
+    if not weight.min() > 0:
+        return np.zeros((3, 3)), math.inf
+    apart = b - warp_points(a, h)
+    p, q = (b - apart).T
+    n = len(a)
+    rows = np.zeros((8, 2 * n))
+    rows[0, :n], rows[1, :n], rows[2, :n] = x / weight, y / weight, 1 / weight
+    rows[3:6, n:] = rows[:3, :n]
+    rows[6:, :n], rows[6:, n:] = -p * rows[:2, :n], -q * rows[:2, :n]
+    errors = apart.T.reshape(-1)
+    normal = rows @ rows.T
+    # Points on a line decide nothing about some directions; a breath of ridge leaves those as they are.
+    normal.flat[::9] += 1e-12 * np.trace(normal)
+    step = np.linalg.solve(normal, rows @ errors)
+    return np.append(step, 0).reshape(3, 3), float(errors @ errors)
+
+
+def _mean(xy: Points) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = xy.sum(axis=0) / len(xy)
+    return mean

@@ -6,20 +6,18 @@ numbers below 2^24, so that float32 has them exactly: the answer is the same in 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import match as native
 from classicvision._native import native_available
-from classicvision.features.local import LocalFeatures
 
-__all__ = ["Matches", "Neighbours", "match_descriptors", "match_places", "nearest_two", "root_bytes"]
+__all__ = ["Matches", "Neighbours", "match_both_ways", "match_descriptors", "nearest_two", "root_bytes"]
 
 NORM = 512.0  # of RootSIFT as bytes, but for those clipped at 255
 _BLOCK_NUMBERS = 2**20  # distances held at once
-_SAME_PLACE = 2.0  # scales; keypoints that are nearer see the same thing
 _FAR = np.float32(2**24)  # more than any squared distance
 
 
@@ -91,41 +89,20 @@ def match_descriptors(a: NDArray[np.uint8], b: NDArray[np.uint8], *, ratio: floa
     (P, 2) int32
         Rows of a, ascending, and of b. No row comes twice.
     """
-    matches = _pairs(*nearest_two(root_bytes(a), root_bytes(b)))
+    matches = match_both_ways(root_bytes(a), root_bytes(b))
     return matches.pairs[matches.mutual & (matches.ratio < ratio)]
 
 
-def match_places(a: LocalFeatures, b: LocalFeatures, ratio: float) -> Matches:
-    """Match keypoints with their nearest, and tell the ratio to the second nearest *at another place*.
-
-    Several keypoints of one place, of nearby scales, are no rivals of each other. That is looked at where a mutual
-    match would fail the ratio test otherwise.
+def match_both_ways(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Matches:
+    """Match each descriptor with its nearest in the other picture, mutual or not.
 
     Parameters
     ----------
-    a, b : LocalFeatures
-        With RootSIFT as `root_bytes` returns it for descriptors.
-    ratio : float
-        Of the ratio test.
+    a, b : (N, D) and (M, D) uint8
+        As `root_bytes` returns them.
     """
-    of_a, of_b = nearest_two(a.descriptors, b.descriptors)
-    matches = _pairs(of_a, of_b)
-    unclear = np.flatnonzero(matches.mutual & (matches.ratio >= ratio))
-    for found, own, others, side in ((of_a, a, b, 0), (of_b, b, a, 1)):
-        rows = matches.pairs[unclear, side]
-        crowded = _is_same_place(others, found.rows[rows, 0], found.rows[rows, 1])
-        rival = _nearest_elsewhere(found, rows[crowded], own, others)
-        again = np.sqrt(found.squared[rows[crowded], 0] / np.maximum(rival, 1))
-        matches.ratio[unclear[crowded]] = np.minimum(matches.ratio[unclear[crowded]], again)
-    return matches
-
-
-def _nobody(n: int) -> Neighbours:
-    return Neighbours(np.full((n, 2), -1, np.int32), np.full((n, 2), _FAR, np.float32))
-
-
-def _pairs(of_a: Neighbours, of_b: Neighbours) -> Matches:
-    if not (len(of_a.rows) and len(of_b.rows)):
+    of_a, of_b = nearest_two(a, b)
+    if not (len(a) and len(b)):
         return Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32), np.zeros(0, bool))
     rows_a, rows_b = (np.arange(len(found.rows), dtype=np.int32) for found in (of_a, of_b))
     nearest_a, nearest_b = of_a.rows[:, 0], of_b.rows[:, 0]
@@ -133,8 +110,14 @@ def _pairs(of_a: Neighbours, of_b: Neighbours) -> Matches:
     mutual = nearest_b[nearest_a] == rows_a
     ratio_a[mutual] = np.minimum(ratio_a[mutual], ratio_b[nearest_a[mutual]])
     more = nearest_a[nearest_b] != rows_b
-    pairs = np.concatenate([np.column_stack([rows_a, nearest_a]), np.column_stack([nearest_b[more], rows_b[more]])])
-    return Matches(pairs, np.append(ratio_a, ratio_b[more]), np.append(mutual, np.zeros(int(more.sum()), bool)))
+    pairs = np.empty((len(a) + np.count_nonzero(more), 2), np.int32)
+    pairs[: len(a), 0], pairs[: len(a), 1] = rows_a, nearest_a
+    pairs[len(a) :, 0], pairs[len(a) :, 1] = nearest_b[more], rows_b[more]
+    return Matches(pairs, np.append(ratio_a, ratio_b[more]), np.append(mutual, np.zeros(len(pairs) - len(a), bool)))
+
+
+def _nobody(n: int) -> Neighbours:
+    return Neighbours(np.full((n, 2), -1, np.int32), np.full((n, 2), _FAR, np.float32))
 
 
 def _ratio(found: Neighbours) -> NDArray[np.float32]:
@@ -180,24 +163,3 @@ def _two_least(squared: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray
     found = np.column_stack([first, second]).astype(np.int32), np.column_stack([least, squared[n, second]])
     squared[n, first] = least
     return found
-
-
-def _nearest_elsewhere(
-    found: Neighbours, rows: NDArray[np.int32], own: LocalFeatures, others: LocalFeatures
-) -> NDArray[np.float32]:
-    """Return the squared distance to the nearest that is not at the place of the nearest of all, (R,)."""
-    rival = np.empty(len(rows), np.float32)
-    others_float = others.descriptors.astype(np.float32) if len(rows) else np.zeros((0, 0), np.float32)
-    for start in range(0, len(rows), 256):
-        some = rows[start : start + 256]
-        squared = _squared_distances(own.descriptors[some].astype(np.float32), others_float)
-        squared[_is_same_place(others, found.rows[some, :1], np.arange(len(others))[None])] = _FAR
-        rival[start : start + 256] = squared.min(axis=1)
-    return rival
-
-
-def _is_same_place(places: LocalFeatures, one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
-    apart = places.xy[one] - places.xy[other]
-    reach = _SAME_PLACE * np.minimum(places.scale[one], places.scale[other])
-    near: NDArray[np.bool_] = np.einsum("...i,...i->...", apart, apart) < reach * reach
-    return near

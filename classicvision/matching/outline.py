@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from classicvision.matching.geometry import warp_points
 
-__all__ = ["contains", "convex_hull", "frame_sides", "polygon_area", "shared_outline"]
+__all__ = ["contains", "frame_sides", "hull_of_circles", "polygon_area", "shared_outline"]
 
 Points = NDArray[np.float64]
 Size = tuple[int, int]  # (height, width)
 
 SUPPORT: Final = 4.0  # what a keypoint is evidence for: a circle of that radius around it, in its scales
 FILLED: Final = 0.5  # of the overlap of two pictures; what agrees over so much of it is the whole overlap
-_CIRCLE: Final = np.column_stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)])
+_DIRECTIONS: Final = np.column_stack([f(np.arange(24) * np.pi / 12) for f in (np.cos, np.sin)])
 _NEAREST_HORIZON: Final = 1e-3  # smallest third coordinate that a corner may have, for 1 in the middle
 
 
@@ -43,8 +43,7 @@ def shared_outline(
     sides = [*frame_sides(size_a), *(frame_sides(size_b) @ b_from_a)]
     # Beyond the horizon everything would be seen again from behind.
     sides.append(b_from_a[2] - [0, 0, _NEAREST_HORIZON * (b_from_a[2] @ middle)])
-    around = (xy[:, None] + SUPPORT * scale[:, None, None] * _CIRCLE).reshape(-1, 2)
-    hull = _clipped(convex_hull(around), sides)
+    hull = _clipped(hull_of_circles(xy, SUPPORT * scale), sides)
     overlap = _clipped(_corners(size_a), sides)
     polygon = overlap if polygon_area(hull) >= FILLED * polygon_area(overlap) else hull
     return polygon, warp_points(polygon, b_from_a)
@@ -67,41 +66,27 @@ def contains(polygon: Points, xy: Points) -> NDArray[np.bool_]:
     if len(polygon) < 3:
         return np.zeros(len(xy), bool)
     side = np.roll(polygon, -1, axis=0) - polygon
-    apart = xy[:, None] - polygon
-    crossed = side[:, 0] * apart[..., 1] - side[:, 1] * apart[..., 0]
+    # On which side of each side a point lies: a cross product, linear in the point.
+    crossed = xy @ np.stack([-side[:, 1], side[:, 0]]) - (side[:, 0] * polygon[:, 1] - side[:, 1] * polygon[:, 0])
     inside = (crossed >= 0).all(axis=1) | (crossed <= 0).all(axis=1)
     return np.asarray(inside, np.bool_)
 
 
-def convex_hull(xy: Points) -> Points:
-    """Return the corners of the convex hull of points (N, 2), clockwise on the screen (Andrew 1979)."""
-    points = np.unique(_farthest(xy), axis=0).tolist()
-    if len(points) < 3:
-        return np.array(points).reshape(-1, 2)
-    return np.array(_half_hull(points) + _half_hull(points[::-1]))
+def hull_of_circles(xy: Points, radius: NDArray[np.float64]) -> Points:
+    """Return the farthest point of some circles in each of 24 directions: a polygon that nearly is their convex hull.
 
+    Parameters
+    ----------
+    xy : (N, 2) float64
+    radius : (N,) float64
 
-def _farthest(xy: Points) -> Points:
-    """Leave out points that cannot be corners: those inside the octagon of the farthest in eight directions."""
-    octagon = xy[np.argmax(xy @ _CIRCLE.T, axis=0)]
-    side = np.roll(octagon, -1, axis=0) - octagon
-    apart = xy[:, None] - octagon
-    inside = (side[:, 0] * apart[..., 1] - side[:, 1] * apart[..., 0] > 0).all(axis=1)
-    kept: Points = xy[~inside]
-    return kept
-
-
-def _half_hull(points: list[list[float]]) -> list[list[float]]:
-    chain: list[list[float]] = []
-    for point in points:
-        while len(chain) >= 2 and _turn(chain[-2], chain[-1], point) <= 0:
-            chain.pop()
-        chain.append(point)
-    return chain[:-1]
-
-
-def _turn(a: list[float], b: list[float], c: list[float]) -> float:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    Returns
+    -------
+    (24, 2) float64
+        Clockwise on the screen.
+    """
+    farthest = np.argmax(xy @ _DIRECTIONS.T + radius[:, None], axis=0)
+    return np.asarray(xy[farthest] + radius[farthest, None] * _DIRECTIONS)
 
 
 def _corners(size: Size) -> Points:
@@ -112,15 +97,16 @@ def _corners(size: Size) -> Points:
 def _clipped(polygon: Points, sides: Iterable[NDArray[np.float64]]) -> Points:
     """Cut a convex polygon by half-planes, one after the other (Sutherland and Hodgman 1974)."""
     for side in sides:
-        if len(polygon) < 3:
-            return np.zeros((0, 2))
         height = polygon @ side[:2] + side[2]
-        after, height_after = np.roll(polygon, -1, axis=0), np.roll(height, -1)
+        if (height >= 0).all():
+            continue
         corners = []
-        for p, h, q, g in zip(polygon, height, after, height_after, strict=True):
+        for p, h, q, g in zip(polygon, height, np.roll(polygon, -1, axis=0), np.roll(height, -1), strict=True):
             if h >= 0:
                 corners.append(p)
             if (h > 0 > g) or (h < 0 < g):
                 corners.append(p + (q - p) * (h / (h - g)))
         polygon = np.array(corners).reshape(-1, 2)
-    return polygon if len(polygon) >= 3 else np.zeros((0, 2))
+        if len(polygon) < 3:
+            return np.zeros((0, 2))
+    return polygon

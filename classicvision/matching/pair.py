@@ -8,12 +8,18 @@ from typing import Any, ClassVar, Final
 from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
-from classicvision.matching.geometry import mirror
-from classicvision.matching.nearest import match_places, root_bytes
-from classicvision.matching.regions import Limits, Search, find_regions, is_all_shared
+from classicvision.features.sift import Sift
+from classicvision.matching.nearest import match_both_ways, root_bytes
+from classicvision.matching.regions import ALL_SHARED, Limits, Search, find_regions, seen_in_mirror, shares
 from classicvision.matching.result import MatchResult, Region, Verdict
 
-__all__ = ["MatchSettings", "match_features"]
+__all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
+
+MATCHING_SIFT: Final = Sift(contrast=0.01, max_features=1000, max_side=1024)
+"""What copies are looked for with. Weak keypoints too, because a small crop or a smooth picture has few others: of 75
+pictures cropped to a tenth of their area, 92 % are found with contrast 0.02, 99 % with 0.01 and with 0.005. With 500
+keypoints collages and screenshots are missed. Looking at no more than 1024 pixels costs nothing of that, and makes ten
+megapixels four times as fast."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,9 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
         return _result(a, b, "cannot decide", Search((), 0.0, 0), _too_few(a, b, settings.min_keypoints))
     limits = Limits(settings.ratio, settings.threshold, settings.max_regions)
     rooted_a, rooted_b = (replace(one, descriptors=root_bytes(one.descriptors)) for one in (a, b))
-    found = find_regions(a, b, match_places(rooted_a, rooted_b, settings.ratio), limits)
-    if settings.mirrored and not is_all_shared(found.regions):
+    found = find_regions(a, b, match_both_ways(rooted_a.descriptors, rooted_b.descriptors), limits)
+    # Where all of one picture is explained already, a mirrored part of it would be news of little use.
+    if settings.mirrored and max(shares(found.regions)) < ALL_SHARED:
         found = _together(found, _find_mirrored(rooted_a, rooted_b, found.regions, limits))
     if not found.regions:
         reason = f"no transform explains more of {found.n_matches} matches than chance would"
@@ -70,16 +77,9 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
 def _find_mirrored(a: LocalFeatures, b: LocalFeatures, known: tuple[Region, ...], limits: Limits) -> Search:
     """Compare the mirrored picture a, and return what is found in the frame of a itself."""
     flat, width = a.mirrored(), a.image_size[1]
-    known = tuple(_seen_in_mirror(region, width) for region in known)
-    found = find_regions(flat, b, match_places(flat, b, limits.ratio), limits, known)
-    return replace(found, regions=tuple(_seen_in_mirror(region, width) for region in found.regions))
-
-
-def _seen_in_mirror(region: Region, width: int) -> Region:
-    """Return a region with picture a, of this width, mirrored left to right."""
-    flat = mirror(width)
-    polygon_a = region.polygon_a @ flat[:2, :2] + flat[:2, 2]
-    return replace(region, b_from_a=region.b_from_a @ flat, polygon_a=polygon_a)
+    known = tuple(seen_in_mirror(region, width) for region in known)
+    found = find_regions(flat, b, match_both_ways(flat.descriptors, b.descriptors), limits, known)
+    return replace(found, regions=tuple(seen_in_mirror(region, width) for region in found.regions))
 
 
 def _together(direct: Search, mirrored: Search) -> Search:

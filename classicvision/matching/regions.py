@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from classicvision.features.local import LocalFeatures
-from classicvision.matching.correspondences import Correspondences
-from classicvision.matching.geometry import warp_points
+from classicvision.matching.correspondences import Correspondences, Motion
+from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.nearest import Matches
 from classicvision.matching.outline import contains, polygon_area, shared_outline
 from classicvision.matching.result import Region
 from classicvision.matching.verify import Agreement, find_agreement, refine
 
-__all__ = ["Limits", "Search", "find_regions", "is_all_shared"]
+__all__ = ["ALL_SHARED", "Limits", "Search", "find_regions", "make_region", "seen_in_mirror", "shares"]
 
-ALL_SHARED: Final = 0.9  # of both pictures; what lies beyond is their borders
+ALL_SHARED: Final = 0.9  # of a picture; what lies beyond is its border
 SAME_TRANSFORM: Final = 0.05  # how far apart two transforms may put the corners of a region, in its diameters
 
 
@@ -62,9 +61,9 @@ def find_regions(
     rounds = [is_clear & matches.mutual, is_clear]
     n_matches, score = int(rounds[0].sum()), 0.0
     for is_first, chosen in zip((True, False), rounds, strict=True):
-        if not is_first and (not (regions or known) or is_all_shared([*known, *regions])):
+        if not is_first and (not (regions or known) or min(shares([*known, *regions])) >= ALL_SHARED):
             break
-        left = Correspondences.of(a, b, matches.pairs[chosen])
+        left = Correspondences.of(a, b, matches.pairs[chosen]).in_order()
         for region in (*known, *regions):
             left = _left_by(region, left)
         while len(regions) + len(known) < limits.most:
@@ -82,39 +81,43 @@ def find_regions(
     return Search(tuple(regions), score, n_matches)
 
 
-def is_all_shared(regions: Sequence[Region]) -> bool:
-    """Tell whether regions cover nearly all of both pictures, so that nothing is left to look for."""
-    return min(sum(region.share_a for region in regions), sum(region.share_b for region in regions)) >= ALL_SHARED
+def shares(regions: Sequence[Region]) -> tuple[float, float]:
+    """Return how much of a and of b some regions cover, if they do not overlap."""
+    return sum(region.share_a for region in regions), sum(region.share_b for region in regions)
 
 
 def make_region(a: LocalFeatures, b: LocalFeatures, everything: Correspondences, found: Agreement) -> Region:
     """Fit a transform anew to all keypoints that agree with it, clear matches or not, and outline what is shared."""
-    refined = refine(everything, found)
-    inlier = _one_to_one(everything, refined)
-    pairs = everything.pairs[inlier]
-    b_from_a = refined.motion.b_from_a
-    scale = np.exp(everything.log_scale_a[inlier])
-    polygon_a, polygon_b = shared_outline(everything.a[inlier], scale, b_from_a, a.image_size, b.image_size)
+    agreeing, motion = refine(everything, found)
+    agreeing = _one_to_one(agreeing, motion)
+    scale = np.exp(agreeing.log_scale[0])
+    polygon_a, polygon_b = shared_outline(agreeing.a, scale, motion.b_from_a, a.image_size, b.image_size)
     return Region(
-        b_from_a=b_from_a,
-        kind=refined.kind,
-        pairs=pairs,
+        b_from_a=motion.b_from_a,
+        kind=found.kind,
+        pairs=agreeing.pairs,
         polygon_a=polygon_a,
         polygon_b=polygon_b,
-        share_a=min(polygon_area(polygon_a) / float(np.prod(a.image_size)), 1.0),
-        share_b=min(polygon_area(polygon_b) / float(np.prod(b.image_size)), 1.0),
+        share_a=min(polygon_area(polygon_a) / everything.area_a, 1.0),
+        share_b=min(polygon_area(polygon_b) / everything.area_b, 1.0),
         significance=found.significance,
     )
 
 
-def _one_to_one(matches: Correspondences, found: Agreement) -> NDArray[np.intp]:
-    """Return the rows of inliers, the better of any two that share a keypoint."""
-    rows = np.flatnonzero(found.inlier)
-    rows = rows[np.argsort(found.motion.errors(matches[rows]), kind="stable")]
+def seen_in_mirror(region: Region, width: int) -> Region:
+    """Return a region with picture a, of this width, mirrored left to right."""
+    flat = mirror(width)
+    polygon_a = region.polygon_a @ flat[:2, :2] + flat[:2, 2]
+    return replace(region, b_from_a=region.b_from_a @ flat, polygon_a=polygon_a)
+
+
+def _one_to_one(matches: Correspondences, motion: Motion) -> Correspondences:
+    """Return the better match of any two that share a keypoint."""
+    rows = np.argsort(motion.errors(matches), kind="stable")
     for column in (0, 1):
         _, first = np.unique(matches.pairs[rows, column], return_index=True)
         rows = rows[np.sort(first)]
-    return np.sort(rows)
+    return matches[np.sort(rows)]
 
 
 def _left_by(region: Region, matches: Correspondences) -> Correspondences:

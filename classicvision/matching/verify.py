@@ -9,7 +9,7 @@ tolerances, the most significant is kept (`significance`).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -32,13 +32,12 @@ CONE_TIP: Final = 3.0  # and at its own place, pixels
 LEAST_COSINE: Final = math.cos(MAX_TURN)
 FEWEST: Final = 4  # matches that agree; three can be no evidence
 N_STARTS: Final = 4  # hypotheses that are refined
-# Tolerances of the fits before one is judged; then one more is fitted to the inliers of the judged one.
+# Tolerances of the fits before one is judged, which has tolerance 0 here.
 SHRINKING: Final[dict[Kind, tuple[float, ...]]] = {
-    "similarity": (TOLERANCES[-1], TOLERANCES[-2], 0, 0),
-    "affinity": (TOLERANCES[-2], 0, 0),
-    "homography": (TOLERANCES[-2], 0, 0),
+    "similarity": (TOLERANCES[-1], TOLERANCES[-2], 0),
+    "affinity": (0,),
+    "homography": (TOLERANCES[-2], 0),
 }
-_N_SHIFTS: Final = 32  # ways of pairing the matches anew that show what agrees by chance
 _N_CHOICES: Final = len(TOLERANCES) * len(FITS) * 2  # and the mirror
 _BLOCK_NUMBERS: Final = 2**18
 
@@ -79,10 +78,11 @@ def find_agreement(matches: Correspondences) -> Agreement | None:
     return _judged(matches, best) if best else None
 
 
-def refine(matches: Correspondences, found: Agreement) -> Agreement:
-    """Fit a transform anew to other matches of the same pictures: to all that agree with it."""
+def refine(matches: Correspondences, found: Agreement) -> tuple[Correspondences, Motion]:
+    """Fit a transform anew to other matches of the same pictures, and return those that agree with it."""
     _, fit = FITS[found.kind]
     motion = found.motion
+    matches = matches[motion.errors(matches) <= 2 * found.tolerance].in_order()
     for _ in range(2):
         inlier = motion.errors(matches) <= found.tolerance
         xy = matches.a[inlier]
@@ -90,7 +90,7 @@ def refine(matches: Correspondences, found: Agreement) -> Agreement:
         if not is_sane(b_from_a, xy):
             break
         motion = Motion.at(b_from_a, xy)
-    return replace(found, motion=motion, inlier=motion.errors(matches) <= found.tolerance)
+    return matches[motion.errors(matches) <= found.tolerance], motion
 
 
 def count_agreeing(columns: NDArray[np.float32], log_scale: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -112,9 +112,8 @@ def count_agreeing(columns: NDArray[np.float32], log_scale: NDArray[np.float32])
 
 def _as_hypotheses(matches: Correspondences) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return xa, ya, xb, yb, s as a complex number and its direction, (8, M), and log |s|, (M,)."""
-    log_scale = matches.log_scale_b - matches.log_scale_a
-    turn = matches.angle_b - matches.angle_a
-    direction = np.stack([np.cos(turn), np.sin(turn)])
+    log_scale = matches.log_ratio
+    direction = np.stack([np.cos(matches.turn), np.sin(matches.turn)])
     columns = np.concatenate([matches.a.T, matches.b.T, np.exp(log_scale) * direction, direction])
     return columns.astype(np.float32), log_scale.astype(np.float32)
 
@@ -211,5 +210,5 @@ def _shown_chance(matches: Correspondences, motion: Motion) -> list[float]:
 
     Text, bricks and crowded corners agree with many a transform; so do their matches paired anew.
     """
-    errors = motion.errors(matches.paired_anew(_N_SHIFTS))
+    errors = motion.errors(matches.paired_anew())
     return [float(np.mean(errors <= tolerance)) for tolerance in TOLERANCES]

@@ -1,14 +1,37 @@
-"""A transform in words."""
+"""A transform in numbers and in words that say what became of a picture."""
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.geometry import jacobians, mirror
+from classicvision.matching.geometry import jacobian
 from classicvision.matching.result import Region
 
-__all__ = ["describe"]
+__all__ = ["Change", "decompose", "describe"]
+
+
+class Change(NamedTuple):
+    """What a transform does to a picture at one place: first it may mirror it left to right, then it turns it."""
+
+    scale: float  # root of the factor of areas
+    rotation: float  # degrees in (-180, 180], clockwise on the screen
+    mirrored: bool
+    stretch: float  # ratio of the axes of the ellipse that a circle becomes, at least 1
+
+
+def decompose(b_from_a: NDArray[np.float64], xy: tuple[float, float]) -> Change:
+    """Say what a transform (3, 3) does at a point of a, in pixels."""
+    p, q, r, s = jacobian(b_from_a, *xy)
+    mirrored = p * s - q * r < 0
+    if mirrored:  # take the mirror out: J diag(-1, 1) is what follows it
+        p, r = -p, -r
+    large, small = np.linalg.svd([[p, q], [r, s]], compute_uv=False)
+    rotation = math.degrees(math.atan2(r - q, p + s))
+    return Change(float(np.sqrt(large * small)), rotation, mirrored, float(large / max(small, 1e-12)))
 
 
 def describe(region: Region, size_a: tuple[int, int], size_b: tuple[int, int]) -> str:
@@ -26,15 +49,13 @@ def describe(region: Region, size_a: tuple[int, int], size_b: tuple[int, int]) -
         Scale; rotation as seen on the screen, after a mirror left to right if there is one; mirror; stretch or
         perspective; and how much of each picture is shared, where it is not all.
     """
-    flat = mirror(size_a[1]) if region.is_mirrored else np.eye(3)
-    b_from_flat = region.b_from_a @ flat  # a mirror is its own inverse
-    middle = region.polygon_a.mean(axis=0, keepdims=True) if len(region.polygon_a) else np.zeros((1, 2))
-    middle = middle @ flat[:2, :2].T + flat[:2, 2]
-    (j,) = jacobians(middle, b_from_flat)
-    large, small = np.linalg.svd(j, compute_uv=False)
-    words = [f"scale {np.sqrt(large * small):.2f}", *_turned(j, region.is_mirrored)]
-    if large > 1.05 * small:
-        words.append(f"stretched {large / small:.2f} times")
+    height, width = size_a
+    outline = region.polygon_a if len(region.polygon_a) else np.array([[width - 1, height - 1]]) / 2
+    x, y = outline.mean(axis=0).tolist()
+    change = decompose(region.b_from_a, (x, y))
+    words = [f"scale {change.scale:.2f}", *_turned(change)]
+    if change.stretch > 1.05:
+        words.append(f"stretched {change.stretch:.2f} times")
     if region.kind == "homography" and _is_perspective(region):
         words.append("in perspective")
     shares = ((region.share_a, "a"), (region.share_b, "b"))
@@ -42,13 +63,14 @@ def describe(region: Region, size_a: tuple[int, int], size_b: tuple[int, int]) -
     return ", ".join(words)
 
 
-def _turned(j: NDArray[np.float64], is_mirrored: bool) -> list[str]:
-    degrees = round(float(np.degrees(np.arctan2(j[1, 0] - j[0, 1], j[0, 0] + j[1, 1]))))
-    if is_mirrored and abs(degrees) == 180:
+def _turned(change: Change) -> list[str]:
+    degrees = round(change.rotation)
+    if change.mirrored and abs(degrees) == 180:
         return ["flipped top to bottom"]
     side = "" if abs(degrees) == 180 else " clockwise" if degrees > 0 else " anticlockwise"
-    turned = [f"rotated {abs(degrees)} degrees{side}"] if degrees else []
-    return [*turned, "mirrored"] if is_mirrored else turned
+    unit = "degree" if abs(degrees) == 1 else "degrees"
+    turned = [f"rotated {abs(degrees)} {unit}{side}"] if degrees else []
+    return [*turned, "mirrored"] if change.mirrored else turned
 
 
 def _is_perspective(region: Region) -> bool:

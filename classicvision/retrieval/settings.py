@@ -8,7 +8,7 @@ from typing import ClassVar
 from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.features.sift import Sift
-from classicvision.matching.pair import MatchSettings
+from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
 
 __all__ = ["IndexSettings", "SearchSettings"]
 
@@ -20,7 +20,7 @@ class IndexSettings:
     kind: ClassVar[str] = "index"
     version: ClassVar[int] = 1
 
-    extractor: Sift = field(default_factory=lambda: Sift(max_features=1000, max_side=1024))
+    extractor: Sift = MATCHING_SIFT
     n_words: int = 20_000  # at most; a small library gets fewer
     n_samples: int = 1_000_000  # descriptors that the words are learned from
     seed: int = 0

@@ -1,6 +1,7 @@
-"""Drawings: keypoints on a picture, and every step of SIFT on one sheet."""
+"""Drawings: keypoints on a picture, what two pictures share, and every step of SIFT on one sheet."""
 
 from classicvision.viz.drawing import draw_keypoints
+from classicvision.viz.matches import draw_copy_moves, draw_matches
 from classicvision.viz.stages import stages_sheet, write_stages
 
-__all__ = ["draw_keypoints", "stages_sheet", "write_stages"]
+__all__ = ["draw_copy_moves", "draw_keypoints", "draw_matches", "stages_sheet", "write_stages"]

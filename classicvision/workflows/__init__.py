@@ -4,11 +4,12 @@ Start reading here. Each function says one thing in the words of the modules bel
 returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
 core), and `progress` is told the stage, the number of steps done and their total.
 
-`classify` has `fit`, `predict`, `evaluate` and `inspect`; `index` builds an index of a library and looks after it;
-`about` has `show` and `doctor`.
+`calibrate` has `calibrate`, `classify` has `fit`, `predict`, `evaluate` and `inspect`; `index` builds an index of a
+library and looks after it; `match` has `match`; `about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
+from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.index import (
     IndexChange,
@@ -19,23 +20,29 @@ from classicvision.workflows.index import (
     update_index,
     verify_index,
 )
+from classicvision.workflows.match import match
 from classicvision.workflows.run import Progress
 
 __all__ = [
+    "CalibrationRun",
     "Fit",
     "IndexChange",
     "Predictions",
     "Progress",
     "add_to_index",
     "build_index",
+    "calibrate",
     "doctor",
     "evaluate",
     "fit",
     "index_info",
     "inspect",
+    "match",
     "predict",
+    "read_calibration",
     "remove_from_index",
     "show",
     "update_index",
     "verify_index",
+    "write_calibration",
 ]

@@ -1,4 +1,4 @@
-"""Images with known truth, made from numbers: for tests, for examples, and to tell whether an extractor has changed.
+"""Pictures made from numbers, to tell what an extractor should find and whether it has changed.
 
 Shapes are drawn by arithmetic on pixel centres, without the drawing and warping functions of OpenCV, which differ
 between its versions. Chance comes from the generator that is passed in.

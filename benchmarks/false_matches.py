@@ -1,0 +1,101 @@
+"""Pairs of unrelated photographs: how high their scores reach, and what threshold that asks for.
+
+All photographs of BSDS500's training set, Caltech-101 and Scene-15; pairs are drawn at random across classes, where
+BSDS500 is one. The tail is fitted to one half of the pairs, and the false matches at its thresholds are counted in the
+other half. The kinds of `synthetic.LOOKALIKES` follow, each against its own kind: what false matches are made of.
+
+    python benchmarks/false_matches.py --pairs 200000 --jobs 2 --json false_matches.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from itertools import combinations
+from typing import Any
+
+import machine
+import numpy as np
+import protocol
+from numpy.typing import NDArray
+
+from classicvision import workflows
+from classicvision.matching.calibration import fit_calibration
+from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
+from classicvision.store import Store, default_cache_folder
+from classicvision.synthetic.lookalikes import LOOKALIKES
+from classicvision.workflows.calibrate import calibration_to_dict
+
+RATES = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
+N_LOOKALIKES = 30  # of each kind
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    protocol.add_common_options(parser)
+    parser.add_argument("--pairs", type=int, default=200_000, help="default %(default)s")
+    arguments = parser.parse_args()
+    data = protocol.shared_data()
+    run = workflows.calibrate(
+        [data / "bsds500" / "train", data / "caltech101", data / "scene15"],
+        n_pairs=arguments.pairs,
+        across_folders=True,
+        store=Store(default_cache_folder()),
+        n_jobs=arguments.jobs,
+    )
+    result = calibration_to_dict(run) | {
+        "machine": machine.describe(),
+        "falling": np.sort(run.scores)[::-1][:1000].round(3).tolist(),
+        "halves": kept_out(run.scores),
+        "lookalikes": {kind: lookalikes(kind) for kind in LOOKALIKES},
+    }
+    report(result)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1), "utf-8")
+
+
+def kept_out(scores: NDArray[np.float64]) -> list[dict[str, float]]:
+    """Fit on one half of the pairs, in both ways, and count the false matches in the other."""
+    shuffled = np.random.default_rng(0).permutation(scores)
+    halves = np.array_split(shuffled, 2)
+    rows = []
+    for fitted, kept in (halves, halves[::-1]):
+        calibration = fit_calibration(fitted, n_images=0)
+        for rate in RATES:
+            threshold = calibration.threshold_for(rate)
+            n_false = int((kept >= threshold).sum())
+            rows.append({"rate": rate, "threshold": threshold, "expected": rate * len(kept), "n_false": n_false})
+    return rows
+
+
+def lookalikes(kind: str) -> dict[str, Any]:
+    pictures = [LOOKALIKES[kind](np.random.default_rng([7, number])) for number in range(N_LOOKALIKES)]
+    features = [MATCHING_SIFT(picture) for picture in pictures]
+    found = [match_features(a, b) for a, b in combinations(features, 2)]
+    scores = sorted((result.score for result in found), reverse=True)
+    return {
+        "n_pairs": len(found),
+        "n_false": sum(result.verdict == "copy" for result in found),
+        "n_undecided": sum(result.verdict == "cannot decide" for result in found),
+        "highest": scores[:5],
+    }
+
+
+def report(result: dict[str, Any]) -> None:
+    print({name: value for name, value in result["calibration"].items() if name != "matcher"})
+    print(f"threshold {MatchSettings().threshold}; highest scores {result['falling'][:10]}")
+    print("| false-match rate | threshold from one half | expected in the other | found |")
+    print("| ---: | ---: | ---: | ---: |")
+    for row in result["halves"]:
+        print(f"| {row['rate']:.0e} | {row['threshold']:.2f} | {row['expected']:.0f} | {row['n_false']} |")
+    print("\n| lookalikes | pairs | false | undecided | highest scores |")
+    print("| --- | ---: | ---: | ---: | --- |")
+    for kind, row in result["lookalikes"].items():
+        highest = ", ".join(f"{score:.1f}" for score in row["highest"])
+        print(f"| {kind} | {row['n_pairs']} | {row['n_false']} | {row['n_undecided']} | {highest} |")
+    for pair in result["worst"]:
+        print(f"{pair['score']:.1f} {pair['a']} {pair['b']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+// The homography of least squared distances, and how far matches are from agreeing with a transform.
+//
+// The same steps as classicvision/matching/geometry.py and correspondences.py, which explain them. Sums go in the order of
+// the points, in float64, so every instruction set gives the same bits.
+#include <cmath>
+#include <limits>
+
+#include "isa.h"
+#include "kernels.h"
+#include "match.h"
+
+namespace classicvision::CV_ISA {
+namespace {
+
+constexpr int UNKNOWN = 8;
+
+// x' = scale * (x - shift): points of about unit size.
+struct Normalisation {
+    double shift[2], scale;
+};
+
+Normalisation normalisation_of(const double* xy, std::size_t n) {
+    Normalisation norm{{0, 0}, 0};
+    for (std::size_t i = 0; i < n; ++i) {
+        norm.shift[0] += xy[2 * i];
+        norm.shift[1] += xy[2 * i + 1];
+    }
+    for (double& shift : norm.shift) shift /= static_cast<double>(n);
+    double squares = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        const double x = xy[2 * i] - norm.shift[0], y = xy[2 * i + 1] - norm.shift[1];
+        squares += x * x + y * y;
+    }
+    const double size = std::sqrt(squares / static_cast<double>(2 * n));
+    norm.scale = 1 / (size > 1e-9 ? size : 1e-9);
+    return norm;
+}
+
+// The normal equations of one of Gauss and Newton's steps from h, and the squared error of h; infinite behind a horizon.
+double linearise(const FitHomography& task, const Normalisation& na, const Normalisation& nb, const double* h,
+                 double normal[UNKNOWN][UNKNOWN], double* gradient) {
+    double error = 0;
+    for (int i = 0; i < UNKNOWN; ++i) {
+        gradient[i] = 0;
+        for (int j = 0; j < UNKNOWN; ++j) normal[i][j] = 0;
+    }
+    for (std::size_t k = 0; k < task.n; ++k) {
+        const double x = (task.a[2 * k] - na.shift[0]) * na.scale, y = (task.a[2 * k + 1] - na.shift[1]) * na.scale;
+        const double weight = h[6] * x + h[7] * y + h[8];
+        if (!(weight > 0)) return std::numeric_limits<double>::infinity();
+        const double p = (h[0] * x + h[1] * y + h[2]) / weight, q = (h[3] * x + h[4] * y + h[5]) / weight;
+        const double ep = (task.b[2 * k] - nb.shift[0]) * nb.scale - p, eq = (task.b[2 * k + 1] - nb.shift[1]) * nb.scale - q;
+        error += ep * ep + eq * eq;
+        const double u = x / weight, v = y / weight, w = 1 / weight;
+        const double row_p[UNKNOWN] = {u, v, w, 0, 0, 0, -p * u, -p * v};
+        const double row_q[UNKNOWN] = {0, 0, 0, u, v, w, -q * u, -q * v};
+        for (int i = 0; i < UNKNOWN; ++i) {
+            gradient[i] += row_p[i] * ep + row_q[i] * eq;
+            for (int j = 0; j < UNKNOWN; ++j) normal[i][j] += row_p[i] * row_p[j] + row_q[i] * row_q[j];
+        }
+    }
+    return error;
+}
+
+// Solve (normal + ridge) step = gradient by Cholesky's decomposition; false where that has no answer.
+bool solve(double normal[UNKNOWN][UNKNOWN], const double* gradient, double* step) {
+    double trace = 0;
+    for (int i = 0; i < UNKNOWN; ++i) trace += normal[i][i];
+    for (int i = 0; i < UNKNOWN; ++i) normal[i][i] += 1e-12 * trace;
+    for (int i = 0; i < UNKNOWN; ++i) {
+        for (int j = 0; j <= i; ++j) {
+            double sum = normal[i][j];
+            for (int k = 0; k < j; ++k) sum -= normal[i][k] * normal[j][k];
+            if (i != j) {
+                normal[i][j] = sum / normal[j][j];
+            } else {
+                if (!(sum > 0)) return false;
+                normal[i][i] = std::sqrt(sum);
+            }
+        }
+    }
+    for (int i = 0; i < UNKNOWN; ++i) {
+        double sum = gradient[i];
+        for (int k = 0; k < i; ++k) sum -= normal[i][k] * step[k];
+        step[i] = sum / normal[i][i];
+    }
+    for (int i = UNKNOWN - 1; i >= 0; --i) {
+        double sum = step[i];
+        for (int k = i + 1; k < UNKNOWN; ++k) sum -= normal[k][i] * step[k];
+        step[i] = sum / normal[i][i];
+    }
+    return true;
+}
+
+// h = B^-1 g A for the normalisations A and B, with h33 = 1.
+void without_normalisation(const double* g, const Normalisation& na, const Normalisation& nb, double* h) {
+    double right[9];
+    for (int i = 0; i < 3; ++i) {
+        right[3 * i] = g[3 * i] * na.scale;
+        right[3 * i + 1] = g[3 * i + 1] * na.scale;
+        right[3 * i + 2] = g[3 * i + 2] - right[3 * i] * na.shift[0] - right[3 * i + 1] * na.shift[1];
+    }
+    for (int j = 0; j < 3; ++j) {
+        h[j] = right[j] / nb.scale + nb.shift[0] * right[6 + j];
+        h[3 + j] = right[3 + j] / nb.scale + nb.shift[1] * right[6 + j];
+        h[6 + j] = right[6 + j];
+    }
+    for (int i = 0; i < 8; ++i) h[i] /= h[8];
+    h[8] = 1;
+}
+
+// g = B h A^-1.
+void with_normalisation(const double* h, const Normalisation& na, const Normalisation& nb, double* g) {
+    double right[9];
+    for (int i = 0; i < 3; ++i) {
+        right[3 * i] = h[3 * i] / na.scale;
+        right[3 * i + 1] = h[3 * i + 1] / na.scale;
+        right[3 * i + 2] = h[3 * i] * na.shift[0] + h[3 * i + 1] * na.shift[1] + h[3 * i + 2];
+    }
+    for (int j = 0; j < 3; ++j) {
+        g[j] = (right[j] - nb.shift[0] * right[6 + j]) * nb.scale;
+        g[3 + j] = (right[3 + j] - nb.shift[1] * right[6 + j]) * nb.scale;
+        g[6 + j] = right[6 + j];
+    }
+    for (int i = 0; i < 8; ++i) g[i] /= g[8];
+    g[8] = 1;
+}
+
+}  // namespace
+
+void fit_homography(const FitHomography& task) {
+    const Normalisation na = normalisation_of(task.a, task.n), nb = normalisation_of(task.b, task.n);
+    double h[9], best[9];
+    with_normalisation(task.h, na, nb, h);
+    for (int i = 0; i < 9; ++i) best[i] = h[i];
+    double error = std::numeric_limits<double>::infinity();
+    for (int number = 0; number < task.n_steps; ++number) {
+        double normal[UNKNOWN][UNKNOWN], gradient[UNKNOWN], step[UNKNOWN];
+        const double new_error = linearise(task, na, nb, h, normal, gradient);
+        if (!(new_error < error)) break;
+        const bool is_settled = new_error > (1 - task.settled) * error;
+        error = new_error;
+        for (int i = 0; i < 9; ++i) best[i] = h[i];
+        if (is_settled || !solve(normal, gradient, step)) break;
+        for (int i = 0; i < UNKNOWN; ++i) h[i] += step[i];
+    }
+    without_normalisation(best, na, nb, task.h);
+}
+
+void find_errors(const FindErrors& task) {
+    const double* h = task.to_from_from;
+    const double turn_about = 6.283185307179586;
+    for (std::size_t i = 0; i < task.n; ++i) {
+        const double x = task.from[2 * i], y = task.from[2 * i + 1];
+        const double weight = h[6] * x + h[7] * y + h[8];
+        const double dx = (h[0] * x + h[1] * y + h[2]) / weight - task.to[2 * i];
+        const double dy = (h[3] * x + h[4] * y + h[5]) / weight - task.to[2 * i + 1];
+        double turn = task.turn[i] - task.expected_turn;
+        turn -= turn_about * std::nearbyint(turn / turn_about);
+        const double ratio = task.log_ratio[i] - task.expected_log_ratio;
+        const bool agrees = std::fabs(turn) <= task.most_turn && std::fabs(ratio) <= task.most_log_ratio;
+        const double error = std::sqrt(dx * dx + dy * dy);
+        task.errors[i] = agrees && error == error ? error : std::numeric_limits<double>::infinity();
+    }
+}
+
+}  // namespace classicvision::CV_ISA

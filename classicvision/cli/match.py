@@ -1,0 +1,97 @@
+"""``classicvision match``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from classicvision.cli import options, render
+
+if TYPE_CHECKING:
+    from classicvision.matching.result import MatchResult, Region
+
+EXAMPLES = """\b
+Examples:
+  classicvision match a.jpg b.jpg
+  classicvision match a.jpg b.jpg --draw match.png
+  classicvision match a.jpg b.jpg --json --exit-code
+"""
+
+
+@click.command("match", epilog=EXAMPLES, short_help="Say whether one picture is a copy of another.")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@options.output_option(
+    "--draw", suffixes=(".png", ".jpg", ".jpeg", ".webp"), required=False, text="Draw both, and what they share."
+)
+@click.option("--exit-code", is_flag=True, help="Leave with 11 if they match, instead of 0.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one setting, e.g. threshold=20 or sift.contrast=0.02. May be repeated.",
+)
+@options.JSON
+def match_command(
+    a: Path, b: Path, draw: Path | None, exit_code: bool, overrides: tuple[str, ...], as_json: bool
+) -> int:
+    """Say whether picture A or a part of it is in picture B: cropped, scaled, turned, mirrored, or in a collage.
+
+    Tells the transform in words, and how much of each picture is shared.
+    """
+    from classicvision import workflows
+    from classicvision.cli import DONE, FOUND
+    from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+
+    of_sift = tuple(one.removeprefix("sift.") for one in overrides if one.startswith("sift."))
+    sift = options.change(MATCHING_SIFT, of_sift)
+    settings = options.change(MatchSettings(), tuple(one for one in overrides if not one.startswith("sift.")))
+    if draw is not None and any(path.exists() and draw.exists() and draw.samefile(path) for path in (a, b)):
+        raise click.UsageError(f"{draw} is one of the pictures itself; choose another name for the drawing")
+    result = workflows.match(a, b, sift=sift, settings=settings, draw=draw)
+    if as_json:
+        render.print_json({"a": str(a), "b": str(b), **_to_dict(result)})
+    else:
+        click.echo(_to_text(result))
+        if draw is not None:
+            click.echo(f"Drawn to {render.printable(draw)}.")
+    return FOUND if exit_code and result.verdict == "copy" else DONE
+
+
+def _to_dict(result: MatchResult) -> dict[str, Any]:
+    names = ("verdict", "method", "reason", "score", "n_keypoints", "n_matches", "image_sizes")
+    facts = {name: getattr(result, name) for name in names}
+    return {**facts, "regions": [_region_to_dict(region, result) for region in result.regions]}
+
+
+def _region_to_dict(region: Region, result: MatchResult) -> dict[str, Any]:
+    from classicvision.matching.words import describe
+
+    return {
+        "words": describe(region, *result.image_sizes),
+        "kind": region.kind,
+        "mirrored": region.is_mirrored,
+        "significance": region.significance,
+        "n_pairs": len(region.pairs),
+        "share_a": region.share_a,
+        "share_b": region.share_b,
+        "b_from_a": region.b_from_a.tolist(),
+        "polygon_a": region.polygon_a.tolist(),
+        "polygon_b": region.polygon_b.tolist(),
+    }
+
+
+def _to_text(result: MatchResult) -> str:
+    from classicvision.matching.words import describe
+
+    verdict = {"copy": "Copy", "no evidence": "No evidence of a copy", "cannot decide": "Cannot decide"}
+    lines = [f"{verdict[result.verdict]}: {result.reason}."]
+    lines += [
+        f"  {describe(region, *result.image_sizes)} ({region.kind}, {render.count(len(region.pairs), 'keypoint')}, "
+        f"significance {region.significance:.0f})"
+        for region in result.regions
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,134 @@
+"""Copies inside one picture: a part of it that stands in it a second time, moved, turned, scaled or mirrored.
+
+Each keypoint is matched with the nearest of the same picture that is not near itself. What then agrees is found as
+between two pictures (`regions`), with two differences: a transform and its inverse are one finding, and a small
+displacement is none, since a picture resembles itself there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.config import validate
+from classicvision.errors import SettingsError
+from classicvision.features.local import LocalFeatures
+from classicvision.matching.correspondences import Correspondences
+from classicvision.matching.geometry import warp_points
+from classicvision.matching.nearest import root_bytes
+from classicvision.matching.regions import make_region, seen_in_mirror
+from classicvision.matching.result import Region
+from classicvision.matching.verify import TOLERANCES, find_agreement
+
+__all__ = ["CopyMoveSettings", "find_copy_moves"]
+
+_BLOCK_ROWS: Final = 256
+_FAR: Final = np.float32(2**24)
+
+
+@dataclass(frozen=True)
+class CopyMoveSettings:
+    """How copies inside one picture are looked for."""
+
+    kind: ClassVar[str] = "copy-move"
+    version: ClassVar[int] = 1
+
+    ratio: float = 0.6  # distance to the nearest over that to the next place; repeated texture has many equals
+    threshold: float = 20.0  # least significance of a copy: -log10 of the expected number of chance agreements
+    least_shift: float = 0.05  # of the longer side of the picture; a copy lies at least so far from its original
+    max_regions: int = 8  # copies that are found at most
+    mirrored: bool = True  # look for mirrored copies too
+
+    def __post_init__(self) -> None:
+        validate(self)
+        _require(0 < self.ratio <= 1, "ratio", self.ratio, "above 0 and at most 1")
+        _require(self.threshold >= 0, "threshold", self.threshold, "at least 0")
+        _require(0 < self.least_shift < 1, "least_shift", self.least_shift, "between 0 and 1")
+        _require(self.max_regions >= 1, "max_regions", self.max_regions, "at least 1")
+
+
+def find_copy_moves(features: LocalFeatures, settings: CopyMoveSettings | None = None) -> tuple[Region, ...]:
+    """Find parts of a picture that are copies of other parts of it.
+
+    Parameters
+    ----------
+    features : LocalFeatures
+    settings : CopyMoveSettings, optional
+
+    Returns
+    -------
+    tuple of Region
+        Most significant first, with the picture as both a and b: polygon_a and polygon_b are original and copy, which
+        of them is which cannot be known. Empty where nothing is found.
+    """
+    settings = settings or CopyMoveSettings()
+    rooted = replace(features, descriptors=root_bytes(features.descriptors))
+    found = _find(rooted, rooted, settings)
+    if settings.mirrored:
+        flat, width = rooted.mirrored(), features.image_size[1]
+        found += _find(flat, rooted, settings, width)
+    found.sort(key=lambda region: -region.significance)
+    return tuple(found[: settings.max_regions])
+
+
+def _find(a: LocalFeatures, b: LocalFeatures, settings: CopyMoveSettings, width: int | None = None) -> list[Region]:
+    """Find copies in b of parts of a: b itself or, if a width is given, b mirrored. Rows stand for the same places."""
+    least = settings.least_shift * max(b.image_size)
+    left = Correspondences.of(a, b, _match_elsewhere(a, b, settings.ratio, least)).in_order()
+    regions: list[Region] = []
+    while len(regions) < settings.max_regions:
+        found = find_agreement(left)
+        if found is None or found.significance < settings.threshold:
+            break
+        region = make_region(a, b, left, found)
+        if width is not None:
+            region = seen_in_mirror(region, width)
+        left = left[~(found.inlier | _is_explained(region, left, b))]
+        if len(region.polygon_a) and _shift(region) >= least:
+            regions.append(region)
+    return regions
+
+
+def _match_elsewhere(a: LocalFeatures, b: LocalFeatures, ratio: float, least: float) -> NDArray[np.int32]:
+    """Match each keypoint with the nearest at other places, (P, 2), if it is clearly nearer than the next place."""
+    own, others = a.descriptors.astype(np.float32), b.descriptors.astype(np.float32)
+    own_norms, norms = (np.einsum("ij,ij->i", one, one) for one in (own, others))
+    pairs = [np.zeros((0, 2), np.int32)]
+    for start in range(0, len(a), _BLOCK_ROWS):
+        rows = np.arange(start, min(start + _BLOCK_ROWS, len(a)))
+        squared = (own_norms[rows, None] - 2 * (own[rows] @ others.T)) + norms
+        squared[_is_near(b, rows, least)] = _FAR
+        nearest = squared.argmin(axis=1)
+        best = squared[np.arange(len(rows)), nearest]
+        squared[_is_near(b, nearest, least)] = _FAR
+        clear = (best < _FAR) & (best < ratio**2 * squared.min(axis=1))
+        pairs.append(np.column_stack([rows, nearest])[clear].astype(np.int32))
+    return np.concatenate(pairs)
+
+
+def _is_near(b: LocalFeatures, rows: NDArray[np.intp], least: float) -> NDArray[np.bool_]:
+    x, y = b.xy.T
+    near: NDArray[np.bool_] = (x[rows, None] - x) ** 2 + (y[rows, None] - y) ** 2 < least**2
+    return near
+
+
+def _is_explained(region: Region, matches: Correspondences, b: LocalFeatures) -> NDArray[np.bool_]:
+    """Return which matches a region explains, loosely, there or back, (M,)."""
+    start, end = (b.xy[rows].astype(np.float64) for rows in matches.pairs.T)
+    apart = (warp_points(start, region.b_from_a) - end, warp_points(end, region.b_from_a) - start)
+    errors = np.minimum(*(np.hypot(*one.T) for one in apart))
+    return np.asarray(errors <= TOLERANCES[-1], np.bool_)
+
+
+def _shift(region: Region) -> float:
+    """Return how far the middle of a region is moved, in pixels."""
+    middle = region.polygon_a.mean(axis=0, keepdims=True)
+    return float(np.linalg.norm(warp_points(middle, region.b_from_a) - middle))
+
+
+def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
+    if not is_good:
+        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")

@@ -1,0 +1,256 @@
+"""Calibration: which threshold has which rate of false matches, measured on pictures that are known to be unrelated."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision import config
+from classicvision.errors import ClassicVisionError, SettingsError
+from classicvision.extraction import Extraction, Failure, Items, extract
+from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift
+from classicvision.files import write_whole
+from classicvision.folders import find_images
+from classicvision.matching.calibration import Calibration, fit_calibration
+from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
+from classicvision.store import Store
+from classicvision.workers import Workers
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, stage
+
+__all__ = ["CalibrationRun", "WorstPair", "calibrate", "read_calibration", "write_calibration"]
+
+COMPARING: Final = "pairs"
+KIND: Final = "classicvision-calibration"
+FORMAT_VERSION: Final = 1
+N_WORST: Final = 20
+MAX_TASK: Final = 32  # pairs compared by a worker before it reports
+
+Pair: TypeAlias = tuple[int, int]
+Task: TypeAlias = tuple[int, tuple[Pair, ...]]  # the place of the first pair, and the pairs
+
+
+@dataclass(frozen=True)
+class WorstPair:
+    """Two pictures that look much alike to the matcher; if they do share something, take one of them out."""
+
+    path_a: Path
+    path_b: Path
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationRun:
+    """A calibration, and what it was made from.
+
+    Attributes
+    ----------
+    calibration : Calibration
+    scores : (N,) float64
+        Of all pairs, in no telling order.
+    worst : tuple of WorstPair
+        The pairs of highest score, highest first: look at them.
+    n_undecided : int
+        Pictures with too few keypoints, which were left out.
+    extractor, matching
+        The settings that were measured.
+    failures : tuple of Failure
+        Images that could not be read.
+    seconds : float
+        Wall time.
+    """
+
+    calibration: Calibration
+    scores: NDArray[np.float64]
+    worst: tuple[WorstPair, ...]
+    n_undecided: int
+    extractor: Sift
+    matching: MatchSettings
+    failures: tuple[Failure, ...]
+    seconds: float
+
+
+def calibrate(
+    folder: PathLike | Sequence[PathLike],
+    *,
+    extractor: Sift | None = None,
+    matching: MatchSettings | None = None,
+    n_pairs: int = 100_000,
+    across_folders: bool = False,
+    seed: int = 0,
+    store: Store | None = None,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> CalibrationRun:
+    """Compare unrelated pictures with each other and fit the tail of their scores.
+
+    Parameters
+    ----------
+    folder : path or paths
+        Pictures of which no two show the same thing. Byte-equal files are compared with nothing of their kind.
+    extractor, matching : settings, optional
+        Those that copies are looked for with.
+    n_pairs : int
+        At most so many pairs, drawn at random if there are more.
+    across_folders : bool
+        Compare only pictures that lie in different folders, as when each folder holds one motif.
+    seed : int
+        Of the draw.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If there are too few pairs to see a tail.
+    """
+    start = time.perf_counter()
+    extractor, matching = extractor or MATCHING_SIFT, matching or MatchSettings()
+    paths = find_images(folder)
+    extraction = extract(paths, extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    rows, groups = _decidable(extraction, paths, matching.min_keypoints, across_folders)
+    pairs = [(int(rows[i]), int(rows[j])) for i, j in _draw_pairs(groups, n_pairs, np.random.default_rng(seed))]
+    scores = _scores(extraction.items, pairs, matching, n_jobs, stage(progress, COMPARING))
+    calibration = fit_calibration(scores, n_images=len(rows), matcher=matcher_fingerprint(extractor, matching))
+    names = [paths[row] for row in extraction.rows]
+    worst = [WorstPair(names[pairs[k][0]], names[pairs[k][1]], float(scores[k])) for k in np.argsort(-scores)[:N_WORST]]
+    return CalibrationRun(
+        calibration=calibration,
+        scores=scores,
+        worst=tuple(pair for pair in worst if pair.score > 0),
+        n_undecided=len(extraction.items) - len(rows),
+        extractor=extractor,
+        matching=matching,
+        failures=extraction.failures,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def write_calibration(path: PathLike, run: CalibrationRun) -> None:
+    """Write a calibration as a small JSON file, whole or not at all."""
+    write_whole(Path(path), [(json.dumps(calibration_to_dict(run), indent=2) + "\n").encode()])
+
+
+def calibration_to_dict(run: CalibrationRun) -> dict[str, Any]:
+    """Return everything about a calibration as plain values."""
+    return {
+        "kind": KIND,
+        "format_version": FORMAT_VERSION,
+        "calibration": config.to_dict(run.calibration),
+        "extractor": config.to_dict(run.extractor),
+        "matching": config.to_dict(run.matching),
+        "n_undecided": run.n_undecided,
+        "worst": [{"a": str(pair.path_a), "b": str(pair.path_b), "score": pair.score} for pair in run.worst],
+        "failures": [{"path": str(failure.path), "reason": failure.reason} for failure in run.failures],
+    }
+
+
+def read_calibration(path: PathLike, *, extractor: Sift, matching: MatchSettings) -> Calibration:
+    """Read a calibration file and check that it was measured with these settings.
+
+    Raises
+    ------
+    SettingsError
+        If the file is no calibration, or one of another matcher.
+    """
+    path = Path(path)
+    try:
+        data = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise SettingsError(f"{path} is no calibration file ({error}); `classicvision calibrate` makes one") from error
+    if not isinstance(data, dict) or data.get("kind") != KIND or data.get("format_version") != FORMAT_VERSION:
+        raise SettingsError(f"{path} is no calibration file of this release; `classicvision calibrate` makes one")
+    calibration = config.from_dict(Calibration, data.get("calibration", {}), where="calibration")
+    if calibration.matcher != matcher_fingerprint(extractor, matching):
+        raise SettingsError(f"{path} was measured with other settings of extractor or matching; calibrate again")
+    return calibration
+
+
+def matcher_fingerprint(extractor: Sift, matching: MatchSettings) -> str:
+    """Name what decides the score of a pair: everything but the threshold and, since all agree, the engine."""
+    return config.fingerprint((replace(extractor, engine="reference"), replace(matching, threshold=0.0)))
+
+
+def _decidable(
+    extraction: Extraction[LocalFeatures], paths: Sequence[Path], min_keypoints: int, across_folders: bool
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows of the items with enough keypoints, and a number for each; equal ones are not to be compared."""
+    rows = [i for i, item in enumerate(extraction.items) if len(item) >= min_keypoints]
+    if across_folders:
+        kinds = [str(paths[extraction.rows[row]].parent) for row in rows]
+    else:
+        kinds = [extraction.contents[row] for row in rows]
+    return np.array(rows, np.intp), np.unique(kinds, return_inverse=True)[1].astype(np.intp)
+
+
+def _draw_pairs(groups: NDArray[np.intp], n_pairs: int, rng: np.random.Generator) -> list[Pair]:
+    """Draw pairs (i, j), i < j, of different groups, each at most once, in order."""
+    n = len(groups)
+    total = n * (n - 1) // 2
+    # Twice as many as wanted, since pairs within a group are dropped; all of them where there are not so many.
+    numbers = rng.choice(total, 2 * n_pairs, replace=False) if total > 2 * n_pairs else rng.permutation(total)
+    # Pair number k is (i, j) with k = j (j - 1) / 2 + i.
+    j = ((1 + np.sqrt(1 + 8 * numbers.astype(np.float64))) / 2).astype(np.int64)
+    j -= j * (j - 1) // 2 > numbers  # the root may be rounded up or down
+    j += (j + 1) * j // 2 <= numbers
+    i = numbers - j * (j - 1) // 2
+    kept = np.flatnonzero(groups[i] != groups[j])[:n_pairs]
+    return sorted(zip(i[kept].tolist(), j[kept].tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """What is done to every pair."""
+
+    items: Items[LocalFeatures]
+    settings: MatchSettings
+
+    def __call__(self, task: Task) -> list[float]:
+        """Return the scores of some pairs, most of which share their first picture."""
+        first = lru_cache(maxsize=1)(self.items.__getitem__)
+        return [match_features(first(i), self.items[j], self.settings).score for i, j in task[1]]
+
+
+def _scores(
+    items: Items[LocalFeatures],
+    pairs: Sequence[Pair],
+    settings: MatchSettings,
+    n_jobs: int,
+    progress: Callable[[int, int], None] | None,
+) -> NDArray[np.float64]:
+    """Return the score of each pair, in order, the same for any number of workers."""
+    tasks = [(start, tuple(pairs[start : start + MAX_TASK])) for start in range(0, len(pairs), MAX_TASK)]
+    scores = np.zeros(len(pairs))
+    n_done = 0
+    with closing(_compared(tasks, _Comparison(items, settings), n_jobs)) as found:
+        for (start, compared), values in found:
+            if values is None:
+                raise ClassicVisionError("a worker process died twice comparing the same pictures; try --jobs 1")
+            scores[start : start + len(compared)] = values
+            n_done += len(compared)
+            if progress is not None:
+                progress(n_done, len(pairs))
+    return scores
+
+
+def _compared(
+    tasks: Sequence[Task], compare: _Comparison, n_jobs: int
+) -> Generator[tuple[Task, list[float] | None], None, None]:
+    """Yield tasks and their scores as they are finished."""
+    if n_jobs == 1 or len(tasks) < 2:
+        yield from ((task, compare(task)) for task in tasks)
+        return
+    from joblib import effective_n_jobs
+
+    with Workers(compare, min(int(effective_n_jobs(n_jobs)), len(tasks))) as workers:
+        for task in tasks:
+            workers.send([task])
+            yield from workers.finished(n_left=workers.capacity)
+        yield from workers.finished(n_left=0)

@@ -1,0 +1,76 @@
+"""Two pictures: is one a copy of the other, or of a part of it, and by which transform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift
+from classicvision.features.signature import GlobalSignature
+from classicvision.images import Image, decode_image, read_bytes, write_image
+from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
+from classicvision.matching.result import MatchResult
+from classicvision.matching.signature import compare_signatures
+from classicvision.workflows.run import PathLike
+
+__all__ = ["match"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    content: bytes
+    image: Image
+    features: LocalFeatures
+
+
+def match(
+    a: PathLike,
+    b: PathLike,
+    *,
+    sift: Sift = MATCHING_SIFT,
+    settings: MatchSettings | None = None,
+    draw: PathLike | None = None,
+) -> MatchResult:
+    """Compare two picture files, and draw what they share if asked to.
+
+    Files of equal bytes are copies at once. Pictures with too few keypoints are compared as a whole.
+
+    Parameters
+    ----------
+    a, b : path
+    sift : Sift
+        Finds the keypoints.
+    settings : MatchSettings, optional
+    draw : path, optional
+        Picture to write: both side by side, with regions and joined keypoints.
+
+    Raises
+    ------
+    ImageReadError
+        If a file holds no picture.
+    """
+    one, other = _read(a, sift), _read(b, sift)
+    result = _compare(one, other, settings)
+    if draw is not None:
+        from classicvision.viz.matches import draw_matches
+
+        write_image(draw, draw_matches(one.image, other.image, one.features, other.features, result.regions))
+    return result
+
+
+def _read(path: PathLike, sift: Sift) -> _Picture:
+    content = read_bytes(path)
+    image = decode_image(content, path)
+    return _Picture(content, image, sift(image))
+
+
+def _compare(a: _Picture, b: _Picture, settings: MatchSettings | None) -> MatchResult:
+    result = match_features(a.features, b.features, settings)
+    if a.content == b.content:
+        return replace(result, verdict="copy", method="bytes", reason="the files are equal, byte for byte")
+    if result.verdict != "cannot decide":
+        return result
+    signature = GlobalSignature()
+    return compare_signatures(
+        signature(a.image), signature(b.image), image_sizes=result.image_sizes, n_keypoints=result.n_keypoints
+    )

@@ -1,0 +1,87 @@
+"""`classicvision match`: what it prints and how it ends."""
+
+import json
+
+import numpy as np
+import pytest
+from skimage import data
+
+from classicvision import cli
+from classicvision.images import write_image
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*words):
+        code = cli._run([str(word) for word in words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pair")
+    write_image(folder / "a.png", data.astronaut())
+    write_image(folder / "b.png", np.ascontiguousarray(data.astronaut()[:, ::-1]))
+    write_image(folder / "c.png", data.coffee())
+    return folder
+
+
+def test_a_copy_is_told_in_words(run, files):
+    code, output, _ = run("match", files / "a.png", files / "b.png")
+    assert code == 0
+    assert output.startswith("Copy: ")
+    assert "scale 1.00, mirrored (similarity, " in output
+
+
+def test_a_copy_is_exit_code_11_if_asked_for(run, files):
+    assert run("match", files / "a.png", files / "b.png", "--exit-code")[0] == 11
+    assert run("match", files / "a.png", files / "c.png", "--exit-code")[0] == 0
+
+
+def test_strangers_are_no_evidence(run, files):
+    code, output, _ = run("match", files / "a.png", files / "c.png")
+    assert code == 0
+    assert output.startswith("No evidence of a copy: ")
+
+
+def test_json_is_one_document_with_the_transform(run, files):
+    code, output, _ = run("match", files / "a.png", files / "b.png", "--json")
+    facts = json.loads(output)
+    assert (code, facts["verdict"], facts["regions"][0]["mirrored"]) == (0, "copy", True)
+    np.testing.assert_allclose(facts["regions"][0]["b_from_a"], [[-1, 0, 511], [0, 1, 0], [0, 0, 1]], atol=0.3)
+
+
+def test_the_drawing_is_written(run, files, tmp_path):
+    code, output, _ = run("match", files / "a.png", files / "b.png", "--draw", tmp_path / "m.png")
+    assert code == 0
+    assert "Drawn to" in output
+    assert (tmp_path / "m.png").is_file()
+
+
+def test_settings_can_be_changed(run, files):
+    code, output, _ = run("match", files / "a.png", files / "b.png", "--set", "mirrored=false")
+    assert (code, output[:11]) == (0, "No evidence")
+    code, output, _ = run("match", files / "a.png", files / "b.png", "--set", "sift.max_features=5")
+    assert code == 0
+    assert "5 and 5" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["a.png", "missing.png"], 1, "missing.png"),
+        (["a.png"], 2, "Missing argument"),
+        (["a.png", "b.png", "--set", "rato=0.5"], 2, "did you mean 'ratio'"),
+        (["a.png", "b.png", "--set", "ratio=2"], 2, "ratio is 2"),
+        (["a.png", "b.png", "--draw", "a.png"], 2, "one of the pictures itself"),
+        (["a.png", "b.png", "--draw", "m.txt"], 2, "must end in"),
+    ],
+)
+def test_what_goes_wrong_is_said(words, code, message, run, files, monkeypatch):
+    monkeypatch.chdir(files)
+    found, output, messages = run("match", *words)
+    assert (found, output) == (code, "")
+    assert message in messages

@@ -1,0 +1,86 @@
+"""Copies inside one picture: pasted parts are found where they are, and plain pictures have none."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from skimage import data
+
+from classicvision.errors import SettingsError
+from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift
+from classicvision.images import read_image
+from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
+from classicvision.matching.geometry import warp_points
+
+SIFT = Sift(contrast=0.01, max_features=2000)
+FACE = np.array([[180.0, 80], [270, 80], [270, 170], [180, 170]])  # in the picture of an astronaut
+
+
+def pasted(change=lambda part: part, x=20, y=330):
+    """Return the astronaut with the face a second time, left below."""
+    image = data.astronaut().copy()
+    part = change(np.ascontiguousarray(image[80:170, 180:270]))
+    image[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return image
+
+
+def maps_the_face_to(regions, corners):
+    """Tell whether some region takes the face to these corners, or back."""
+    for region in regions:
+        there = warp_points(FACE, region.b_from_a)
+        back = warp_points(FACE, np.linalg.inv(region.b_from_a))
+        if min(np.abs(there - corners).max(), np.abs(back - corners).max()) < 4:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("change", "corners"),
+    [
+        (lambda part: part, [[20, 330], [110, 330], [110, 420], [20, 420]]),
+        (lambda part: np.rot90(part, -1), [[110, 330], [110, 420], [20, 420], [20, 330]]),
+        (lambda part: part[:, ::-1], [[110, 330], [20, 330], [20, 420], [110, 420]]),
+        (lambda part: cv2.resize(part, (126, 126)), [[20, 330], [146, 330], [146, 456], [20, 456]]),
+    ],
+    ids=["moved", "turned", "mirrored", "enlarged"],
+)
+def test_a_pasted_part_is_found_where_it_is(change, corners):
+    regions = find_copy_moves(SIFT(pasted(change)))
+    assert len(regions) == 1
+    assert maps_the_face_to(regions, np.array(corners, float))
+
+
+def test_the_outlines_cover_original_and_copy_alone():
+    (region,) = find_copy_moves(SIFT(pasted()))
+    outlines = sorted([region.polygon_a, region.polygon_b], key=lambda polygon: polygon[:, 0].mean())
+    for outline, (left, top) in zip(outlines, [(20, 330), (180, 80)], strict=True):
+        assert_allclose(outline.min(axis=0), [left, top], atol=30)
+        assert_allclose(outline.max(axis=0), [left + 90, top + 90], atol=30)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket", "camera", "brick"])
+def test_a_plain_photograph_has_none(name):
+    assert find_copy_moves(SIFT(getattr(data, name)())) == ()
+
+
+def test_the_patches_that_were_cloned_into_a_picture_of_grass_are_found():
+    shifts = [region.b_from_a[:2, 2].round() for region in find_copy_moves(SIFT(data.grass()))]
+    assert sorted(np.abs(shift).tolist() for shift in shifts) == [[4, 162], [182, 346]]
+
+
+def test_photographs_without_copies_have_hardly_any(shared):
+    paths = sorted((shared / "data" / "bsds500" / "train").glob("*.jpg"))[1::10]
+    found = [path.name for path in paths if find_copy_moves(SIFT(read_image(path)))]
+    assert len(found) <= 1
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_next_to_no_keypoints_have_none(n):
+    assert find_copy_moves(SIFT(data.astronaut())[:n]) == ()
+    assert find_copy_moves(LocalFeatures.empty((10, 10))) == ()
+
+
+def test_settings_out_of_range_are_refused():
+    with pytest.raises(SettingsError, match=r"least_shift is 1.0; it must be between 0 and 1"):
+        CopyMoveSettings(least_shift=1)

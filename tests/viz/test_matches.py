@@ -1,0 +1,56 @@
+"""Drawings of matches: where the lines and outlines go."""
+
+import numpy as np
+from numpy.testing import assert_array_equal
+
+from classicvision.features.local import LocalFeatures
+from classicvision.matching.result import Region
+from classicvision.viz.matches import draw_copy_moves, draw_matches
+
+
+def keypoints(xy, size):
+    n = len(xy)
+    return LocalFeatures(np.reshape(xy, (n, 2)), np.ones(n), np.zeros(n), np.ones(n), np.zeros((n, 128)), size)
+
+
+def region(pairs, polygon):
+    polygon = np.array(polygon, float)
+    return Region(np.eye(3), "similarity", np.array(pairs, np.int32), polygon, polygon, 0.5, 0.5, 9.0)
+
+
+def test_pictures_stand_side_by_side_with_white_between_and_below():
+    a, b = np.zeros((40, 30, 3), np.uint8), np.full((20, 50, 3), 7, np.uint8)
+    drawn = draw_matches(a, b, keypoints([], (40, 30)), keypoints([], (20, 50)), ())
+    assert drawn.shape == (40, 92, 3)
+    assert (drawn[:, :30] == 0).all()
+    assert (drawn[:, 30:42] == 255).all()
+    assert (drawn[:20, 42:] == 7).all()
+    assert (drawn[20:, 42:] == 255).all()
+
+
+def test_a_line_joins_the_keypoints_of_a_pair():
+    a = np.zeros((40, 40, 3), np.uint8)
+    one = keypoints([[5, 10]], (40, 40))
+    drawn = draw_matches(a, a, one, one, [region([[0, 0]], [[0, 0], [39, 0], [39, 39]])])
+    row = drawn[10, 5:58].astype(int)
+    assert (row != 0).any(axis=1).all()
+    assert (row[35:47] != 255).any(axis=1).all()
+
+
+def test_an_outline_is_drawn_in_both_pictures():
+    a = np.full((60, 60, 3), 90, np.uint8)
+    none = keypoints([], (60, 60))
+    square = [[10, 10], [50, 10], [50, 50], [10, 50]]
+    drawn = draw_matches(a, a, none, none, [region(np.zeros((0, 2)), square)])
+    for left in (0, 72):
+        assert (drawn[30, left + 10] != 90).any()
+        assert (drawn[10, left + 30] != 90).any()
+        assert (drawn[30, left + 30] == 90).all()
+
+
+def test_copies_in_one_picture_are_drawn_onto_it_and_it_is_left_alone():
+    image = np.full((60, 60, 3), 90, np.uint8)
+    drawn = draw_copy_moves(image, keypoints([], (60, 60)), [region(np.zeros((0, 2)), [[5, 5], [20, 5], [20, 20]])])
+    assert drawn.shape == image.shape
+    assert (drawn != image).any()
+    assert_array_equal(image, 90)

@@ -1,0 +1,154 @@
+"""Calibrating on a folder: which pairs are compared, and that a calibration is only used for what it measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from classicvision import workflows
+from classicvision.errors import NotEnoughDataError, SettingsError
+from classicvision.features.sift import Sift
+from classicvision.images import write_image
+from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+from classicvision.synthetic import blobs
+from classicvision.workflows.calibrate import _draw_pairs
+
+N_PICTURES = 22  # 231 pairs
+
+
+def scattered(rng):
+    """Draw a picture of 60 random blobs, unlike any other."""
+    return blobs(
+        rng.uniform(5, 123, (60, 2)), rng.uniform(1.5, 4, 60), rng.choice([-0.4, 0.4], 60), image_size=(128, 128)
+    )
+
+
+@pytest.fixture(scope="module")
+def unrelated(tmp_path_factory):
+    """Return a folder of pictures of which no two share anything."""
+    folder = tmp_path_factory.mktemp("calibrate") / "unrelated"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(N_PICTURES):
+        write_image(folder / f"{number:02}.png", scattered(rng))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(unrelated):
+    return workflows.calibrate(unrelated)
+
+
+def test_every_pair_of_a_small_folder_is_compared(run):
+    assert run.calibration.n_images == N_PICTURES
+    assert run.calibration.n_pairs == N_PICTURES * (N_PICTURES - 1) // 2
+
+
+def test_workers_change_nothing(run, unrelated):
+    assert workflows.calibrate(unrelated, n_jobs=2).calibration == run.calibration
+
+
+def test_progress_is_told_of_every_pair(unrelated):
+    told = []
+    workflows.calibrate(unrelated, n_pairs=210, progress=lambda *step: told.append(step))
+    assert told[-1] == ("pairs", 210, 210)
+
+
+def test_a_copy_among_the_pictures_is_the_worst_pair(unrelated, tmp_path):
+    for path in unrelated.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    write_image(tmp_path / "copy.png", np.ascontiguousarray(scattered(np.random.default_rng(0))[8:, 8:]))
+    worst = workflows.calibrate(tmp_path).worst[0]
+    assert {worst.path_a.name, worst.path_b.name} == {"00.png", "copy.png"}
+    assert worst.score > 20
+
+
+def test_files_of_equal_bytes_are_not_compared(unrelated, tmp_path):
+    for path in unrelated.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "again.png").write_bytes((unrelated / "00.png").read_bytes())
+    measured = workflows.calibrate(tmp_path)
+    assert measured.calibration.n_pairs == (N_PICTURES + 1) * N_PICTURES // 2 - 1
+    assert measured.calibration.highest < 20
+
+
+def test_pictures_without_keypoints_are_left_out_and_counted(unrelated, tmp_path):
+    for path in unrelated.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    write_image(tmp_path / "plain.png", np.full((50, 50, 3), 90, np.uint8))
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    measured = workflows.calibrate(tmp_path)
+    assert measured.n_undecided == 1
+    assert measured.calibration.n_images == N_PICTURES
+    assert [failure.path.name for failure in measured.failures] == ["broken.png"]
+
+
+def test_across_folders_pictures_of_one_folder_are_not_compared(unrelated, tmp_path):
+    for number, path in enumerate(sorted(unrelated.iterdir())):
+        folder = tmp_path / ("a" if number < 12 else "b")
+        folder.mkdir(exist_ok=True)
+        (folder / path.name).write_bytes(path.read_bytes())
+    # 12 x 10 pairs are too few to see a tail; the message counts them.
+    with pytest.raises(NotEnoughDataError, match=r"120 pair\(s\)"):
+        workflows.calibrate(tmp_path, across_folders=True)
+
+
+def test_an_empty_folder_has_too_few_pairs(tmp_path):
+    with pytest.raises(NotEnoughDataError, match=r"0 pair\(s\)"):
+        workflows.calibrate(tmp_path)
+
+
+@pytest.mark.parametrize(("n", "n_pairs"), [(2, 10), (50, 100), (1000, 50), (300, 44_850)])
+def test_pairs_are_drawn_once_each_and_in_order(n, n_pairs):
+    pairs = _draw_pairs(np.arange(n), n_pairs, np.random.default_rng(0))
+    assert len(pairs) == min(n_pairs, n * (n - 1) // 2)
+    assert pairs == sorted(set(pairs))
+    assert all(0 <= i < j < n for i, j in pairs)
+
+
+def test_pairs_of_one_group_are_never_drawn():
+    groups = np.array([0, 1, 0, 2, 1])
+    pairs = _draw_pairs(groups, 100, np.random.default_rng(0))
+    assert pairs == [(0, 1), (0, 3), (0, 4), (1, 2), (1, 3), (2, 3), (2, 4), (3, 4)]
+
+
+def test_a_calibration_file_is_read_back(run, tmp_path):
+    path = tmp_path / "mine.json"
+    workflows.write_calibration(path, run)
+    assert workflows.read_calibration(path, extractor=run.extractor, matching=run.matching) == run.calibration
+
+
+def test_the_threshold_and_the_engine_do_not_make_another_matcher(run, tmp_path):
+    path = tmp_path / "mine.json"
+    workflows.write_calibration(path, run)
+    matching = replace(MatchSettings(), threshold=50.0)
+    assert workflows.read_calibration(path, extractor=replace(MATCHING_SIFT, engine="opencv"), matching=matching)
+
+
+@pytest.mark.parametrize("other", [{"matching": MatchSettings(ratio=0.7)}, {"extractor": Sift(max_features=7)}])
+def test_a_calibration_of_another_matcher_is_refused(run, tmp_path, other):
+    path = tmp_path / "mine.json"
+    workflows.write_calibration(path, run)
+    with pytest.raises(SettingsError, match="measured with other settings"):
+        workflows.read_calibration(path, **{"extractor": MATCHING_SIFT, "matching": MatchSettings()} | other)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"kind": "classicvision-calibration", "format_version": 2}'])
+def test_another_file_is_refused(tmp_path, content):
+    path = tmp_path / "other.json"
+    path.write_text(content, "utf-8")
+    with pytest.raises(SettingsError, match="is no calibration file"):
+        workflows.read_calibration(path, extractor=MATCHING_SIFT, matching=MatchSettings())
+
+
+def test_a_damaged_calibration_says_what_it_lacks(run, tmp_path):
+    path = tmp_path / "mine.json"
+    workflows.write_calibration(path, run)
+    data = json.loads(path.read_text("utf-8"))
+    del data["calibration"]["tail_rate"]
+    path.write_text(json.dumps(data), "utf-8")
+    with pytest.raises(SettingsError, match="calibration lacks tail_rate"):
+        workflows.read_calibration(path, extractor=MATCHING_SIFT, matching=MatchSettings())
