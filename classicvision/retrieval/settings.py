@@ -40,7 +40,7 @@ class SearchSettings:
     version: ClassVar[int] = 1
 
     n_candidates: int = 100  # images that are compared with the query at most
-    n_always: int = 4  # candidates that are compared however few votes they have
+    n_always: int = 2  # candidates that are compared however few votes they have
     least_votes: float = 5.0  # votes in one frame that a candidate after those needs
     limit: int = 20  # bits of 64 in which two descriptors of one word may differ (Jegou, Douze and Schmid 2008, 5)
     stop_ratio: float = 10.0  # words that so many times more images have than the mean word are not searched
