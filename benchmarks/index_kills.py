@@ -31,7 +31,7 @@ from classicvision.workflows import index
 index.BATCH = 8
 index.add_to_index(*sys.argv[1:3], store=Store(sys.argv[3]))
 """
-SECONDS = (2.0, 12.0)  # from the start of the process to the kill
+SECONDS = 3.0  # from the first commit to the kill, at most
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
             "opened": 0,
         }
         while figures["kills"] < arguments.kills:
-            seen, finished = add_and_kill(index, images, cache, chance.uniform(*SECONDS))
+            seen, finished = add_and_kill(index, images, cache, chance.uniform(0, SECONDS))
             if finished:
                 start_anew(index, cache)
                 continue
@@ -80,12 +80,15 @@ def start_anew(index: Path, cache: Path) -> None:
 def add_and_kill(index: Path, images: Path, cache: Path, seconds: float) -> tuple[set[int], bool]:
     """Run the command until it is killed; return the numbers that were seen meanwhile, and whether it ended."""
     process = subprocess.Popen([sys.executable, "-c", ADD, str(index), str(images), str(cache)])
-    seen: set[int] = set(Index.open(index).ids.tolist())
-    end = time.monotonic() + seconds
+    before = len(Index.open(index))
+    seen: set[int] = set()
+    end = float("inf")
     while time.monotonic() < end and process.poll() is None:
         snapshot = Index.open(index)
         seen.update(snapshot.ids.tolist())
         snapshot.features(int(snapshot.ids[-1]))
+        if end == float("inf") and len(snapshot) > before:
+            end = time.monotonic() + seconds
     finished = process.poll() is not None
     process.kill()
     process.wait()

@@ -8,7 +8,7 @@ from typing import ClassVar
 from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.features.sift import Sift
-from classicvision.matching.pair import MatchSettings
+from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
 
 __all__ = ["IndexSettings", "SearchSettings"]
 
@@ -20,7 +20,7 @@ class IndexSettings:
     kind: ClassVar[str] = "index"
     version: ClassVar[int] = 1
 
-    extractor: Sift = field(default_factory=lambda: Sift(max_features=1000, max_side=1024))
+    extractor: Sift = MATCHING_SIFT
     n_words: int = 20_000  # at most; a small library gets fewer
     n_samples: int = 1_000_000  # descriptors that the words are learned from
     seed: int = 0
@@ -40,7 +40,7 @@ class SearchSettings:
     version: ClassVar[int] = 1
 
     n_candidates: int = 100  # images that are compared with the query at most
-    n_always: int = 4  # candidates that are compared however few votes they have
+    n_always: int = 2  # candidates that are compared however few votes they have
     least_votes: float = 5.0  # votes in one frame that a candidate after those needs
     limit: int = 20  # bits of 64 in which two descriptors of one word may differ (Jegou, Douze and Schmid 2008, 5)
     stop_ratio: float = 10.0  # words that so many times more images have than the mean word are not searched
