@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from classicvision.features.descriptor import _to_bytes, describe
+from classicvision.features.descriptor import to_bytes, describe
 from classicvision.features.extrema import Blobs
 from classicvision.features.scalespace import ScaleSpace
 
@@ -79,10 +79,10 @@ def test_one_large_count_among_many_is_clipped_at_a_fifth_of_the_norm():
     # Counts 3 and 4 x 1: the norm is 5, the clip 1, and all five are equal afterwards.
     counts = np.zeros((1, 128))
     counts[0, :17] = [3, *[1] * 16]
-    assert_array_equal(_to_bytes(counts)[0, :17], np.full(17, round(512 / 17**0.5)))
+    assert_array_equal(to_bytes(counts)[0, :17], np.full(17, round(512 / 17**0.5)))
 
 
 def test_counts_beyond_a_byte_are_stored_as_255():
     counts = np.zeros((1, 128))
     counts[0, :2] = 1
-    assert_array_equal(_to_bytes(counts)[0, :3], [255, 255, 0])
+    assert_array_equal(to_bytes(counts)[0, :3], [255, 255, 0])
