@@ -14,23 +14,9 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformError
 
 NATIVE = Path("classicvision/_native")
-KERNELS = [
-    "agree.cpp",
-    "fit.cpp",
-    "lanes.cpp",
-    "match.cpp",
-    "means.cpp",
-    "sift.cpp",
-    "words.cpp",
-]  # compiled once for each instruction set
-BINDING = [
-    "module.cpp",
-    "dispatch.cpp",
-    "arena.cpp",
-    "bind_match.cpp",
-    "bind_sift.cpp",
-    "bind_words.cpp",
-]  # compiled once
+# Compiled once for each instruction set, and once.
+KERNELS = ["agree.cpp", "fit.cpp", "lanes.cpp", "match.cpp", "means.cpp", "sift.cpp", "words.cpp"]
+BINDING = ["module.cpp", "dispatch.cpp", "arena.cpp", "bind_match.cpp", "bind_sift.cpp", "bind_words.cpp"]
 
 # What each instruction set adds. A build leaves out those that its compiler does not have.
 X86_FLAGS = {

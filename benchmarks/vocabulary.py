@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="keep the features here between runs")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    learned_from, others = draw_descriptors(options.cache, options.jobs)
+    learned_from, others = (root_sift(sample) for sample in draw_descriptors(options.cache, options.jobs))
     print(f"{protocol.versions_line()}\n\n| way | CPU seconds | distance^2, learned from | distance^2, others |")
     print("| --- | --- | --- | --- |")
     for name, learn in ways().items():
@@ -55,8 +55,10 @@ def main() -> None:
     print(f"\nnearest_words: {(time.process_time() - start) / len(others) * 1e6:.2f} us a descriptor, {N_WORDS} words")
 
 
-def draw_descriptors(cache: Path | None, n_jobs: int) -> tuple[Points, Points]:
-    """Return two samples (N_SAMPLES, 128) of one training split, without a descriptor in common."""
+def draw_descriptors(
+    cache: Path | None, n_jobs: int, n_samples: int = N_SAMPLES
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return samples (n_samples, 128) and (N_SAMPLES, 128) of a training split, without a descriptor in common."""
     images = ImageFolder.open(protocol.shared_data() / "scene15")
     rows, _ = protocol.split_rows(images.labels, 100, seed=0)
     paths = [images.paths[row] for row in rows]
@@ -64,8 +66,8 @@ def draw_descriptors(cache: Path | None, n_jobs: int) -> tuple[Points, Points]:
     items = extract(paths, load_recipe("sift-bovw").extractor, store=store, n_jobs=n_jobs).items
     rng = np.random.default_rng(0)
     # The order of a sample follows that of the images, so it is shuffled before it is halved.
-    points = rng.permutation(root_sift(sample_descriptors(items, 2 * N_SAMPLES, rng)))
-    return points[:N_SAMPLES], points[N_SAMPLES:]
+    points = rng.permutation(sample_descriptors(items, n_samples + N_SAMPLES, rng))
+    return points[:-N_SAMPLES], points[-N_SAMPLES:]
 
 
 def ways() -> dict[str, Callable[[Points], Points]]:

@@ -12,20 +12,26 @@ def find_sift(
     contrast: float,
     edge_ratio: float,
     upsample: bool,
+    fast: bool,
     /,
 ) -> tuple[bytes, bytes]: ...
-def words_table_size(n_words: int, n_dims: int, /) -> int: ...
-def prepare_words(words: NDArray[np.float32], table: NDArray[np.uint8], /) -> None: ...
+def words_table_size(n_words: int, n_dims: int, n_kept: int, /) -> int: ...
+def prepare_words(
+    words: NDArray[np.float32], basis: NDArray[np.float32] | None, table: NDArray[np.uint8], /
+) -> None: ...
 def nearest_words(
-    points: NDArray[np.float32],
+    points: NDArray[np.float32] | NDArray[np.uint8],
+    are_roots: bool,
     words: NDArray[np.float32],
+    n_kept: int,
     table: NDArray[np.uint8],
     indices: NDArray[np.int32],
     squared_distances: NDArray[np.float32] | None,
     /,
 ) -> None: ...
 def add_points(
-    points: NDArray[np.float32],
+    points: NDArray[np.float32] | NDArray[np.uint8],
+    are_roots: bool,
     labels: NDArray[np.int32],
     sums: NDArray[np.float64],
     counts: NDArray[np.int64],

@@ -2,14 +2,28 @@
 
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace classicvision {
 namespace {
 
-std::size_t rounded(std::size_t n_bytes) {
-    return (n_bytes + Arena::ALIGNMENT - 1) / Arena::ALIGNMENT * Arena::ALIGNMENT;
+constexpr std::size_t PAGE = std::size_t{2} << 20;  // a huge one: rows far apart then need few entries of the TLB
+
+std::size_t rounded(std::size_t n_bytes, std::size_t unit = Arena::ALIGNMENT) {
+    return (n_bytes + unit - 1) / unit * unit;
 }
 
-void release(unsigned char* memory) { ::operator delete(memory, std::align_val_t(Arena::ALIGNMENT)); }
+void release(unsigned char* memory) { ::operator delete(memory, std::align_val_t(PAGE)); }
+
+void ask_for_huge_pages(void* memory, std::size_t n_bytes) {
+#if defined(MADV_HUGEPAGE)
+    madvise(memory, n_bytes / PAGE * PAGE, MADV_HUGEPAGE);  // a wish: nothing is lost if it is not granted
+#else
+    static_cast<void>(memory), static_cast<void>(n_bytes);
+#endif
+}
 
 }  // namespace
 
@@ -21,8 +35,9 @@ void Arena::reserve(std::size_t n_bytes) {
     release(memory_);
     memory_ = nullptr;
     size_ = 0;
-    memory_ = static_cast<unsigned char*>(::operator new(rounded(n_bytes), std::align_val_t(ALIGNMENT)));
+    memory_ = static_cast<unsigned char*>(::operator new(rounded(n_bytes), std::align_val_t(PAGE)));
     size_ = rounded(n_bytes);
+    ask_for_huge_pages(memory_, size_);
 }
 
 void* Arena::take_bytes(std::size_t n_bytes) {

@@ -65,6 +65,7 @@ PyObject* method_root_bytes(PyObject*, PyObject* arguments) {
         const Array<std::uint8_t> roots(roots_object, "roots", 2);
         roots.require(0, descriptors.size(0));
         roots.require(1, descriptors.size(1));
+        require(descriptors.size(1) <= MOST_MATCHED, "descriptors must have at most 2^24 numbers");
         {
             WithoutLock others_run;
             kernels().root_bytes({descriptors.data(), descriptors.size(0), descriptors.size(1), roots.data()});

@@ -76,12 +76,13 @@ PyObject* method_find_sift(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject* gray_object;
         SiftSettings settings;
-        int upsample;
-        if (!PyArg_ParseTuple(arguments, "Oidddp", &gray_object, &settings.n_layers, &settings.sigma,
-                              &settings.contrast, &settings.edge_ratio, &upsample)) {
+        int upsample, fast;
+        if (!PyArg_ParseTuple(arguments, "Oidddpp", &gray_object, &settings.n_layers, &settings.sigma,
+                              &settings.contrast, &settings.edge_ratio, &upsample, &fast)) {
             throw PythonErrorSet();
         }
         settings.upsample = upsample != 0;
+        settings.precision = fast ? SiftPrecision::fast : SiftPrecision::exact;
         check(settings);
         const Array<const std::uint8_t> gray(gray_object, "gray", 2);
         return to_bytes(find(checked_image(gray), settings));

@@ -40,6 +40,7 @@
 #define CV_INLINE inline __attribute__((always_inline))
 #define CV_RESTRICT __restrict__
 #define CV_STEP __attribute__((noinline))  // a step that a profile shall name
+#define CV_PREFETCH(address) __builtin_prefetch(address)
 #elif defined(_MSC_VER)
 #define CV_INLINE __forceinline
 #define CV_RESTRICT __restrict
@@ -48,6 +49,9 @@
 #define CV_INLINE inline
 #define CV_RESTRICT
 #define CV_STEP
+#endif
+#ifndef CV_PREFETCH
+#define CV_PREFETCH(address) static_cast<void>(address)
 #endif
 
 namespace classicvision::CV_ISA {
@@ -211,74 +215,24 @@ CV_INLINE Floats fused(Floats a, Floats b, Floats c) {
 #endif
 }
 
-// Exchange rows and columns of LANES vectors.
-CV_INLINE void transpose(Floats* tile) {
-#if defined(CV_INTRINSICS) && defined(__AVX512F__)
-    __m512 a[16], b[16];
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i += 2) {  // pairs of floats
-        a[i] = _mm512_unpacklo_ps((__m512)tile[i], (__m512)tile[i + 1]);
-        a[i + 1] = _mm512_unpackhi_ps((__m512)tile[i], (__m512)tile[i + 1]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i += 4) {  // fours: b[i + k] has column k of each 128 bits, of rows i to i + 3
-#pragma GCC unroll 2
-        for (int k = 0; k < 2; ++k) {
-            const __m512d low = _mm512_castps_pd(a[i + k]), high = _mm512_castps_pd(a[i + k + 2]);
-            b[i + 2 * k] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
-            b[i + 2 * k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
-        }
-    }
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {  // and a 4 x 4 transpose of the 128-bit parts
-        const __m512 even_low = _mm512_shuffle_f32x4(b[k], b[k + 4], 0x88);
-        const __m512 odd_low = _mm512_shuffle_f32x4(b[k], b[k + 4], 0xdd);
-        const __m512 even_high = _mm512_shuffle_f32x4(b[k + 8], b[k + 12], 0x88);
-        const __m512 odd_high = _mm512_shuffle_f32x4(b[k + 8], b[k + 12], 0xdd);
-        tile[k] = (Floats)_mm512_shuffle_f32x4(even_low, even_high, 0x88);
-        tile[k + 4] = (Floats)_mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
-        tile[k + 8] = (Floats)_mm512_shuffle_f32x4(even_low, even_high, 0xdd);
-        tile[k + 12] = (Floats)_mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
-    }
-#elif defined(CV_INTRINSICS)
-    __m256 a[8], b[8];
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i += 2) {
-        a[i] = _mm256_unpacklo_ps((__m256)tile[i], (__m256)tile[i + 1]);
-        a[i + 1] = _mm256_unpackhi_ps((__m256)tile[i], (__m256)tile[i + 1]);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i += 4) {
-#pragma GCC unroll 2
-        for (int k = 0; k < 2; ++k) {
-            const __m256d low = _mm256_castps_pd(a[i + k]), high = _mm256_castps_pd(a[i + k + 2]);
-            b[i + 2 * k] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
-            b[i + 2 * k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
-        }
-    }
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-        tile[k] = (Floats)_mm256_permute2f128_ps(b[k], b[k + 4], 0x20);
-        tile[k + 4] = (Floats)_mm256_permute2f128_ps(b[k], b[k + 4], 0x31);
-    }
-#elif CV_VECTOR_TYPES && CV_HAS_SHUFFLE
-    const Floats a = __builtin_shufflevector(tile[0], tile[1], 0, 4, 1, 5);
-    const Floats b = __builtin_shufflevector(tile[2], tile[3], 0, 4, 1, 5);
-    const Floats c = __builtin_shufflevector(tile[0], tile[1], 2, 6, 3, 7);
-    const Floats d = __builtin_shufflevector(tile[2], tile[3], 2, 6, 3, 7);
-    tile[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
-    tile[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
-    tile[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
-    tile[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+// The same for the narrower vectors; where `Floats` is one of them it is there already.
+#if defined(__AVX2__)
+CV_INLINE Quad fused(Quad a, Quad b, Quad c) {
+#if defined(CV_INTRINSICS)
+    return (Quad)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
 #else
-    for (int i = 0; i < LANES; ++i) {
-        for (int k = i + 1; k < LANES; ++k) {
-            const float value = tile[i][k];
-            tile[i][k] = tile[k][i];
-            tile[k][i] = value;
-        }
-    }
+    return a * b + c;
 #endif
 }
+#endif
+#if defined(__AVX512F__) || !defined(__AVX2__)
+CV_INLINE Octet fused(Octet a, Octet b, Octet c) {
+#if defined(CV_INTRINSICS)
+    return (Octet)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+#endif
 
 }  // namespace classicvision::CV_ISA

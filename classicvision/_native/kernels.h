@@ -12,7 +12,7 @@
 #define CV_KERNELS(KERNEL) \
     KERNEL(int, lanes, ()) \
     KERNEL(void, find_sift, (const SiftImage&, const SiftSettings&, const SiftSink&, Arena&)) \
-    KERNEL(std::size_t, words_table_size, (std::size_t n_words, std::size_t n_dims)) \
+    KERNEL(std::size_t, words_table_size, (std::size_t n_words, std::size_t n_dims, std::size_t n_kept)) \
     KERNEL(void, prepare_words, (const WordTable& table)) \
     KERNEL(Search, nearest_words, (const NearestWords& search)) \
     KERNEL(void, add_points, (const AddPoints& task)) \

@@ -36,10 +36,14 @@ CV_INLINE Floats load_bytes(const std::uint8_t* from, std::size_t n) {
 #endif
 }
 CV_INLINE void store_bytes(std::uint8_t* to, Floats values, std::size_t n) {
-    std::uint8_t bytes[LANES];
     const Ints whole = to_ints(values);
-    for (int lane = 0; lane < LANES; ++lane) bytes[lane] = static_cast<std::uint8_t>(whole[lane]);
-    std::memcpy(to, bytes, n);
+#if CV_VECTOR_TYPES
+    typedef std::uint8_t Bytes __attribute__((vector_size(LANES)));
+    const Bytes bytes = __builtin_convertvector(whole, Bytes);
+    std::memcpy(to, &bytes, n);
+#else
+    for (std::size_t lane = 0; lane < n; ++lane) to[lane] = static_cast<std::uint8_t>(whole[static_cast<int>(lane)]);
+#endif
 }
 
 // The two smallest numbers that each lane has seen, and where they stood.
@@ -121,9 +125,10 @@ void fill_panels(const NearestTwo& task, std::size_t first, std::size_t n, std::
         const std::uint8_t* row = task.b + (first + j) * task.n_dims;
         ItemB* to = buffers.panels + j / PANEL * PANEL * width + j % PANEL * GROUP;
         std::int32_t sum = 0;
-        for (std::size_t d = 0; d < task.n_dims; ++d) {
-            to[d / GROUP * GROUP * PANEL + d % GROUP] = static_cast<ItemB>(row[d]);
-            sum += row[d];
+        for (std::size_t d = 0; d < task.n_dims; ++d) sum += row[d];
+        for (std::size_t d = 0; d < task.n_dims; d += GROUP) {
+            const std::size_t n_numbers = task.n_dims - d < GROUP ? task.n_dims - d : GROUP;
+            for (std::size_t g = 0; g < n_numbers; ++g) to[d * PANEL + g] = static_cast<ItemB>(row[d + g]);
         }
         buffers.rests[j] = squared_norm(row, task.n_dims) - 2 * ZERO_OF_A * sum;
     }
@@ -238,7 +243,7 @@ void root_bytes(const RootBytes& task) {
     for (std::size_t i = 0; i < task.n; ++i) {
         const std::uint8_t* row = task.descriptors + i * task.n_dims;
         std::uint8_t* to = task.roots + i * task.n_dims;
-        std::int64_t sum = 0;
+        std::uint32_t sum = 0;
         for (std::size_t d = 0; d < task.n_dims; ++d) sum += row[d];
         const Floats factor = spread(512.0f / std::sqrt(static_cast<float>(sum ? sum : 1)));
         for (std::size_t d = 0; d < task.n_dims; d += LANES) {

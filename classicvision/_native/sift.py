@@ -13,7 +13,14 @@ MAX_LAYERS = 60  # an octave, that the kernel has room for
 
 
 def find_sift(
-    gray: NDArray[np.uint8], *, n_layers: int, sigma: float, contrast: float, edge_ratio: float, upsample: bool
+    gray: NDArray[np.uint8],
+    *,
+    n_layers: int,
+    sigma: float,
+    contrast: float,
+    edge_ratio: float,
+    upsample: bool,
+    fast: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Find and describe the keypoints of a grey picture.
 
@@ -22,6 +29,8 @@ def find_sift(
     gray : (H, W) uint8
     n_layers, sigma, contrast, edge_ratio, upsample
         As in `classicvision.features.sift.Sift`.
+    fast : bool
+        Keep the scale space in int16 instead of float32.
 
     Returns
     -------
@@ -30,5 +39,6 @@ def find_sift(
         equal responses by x, y, scale and angle.
     descriptors : (N, 128) uint8
     """
-    frames, descriptors = kernels.find_sift(np.ascontiguousarray(gray), n_layers, sigma, contrast, edge_ratio, upsample)
+    settings = n_layers, sigma, contrast, edge_ratio, upsample, fast
+    frames, descriptors = kernels.find_sift(np.ascontiguousarray(gray), *settings)
     return np.frombuffer(frames, np.float32).reshape(-1, 5), np.frombuffer(descriptors, np.uint8).reshape(-1, 128)

@@ -7,34 +7,13 @@
 // repeating the outermost sample. Symmetric taps are folded: t[j] * (a[-j] + a[+j]).
 #pragma once
 
-#include <cmath>
-
-#include "isa.h"
+#include "arena.h"
+#include "sift_gaussian.h"
 
 namespace classicvision::CV_ISA {
 
-constexpr int BLOCK = LANES;     // rows that are blurred together: as many as a turned vector holds
-constexpr int AT_ONCE = 4;             // outputs that share the loads of their inputs
-constexpr int CHUNK = 4 * LANES; // columns that are turned at a time
-
-// Radius in samples of a kernel: OpenCV's round(8 sigma + 1) | 1 taps.
-inline int blur_radius(double sigma) { return (static_cast<int>(std::nearbyint(sigma * 8 + 1)) | 1) / 2; }
-
-// Fill taps[0..radius] with exp(-j^2 / (2 sigma^2)), normalised to the sum `gain` over the whole kernel.
-inline void blur_taps(double sigma, double gain, int radius, float* taps) {
-    double sum = 0;
-    for (int j = -radius; j <= radius; ++j) sum += std::exp(-0.5 * j * j / (sigma * sigma));
-    for (int j = 0; j <= radius; ++j) {
-        taps[j] = static_cast<float>(gain * std::exp(-0.5 * j * j / (sigma * sigma)) / sum);
-    }
-}
-
-// The sample that stands at place i of n samples mirrored at both ends.
-inline int mirrored(int i, int n) {
-    if (n == 1) return 0;
-    while (i < 0 || i >= n) i = i < 0 ? -i : 2 * n - 2 - i;
-    return i;
-}
+constexpr int AT_ONCE = 4;        // outputs that share the loads of their inputs
+constexpr int CHUNK = 4 * LANES;  // columns that are turned at a time
 
 // N sums of 2 RADIUS + 1 vectors: out(k) = sum over j of taps[|j|] * in(k + RADIUS + j). Taps go outwards, so each step
 // loads one vector at either end, and only 2 N of them are needed at a time.
@@ -98,25 +77,61 @@ CV_STEP inline void blur_turned_any(const float* in, const float* taps, int radi
     }
 }
 
-// Scratch of the blurs. A scratch row is readable from -margin to width + margin + LANES, for the mirrored samples.
-struct BlurScratch {
-    const float** in;      // BLOCK + 2 radius rows
-    float* rows[BLOCK];    // column 0 of each
-    float* turned;         // CHUNK + 2 margin vectors
-    float* blurred;        // CHUNK vectors
-    int margin;            // the largest radius, rounded up to LANES
+// Blur one row along itself, without turning; `in` points to the sample RADIUS before the first. The sums are the same.
+template <int RADIUS>
+CV_STEP void blur_along(const float* in, const float* taps, int width, float* out) {
+    for (int x = 0; x < width; x += LANES) {
+        weigh<RADIUS, 1>(taps, [=](int k) { return load(in + x + k); }, [=](int, Floats sum) { store(out + x, sum); });
+    }
+}
+
+template <>
+struct BlurScratch<float> {
+    static constexpr int BLOCK = LANES;  // rows that are blurred together: as many as a turned vector holds
+
+    const float** in;     // BLOCK + 2 radius rows
+    float* rows[BLOCK];   // column 0 of each; readable from -radius to one chunk beyond the mirrored samples
+    float* turned;        // CHUNK + 2 radius vectors
+    float* blurred;       // CHUNK vectors
+
+    static std::size_t n_bytes(std::size_t width, std::size_t radius) {
+        return (BLOCK * stride(width, radius) + 2 * (CHUNK + radius + LANES) * LANES) * sizeof(float);
+    }
+
+    void take(std::size_t width, std::size_t radius, Arena& arena) {
+        float* first = arena.take<float>(BLOCK * stride(width, radius));
+        for (float*& row : rows) row = first + margin(radius), first += stride(width, radius);
+        turned = arena.take<float>((CHUNK + 2 * radius + LANES) * LANES);
+        blurred = arena.take<float>(CHUNK * LANES);
+    }
+
+private:
+    static std::size_t margin(std::size_t radius) { return (radius + LANES - 1) / LANES * LANES; }
+    static std::size_t stride(std::size_t width, std::size_t radius) {
+        return row_stride<float>(width + CHUNK) + 2 * margin(radius);
+    }
 };
 
-// One Gaussian.
-struct Blur {
+template <>
+class Blur<float> {
+public:
     int radius = 0;
-    float* taps = nullptr;  // radius + 1
+
+    static std::size_t n_bytes(std::size_t radius) { return (radius + 1) * sizeof(float); }
+
+    // A kernel whose taps have the sum `gain`.
+    void prepare(double sigma, double gain, Arena& arena) {
+        radius = blur_radius(sigma);
+        taps_ = arena.take<float>(radius + 1);
+        const double sum = gaussian_sum(sigma, radius);
+        for (int j = 0; j <= radius; ++j) taps_[j] = static_cast<float>(gain * gaussian(sigma, j) / sum);
+    }
 
     // Blur n_rows <= BLOCK rows into `out`; scratch.in has been filled with n_rows + 2 radius rows.
-    void operator()(const BlurScratch& scratch, int n_rows, int width, float* const* out) const {
+    void operator()(const BlurScratch<float>& scratch, int n_rows, int width, float* const* out) const {
         switch (radius) {  // those of the default settings are compiled with their radius
-            case 5: return blur(blur_down<5, AT_ONCE>, blur_turned<5>, scratch, n_rows, width, out);
-            case 6: return blur(blur_down<6, AT_ONCE>, blur_turned<6>, scratch, n_rows, width, out);
+            case 5: return blur_narrow<5>(scratch, n_rows, width, out);
+            case 6: return blur_narrow<6>(scratch, n_rows, width, out);
             case 8: return blur(blur_down<8, AT_ONCE>, blur_turned<8>, scratch, n_rows, width, out);
             case 10: return blur(blur_down<10, AT_ONCE>, blur_turned<10>, scratch, n_rows, width, out);
             case 13: return blur(blur_down<13, AT_ONCE>, blur_turned<13>, scratch, n_rows, width, out);
@@ -125,28 +140,41 @@ struct Blur {
     }
 
 private:
+    using Scratch = BlurScratch<float>;
     using Down = void (*)(const float* const*, const float*, int, int, float* const*);
     using Along = void (*)(const float*, const float*, int, int, float*);
 
-    void blur(Down down, Along along, const BlurScratch& scratch, int n_rows, int width, float* const* out) const {
+    // Into the scratch rows, with mirrored ends.
+    void blur_rows_down(Down down, const Scratch& scratch, int n_rows, int width) const {
         int done = 0;
         for (; down && done + AT_ONCE <= n_rows; done += AT_ONCE) {
-            down(scratch.in + done, taps, radius, width, scratch.rows + done);
+            down(scratch.in + done, taps_, radius, width, scratch.rows + done);
         }
-        for (; done < n_rows; ++done) blur_down_any(scratch.in + done, taps, radius, width, scratch.rows + done);
-        for (int k = 0; k < n_rows; ++k) mirror_ends(scratch.rows[k], width);
-        const int margin = scratch.margin;
-        turn(scratch, -margin, 2 * margin, scratch.turned);
+        for (; done < n_rows; ++done) blur_down_any(scratch.in + done, taps_, radius, width, scratch.rows + done);
+        for (int k = 0; k < n_rows; ++k) mirror_ends(scratch.rows[k], width, radius);
+    }
+
+    // With few taps, turning costs more than loads across cache lines.
+    template <int RADIUS>
+    void blur_narrow(const Scratch& scratch, int n_rows, int width, float* const* out) const {
+        blur_rows_down(blur_down<RADIUS, AT_ONCE>, scratch, n_rows, width);
+        for (int k = 0; k < n_rows; ++k) blur_along<RADIUS>(scratch.rows[k] - RADIUS, taps_, width, out[k]);
+    }
+
+    void blur(Down down, Along along, const Scratch& scratch, int n_rows, int width, float* const* out) const {
+        blur_rows_down(down, scratch, n_rows, width);
+        // What was turned last for one chunk, the samples within the radius of its end, begins the next one.
+        turn(scratch, -radius, 2 * radius, scratch.turned);
         for (int x = 0; x < width; x += CHUNK) {
-            turn(scratch, x + margin, CHUNK, scratch.turned + 2 * margin * LANES);
-            along(scratch.turned + (margin - radius) * LANES, taps, radius, CHUNK, scratch.blurred);
+            turn(scratch, x + radius, CHUNK, scratch.turned + 2 * radius * LANES);
+            along(scratch.turned, taps_, radius, CHUNK, scratch.blurred);
             turn_back(scratch.blurred, x, n_rows, width, out);
-            std::memmove(scratch.turned, scratch.turned + CHUNK * LANES, sizeof(float) * 2 * margin * LANES);
+            std::memmove(scratch.turned, scratch.turned + CHUNK * LANES, sizeof(float) * 2 * radius * LANES);
         }
     }
 
-    // Turn the columns [first, first + n) of the scratch rows into vectors.
-    static void turn(const BlurScratch& scratch, int first, int n, float* out) {
+    // Turn the columns [first, first + n) of the scratch rows into vectors; up to LANES - 1 more are written.
+    CV_STEP static void turn(const Scratch& scratch, int first, int n, float* out) {
         for (int x = 0; x < n; x += LANES) {
             Floats tile[LANES];
             for (int k = 0; k < LANES; ++k) tile[k] = load(scratch.rows[k] + first + x);
@@ -155,21 +183,20 @@ private:
         }
     }
 
-    static void turn_back(const float* in, int first, int n_rows, int width, float* const* out) {
+    CV_STEP static void turn_back(const float* in, int first, int n_rows, int width, float* const* out) {
         for (int x = 0; x < CHUNK && first + x < width; x += LANES) {
             Floats tile[LANES];
             for (int k = 0; k < LANES; ++k) tile[k] = load(in + (x + k) * LANES);
             transpose(tile);
-            for (int k = 0; k < n_rows; ++k) store(out[k] + first + x, tile[k]);
+            if (n_rows == LANES) {  // as a rule: a number that is known is unrolled
+                for (int k = 0; k < LANES; ++k) store(out[k] + first + x, tile[k]);
+            } else {
+                for (int k = 0; k < n_rows; ++k) store(out[k] + first + x, tile[k]);
+            }
         }
     }
 
-    void mirror_ends(float* row, int width) const {
-        for (int j = 1; j <= radius; ++j) {
-            row[-j] = row[mirrored(-j, width)];
-            row[width - 1 + j] = row[mirrored(width - 1 + j, width)];
-        }
-    }
+    float* taps_ = nullptr;  // radius + 1
 };
 
 }  // namespace classicvision::CV_ISA

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "sift_orientation.h"
+#include "sift_patch.h"
 
 namespace classicvision::CV_ISA {
 
@@ -46,59 +47,52 @@ struct DescriptorTables {
 };
 
 struct DescriptorScratch {
-    alignas(64) std::int32_t row[N_PLACES], column[N_PLACES];  // samples before the places
+    alignas(64) std::int32_t sample[N_PLACES];                 // of the patch, before the places
     alignas(64) float row_share[N_PLACES], column_share[N_PLACES];  // and how far beyond them the places are
     alignas(64) float inside[N_PLACES];                        // 1, or 0 for a place on the border or beyond
-    alignas(64) float dx[N_PLACES], dy[N_PLACES];
-    alignas(64) float vote[N_PLACES][2];                       // for a direction and the next one
+    alignas(64) float gradient[N_PLACES][2];                   // dx and dy
+    alignas(64) float first_vote[N_PLACES], second_vote[N_PLACES];  // for a direction and the next one
     alignas(64) std::int32_t direction[N_PLACES];
 };
 
-constexpr float FAR = 4096.0f;  // added before rounding towards zero, so that it rounds down
-
-// Turn the grid by the keypoint's angle, stretch it to its scale and put it on the samples.
-CV_STEP inline void place_grid(const DescriptorTables& tables, int width, int height, const Place& at, double cell,
+// Turn the grid by the keypoint's angle, stretch it to its scale and put it on the patch.
+CV_STEP inline void place_grid(const DescriptorTables& tables, const Patch& patch, const Place& at, double cell,
                                float cosine, float sine, DescriptorScratch& s) {
     const Floats across = spread(static_cast<float>(cell) * cosine), down = spread(static_cast<float>(cell) * sine);
-    const Floats left = spread(1.0f - at.column), right = spread(width - 2.001f - at.column);
-    const Floats top = spread(1.0f - at.row), bottom = spread(height - 2.001f - at.row);
+    const Floats column0 = spread(static_cast<float>(at.column - patch.left));
+    const Floats row0 = spread(static_cast<float>(at.row - patch.top));
+    const Floats half = spread(0.5f), one = spread(1.0f), zero = spread(0.0f);
+    // A place just beyond the last gradients takes theirs; the last share is a little below 1.
+    const Floats right = spread(patch.n_columns - 1.001f), bottom = spread(patch.n_rows - 1.001f);
     for (int i = 0; i < N_PLACES; i += LANES) {
         const Floats u = load(tables.u + i), v = load(tables.v + i);
-        Floats x = u * across - v * down, y = fused(u, down, v * across);
-        const Floats half = spread(0.5f), one = spread(1.0f), zero = spread(0.0f);
-        const Ints is_inside = (x >= left - half) & (x <= right + half) & (y >= top - half) & (y <= bottom + half);
+        Floats x = fused(u, across, column0) - v * down, y = fused(u, down, fused(v, across, row0));
+        const Ints is_inside = (x >= zero - half) & (x <= right + half) & (y >= zero - half) & (y <= bottom + half);
         store(s.inside + i, choose(is_inside, one, zero));
-        x = smaller(larger(x, left), right) + spread(FAR);
-        y = smaller(larger(y, top), bottom) + spread(FAR);
+        x = smaller(larger(x, zero), right);
+        y = smaller(larger(y, zero), bottom);
         const Ints column = to_ints(x), row = to_ints(y);
         store(s.column_share + i, x - to_floats(column));
         store(s.row_share + i, y - to_floats(row));
-        store(s.column + i, column);
-        store(s.row + i, row);
+        store(s.sample + i, row * spread_as<Ints>(static_cast<std::int32_t>(patch.stride)) + column);
     }
 }
 
-// Sample the gradient at the places: differences of the two neighbours, not halved, linear between samples.
-CV_STEP inline void sample_gradients(const Level& level, const Place& at, DescriptorScratch& s) {
-    const int row0 = at.row - static_cast<int>(FAR), column0 = at.column - static_cast<int>(FAR);
+// Sample the gradient at the places, linear between samples.
+CV_STEP inline void sample_gradients(const Patch& patch, DescriptorScratch& s) {
     for (int i = 0; i < N_PLACES; ++i) {
-        const float* const* rows = level.rows + row0 + s.row[i];
-        const int x = column0 + s.column[i] - 1;
-        const Quad above = load<Quad>(rows[-1] + x), here = load<Quad>(rows[0] + x);
-        const Quad next = load<Quad>(rows[1] + x), beyond = load<Quad>(rows[2] + x);
-        const Quad down = spread_as<Quad>(s.row_share[i]);
-        const Quad level_here = here + down * (next - here);
-        const Quad before = next - above, slope = before + down * ((beyond - here) - before);
-        const float f = s.column_share[i];
-        s.dx[i] = (1 - f) * (level_here[2] - level_here[0]) + f * (level_here[3] - level_here[1]);
-        s.dy[i] = (1 - f) * slope[1] + f * slope[2];
+        const float* at = patch.gradients + 2 * s.sample[i];  // dx, dy of a sample, and those of the next one
+        const Quad above = load<Quad>(at), below = load<Quad>(at + 2 * patch.stride);
+        const Quad here = fused(spread_as<Quad>(s.row_share[i]), below - above, above);
+        store_low(s.gradient[i], fused(spread_as<Quad>(s.column_share[i]), high_half(here) - here, here));
     }
 }
 
 // Split each gradient between its two nearest directions, which go anticlockwise from the keypoint's angle.
 CV_STEP inline void split_directions(float cosine, float sine, DescriptorScratch& s) {
     for (int i = 0; i < N_PLACES; i += LANES) {
-        const Floats dx = load(s.dx + i), dy = load(s.dy + i);
+        Floats dx, dy;
+        load_pairs(s.gradient[i], dx, dy);
         const Floats strength = root(fused(dx, dx, dy * dy)) * load(s.inside + i);
         const Floats along = fused(dx, spread(cosine), dy * spread(sine));
         const Floats across = dx * spread(sine) - dy * spread(cosine);
@@ -106,9 +100,10 @@ CV_STEP inline void split_directions(float cosine, float sine, DescriptorScratch
         const Floats wrapped = choose(turn < spread(0.0f), turn + spread(static_cast<float>(N_DIRECTIONS)), turn);
         const Floats bounded = smaller(wrapped, spread(N_DIRECTIONS - 1e-6f * N_DIRECTIONS));
         const Ints direction = to_ints(bounded);
-        const Floats second = strength * (bounded - to_floats(direction)), first = strength - second;
+        const Floats second = strength * (bounded - to_floats(direction));
         store(s.direction + i, direction);
-        for (int k = 0; k < LANES; ++k) s.vote[i + k][0] = first[k], s.vote[i + k][1] = second[k];
+        store(s.first_vote + i, strength - second);
+        store(s.second_vote + i, second);
     }
 }
 
@@ -125,16 +120,16 @@ CV_STEP inline void collect_votes(const DescriptorTables& tables, const Descript
             row[k + 1] = spread_as<Octet>(0.0f);
             for (int m = 0; m < PER_CELL; ++m) {
                 const int i = j * SIDE + k * PER_CELL + m, d = s.direction[i];
-                const Octet vote = load<Octet>(tables.pick[d]) * spread_as<Octet>(s.vote[i][0]) +
-                                   load<Octet>(tables.pick[d + 1]) * spread_as<Octet>(s.vote[i][1]);
-                row[k] = row[k] + vote * spread_as<Octet>(tables.share[k * PER_CELL + m][0]);
-                row[k + 1] = row[k + 1] + vote * spread_as<Octet>(tables.share[k * PER_CELL + m][1]);
+                const Octet first = load<Octet>(tables.pick[d]) * spread_as<Octet>(s.first_vote[i]);
+                const Octet vote = fused(load<Octet>(tables.pick[d + 1]), spread_as<Octet>(s.second_vote[i]), first);
+                row[k] = fused(vote, spread_as<Octet>(tables.share[k * PER_CELL + m][0]), row[k]);
+                row[k + 1] = fused(vote, spread_as<Octet>(tables.share[k * PER_CELL + m][1]), row[k + 1]);
             }
         }
         for (int side = 0; side < 2; ++side) {
             const Octet share = spread_as<Octet>(tables.share[j][side]);
             Octet* into = cells[j / PER_CELL + side];
-            for (int k = 1; k <= N_CELLS; ++k) into[k] = into[k] + row[k] * share;
+            for (int k = 1; k <= N_CELLS; ++k) into[k] = fused(row[k], share, into[k]);
         }
     }
     for (int j = 0; j < N_CELLS; ++j) {
@@ -163,11 +158,14 @@ CV_STEP inline void store_bytes(float* histogram, std::uint8_t* bytes) {
     }
 }
 
-inline void describe(const DescriptorTables& tables, const Level& level, int width, int height, const Place& at,
-                     double sigma, float angle, DescriptorScratch& scratch, std::uint8_t* bytes) {
+template <typename Sample>
+void describe(const DescriptorTables& tables, const Level<Sample>& level, int width, int height, const Place& at,
+              double sigma, float angle, Patch& patch, DescriptorScratch& scratch, std::uint8_t* bytes) {
     const float cosine = std::cos(angle), sine = std::sin(angle);
-    place_grid(tables, width, height, at, CELL * sigma, cosine, sine, scratch);
-    sample_gradients(level, at, scratch);
+    const double cell = CELL * sigma, half_side = (N_CELLS + 1) / 2.0 * cell * (std::fabs(cosine) + std::fabs(sine));
+    take_patch(level, width, height, at, half_side, patch);
+    place_grid(tables, patch, at, cell, cosine, sine, scratch);
+    sample_gradients(patch, scratch);
     split_directions(cosine, sine, scratch);
     alignas(64) float histogram[N_CELLS * N_CELLS * N_DIRECTIONS];
     collect_votes(tables, scratch, histogram);

@@ -1,7 +1,9 @@
 // The directions of a blob, from the gradients around it (Lowe 2004, section 5).
 #pragma once
 
-#include "sift_extrema.h"
+#include <algorithm>
+
+#include "sift_settle.h"
 
 namespace classicvision::CV_ISA {
 
@@ -28,35 +30,53 @@ CV_INLINE Floats arc_tangent(Floats y, Floats x) {
 
 inline int orientation_reach(double sigma) { return static_cast<int>(std::nearbyint(REACH * WINDOW * sigma)); }
 
-// Scratch of one direction histogram: rows of 2 reach + 1 items, rounded up to vectors.
+// Scratch of one direction histogram: the samples of the square, one after the other, and up to LANES more.
 struct DirectionScratch {
-    float* weight;        // of a column; 0 beyond the square
-    float* vote;
+    float* weight;  // of a column, and of a row
+    float *dx, *dy;
+    float* vote;    // at first the weight alone
     std::int32_t* bin;
 };
 
-// Add the votes of row y, in the columns [first, last], to four histograms that are summed later.
-CV_STEP inline void count_row(const Level& level, int y, int first, int last, float row_weight, const float* weight,
-                      const DirectionScratch& scratch, float (*counts)[N_BINS + 4]) {
-    const float *above = level.rows[y - 1], *here = level.rows[y], *below = level.rows[y + 1];
+constexpr int N_COUNTS = 2 * N_BINS;  // before bins a whole turn apart are put together
+
+// Take the gradients (differences of the neighbours, not halved) and weights of row y in the columns [first, last].
+template <typename Sample>
+CV_INLINE void take_row(const Level<Sample>& level, int y, int first, int last, float row_weight, const float* weight,
+                        const DirectionScratch& scratch, int n_before) {
+    const Sample *above = level.rows[y - 1], *here = level.rows[y], *below = level.rows[y + 1];
     for (int x = first; x <= last; x += LANES) {
-        const Floats dx = load(here + x + 1) - load(here + x - 1), dy = load(below + x) - load(above + x);
-        const Floats strength = root(fused(dx, dx, dy * dy));
-        store(scratch.vote + x - first, strength * load(weight + x - first) * spread(row_weight));
-        // From -18.5 to 18.5 bins; 36.5 more makes it positive and rounds to the nearest.
-        const Floats bins = spread(static_cast<float>(N_BINS / (2 * PI)));
-        const Floats turn = fused(arc_tangent(dy, dx), bins, spread(N_BINS + 0.5f));
-        store(scratch.bin + x - first, to_ints(turn));
-    }
-    for (int i = 0; i <= last - first; ++i) {
-        const int bin = scratch.bin[i] >= N_BINS ? scratch.bin[i] - N_BINS : scratch.bin[i];
-        counts[i & 3][bin] += scratch.vote[i];
+        const int i = n_before + x - first;
+        store(scratch.dx + i, load_difference(here + x + 1, here + x - 1));
+        store(scratch.dy + i, load_difference(below + x, above + x));
+        store(scratch.vote + i, load(weight + x - first) * spread(row_weight));
     }
 }
 
+// Turn n gradients into votes for bins.
+CV_STEP inline void find_directions(const DirectionScratch& scratch, int n) {
+    for (int i = 0; i < n; i += LANES) {
+        const Floats dx = load(scratch.dx + i), dy = load(scratch.dy + i);
+        store(scratch.vote + i, root(fused(dx, dx, dy * dy)) * load(scratch.vote + i));
+        // From -18.5 to 18.5 bins; 36.5 more makes it positive and rounds to the nearest.
+        const Floats bins = spread(static_cast<float>(N_BINS / (2 * PI)));
+        store(scratch.bin + i, to_ints(fused(arc_tangent(dy, dx), bins, spread(N_BINS + 0.5f))));
+    }
+}
+
+// Add n votes to four histograms that are summed later, so that a vote seldom waits for the one before it.
+CV_STEP inline void count_votes(const DirectionScratch& scratch, int n, float (*counts)[N_COUNTS]) {
+    int i = 0;
+    for (; i + 4 <= n; i += 4) {
+        for (int k = 0; k < 4; ++k) counts[k][scratch.bin[i + k]] += scratch.vote[i + k];
+    }
+    for (; i < n; ++i) counts[0][scratch.bin[i]] += scratch.vote[i];
+}
+
 // Fill the 36 bins around a sample, smoothed once with (1, 4, 6, 4, 1) / 16.
-inline void count_directions(const Level& level, int width, int height, const Place& at, double sigma,
-                             const DirectionScratch& scratch, float* smooth) {
+template <typename Sample>
+void count_directions(const Level<Sample>& level, int width, int height, const Place& at, double sigma,
+                      const DirectionScratch& scratch, float* smooth) {
     const int reach = orientation_reach(sigma);
     const int top = std::max(at.row - reach, 1), bottom = std::min(at.row + reach, height - 2);
     const int first = std::max(at.column - reach, 1), last = std::min(at.column + reach, width - 2);
@@ -64,13 +84,17 @@ inline void count_directions(const Level& level, int width, int height, const Pl
     for (int d = 0; d <= reach; ++d) {
         scratch.weight[reach - d] = scratch.weight[reach + d] = static_cast<float>(std::exp(d * d * scale));
     }
-    float counts[4][N_BINS + 4] = {};
-    for (int y = top; y <= bottom; ++y) {
+    int n = 0;
+    for (int y = top; y <= bottom; ++y, n += last - first + 1) {
         const float row_weight = scratch.weight[reach + y - at.row];
-        count_row(level, y, first, last, row_weight, scratch.weight + reach + first - at.column, scratch, counts);
+        take_row(level, y, first, last, row_weight, scratch.weight + reach + first - at.column, scratch, n);
     }
+    find_directions(scratch, n);
+    float counts[4][N_COUNTS] = {};
+    count_votes(scratch, n, counts);
+    for (int i = 0; i < N_COUNTS; ++i) counts[0][i] += counts[1][i] + counts[2][i] + counts[3][i];
     float sum[N_BINS + 4];
-    for (int i = 0; i < N_BINS; ++i) sum[i + 2] = counts[0][i] + counts[1][i] + counts[2][i] + counts[3][i];
+    for (int i = 0; i < N_BINS; ++i) sum[i + 2] = counts[0][i] + counts[0][i + N_BINS];
     sum[0] = sum[N_BINS], sum[1] = sum[N_BINS + 1], sum[N_BINS + 2] = sum[2], sum[N_BINS + 3] = sum[3];
     for (int i = 0; i < N_BINS; ++i) {
         smooth[i] = (6 * sum[i + 2] + 4 * (sum[i + 1] + sum[i + 3]) + (sum[i] + sum[i + 4])) / 16;

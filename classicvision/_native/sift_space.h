@@ -1,15 +1,12 @@
-// The scale space of one octave as a stream of rows (Lowe 2004, section 3).
+// The scale space of one octave as a stream of rows (Lowe 2004, section 3), in float32 or int16 samples.
 //
 // All levels advance together, a band of rows at a time, so that what one level writes the next one reads from cache.
 // A level keeps only the last rows, in a ring, enough for the blurs, the extrema and the descriptors that follow it.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
-
-#include "arena.h"
 #include "sift.h"
 #include "sift_blur.h"
+#include "sift_blur_shorts.h"
 
 namespace classicvision::CV_ISA {
 
@@ -19,63 +16,85 @@ constexpr int MAX_LEVELS = 64;  // n_layers + 3, and the doubled picture
 constexpr double CAMERA_BLUR = 0.5;  // sigma in pixels that a picture is taken to have already (Lowe 2004, 3.3)
 constexpr double LEAST_BLUR = 0.1;   // sigma in samples; a first level sharper than the picture cannot be had
 
+template <typename Sample>
 struct Level {
-    float** rows = nullptr;  // where each row of the octave is; only the last n_kept are valid
-    int n_done = 0;          // rows computed so far
-    int n_kept = 0;
+    Sample** rows = nullptr;  // where each row of the octave is; only the last of a ring are valid
+    int n_done = 0;           // rows computed so far
 };
 
+template <typename Sample>
 struct Octave {
     int width = 0, height = 0;
-    int n_levels = 0;             // n_layers + 3
-    Level source;                 // of the first octave: the picture in samples, not blurred
-    Level levels[MAX_LEVELS];     // the Gaussians
-    float* sums = nullptr;        // scratch of `double_row`
-    float* next_base = nullptr;   // where every second sample of level n_layers goes, for the next octave
+    int n_levels = 0;                   // n_layers + 3
+    Level<Sample> source;               // of the first octave: the picture in samples, not blurred
+    Level<Sample> levels[MAX_LEVELS];   // the Gaussians
+    Sample* next_base = nullptr;        // where every second sample of level n_layers goes, for the next octave
     std::size_t next_stride = 0;
 };
 
-// Row length in floats: an odd number of cache lines, so that rows below each other do not fight for one cache set.
-inline std::size_t row_stride(int width) {
-    const std::size_t lines = (static_cast<std::size_t>(width) + LANES + 15) / 16;
-    return 16 * (lines | 1);
-}
-
 // Let the rows of a level point into a ring of n_kept rows of `memory`.
-inline void lay_out(Level& level, int height, int n_kept, float* memory, std::size_t stride) {
+template <typename Sample>
+void lay_out(Level<Sample>& level, int height, int n_kept, Sample* memory, std::size_t stride) {
     level.n_done = 0;
-    level.n_kept = n_kept;
-    for (int y = 0; y < height; ++y) level.rows[y] = memory + static_cast<std::size_t>(y % n_kept) * stride;
-}
-
-// Write row y of the picture in samples half a pixel apart: linear interpolation, the last pixel repeated beyond
-// itself. `sums` has room for a row of the picture and one item more.
-CV_STEP inline void double_row(const SiftImage& image, int y, float* sums, float* out) {
-    const int width = image.width;
-    const std::uint8_t* above = image.gray + static_cast<std::size_t>(y / 2) * width;
-    const std::uint8_t* below = y % 2 && y / 2 + 1 < image.height ? above + width : above;
-    float* CV_RESTRICT sum = sums;
-    for (int x = 0; x < width; ++x) sum[x] = static_cast<float>(above[x] + below[x]);
-    sum[width] = sum[width - 1];
-    float* CV_RESTRICT doubled = out;
-    for (int x = 0; x < width; ++x) {
-        doubled[2 * x] = sum[x] * 0.5f;
-        doubled[2 * x + 1] = (sum[x] + sum[x + 1]) * 0.25f;
+    for (int y = 0, place = 0; y < height; ++y, ++place) {
+        if (place == n_kept) place = 0;
+        level.rows[y] = memory + static_cast<std::size_t>(place) * stride;
     }
 }
 
-inline void plain_row(const SiftImage& image, int y, float* out) {
+// A sum of pixels, each of which weighs `share`, as a sample. (The base's blur makes grey of [0, 1] for float32.)
+template <typename Sample>
+CV_INLINE Sample sample_of(std::int32_t sum, float share) {
+    if constexpr (sizeof(Sample) == sizeof(float)) {
+        return static_cast<float>(sum) * share;
+    } else {
+        return static_cast<Sample>(sum * static_cast<std::int32_t>(128 * share) - 255 * 64);
+    }
+}
+
+// The same for LANES pixels and the places half-way to the next ones, written in turn.
+CV_INLINE void store_doubled(float* out, Ints twice, Ints four_times) {
+    store_pairs(out, to_floats(twice) * spread(0.5f), to_floats(four_times) * spread(0.25f));
+}
+CV_INLINE void store_doubled(std::int16_t* out, Ints twice, Ints four_times) {
+    const Ints middle = spread_as<Ints>(std::int32_t{255 * 64});
+    const Ints here = shifted_up(twice, 6) - middle, between = shifted_up(four_times, 5) - middle;
+    store(out, joined(here, shifted_up(between, 16)));
+}
+
+// Write row y of the picture in samples half a pixel apart: linear interpolation, the last pixel repeated beyond
+// itself.
+template <typename Sample>
+CV_STEP void double_row(const SiftImage& image, int y, Sample* out) {
+    const int width = image.width;
+    const std::uint8_t* above = image.gray + static_cast<std::size_t>(y / 2) * width;
+    const std::uint8_t* below = y % 2 && y / 2 + 1 < image.height ? above + width : above;
+    int x = 0;
+    for (; x + LANES < width; x += LANES) {
+        const Ints here = load_bytes(above + x) + load_bytes(below + x);
+        store_doubled(out + 2 * x, here, here + load_bytes(above + x + 1) + load_bytes(below + x + 1));
+    }
+    for (; x < width; ++x) {
+        const int next = x + 1 < width ? x + 1 : x, here = above[x] + below[x];
+        out[2 * x] = sample_of<Sample>(here, 0.5f);
+        out[2 * x + 1] = sample_of<Sample>(here + above[next] + below[next], 0.25f);
+    }
+}
+
+template <typename Sample>
+void plain_row(const SiftImage& image, int y, Sample* out) {
     const std::uint8_t* row = image.gray + static_cast<std::size_t>(y) * image.width;
-    for (int x = 0; x < image.width; ++x) out[x] = row[x];
+    for (int x = 0; x < image.width; ++x) out[x] = sample_of<Sample>(row[x], 1.0f);
 }
 
 // The blurs between levels and the scratch rows they share.
+template <typename Sample>
 class Blurs {
 public:
-    // How many rows the last level is behind the first.
-    int lag(int n_levels) const {
+    // How many rows a level is behind another one before it; level -1 is the source.
+    int lag(int from, int to) const {
         int sum = 0;
-        for (int i = 0; i < n_levels; ++i) sum += blurs_[i].radius;
+        for (int i = from + 1; i <= to; ++i) sum += blurs_[i].radius;
         return sum;
     }
 
@@ -83,31 +102,27 @@ public:
         return std::max(blur_radius(base_sigma(settings)), blur_radius(step_sigma(settings, settings.n_layers + 2)));
     }
 
-    static std::size_t n_floats(const SiftSettings& settings, int width) {
-        const std::size_t margin = largest_radius(settings) + LANES;
-        return (margin + 16) * (settings.n_layers + 3) + BLOCK * scratch_stride(width, margin) +
-               (2 * CHUNK + 2 * margin) * LANES;
+    static std::size_t n_bytes(const SiftSettings& settings, int width) {
+        const std::size_t radius = largest_radius(settings), n_levels = settings.n_layers + 3;
+        return n_levels * (Blur<Sample>::n_bytes(radius) + 2 * Arena::ALIGNMENT) + Scratch::n_bytes(width, radius) +
+               (Scratch::BLOCK + 2 * radius) * sizeof(Sample*) + 4 * Arena::ALIGNMENT;
     }
 
     Blurs(const SiftSettings& settings, int width, Arena& arena) {
         // The base takes grey values from [0, 255] to [0, 1] on the way, half of it in each direction.
-        prepare(blurs_[0], base_sigma(settings), std::sqrt(1.0 / 255), arena);
-        for (int i = 1; i < settings.n_layers + 3; ++i) prepare(blurs_[i], step_sigma(settings, i), 1.0, arena);
-        const int radius = largest_radius(settings), margin = (radius + LANES - 1) / LANES * LANES;
-        scratch_.margin = margin;
-        scratch_.in = arena.take<const float*>(BLOCK + 2 * radius);
-        float* rows = arena.take<float>(BLOCK * scratch_stride(width, margin));
-        for (int k = 0; k < BLOCK; ++k) scratch_.rows[k] = rows + k * scratch_stride(width, margin) + margin;
-        scratch_.turned = arena.take<float>((CHUNK + 2 * margin) * LANES);
-        scratch_.blurred = arena.take<float>(CHUNK * LANES);
+        blurs_[0].prepare(base_sigma(settings), std::sqrt(1.0 / 255), arena);
+        for (int i = 1; i < settings.n_layers + 3; ++i) blurs_[i].prepare(step_sigma(settings, i), 1.0, arena);
+        const int radius = largest_radius(settings);
+        scratch_.in = arena.take<const Sample*>(Scratch::BLOCK + 2 * radius);
+        scratch_.take(width, radius, arena);
     }
 
-    // Compute the rows of `to` that `from` is ready for.
-    void advance(int number, const Level& from, Level& to, int width, int height) {
+    // Compute the rows of `to` that `from` is ready for, at most a band: so no level ever leads by more than the lag.
+    void advance(int number, const Level<Sample>& from, Level<Sample>& to, int width, int height) {
         const int radius = blurs_[number].radius;
-        const int ready = from.n_done == height ? height : from.n_done - radius;
+        const int ready = std::min(from.n_done == height ? height : from.n_done - radius, to.n_done + BAND);
         while (to.n_done < ready) {
-            const int n_rows = std::min(BLOCK, ready - to.n_done);
+            const int n_rows = std::min(Scratch::BLOCK, ready - to.n_done);
             for (int k = 0; k < n_rows + 2 * radius; ++k) {
                 scratch_.in[k] = from.rows[mirrored(to.n_done - radius + k, height)];
             }
@@ -116,7 +131,11 @@ public:
         }
     }
 
+    static constexpr int MOST_ROWS_AT_ONCE = BlurScratch<Sample>::BLOCK;
+
 private:
+    using Scratch = BlurScratch<Sample>;
+
     static double base_sigma(const SiftSettings& settings) {
         const double blur = settings.upsample ? 2 * CAMERA_BLUR : CAMERA_BLUR;
         return std::sqrt(std::max(settings.sigma * settings.sigma - blur * blur, LEAST_BLUR * LEAST_BLUR));
@@ -129,36 +148,30 @@ private:
         return std::sqrt(after * after - before * before);
     }
 
-    static void prepare(Blur& blur, double sigma, double gain, Arena& arena) {
-        blur.radius = blur_radius(sigma);
-        blur.taps = arena.take<float>(blur.radius + 1);
-        blur_taps(sigma, gain, blur.radius, blur.taps);
-    }
-
-    // Room for mirrored samples at both ends, and for the last chunk to be read whole.
-    static std::size_t scratch_stride(int width, std::size_t margin) { return row_stride(width + CHUNK) + 2 * margin; }
-
-    Blur blurs_[MAX_LEVELS];
-    BlurScratch scratch_{};
+    Blur<Sample> blurs_[MAX_LEVELS];
+    Scratch scratch_{};
 };
 
 // Write every second sample of the rows [first, last) of level n_layers: the base of the next octave.
-CV_STEP inline void thin_out(Octave& octave, int first, int last) {
-    const Level& level = octave.levels[octave.n_levels - 3];
+template <typename Sample>
+CV_STEP void thin_out(Octave<Sample>& octave, int first, int last) {
+    const Level<Sample>& level = octave.levels[octave.n_levels - 3];
+    const int width = octave.width / 2;
     for (int y = first + first % 2; y < std::min(last, octave.height / 2 * 2); y += 2) {
-        float* out = octave.next_base + static_cast<std::size_t>(y / 2) * octave.next_stride;
-        const float* row = level.rows[y];
-        for (int x = 0; x < octave.width / 2; ++x) out[x] = row[2 * x];
+        Sample* CV_RESTRICT out = octave.next_base + static_cast<std::size_t>(y / 2) * octave.next_stride;
+        const Sample* CV_RESTRICT row = level.rows[y];
+        for (int x = 0; x < width; ++x) out[x] = row[2 * x];
     }
 }
 
 // Advance all levels by a band. The first octave begins with the picture, the others with a level 0 that is known.
-inline void advance_octave(Octave& octave, Blurs& blurs, const SiftImage* image, bool upsample) {
+template <typename Sample>
+void advance_octave(Octave<Sample>& octave, Blurs<Sample>& blurs, const SiftImage* image, bool upsample) {
     const int goal = std::min(octave.height, (image ? octave.source : octave.levels[0]).n_done + BAND);
     if (image) {
         for (int& y = octave.source.n_done; y < goal; ++y) {
-            float* row = octave.source.rows[y];
-            upsample ? double_row(*image, y, octave.sums, row) : plain_row(*image, y, row);
+            Sample* row = octave.source.rows[y];
+            upsample ? double_row(*image, y, row) : plain_row(*image, y, row);
         }
         blurs.advance(0, octave.source, octave.levels[0], octave.width, octave.height);
     } else {

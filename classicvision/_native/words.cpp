@@ -1,13 +1,20 @@
-// The m words nearest to each point, exactly: bytes choose the candidates, float64 decides among them.
+// The m words nearest to each point, exactly: few directions and bytes choose the candidates, float64 decides.
 //
 // Squared distances are compared as |w|^2 - 2 p.w, the distance less |p|^2, which is the same for all words. Distances
-// do not change if the mean c of the words is subtracted from both sides; what is left is short, and quantises well.
-// With p' = p - c = p^ + e_p and w' = w - c = w^ + e_w, where p^ and w^ are bytes times a step, Cauchy and Schwarz give
+// do not change if the mean c of the words is subtracted from both sides: p' = p - c, w' = w - c. Means of descriptors
+// lie near a subspace of few dimensions. With its basis B, (n_kept, D), a word is
 //
-//     |p'.w' - p^.w^| = |e_p.w^ + p'.e_w| <= |e_p| |w^| + |p'| |e_w|                                               (1)
+//     w' = B^T a^ + r,   a^ = B w' rounded to bytes times a step,                                                   (1)
 //
-// and the lengths of the errors e_p and e_w are measured, not assumed. So a word whose score lies above the m-th best
-// by more than twice that error cannot be among the m nearest. Of 1000 words of RootSIFT, 2.5 survive.
+// and with q = B p', q^ the bytes of q times a step, e = q - q^, and p* = p' - B^T q,
+//
+//     p'.w' = q.a^ + p'.r = q^.a^ + e.a^ + q.(B r) + p*.r,
+//     |p'.w' - q^.a^| <= |e| |a^| + |q| |B r| + |p*| |r|,                                                           (2)
+//
+// by Cauchy and Schwarz. The lengths are measured, not assumed: r of each word, the others at their largest. So the bytes
+// of n_kept directions bound the score of a word from below, and a word whose bound lies above the m-th best score
+// cannot be among the m nearest. B is right for any matrix with orthonormal rows; the principal directions of the words
+// leave the fewest candidates. Without a basis B is 1 and p* is 0.
 #include <cfloat>
 #include <cmath>
 #include <cstring>
@@ -18,65 +25,41 @@
 #include "kernels.h"
 #include "words.h"
 #include "words_block.h"
+#include "words_compare.h"
+#include "words_points.h"
 #include "words_table.h"
 
 namespace classicvision::CV_ISA {
 namespace {
 
-// The squared distance in float64. The order of the sum is part of the result: it is the same on every instruction set.
-double squared_distance(const float* a, const float* b, std::size_t n_dims) {
-    double sum[8] = {};
-    std::size_t d = 0;
-#if defined(__AVX512F__)
-    __m512d sums = _mm512_setzero_pd();
-    for (; d + 8 <= n_dims; d += 8) {
-        const __m512d difference =
-            _mm512_sub_pd(_mm512_cvtps_pd(_mm256_loadu_ps(a + d)), _mm512_cvtps_pd(_mm256_loadu_ps(b + d)));
-        sums = _mm512_add_pd(sums, _mm512_mul_pd(difference, difference));
-    }
-    _mm512_storeu_pd(sum, sums);
-#else
-    for (; d + 8 <= n_dims; d += 8) {
-        for (std::size_t i = 0; i < 8; ++i) {
-            const double difference = static_cast<double>(a[d + i]) - static_cast<double>(b[d + i]);
-            sum[i] += difference * difference;
-        }
-    }
-#endif
-    double rest = 0;
-    for (; d < n_dims; ++d) {
-        const double difference = static_cast<double>(a[d]) - static_cast<double>(b[d]);
-        rest += difference * difference;
-    }
-    return (((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))) + rest;
-}
-
-// Order the candidates of one point by distance and then by index, and write the first m.
+// Order the candidates of one point by their distance in float64 and then by index, and write the first m.
 CV_STEP void decide(const NearestWords& search, const Block& block, std::size_t row, std::size_t point) {
     std::int32_t* indices = search.indices + point * search.m;
     if (block.n_candidates[row] < 0) {
         indices[0] = -1;
         return;
     }
-    if (block.n_candidates[row] == 1 && !search.squared_distances) {
-        indices[0] = block.candidate[row][0];
-        return;
-    }
     double distances[MOST_NEAREST];
     std::size_t n = 0;
-    const std::size_t n_dims = search.table.n_dims;
-    for (std::int32_t i = 0; i < block.n_candidates[row]; ++i) {
-        if (block.score[row][i] > block.limit[row]) continue;
-        const std::int32_t word = block.candidate[row][i];
-        const double distance =
-            squared_distance(search.points + point * n_dims, search.table.words + word * n_dims, n_dims);
-        // Candidates come in the order of their indices, so an equal distance goes behind.
+    const std::size_t n_dims = search.table.n_dims, n_candidates = static_cast<std::size_t>(block.n_candidates[row]);
+    std::size_t near[CANDIDATES], n_near = 0;
+    for (std::size_t i = 0; i < n_candidates; ++i) {
+        if (!(block.distance[row][i] > block.reach[row])) near[n_near++] = i;
+    }
+    if (n_near == 1 && !search.squared_distances) {
+        indices[0] = block.candidate[row][near[0]];
+        return;
+    }
+    for (std::size_t i = 0; i < n_near; ++i) {
+        const std::int32_t word = block.candidate[row][near[i]];
+        const double distance = squared_distance(
+            block.point[row], search.table.words + static_cast<std::size_t>(word) * n_dims, n_dims);
+        const auto is_nearer = [&](std::size_t than) {
+            return distance < distances[than] || (distance == distances[than] && word < indices[than]);
+        };
         std::size_t place = n < search.m ? n++ : search.m;
-        if (place == search.m) {
-            if (!(distance < distances[place - 1])) continue;
-            --place;
-        }
-        for (; place > 0 && distances[place - 1] > distance; --place) {
+        if (place == search.m && !is_nearer(--place)) continue;
+        for (; place > 0 && is_nearer(place - 1); --place) {
             distances[place] = distances[place - 1];
             indices[place] = indices[place - 1];
         }
@@ -89,82 +72,90 @@ CV_STEP void decide(const NearestWords& search, const Block& block, std::size_t 
     }
 }
 
-// Rows of a block that are no points find nothing.
-void clear(Block* block, std::size_t n_rows, std::size_t m) {
-    for (std::size_t row = 0; row < BLOCK; ++row) {
-        block->limit[row] = row < n_rows ? FLT_MAX : -FLT_MAX;
-        block->n_candidates[row] = 0;
-        for (std::size_t i = 0; i < m; ++i) block->best[row][i] = FLT_MAX;
-    }
-}
-
-// Score the words of one chunk, from panel `first` on, and note those that can be near.
-void score_chunk(Block* block, std::size_t n_rows, const PointItem* items, std::size_t width,
-                 const NearestWords& search, const Parts& parts, std::size_t first) {
-    const float* norms = reinterpret_cast<const float*>(search.table.bytes + parts.norms);
+// Score the words of one chunk, from panel `first` on, and compare those that can be near.
+void search_chunk(Block* block, std::size_t n_rows, const PointItem* items, std::size_t width,
+                  const NearestWords& search, const Parts& parts, float longest_rest, std::size_t first) {
+    const float* norms = reinterpret_cast<const float*>(search.table.bytes + parts.norms) + first * PANEL;
+    const float* rests = reinterpret_cast<const float*>(search.table.bytes + parts.rests) + first * PANEL;
     const WordItem* panels = reinterpret_cast<const WordItem*>(search.table.bytes + parts.panels);
-    const std::size_t left = parts.n_panels - first, n_panels = left < CHUNK_PANELS ? left : CHUNK_PANELS;
+    const std::size_t left = parts.n_panels - first, most = CHUNK / PANEL, n_panels = left < most ? left : most;
     for (std::size_t i = 0; i < n_panels; ++i) {
         const WordItem* panel = panels + (first + i) * PANEL * parts.n_groups * GROUP;
         for (std::size_t row = 0; row < n_rows; row += TILE_POINTS) {
-            score_tile(block, row, items + row * width, width, parts.n_groups, panel, norms + (first + i) * PANEL, i);
+            score_tile(block, row, items + row * width, width, parts.n_groups, panel, norms + i * PANEL,
+                       rests + i * PANEL, i);
         }
     }
+    look_through(block, n_rows, n_panels / SET_PANELS, search.table, longest_rest, first * PANEL, search.m);
+}
+
+// Bring points into a block; returns false for numbers that are not finite or too large.
+bool place_points(Block* block, const NearestWords& search, std::size_t first, std::size_t n_rows, const Parts& parts,
+                  const Header& header, PointItem* items) {
+    const std::size_t n_dims = search.table.n_dims;
+    const float* centre = reinterpret_cast<const float*>(search.table.bytes + parts.centre);
     for (std::size_t row = 0; row < n_rows; ++row) {
-        look_through(block, row, n_panels, static_cast<std::int32_t>(first * PANEL), search.m);
+        block->point[row] = read_point(search.points, first + row, block->room[row]);
+        if (!subtract_centre(block->point[row], n_dims, centre, block->rest[row], &block->norm[row])) return false;
     }
+    if (header.n_kept < n_dims) {
+        const float* basis = reinterpret_cast<const float*>(search.table.bytes + parts.basis);
+        for (std::size_t row = 0; row < n_rows; row += PROJECTED) project(block, row, basis, n_dims, parts.width);
+    }
+    for (std::size_t row = 0; row < n_rows; ++row) place_point(block, row, header, items + row * parts.width);
+    return true;
 }
 
 }  // namespace
 
-std::size_t words_table_size(std::size_t n_words, std::size_t n_dims) { return parts_of(n_words, n_dims).size; }
+std::size_t words_table_size(std::size_t n_words, std::size_t n_dims, std::size_t n_kept) {
+    return parts_of(n_words, n_dims, n_kept).size;
+}
 
 void prepare_words(const WordTable& table) {
-    const Parts parts = parts_of(table.n_words, table.n_dims);
+    const Parts parts = parts_of(table.n_words, table.n_dims, table.n_kept);
     std::memset(table.bytes, 0, parts.size);
-    float* centre = reinterpret_cast<float*>(table.bytes + parts.centre);
-    float* norms = reinterpret_cast<float*>(table.bytes + parts.norms);
-    find_centre(table, centre);
-    Header header{LAYOUT, static_cast<std::uint32_t>(table.n_dims), table.n_words, find_step(table, centre), 0, 0};
-    double longest = 0, longest_error = 0;
+    Preparation preparation(table, parts);
+    preparation.find_centre();
+    const float skew = at_least_root(preparation.place_basis());
+    const float step = preparation.find_step();
+    double longest = 0, longest_rest = 0, longest_error = 0;
     for (std::size_t k = 0; k < table.n_words; ++k) {
-        double norm, error;
-        place_word(table, k, centre, header.step, parts, &norm, &error);
-        norms[k] = static_cast<float>(norm);
-        longest = norm > longest ? norm : longest;
-        longest_error = error > longest_error ? error : longest_error;
+        preparation.place(k, step, &longest, &longest_rest, &longest_error);
     }
     // Beyond the last word nothing is near.
-    const float infinity = std::numeric_limits<float>::infinity();
-    for (std::size_t k = table.n_words; k < parts.n_panels * PANEL; ++k) norms[k] = infinity;
-    header.longest = static_cast<float>(std::sqrt(longest) * (1 + 0x1p-20));
-    header.longest_error = static_cast<float>(std::sqrt(longest_error) * (1 + 0x1p-20));
+    float* norms = reinterpret_cast<float*>(table.bytes + parts.norms);
+    for (std::size_t k = table.n_words; k < parts.n_panels * PANEL; ++k) {
+        norms[k] = std::numeric_limits<float>::infinity();
+    }
+    const Header header{LAYOUT,
+                        static_cast<std::uint32_t>(table.n_dims),
+                        table.n_words,
+                        static_cast<std::uint32_t>(table.n_kept),
+                        step,
+                        at_least_root(longest),
+                        at_least_root(longest_rest),
+                        at_least_root(longest_error),
+                        skew};
     std::memcpy(table.bytes, &header, sizeof header);
 }
 
 Search nearest_words(const NearestWords& search) {
-    const std::size_t n_dims = search.table.n_dims;
-    const Parts parts = parts_of(search.table.n_words, n_dims);
+    const std::size_t n_dims = search.table.n_dims, n_kept = search.table.n_kept;
+    const Parts parts = parts_of(search.table.n_words, n_dims, n_kept);
     Header header;
     std::memcpy(&header, search.table.bytes, sizeof header);
-    if (header.layout != LAYOUT || header.n_dims != n_dims || header.n_words != search.table.n_words) {
+    if (header.layout != LAYOUT || header.n_dims != n_dims || header.n_words != search.table.n_words ||
+        header.n_kept != n_kept) {
         return Search::NOT_READY;
     }
-    const float* centre = reinterpret_cast<const float*>(search.table.bytes + parts.centre);
-    const std::size_t width = rounded_up(n_dims, LANES);
-    std::unique_ptr<Block> block(new Block);
-    std::unique_ptr<PointItem[]> items(new PointItem[BLOCK * width]());
-    for (std::size_t first = 0; first < search.n_points; first += BLOCK) {
-        const std::size_t n_rows = search.n_points - first < BLOCK ? search.n_points - first : BLOCK;
-        clear(block.get(), n_rows, search.m);
-        for (std::size_t row = 0; row < n_rows; ++row) {
-            const float* point = search.points + (first + row) * n_dims;
-            if (!place_point(point, n_dims, centre, header, block.get(), row, items.get() + row * width)) {
-                return Search::NOT_FINITE;
-            }
-        }
-        for (std::size_t panel = 0; panel < parts.n_panels; panel += CHUNK_PANELS) {
-            score_chunk(block.get(), n_rows, items.get(), width, search, parts, panel);
+    std::unique_ptr<Block> block(new Block());
+    std::unique_ptr<PointItem[]> items(new PointItem[BLOCK * parts.width]());
+    for (std::size_t first = 0; first < search.points.n_points; first += BLOCK) {
+        const std::size_t left = search.points.n_points - first, n_rows = left < BLOCK ? left : BLOCK;
+        if (!place_points(block.get(), search, first, n_rows, parts, header, items.get())) return Search::NOT_FINITE;
+        for (std::size_t panel = 0; panel < parts.n_panels; panel += CHUNK / PANEL) {
+            search_chunk(block.get(), n_rows, items.get(), parts.width, search, parts, header.longest_rest, panel);
         }
         for (std::size_t row = 0; row < n_rows; ++row) decide(search, *block, row, first + row);
     }

@@ -10,18 +10,28 @@ constexpr std::size_t MOST_NEAREST = 16;       // words that one search can retu
 constexpr std::size_t MOST_DIMENSIONS = 1024;  // 127 * 127 * 1024 < 2^24: sums of byte products stay exact in float32
 constexpr std::size_t MOST_WORDS = std::size_t{1} << 24;
 
+// Points (n_points, n_dims): float32, bytes that stand for themselves, or bytes that stand for their RootSIFT.
+struct Points {
+    enum class Kind { FLOATS, BYTES, ROOTS };
+    Kind kind;
+    const void* data;  // of float if kind is FLOATS, else of std::uint8_t
+    std::size_t n_points;
+    std::size_t n_dims;
+};
+
 // K words of D numbers, made ready for searching: see prepare_words.
 struct WordTable {
     const float* words;  // (n_words, n_dims), finite
     std::size_t n_words;
     std::size_t n_dims;
-    std::uint8_t* bytes;  // words_table_size(n_words, n_dims) of them; fastest at a multiple of 64
+    const float* basis;  // (n_dims, n_kept), columns nearly orthonormal; read by prepare_words alone
+    std::size_t n_kept;  // directions that are compared in bytes; n_dims, and no basis, for the dimensions themselves
+    std::uint8_t* bytes;  // words_table_size(n_words, n_dims, n_kept) of them; fastest at a multiple of 64
 };
 
 struct NearestWords {
     WordTable table;
-    const float* points;  // (n_points, n_dims)
-    std::size_t n_points;
+    Points points;
     std::size_t m;             // from 1 to MOST_NEAREST and to n_words
     std::int32_t* indices;     // (n_points, m)
     float* squared_distances;  // (n_points, m), or null if nobody asks
@@ -36,9 +46,7 @@ enum class Search {
 constexpr float LARGEST = 1e15f;  // beyond it squared distances leave the range of float32
 
 struct AddPoints {
-    const float* points;  // (n_points, n_dims)
-    std::size_t n_points;
-    std::size_t n_dims;
+    Points points;
     const std::int32_t* labels;  // (n_points,), each from 0 to n_words - 1
     std::size_t n_words;
     double* sums;          // (n_words, n_dims), added to

@@ -20,48 +20,68 @@ def has_room_for(words: NDArray[np.float32]) -> bool:
     return 1 <= len(words) <= _MOST_WORDS and 1 <= words.shape[1] <= _MOST_DIMENSIONS
 
 
-def prepare(words: NDArray[np.float32]) -> NDArray[np.uint8]:
+def prepare(words: NDArray[np.float32], basis: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
     """Return the table that the kernel searches, for words (K, D), finite and contiguous.
 
-    It is made for the instruction set at hand, and takes a quarter of the memory of the words, or as much on an
-    instruction set that cannot multiply bytes.
+    It is made for the instruction set at hand. It takes a byte for each word and direction, or four on an instruction
+    set that cannot multiply bytes.
+
+    Parameters
+    ----------
+    words : (K, D) float32
+    basis : (D, n) float32 or None
+        Orthonormal columns, fewer than D: the directions in which words and points are compared first. The answers of
+        a search do not depend on them, its speed does. None takes the D dimensions themselves.
     """
-    size = kernels.words_table_size(*words.shape)
+    n_kept = words.shape[1] if basis is None else basis.shape[1]
+    size = kernels.words_table_size(words.shape[0], words.shape[1], n_kept)
     room = np.empty(size + _ALIGNMENT, np.uint8)
     start = -room.ctypes.data % _ALIGNMENT
     table = room[start : start + size]
-    kernels.prepare_words(words, table)
+    kernels.prepare_words(words, basis, table)
     table.flags.writeable = False
     return table
 
 
 def nearest(
-    points: NDArray[np.float32],
+    points: NDArray[np.float32] | NDArray[np.uint8],
     words: NDArray[np.float32],
     table: NDArray[np.uint8],
     indices: NDArray[np.int32],
     squared_distances: NDArray[np.float32] | None = None,
+    *,
+    n_kept: int | None = None,
+    as_root_sift: bool = False,
 ) -> None:
     """Write the m nearest words of each point into `indices`, and their squared distances if they are asked for.
 
     Parameters
     ----------
-    points : (N, D) float32
+    points : (N, D) float32 or uint8, contiguous
         A ValueError is raised for numbers that are not finite.
     words : (K, D) float32
     table
         What `prepare` returned for the words.
     indices, squared_distances : (N, m)
         Written. An index of -1 at the start of a row says that too many words are too nearly equal for the kernel.
+    n_kept : int or None
+        Directions of the basis that the table was prepared with; None without a basis.
+    as_root_sift : bool
+        Points are the RootSIFT of the uint8 given.
     """
-    kernels.nearest_words(np.ascontiguousarray(points, np.float32), words, table, indices, squared_distances)
+    kept = words.shape[1] if n_kept is None else n_kept
+    kernels.nearest_words(points, as_root_sift, words, kept, table, indices, squared_distances)
 
 
 def add_points(
-    points: NDArray[np.float32], labels: NDArray[np.int32], n_words: int
+    points: NDArray[np.float32] | NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    n_words: int,
+    *,
+    as_root_sift: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the sum of the points (N, D) of each label, (n_words, D), and their number, (n_words,)."""
     sums = np.zeros((n_words, points.shape[1]))
     counts = np.zeros(n_words, np.int64)
-    kernels.add_points(points, labels, sums, counts)
+    kernels.add_points(points, as_root_sift, labels, sums, counts)
     return sums, counts

@@ -16,7 +16,7 @@ from classicvision.encoding.nearest import PreparedWords, nearest_words
 from classicvision.encoding.normalize import additive_chi2_map, hellinger, idf, l1, l2
 from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.errors import SettingsError
-from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures, root_sift
+from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
 __all__ = ["BovwCodebook", "BovwSettings", "learn_bovw"]
 
@@ -45,7 +45,7 @@ class BovwSettings:
     version: ClassVar[int] = 1
 
     n_words: int = 1000  # size of the vocabulary
-    n_samples: int = 100_000  # descriptors to learn it from; 128 bytes each, 1.5 kB while learning
+    n_samples: int = 100_000  # descriptors to learn it from; 128 bytes each
     assignment: Literal["hard", "soft"] = "hard"  # one vote for the nearest word, or shared (Philbin et al. 2008)
     n_neighbors: int = 3  # words that share a soft vote
     softness: float = 0.15  # sigma of a soft vote exp(-d^2 / (2 sigma^2)), for descriptors of length 1
@@ -154,19 +154,17 @@ def learn_bovw(items: Sequence[LocalFeatures], settings: BovwSettings, rng: np.r
         If the images have fewer different descriptors than the settings ask for words.
     """
     sample = sample_descriptors(items, settings.n_samples, rng)
-    words = learn_words(_comparable(sample, settings), settings.n_words, rng)
+    words = learn_words(sample, settings.n_words, rng, as_root_sift=settings.root_sift)
+    if not settings.root_sift:
+        words /= _SIFT_NORM  # a power of two: exact
     weights = _rarity(items, words, settings) if settings.tf_idf else None
     return BovwCodebook(words, weights, settings)
 
 
-def _comparable(descriptors: NDArray[np.uint8], settings: BovwSettings) -> NDArray[np.float32]:
-    """Return descriptors (N, 128) of length about 1, in the space where Euclidean distances are taken."""
-    return root_sift(descriptors) if settings.root_sift else np.divide(descriptors, _SIFT_NORM, dtype=np.float32)
-
-
 def _count(features: LocalFeatures, words: PreparedWords, settings: BovwSettings) -> NDArray[np.float32]:
     n_nearest = settings.n_neighbors if settings.assignment == "soft" else 1
-    nearest, squared_distances = nearest_words(_comparable(features.descriptors, settings), words, n_nearest)
+    descriptors = features.descriptors if settings.root_sift else np.divide(features.descriptors, _SIFT_NORM)
+    nearest, squared_distances = nearest_words(descriptors, words, n_nearest, as_root_sift=settings.root_sift)
     votes = _share_votes(squared_distances.astype(np.float64), settings.softness)
     return np.bincount(nearest.ravel(), votes.ravel(), minlength=settings.n_words).astype(np.float32)
 

@@ -9,13 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import native_available
+from classicvision.features.local import root_sift
 
-__all__ = ["PreparedWords", "label_points", "nearest_words"]
+__all__ = ["PreparedWords", "label_points", "nearest_words", "plain_points", "stored_points"]
 
 # Numbers in one block of distances. Small enough to stay in a processor's cache, which larger blocks do not repay.
 _BLOCK_NUMBERS = 2**18
 _BLOCK_ROWS = 4096
 _LARGEST = 1e15  # beyond it squared distances leave the range of float32
+
+# Words are compared first in the directions that hold all but this share of their variance. Fewer directions cost less
+# for each word, and leave more words to compare in full.
+_REST = 0.04
+_FEWEST_WORDS = 256  # for fewer, finding the directions costs more than it saves
+_MOST_DIMENSIONS = 256
+_STEP = 8  # directions come in eights
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +35,13 @@ class PreparedWords:
     words : (K, D) float32
     table : (B,) uint8 or None
         The words as the compiled kernel reads them; None where there is no kernel, or it has no room for them.
+    n_kept : int or None
+        Directions in which the kernel compares first; None for the D dimensions themselves.
     """
 
     words: NDArray[np.float32]
     table: NDArray[np.uint8] | None
+    n_kept: int | None = None
 
     @classmethod
     def of(cls, words: NDArray[Any]) -> Self:
@@ -41,7 +52,10 @@ class PreparedWords:
             return cls(plain, None)
         from classicvision._native import words as native
 
-        return cls(plain, native.prepare(plain) if native.has_room_for(plain) else None)
+        if not native.has_room_for(plain):
+            return cls(plain, None)
+        basis = _principal_directions(plain)
+        return cls(plain, native.prepare(plain, basis), None if basis is None else basis.shape[1])
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,7 +64,11 @@ class PreparedWords:
 
 
 def nearest_words(
-    descriptors: NDArray[Any], words: NDArray[np.float32] | PreparedWords, m: int = 1
+    descriptors: NDArray[Any],
+    words: NDArray[np.float32] | PreparedWords,
+    m: int = 1,
+    *,
+    as_root_sift: bool = False,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Find the m words nearest to each descriptor, exactly.
 
@@ -65,6 +83,8 @@ def nearest_words(
         Prepare words that are searched more than once.
     m : int
         From 1 to K.
+    as_root_sift : bool
+        Compare the RootSIFT of the descriptors, taken block by block; for uint8 alone.
 
     Returns
     -------
@@ -74,26 +94,62 @@ def nearest_words(
 
     Notes
     -----
-    Works in blocks: beside the result and two copies of the words it needs less than 32 MiB, for any N.
+    Works in blocks: beside the result and two copies of the words it needs less than 32 MiB, for any N. uint8 are read
+    where they lie.
     """
     if descriptors.ndim != 2 or len(words.shape) != 2 or descriptors.shape[1] != words.shape[1]:
         raise ValueError(f"descriptors {descriptors.shape} and words {words.shape} must be (N, D) and (K, D)")
     if not 1 <= m <= words.shape[0]:
         raise ValueError(f"m is {m}; there are {words.shape[0]} words to choose from")
+    if as_root_sift and descriptors.dtype != np.uint8:
+        raise ValueError(f"descriptors are {descriptors.dtype}; RootSIFT is taken here of descriptors as stored, uint8")
     prepared = words if isinstance(words, PreparedWords) else PreparedWords.of(words)
     indices = np.empty((len(descriptors), m), np.int32)
     squared_distances = np.empty((len(descriptors), m), np.float32)
-    if _search(descriptors, prepared, indices, squared_distances):
+    if _search(descriptors, prepared, indices, squared_distances, as_root_sift):
         return indices, squared_distances
     _require_finite("descriptors", descriptors)
-    return _compare(descriptors, prepared.words, m)
+    return _compare(descriptors, prepared.words, m, as_root_sift)
 
 
-def label_points(points: NDArray[np.float32], prepared: PreparedWords) -> NDArray[np.int32]:
-    """Return the nearest word of each point, (N,), as `nearest_words` does but faster."""
+def label_points(points: NDArray[Any], prepared: PreparedWords, *, as_root_sift: bool = False) -> NDArray[np.int32]:
+    """Return the nearest word of each point, (N,), as `nearest_words` does but without the distances."""
     indices = np.empty((len(points), 1), np.int32)
-    found = indices if _search(points, prepared, indices, None) else nearest_words(points, prepared)[0]
-    return found[:, 0]
+    if not _search(points, prepared, indices, None, as_root_sift):
+        indices, _ = nearest_words(points, prepared, as_root_sift=as_root_sift)
+    return indices[:, 0]
+
+
+def stored_points(points: NDArray[Any]) -> NDArray[Any]:
+    """Return points (N, D) as the kernels read them: contiguous, uint8 as they are, all others as float32."""
+    return np.ascontiguousarray(points, np.uint8 if points.dtype == np.uint8 else np.float32)
+
+
+def plain_points(points: NDArray[Any], *, as_root_sift: bool = False) -> NDArray[np.float32]:
+    """Return points (N, D) as the float32 in which they are compared."""
+    return root_sift(points) if as_root_sift else np.ascontiguousarray(points, np.float32)
+
+
+def _principal_directions(words: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Return the directions (D, n) that hold nearly all of the words' variance; None if those are not few.
+
+    The eigenvectors of the words' covariance, largest eigenvalues first (Jolliffe 2002, section 1.1).
+    """
+    n_words, n_dims = words.shape
+    if n_words < _FEWEST_WORDS or n_dims > _MOST_DIMENSIONS:
+        return None
+    centred = words - words.mean(axis=0, dtype=np.float64).astype(np.float32)
+    largest = float(np.abs(centred).max())
+    if not largest > 0:
+        return None
+    centred /= largest
+    energies, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    left_out = np.cumsum(energies)  # from the smallest up: [i] is the energy of i + 1 directions
+    n_needed = n_dims - int(np.searchsorted(left_out, _REST * left_out[-1], side="right"))
+    n = -(-max(n_needed, 1) // _STEP) * _STEP
+    if n > n_dims * 3 // 4:
+        return None
+    return np.ascontiguousarray(directions[:, : -n - 1 : -1], np.float32)
 
 
 def _require_finite(name: str, array: NDArray[Any]) -> None:
@@ -107,23 +163,27 @@ def _search(
     prepared: PreparedWords,
     indices: NDArray[np.int32],
     squared_distances: NDArray[np.float32] | None,
+    as_root_sift: bool,
 ) -> bool:
     """Write the nearest words by the compiled kernel; returns False if there is none, or it finds fewer."""
     if prepared.table is None:
         return False
     from classicvision._native import words as native
 
-    if indices.shape[1] > native.MOST_NEAREST:
+    m, words = indices.shape[1], prepared.words
+    if m > native.MOST_NEAREST:
         return False
     for start in range(0, len(descriptors), _BLOCK_ROWS):
         here = slice(start, start + _BLOCK_ROWS)
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused as such
-            block = np.ascontiguousarray(descriptors[here], np.float32)
+            block = stored_points(descriptors[here])
         distances = None if squared_distances is None else squared_distances[here]
-        native.nearest(block, prepared.words, prepared.table, indices[here], distances)
+        native.nearest(
+            block, words, prepared.table, indices[here], distances, n_kept=prepared.n_kept, as_root_sift=as_root_sift
+        )
         undecided = np.flatnonzero(indices[here, 0] < 0)
         if len(undecided):
-            found, squared = _compare(block[undecided], prepared.words, indices.shape[1])
+            found, squared = _compare(block[undecided], words, m, as_root_sift)
             indices[here][undecided] = found
             if distances is not None:
                 distances[undecided] = squared
@@ -131,7 +191,7 @@ def _search(
 
 
 def _compare(
-    descriptors: NDArray[Any], words: NDArray[np.float32], m: int
+    descriptors: NDArray[Any], words: NDArray[np.float32], m: int, as_root_sift: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Find the nearest words by a matrix product."""
     indices = np.empty((len(descriptors), m), np.int32)
@@ -140,7 +200,7 @@ def _compare(
     squared_norms = np.einsum("ij,ij->i", words, words)
     factors = -2 * words.T
     for start in range(0, len(descriptors), n_rows):
-        block = np.asarray(descriptors[start : start + n_rows], np.float32)
+        block = plain_points(descriptors[start : start + n_rows], as_root_sift=as_root_sift)
         rows, columns = _candidates(block, factors, squared_norms, m)
         here = slice(start, start + len(block))
         indices[here], squared_distances[here] = _choose_nearest(block, words, rows, columns, m)

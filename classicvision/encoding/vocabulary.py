@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import native_available
+from classicvision.encoding.nearest import plain_points, stored_points
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
@@ -49,6 +50,7 @@ def learn_words(
     n_words: int,
     rng: np.random.Generator,
     *,
+    as_root_sift: bool = False,
     max_iterations: int = 10,
     n_threads: int = 1,
 ) -> NDArray[np.float32]:
@@ -57,10 +59,13 @@ def learn_words(
     Parameters
     ----------
     descriptors : (N, D) array
+        uint8 are read where they lie, block by block; other types are copied as float32.
     n_words : int
         At least 1.
     rng : numpy.random.Generator
         Chooses the starting words. The result does not depend on the number of threads.
+    as_root_sift : bool
+        Cluster the RootSIFT of the descriptors; for uint8 alone.
     max_iterations : int
         Passes over the descriptors; fewer if the words come to rest.
     n_threads : int
@@ -80,16 +85,19 @@ def learn_words(
     Lloyd's algorithm from randomly chosen descriptors: by the compiled kernels where they were built, else by
     scikit-learn. Both find the same words but for the rounding of sums, which the kernels take in float64.
 
-    `benchmarks/vocabulary.py` compares ways to learn 1000 words from 100,000 RootSIFT descriptors of Scene-15, in CPU
-    seconds on one thread and in the mean squared distance of other descriptors to their word. Ten passes take 0.6 s
-    (4 s by scikit-learn) and end 0.3 % above the words at rest (4.5 s). scikit-learn's k-means++ start takes 15 s more
-    and ends 0.1 % lower. MiniBatchKMeans takes 2.3 s and ends 1.7 % above the words at rest, or 1.2 % with batches of
-    4096.
+    A careful start does not pay: for 1000 words from 100,000 RootSIFT descriptors of Scene-15, ten passes from a
+    k-means|| start (Bahmani et al. 2012) ended between 0.13 % lower and 0.08 % higher than from a random one (two
+    seeds), and that start took two to four times as long as the ten passes. Three more passes, a quarter of their time,
+    brought 0.2 %.
+    `benchmarks/vocabulary.py` compares ways to learn words, in CPU seconds and in the mean squared distance of other
+    descriptors to their word.
     """
     if n_words < 1:
         raise ValueError(f"n_words is {n_words}; a vocabulary has at least 1 word")
-    points = np.ascontiguousarray(descriptors, np.float32)
-    start = _distinct_rows(points, n_words, rng)
+    if as_root_sift and descriptors.dtype != np.uint8:
+        raise ValueError(f"descriptors are {descriptors.dtype}; RootSIFT is taken here of descriptors as stored, uint8")
+    points = stored_points(descriptors)
+    start = _distinct_points(points, n_words, rng, as_root_sift)
     if not len(points):
         raise NotEnoughDataError(
             "there is no descriptor to learn words from: the images have no keypoints. "
@@ -101,7 +109,7 @@ def learn_words(
             f"Add images, lower the contrast threshold of the extractor, or ask for fewer words, at most {len(start)} "
             f"(n_words; --set encoder.n_words={max(len(start) // 2, 1)} on the command line)."
         )
-    return _lloyd(points, points[start], max_iterations, n_threads)
+    return _lloyd(points, start, max_iterations, n_threads, as_root_sift)
 
 
 def _put_in_reservoir(
@@ -119,25 +127,28 @@ def _put_in_reservoir(
     sample[place[kept]] = descriptors[n_free:][kept]
 
 
-def _distinct_rows(points: NDArray[np.float32], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return the indices of n random rows that all differ, or of all that differ if those are fewer."""
-    seen: dict[bytes, int] = {}
-    for row in rng.permutation(len(points)).tolist():
+def _distinct_points(points: NDArray[Any], n: int, rng: np.random.Generator, as_root_sift: bool) -> NDArray[np.float32]:
+    """Return n random points that all differ, (n, D), or all that differ if those are fewer."""
+    seen: dict[bytes, None] = {}
+    order = rng.permutation(len(points))
+    for start in range(0, len(points), max(n, 1)):
+        for point in plain_points(points[order[start : start + n]], as_root_sift=as_root_sift):
+            if len(seen) < n:
+                seen.setdefault(point.tobytes())
         if len(seen) == n:
             break
-        seen.setdefault(points[row].tobytes(), row)
-    return np.fromiter(seen.values(), np.intp, len(seen))
+    return np.frombuffer(b"".join(seen), np.float32).reshape(len(seen), points.shape[1])
 
 
 def _lloyd(
-    points: NDArray[np.float32], start: NDArray[np.float32], max_iterations: int, n_threads: int
+    points: NDArray[Any], start: NDArray[np.float32], max_iterations: int, n_threads: int, as_root_sift: bool
 ) -> NDArray[np.float32]:
     """Move the words (K, D) to the mean of the points (N, D) nearest to them, until they rest."""
     if native_available():
         from classicvision.encoding.kmeans import lloyd
 
-        return lloyd(points, start, max_iterations, n_threads=n_threads)
-    return _lloyd_of_sklearn(points, start, max_iterations)
+        return lloyd(points, start, max_iterations, n_threads=n_threads, as_root_sift=as_root_sift)
+    return _lloyd_of_sklearn(plain_points(points, as_root_sift=as_root_sift), start, max_iterations)
 
 
 def _lloyd_of_sklearn(

@@ -8,6 +8,10 @@ same frame and order, with descriptors that can be compared.
 The default, `auto`, is no engine: when settings are made it becomes `native` where the kernels were built, else
 `opencv`. So settings, recipes and fingerprints always name the engine that computes, and no cache mixes two. Settings
 that say `native` can be read everywhere, and used where there are kernels.
+
+The native engine has two precisions. `exact` keeps the scale space in float32; `fast` keeps it in int16, a 128th of a
+grey level, which is half the memory and about 1.8 times as fast, and finds 95 to 98 of 100 keypoints of the exact one.
+Only `native` has `fast`, so settings that say it and leave the engine open name `native`, whether or not it is here.
 """
 
 from __future__ import annotations
@@ -56,11 +60,13 @@ class Sift:
     max_features: int | None = None  # keep so many, those of largest response
     max_side: int | None = None  # shrink a picture with a longer side to this first, in pixels
     engine: Literal["auto", "native", "opencv", "reference"] = "auto"  # auto: the fastest here, named from then on
+    precision: Literal["exact", "fast"] = "exact"  # of the scale space: float32 or int16; `fast` is of `native` alone
 
     def __post_init__(self) -> None:
         validate(self)
         if self.engine == "auto":
-            object.__setattr__(self, "engine", _fastest_engine(self.upsample))
+            engine = "native" if self.precision == "fast" else _fastest_engine(self.upsample)
+            object.__setattr__(self, "engine", engine)
         most = native.MAX_LAYERS
         _require(1 <= self.n_layers <= most, "n_layers", self.n_layers, f"from 1 to {most}")
         _require(0 < self.sigma <= 100, "sigma", self.sigma, "above 0 and at most 100 samples")
@@ -72,6 +78,11 @@ class Sift:
         if not self.upsample and self.engine == "opencv":
             raise SettingsError(
                 "upsample is False, but OpenCV's SIFT always upsamples; use engine='reference' or 'native'"
+            )
+        if self.precision == "fast" and self.engine != "native":
+            raise SettingsError(
+                f"precision is 'fast', which engine {self.engine!r} does not have; use engine='native' or 'auto', or "
+                "precision='exact'"
             )
 
     def __call__(self, image: Image, mask: NDArray[Any] | None = None) -> LocalFeatures:
@@ -96,9 +107,12 @@ class Sift:
         return features if self.max_features is None else features.strongest(self.max_features)
 
     def runnable(self) -> Sift:
-        """Return these settings with an engine that this installation has: themselves, as a rule."""
+        """Return these settings with an engine that this installation has: themselves, as a rule.
+
+        Where there are no kernels the precision is exact then, as there is no other.
+        """
         is_missing = self.engine == "native" and not _native.native_available()
-        return replace(self, engine="auto") if is_missing else self
+        return replace(self, engine="auto", precision="exact") if is_missing else self
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +191,7 @@ def _find_by_native(gray: NDArray[np.uint8], settings: Sift) -> LocalFeatures:
     if not _native.native_available():
         raise SettingsError(
             "engine is 'native', but classicvision was installed without compiled kernels. Install it where there is a "
-            "C++17 compiler, or use engine='opencv', which finds the same keypoints more slowly"
+            "C++17 compiler, or use engine='opencv' and precision='exact', which find the same keypoints more slowly"
         )
     frames, descriptors = native.find_sift(
         gray,
@@ -186,6 +200,7 @@ def _find_by_native(gray: NDArray[np.uint8], settings: Sift) -> LocalFeatures:
         contrast=settings.contrast,
         edge_ratio=settings.edge_ratio,
         upsample=settings.upsample,
+        fast=settings.precision == "fast",
     )
     return LocalFeatures(
         xy=frames[:, :2],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Self
@@ -20,7 +21,7 @@ __all__ = ["MAX_LOG_SCALE", "MAX_TURN", "Correspondences", "Motion"]
 MAX_TURN: Final = math.radians(30)  # between the turn of a match and that of the transform
 MAX_LOG_SCALE: Final = math.log(1.6)  # between the scale of a match and that of the transform
 PLACE: Final = 6.0  # side of a square in which several matches count once, in pixels
-_N_PAIRED: Final = 4096  # pairs that chance would make, to look at
+_N_PAIRED: Final = 2048  # pairs that chance would make, to look at
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +102,20 @@ class Correspondences:
     @cached_property
     def n_places(self) -> int:
         """At how many places the matches are, in the picture where these are fewer."""
-        return self.count_places(np.ones(len(self), bool))
+        return min(int(place.max(initial=-1)) + 1 for place in self._places)
 
-    def count_places(self, chosen: NDArray[np.bool_]) -> int:
-        """Return at how many places the chosen matches are, in the picture where these are fewer.
+    def count_places(self, errors: NDArray[np.float64], tolerances: Sequence[float]) -> list[int]:
+        """Return at how many places matches have errors up to each tolerance, in the picture where these are fewer.
 
         A place is a square of 6 x 6 pixels; matches of one place are not independent.
         """
-        return min(int(np.count_nonzero(np.bincount(place[chosen]))) for place in self._places)
+        level = np.searchsorted(np.asarray(tolerances), errors)
+        counts = []
+        for place in self._places:
+            least = np.full(len(self), len(tolerances), np.intp)
+            np.minimum.at(least, place, level)
+            counts.append(np.bincount(least, minlength=len(tolerances))[: len(tolerances)].cumsum().tolist())
+        return [min(pair) for pair in zip(*counts, strict=True)]
 
     def paired_anew(self) -> Self:
         """Return keypoints of a with the partners of others, some thousand pairs: what chance would pair."""

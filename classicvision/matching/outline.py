@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.matching.geometry import warp_points
 
-__all__ = ["contains", "frame_sides", "hull_of_circles", "polygon_area", "shared_outline"]
+__all__ = ["contains", "filled_share", "frame_sides", "hull_of_circles", "polygon_area", "shared_outline"]
 
 Points = NDArray[np.float64]
+T = TypeVar("T")
 Size = tuple[int, int]  # (height, width)
 
 SUPPORT: Final = 4.0  # what a keypoint is evidence for: a circle of that radius around it, in its scales
 FILLED: Final = 0.5  # of the overlap of two pictures; what agrees over so much of it is the whole overlap
 _DIRECTIONS: Final = np.column_stack([f(np.arange(24) * np.pi / 12) for f in (np.cos, np.sin)])
+_MOST_CELLS: Final = 8  # along each side of an outline's box
+_PER_CELL: Final = 10  # keypoints, on average
+_TELLING: Final = 6  # keypoints of both pictures in a cell, one of which would agree if it were shared
+_NEARLY_ALL: Final = 0.9  # a cell here and there has no luck
 _NEAREST_HORIZON: Final = 1e-3  # smallest third coordinate that a corner may have, for 1 in the middle
 
 
@@ -49,6 +55,34 @@ def shared_outline(
     return polygon, warp_points(polygon, b_from_a)
 
 
+def filled_share(polygon: Points, agreeing: Points, in_a: Points, in_b: Points) -> float:
+    """Return the share of an outline in which keypoints agree, in [0, 1]: less than all for a frame or a few far spots.
+
+    The outline's box is cut into up to 8 x 8 cells, of some ten keypoints each. One that holds 6 keypoints of each
+    picture and none that agrees is not shared; one without keypoints tells nothing.
+
+    Parameters
+    ----------
+    polygon : (K, 2) float64
+    agreeing, in_a, in_b : (N, 2) float64
+        Keypoints that agree, all of a, and all of b, in the frame of a.
+    """
+    corner, size = polygon.min(axis=0), np.maximum(np.ptp(polygon, axis=0), 1e-9)
+    agreeing, in_a, in_b = ((xy - corner) / size for xy in (agreeing, in_a, in_b))
+    in_a, in_b = (xy[((xy >= 0) & (xy < 1)).all(axis=1)] for xy in (in_a, in_b))
+    n_sides = int(np.clip(math.sqrt(min(len(in_a), len(in_b)) / _PER_CELL), 1, _MOST_CELLS))
+
+    def count(xy: Points) -> NDArray[np.intp]:
+        column, row = np.clip(xy * n_sides, 0, n_sides - 1).astype(np.intp).T
+        return np.bincount(row * n_sides + column, minlength=n_sides**2)
+
+    agrees = count(agreeing) > 0
+    differs = ~agrees & (count(in_a) >= _TELLING) & (count(in_b) >= _TELLING)
+    n_agree, n_differ = int(np.count_nonzero(agrees)), int(np.count_nonzero(differs))
+    share = n_agree / max(n_agree + n_differ, 1)
+    return 1.0 if share >= _NEARLY_ALL else share
+
+
 def frame_sides(size: Size) -> NDArray[np.float64]:
     """Return the sides of a picture as lines (4, 3): (p, q, r) with p x + q y + r >= 0 inside."""
     height, width = size
@@ -57,8 +91,8 @@ def frame_sides(size: Size) -> NDArray[np.float64]:
 
 def polygon_area(polygon: Points) -> float:
     """Return the area of a polygon (K, 2), in square pixels."""
-    x, y = polygon.T
-    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+    corners: list[list[float]] = polygon.tolist()
+    return abs(sum(x * v - y * u for (x, y), (u, v) in zip(corners, _next(corners), strict=True))) / 2
 
 
 def contains(polygon: Points, xy: Points) -> NDArray[np.bool_]:
@@ -96,17 +130,23 @@ def _corners(size: Size) -> Points:
 
 def _clipped(polygon: Points, sides: Iterable[NDArray[np.float64]]) -> Points:
     """Cut a convex polygon by half-planes, one after the other (Sutherland and Hodgman 1974)."""
-    for side in sides:
-        height = polygon @ side[:2] + side[2]
-        if (height >= 0).all():
+    corners = polygon.tolist()
+    for p, q, r in (side.tolist() for side in sides):
+        heights = [p * x + q * y + r for x, y in corners]
+        if min(heights) >= 0:
             continue
-        corners = []
-        for p, h, q, g in zip(polygon, height, np.roll(polygon, -1, axis=0), np.roll(height, -1), strict=True):
+        left = []
+        for (x, y), h, (u, v), g in zip(corners, heights, _next(corners), _next(heights), strict=True):
             if h >= 0:
-                corners.append(p)
+                left.append([x, y])
             if (h > 0 > g) or (h < 0 < g):
-                corners.append(p + (q - p) * (h / (h - g)))
-        polygon = np.array(corners).reshape(-1, 2)
-        if len(polygon) < 3:
+                t = h / (h - g)
+                left.append([x + t * (u - x), y + t * (v - y)])
+        corners = left
+        if len(corners) < 3:
             return np.zeros((0, 2))
-    return polygon
+    return np.array(corners)
+
+
+def _next(corners: list[T]) -> list[T]:
+    return corners[1:] + corners[:1]

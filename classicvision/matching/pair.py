@@ -11,7 +11,7 @@ from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.matching.nearest import match_both_ways, root_bytes
 from classicvision.matching.regions import ALL_SHARED, Limits, Search, find_regions, seen_in_mirror, shares
-from classicvision.matching.result import MatchResult, Region, Verdict
+from classicvision.matching.result import MatchResult, Verdict
 
 __all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
 
@@ -62,10 +62,7 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
         return _result(a, b, "cannot decide", Search((), 0.0, 0), _too_few(a, b, settings.min_keypoints))
     limits = Limits(settings.ratio, settings.threshold, settings.max_regions)
     rooted_a, rooted_b = (replace(one, descriptors=root_bytes(one.descriptors)) for one in (a, b))
-    found = find_regions(a, b, match_both_ways(rooted_a.descriptors, rooted_b.descriptors), limits)
-    # Where all of one picture is explained already, a mirrored part of it would be news of little use.
-    if settings.mirrored and max(shares(found.regions)) < ALL_SHARED:
-        found = _together(found, _find_mirrored(rooted_a, rooted_b, found.regions, limits))
+    found = _find_regions(rooted_a, rooted_b, limits, settings.mirrored)
     if not found.regions:
         reason = f"no transform explains more of {found.n_matches} matches than chance would"
         return _result(a, b, "no evidence", found, reason)
@@ -74,18 +71,28 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
     return _result(a, b, "copy", found, f"{n_pairs} keypoints agree on {n_transforms}")
 
 
-def _find_mirrored(a: LocalFeatures, b: LocalFeatures, known: tuple[Region, ...], limits: Limits) -> Search:
-    """Compare the mirrored picture a, and return what is found in the frame of a itself."""
+def _find_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, mirrored: bool) -> Search:
+    """Compare a with b, and the mirrored a; the stronger of the two goes first, and what it explains is explained.
+
+    Where a sure region shows all of one picture already, a mirrored part of it would be news of little use.
+    """
+    matches = match_both_ways(a.descriptors, b.descriptors)
+    direct = find_regions(a, b, matches, limits)
+    if not mirrored or (direct.score >= _SURE and max(shares(direct.regions)) >= ALL_SHARED):
+        return direct
     flat, width = a.mirrored(), a.image_size[1]
-    known = tuple(seen_in_mirror(region, width) for region in known)
-    found = find_regions(flat, b, match_both_ways(flat.descriptors, b.descriptors), limits, known)
-    return replace(found, regions=tuple(seen_in_mirror(region, width) for region in found.regions))
-
-
-def _together(direct: Search, mirrored: Search) -> Search:
-    regions = sorted((*direct.regions, *mirrored.regions), key=lambda region: -region.significance)
-    best = max((direct, mirrored), key=lambda search: search.score)
-    return Search(tuple(regions), best.score, best.n_matches)
+    flat_matches = match_both_ways(flat.descriptors, b.descriptors)
+    in_mirror = find_regions(flat, b, flat_matches, limits)
+    if direct.regions and in_mirror.regions:
+        if direct.score >= in_mirror.score:
+            known = tuple(seen_in_mirror(region, width) for region in direct.regions)
+            in_mirror = find_regions(flat, b, flat_matches, limits, known)
+        else:
+            known = tuple(seen_in_mirror(region, width) for region in in_mirror.regions)
+            direct = find_regions(a, b, matches, limits, known)
+    found = (*direct.regions, *(seen_in_mirror(region, width) for region in in_mirror.regions))
+    best = max((direct, in_mirror), key=lambda search: search.score)
+    return Search(tuple(sorted(found, key=lambda region: -region.significance)), best.score, best.n_matches)
 
 
 def _result(a: LocalFeatures, b: LocalFeatures, verdict: Verdict, found: Search, reason: str) -> MatchResult:
@@ -112,4 +119,5 @@ def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
         raise SettingsError(f"{name} is {value!r}; it must be {allowed}")
 
 
+_SURE: Final = 100.0  # significance that no chance region comes near
 _DEFAULTS: Final = MatchSettings()  # made once: the check of a settings class takes a while

@@ -12,7 +12,7 @@ from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
 from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.nearest import Matches
-from classicvision.matching.outline import contains, polygon_area, shared_outline
+from classicvision.matching.outline import contains, filled_share, polygon_area, shared_outline
 from classicvision.matching.result import Region
 from classicvision.matching.verify import Agreement, find_agreement, refine
 
@@ -63,9 +63,10 @@ def find_regions(
     for is_first, chosen in zip((True, False), rounds, strict=True):
         if not is_first and (not (regions or known) or min(shares([*known, *regions])) >= ALL_SHARED):
             break
-        left = Correspondences.of(a, b, matches.pairs[chosen]).in_order()
+        left = Correspondences.of(a, b, matches.pairs[chosen])
         for region in (*known, *regions):
             left = _left_by(region, left)
+        left = left.in_order()
         while len(regions) + len(known) < limits.most:
             found = find_agreement(left)
             score = max(score, found.significance if found else 0.0)
@@ -92,14 +93,19 @@ def make_region(a: LocalFeatures, b: LocalFeatures, everything: Correspondences,
     agreeing = _one_to_one(agreeing, motion)
     scale = np.exp(agreeing.log_scale[0])
     polygon_a, polygon_b = shared_outline(agreeing.a, scale, motion.b_from_a, a.image_size, b.image_size)
+    filled = 1.0
+    if len(polygon_a):
+        a_from_b = np.asarray(np.linalg.inv(motion.b_from_a), np.float64)
+        b_in_a = warp_points(b.xy.astype(np.float64), a_from_b)
+        filled = filled_share(polygon_a, agreeing.a, a.xy.astype(np.float64), b_in_a)
     return Region(
         b_from_a=motion.b_from_a,
         kind=found.kind,
         pairs=agreeing.pairs,
         polygon_a=polygon_a,
         polygon_b=polygon_b,
-        share_a=min(polygon_area(polygon_a) / everything.area_a, 1.0),
-        share_b=min(polygon_area(polygon_b) / everything.area_b, 1.0),
+        share_a=filled * min(polygon_area(polygon_a) / everything.area_a, 1.0),
+        share_b=filled * min(polygon_area(polygon_b) / everything.area_b, 1.0),
         significance=found.significance,
     )
 

@@ -30,7 +30,8 @@ class Region:
     polygon_a, polygon_b : (K, 2) float64
         Outline of the shared part in the frame of a and of b; corner k of one is corner k of the other.
     share_a, share_b : float
-        Share of the area of each picture that the outline covers, in [0, 1].
+        Share of the area of each picture that is shared, in [0, 1]: that of the outline, less its parts where both
+        pictures have keypoints and none agree.
     significance : float
         -log10 of the expected number of chance agreements as good as this one.
     """

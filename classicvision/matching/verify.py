@@ -81,15 +81,9 @@ def find_agreement(matches: Correspondences) -> Agreement | None:
 def refine(matches: Correspondences, found: Agreement) -> tuple[Correspondences, Motion]:
     """Fit a transform anew to other matches of the same pictures, and return those that agree with it."""
     _, fit = FITS[found.kind]
-    motion = found.motion
-    matches = matches[motion.errors(matches) <= 2 * found.tolerance].in_order()
-    for _ in range(2):
-        inlier = motion.errors(matches) <= found.tolerance
-        xy = matches.a[inlier]
-        b_from_a = fit(xy, matches.b[inlier])
-        if not is_sane(b_from_a, xy):
-            break
-        motion = Motion.at(b_from_a, xy)
+    matches = matches[found.motion.errors(matches) <= found.tolerance].in_order()
+    b_from_a = fit(matches.a, matches.b)
+    motion = Motion.at(b_from_a, matches.a) if is_sane(b_from_a, matches.a) else found.motion
     return matches[motion.errors(matches) <= found.tolerance], motion
 
 
@@ -161,7 +155,7 @@ def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> 
             break
         xy = matches.a[inlier]
         b_from_a = fit(xy, matches.b[inlier])
-        if not is_sane(b_from_a, xy):
+        if not (limit and kind == "similarity") and not is_sane(b_from_a, xy):
             break
         motion = Motion.at(b_from_a, xy)
         errors = motion.errors(matches)
@@ -187,15 +181,16 @@ def _most_significant(
     matches: Correspondences, motion: Motion, kind: Kind, errors: NDArray[np.float64], chance: list[float]
 ) -> Agreement:
     """Choose the tolerance at which the agreement with a transform is most significant."""
-    n = matches.n_places
     n_deciding, _ = FITS[kind]
-    found = []
-    for tolerance, p in zip(TOLERANCES, chance, strict=True):
-        inlier = errors <= tolerance
-        k = matches.count_places(inlier)
-        score = significance(n, k, p, n_deciding=n_deciding, n_choices=_N_CHOICES)
-        found.append(Agreement(motion, kind, inlier, tolerance, score))
-    return max(found, key=lambda one: one.significance)
+    counts = matches.count_places(errors, TOLERANCES)
+    best, score = 0, -1.0
+    for number, (k, p) in enumerate(zip(counts, chance, strict=True)):
+        if number and k == counts[number - 1]:
+            continue  # a larger tolerance that takes in nothing more is no better
+        at_this = significance(matches.n_places, k, p, n_deciding=n_deciding, n_choices=_N_CHOICES)
+        if at_this > score:
+            best, score = number, at_this
+    return Agreement(motion, kind, errors <= TOLERANCES[best], TOLERANCES[best], score)
 
 
 def _uniform_chance(matches: Correspondences, motion: Motion) -> list[float]:

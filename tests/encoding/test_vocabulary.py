@@ -15,10 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from classicvision._native import native_available
 from classicvision.encoding.nearest import nearest_words
 from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.errors import NotEnoughDataError
-from classicvision.features.local import LocalFeatures
+from classicvision.features.local import LocalFeatures, root_sift
 
 
 def features(descriptors):
@@ -133,6 +134,34 @@ def test_a_vocabulary_has_at_least_one_word():
         learn_words(np.eye(3), 0, np.random.default_rng(0))
 
 
+def test_words_of_bytes_are_those_of_their_root_sift():
+    raw = np.random.default_rng(0).integers(0, 255, (400, 16), dtype=np.uint8)
+    of_bytes = learn_words(raw, 20, np.random.default_rng(1), as_root_sift=True)
+    assert_array_equal(of_bytes, learn_words(root_sift(raw), 20, np.random.default_rng(1)))
+
+
+def test_bytes_of_one_root_sift_are_one_descriptor():
+    raw = np.array([[1, 0], [2, 0], [9, 0], [0, 3]], np.uint8)
+    with pytest.raises(NotEnoughDataError, match=r"4 descriptor.*, 2 of them different"):
+        learn_words(raw, 3, np.random.default_rng(0), as_root_sift=True)
+
+
+def test_learning_makes_no_copy_of_descriptors_as_stored():
+    raw = np.random.default_rng(0).integers(0, 255, (60_000, 128), dtype=np.uint8)
+    learn_words(raw[:300], 10, np.random.default_rng(0), as_root_sift=True)  # modules are loaded by now
+    tracemalloc.start()
+    learn_words(raw, 20, np.random.default_rng(0), as_root_sift=True, max_iterations=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    if native_available():
+        assert peak < raw.nbytes  # float32 would be four times as much
+
+
+def test_root_sift_is_not_taken_of_floats():
+    with pytest.raises(ValueError, match="descriptors are float64"):
+        learn_words(np.eye(3), 1, np.random.default_rng(0), as_root_sift=True)
+
+
 def test_one_word_is_the_mean():
     descriptors = np.random.default_rng(0).integers(0, 255, (50, 128), dtype=np.uint8)
     assert_allclose(learn_words(descriptors, 1, np.random.default_rng(0))[0], descriptors.mean(axis=0), rtol=1e-5)
@@ -158,6 +187,12 @@ def test_same_seed_same_words_and_another_seed_other_words():
     first, again, other = (learn_words(descriptors, 20, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_threads_of_the_kernels_change_no_bit_of_the_words():
+    raw = np.random.default_rng(0).integers(0, 255, (20_000, 32), dtype=np.uint8)
+    one, two = (learn_words(raw, 300, np.random.default_rng(0), n_threads=n, max_iterations=3) for n in (1, 2))
+    assert_array_equal(one, two)
 
 
 def test_learning_leaves_the_descriptors_as_they_were():

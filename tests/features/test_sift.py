@@ -273,6 +273,26 @@ def test_native_settings_can_be_read_but_not_used_without_kernels(monkeypatch):
         sift(np.zeros((9, 9), np.uint8))
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_fast_precision_names_the_only_engine_that_has_it(is_there, monkeypatch):
+    monkeypatch.setattr("classicvision._native.native_available", lambda: is_there)
+    assert Sift(precision="fast").engine == "native"
+
+
+@pytest.mark.parametrize("engine", ["opencv", "reference"])
+def test_an_engine_without_the_fast_precision_is_refused(engine):
+    with pytest.raises(SettingsError, match=f"engine '{engine}' does not have; use engine='native'"):
+        Sift(precision="fast", engine=engine)
+
+
+def test_fast_settings_become_exact_ones_of_another_engine_without_kernels(monkeypatch):
+    monkeypatch.setattr("classicvision._native.native_available", lambda: False)
+    sift = Sift(precision="fast", contrast=0.03)
+    with pytest.raises(SettingsError, match="precision='exact'"):
+        sift(np.zeros((9, 9), np.uint8))
+    assert sift.runnable() == Sift(contrast=0.03, engine="opencv", precision="exact")
+
+
 def test_settings_come_back_from_plain_values():
     sift = Sift(contrast=0.03, max_features=500, engine="reference")
     assert from_dict(Sift, to_dict(sift)) == sift
@@ -288,10 +308,11 @@ def test_every_setting_is_in_the_fingerprint():
         "max_features": 9,
         "max_side": 99,
         "engine": "opencv",
+        "precision": "fast",
     }
     assert set(changes) == {field.name for field in fields(Sift)}
-    found = {fingerprint(replace(REFERENCE, **{name: value})) for name, value in changes.items() if name != "engine"}
-    assert len(found | {fingerprint(sift) for sift in (REFERENCE, OPENCV, NATIVE)}) == 10
+    found = {fingerprint(replace(NATIVE, **{name: value})) for name, value in changes.items()}
+    assert len(found | {fingerprint(NATIVE)}) == len(changes) + 1
 
 
 def test_equal_responses_come_by_x_then_y_then_scale_then_angle():

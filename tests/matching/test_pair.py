@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from skimage import data
 
 from classicvision.errors import SettingsError
 from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
+from classicvision.features.sift import Sift
 from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.pair import MatchSettings, match_features
 
@@ -78,6 +80,23 @@ def test_a_mirrored_copy_is_found_in_the_frame_of_a_itself():
     assert region.is_mirrored
     assert_allclose(region.b_from_a, QUARTER @ mirror(SIZE[1]), atol=0.02)
     assert_array_equal(region.pairs[:, 0], region.pairs[:, 1])
+
+
+def test_a_mirrored_photograph_is_one_region_that_is_all_of_it():
+    photograph = data.astronaut()
+    sift = Sift(contrast=0.01, max_features=1000)
+    (region,) = match_features(sift(photograph), sift(np.ascontiguousarray(photograph[:, ::-1]))).regions
+    assert region.is_mirrored
+    assert min(region.share_a, region.share_b) > 0.999
+
+
+def test_a_stronger_mirrored_region_goes_before_a_weaker_one_that_contradicts_it():
+    a = keypoints(200)
+    chance = a[:8]
+    b = together(moved(a[8:].mirrored(), np.eye(3)), moved(chance, np.eye(3)))
+    result = match_features(a, b)
+    assert [region.is_mirrored for region in result.regions] == [True]
+    assert len(result.regions[0].pairs) == 192
 
 
 def test_mirrored_copies_are_not_looked_for_if_so_set():

@@ -10,9 +10,12 @@ import time
 
 import numpy as np
 
-from classicvision._native import instruction_set
+from classicvision._native import instruction_set, match
+from classicvision._native import words as native
 from classicvision._native.sift import find_sift
+from classicvision.encoding.kmeans import lloyd
 from classicvision.encoding.nearest import nearest_words
+from classicvision.features.local import root_sift
 
 
 def main() -> None:
@@ -25,6 +28,9 @@ def main() -> None:
         rng = np.random.default_rng([arguments.seed, number])
         n_keypoints += try_sift(rng)
         try_words(rng)
+        try_directions(rng)
+        try_bytes(rng)
+        try_match(rng)
     print(  # noqa: T201
         f"{arguments.rounds} rounds on {instruction_set()}: {n_keypoints} keypoints, "
         f"{time.monotonic() - start:.0f} s, no fault"
@@ -41,6 +47,7 @@ def try_sift(rng: np.random.Generator) -> int:
         contrast=float(rng.choice([0.0, 0.001, 0.02, 0.04, 1.0])),
         edge_ratio=float(rng.choice([1.0, 2.0, 10.0, 1e9])),
         upsample=bool(rng.integers(2)),
+        fast=bool(rng.integers(2)),
     )
     height, width = picture.shape
     x, y, scale, angle, response = frames.T
@@ -70,6 +77,70 @@ def try_words(rng: np.random.Generator) -> None:
     found = np.take_along_axis(squared, indices, axis=1)
     if not np.allclose(found, np.sort(squared, axis=1)[:, :m], rtol=1e-12, atol=0):
         raise SystemExit(f"a word is not the nearest: points {points.shape}, words {words.shape}, m {m}")
+
+
+def try_match(rng: np.random.Generator) -> None:
+    """Match random descriptors with random strides both ways, and fit and judge random points, some of them useless."""
+    n_dims = int(rng.choice([0, 1, 3, 64, 128, 128, 255, 256]))
+    top = int(rng.choice([2, 30, 256]))
+    a, b = (
+        rng.integers(0, top, (int(rng.choice([0, 1, rng.integers(1, 60), rng.integers(1, most)])), n_dims), np.uint8)
+        for most in (70, 1300)
+    )
+    a, b = a[:: int(rng.choice([-1, 1, 2]))], match.root_bytes(b)[:: int(rng.choice([-1, 1, 3]))]
+    squared = np.square(a[:, None].astype(int) - b).sum(axis=2)
+    rows_a, squared_a, rows_b, squared_b = match.nearest_two(a, b)
+    for rows, found, table in ((rows_a, squared_a, squared), (rows_b, squared_b, squared.T)):
+        order = np.argsort(table, axis=1, kind="stable")[:, :2]
+        missing = ((0, 0), (0, 2 - order.shape[1]))
+        least = np.pad(np.take_along_axis(table, order, 1), missing, constant_values=2**24)
+        if (rows != np.pad(order, missing, constant_values=-1)).any() or (found != least).any():
+            raise SystemExit(f"the two nearest are wrong: {a.shape} and {b.shape}")
+    n = int(rng.integers(1, 80))
+    points = rng.normal(size=(2, n, 2)) * rng.choice([0, 1e-6, 1, 1e4, 1e200])
+    columns = (rng.normal(size=(8, n)) * rng.choice([1, 1e30])).astype(np.float32)
+    counts = match.count_agreeing(
+        columns, rng.normal(size=n).astype(np.float32), tip=3.0, cone=0.1, least_cosine=0.8, most_log_scale=0.5
+    )
+    if (counts < 0).any() or (counts > n).any():
+        raise SystemExit("more matches agree than there are")
+    h = match.fit_homography(points[0], points[1], np.eye(3), n_steps=8, settled=1e-6)
+    turn, log_ratio = columns[:2].astype(np.float64)
+    errors = match.find_errors((points[0], points[1]), (turn, log_ratio), h, (0.0, 0.0), (9.0, 9.0))
+    if np.isnan(errors).any() or (errors < 0).any():
+        raise SystemExit("an error is no distance")
+
+
+def try_directions(rng: np.random.Generator) -> None:
+    """Search words in a few random directions first, good or bad ones, and compare with the definition."""
+    n_points, n_words, n_dims = int(rng.integers(1, 60)), int(rng.integers(1, 1400)), int(rng.integers(2, 140))
+    n_kept, m = int(rng.integers(1, n_dims)), int(rng.integers(1, min(n_words, native.MOST_NEAREST) + 1))
+    directions = np.linalg.qr(rng.normal(size=(n_dims, n_kept)))[0]
+    words, points = (
+        rng.normal(size=(n, n_kept)) @ directions.T + rng.choice([0, 0.1, 1]) * rng.normal(size=(n, n_dims))
+        for n in (n_words, n_points)
+    )
+    size = float(rng.choice([1e-30, 1, 1e9]))
+    words, points = (size * words).astype(np.float32), (size * points).astype(np.float32)
+    indices, squared = np.zeros((n_points, m), np.int32), np.zeros((n_points, m), np.float32)
+    table = native.prepare(words, np.ascontiguousarray(directions, np.float32))
+    native.nearest(points, words, table, indices, squared, n_kept=n_kept)
+    definition = np.square(points[:, np.newaxis].astype(np.float64) - words).sum(axis=2)
+    decided = indices[:, 0] >= 0
+    found = np.take_along_axis(definition[decided], indices[decided], axis=1)
+    if not np.allclose(found, np.sort(definition[decided], axis=1)[:, :m], rtol=1e-12, atol=0):
+        raise SystemExit(f"a word is not the nearest: words {words.shape}, {n_kept} directions, m {m}, size {size}")
+
+
+def try_bytes(rng: np.random.Generator) -> None:
+    """Move words over points stored as bytes, and compare with the same points as float32."""
+    n_points, n_words, n_dims = int(rng.integers(1, 300)), int(rng.integers(1, 40)), int(rng.integers(1, 140))
+    raw = np.minimum(rng.gamma(rng.choice([0.05, 0.5, 5]), 40, (n_points, n_dims)), 255).astype(np.uint8)
+    as_root_sift = bool(rng.integers(2))
+    plain = root_sift(raw) if as_root_sift else raw.astype(np.float32)
+    start = plain[rng.integers(0, n_points, n_words)]
+    if not np.array_equal(lloyd(raw, start, 2, as_root_sift=as_root_sift), lloyd(plain, start, 2)):
+        raise SystemExit(f"bytes and floats differ: points {raw.shape}, {n_words} words, RootSIFT {as_root_sift}")
 
 
 def random_picture(rng: np.random.Generator) -> np.ndarray:

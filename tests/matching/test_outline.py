@@ -1,0 +1,81 @@
+"""Outlines worked out by hand."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from classicvision.matching.outline import contains, filled_share, hull_of_circles, polygon_area, shared_outline
+
+SQUARE = np.array([[0.0, 0], [10, 0], [10, 10], [0, 10]])
+GRID = np.stack(np.meshgrid(np.arange(2.0, 80, 4), np.arange(2.0, 80, 4)), axis=-1).reshape(-1, 2)  # 20 x 20
+
+
+def shift(x, y):
+    return np.array([[1.0, 0, x], [0, 1, y], [0, 0, 1]])
+
+
+def test_area_of_a_square_is_the_square_of_its_side():
+    assert polygon_area(SQUARE) == polygon_area(SQUARE[::-1]) == 100
+
+
+def test_area_of_nothing_is_nothing():
+    assert polygon_area(np.zeros((0, 2))) == 0
+
+
+def test_a_square_contains_its_middle_and_border_and_nothing_beyond():
+    points = np.array([[5.0, 5], [10, 3], [10.1, 3], [-1, 5]])
+    assert contains(SQUARE, points).tolist() == contains(SQUARE[::-1], points).tolist() == [True, True, False, False]
+
+
+def test_nothing_contains_nothing():
+    assert not contains(np.zeros((0, 2)), np.ones((1, 2))).any()
+
+
+def test_the_hull_of_one_circle_is_a_circle():
+    hull = hull_of_circles(np.array([[7.0, 8]]), np.array([2.0]))
+    assert_allclose(np.linalg.norm(hull - [7, 8], axis=1), 2)
+
+
+def test_the_hull_reaches_as_far_as_the_circles():
+    hull = hull_of_circles(np.array([[0.0, 0], [10, 0], [5, 1]]), np.array([1.0, 2, 0.5]))
+    assert_allclose([hull.min(axis=0), hull.max(axis=0)], [[-1, -2], [12, 2]])
+
+
+def test_keypoints_all_over_make_the_whole_overlap():
+    polygon_a, polygon_b = shared_outline(GRID, np.ones(400), shift(30, 0), (80, 80), (80, 80))
+    assert_allclose([polygon_a.min(axis=0), polygon_a.max(axis=0)], [[-0.5, -0.5], [49.5, 79.5]])
+    assert_allclose(polygon_b - polygon_a, np.tile([30, 0], (len(polygon_a), 1)))
+
+
+def test_keypoints_in_a_corner_make_their_own_outline():
+    few = GRID[(GRID < 20).all(axis=1)]
+    polygon_a, _ = shared_outline(few, np.ones(len(few)), shift(0, 0), (80, 80), (80, 80))
+    assert_allclose(polygon_a.max(axis=0), [22, 22], atol=0.2)
+
+
+def test_nothing_within_both_pictures_is_no_outline():
+    polygon_a, polygon_b = shared_outline(GRID[:3], np.ones(3), shift(500, 0), (80, 80), (80, 80))
+    assert polygon_a.shape == polygon_b.shape == (0, 2)
+
+
+def test_a_horizon_cuts_the_outline():
+    tilted = np.array([[1.0, 0, 0], [0, 1, 0], [-0.02, 0, 1]])  # horizon at x = 50
+    polygon_a, polygon_b = shared_outline(GRID[:5], np.ones(5), tilted, (80, 80), (10**6, 10**6))
+    assert polygon_a[:, 0].max() < 50
+    assert np.isfinite(polygon_b).all()
+
+
+def test_what_agrees_all_over_is_wholly_shared():
+    fine = np.concatenate([GRID, GRID + 1])
+    assert filled_share(80.0 / 10 * SQUARE, GRID, fine, fine) == 1
+
+
+def test_a_frame_around_two_pictures_is_shared_and_its_inside_is_not():
+    frame = GRID[(np.abs(GRID - 40) > 30).any(axis=1)]
+    fine = np.concatenate([GRID, GRID + 1])
+    assert filled_share(80.0 / 10 * SQUARE, frame, fine, fine) == pytest.approx(28 / 64)
+
+
+def test_where_a_picture_has_no_keypoints_nothing_is_held_against_it():
+    left = GRID[GRID[:, 0] < 40]
+    assert filled_share(80.0 / 10 * SQUARE, left, GRID, left) == 1

@@ -1,0 +1,47 @@
+"""Real pairs with known answers: Oxford's homographies, and the versions of one photograph of a bridge."""
+
+import numpy as np
+import pytest
+
+from classicvision.features.sift import Sift
+from classicvision.images import read_image
+from classicvision.matching.geometry import warp_points
+from classicvision.matching.pair import match_features
+
+SIFT = Sift(max_features=2000)
+
+
+def corner_error(shared, scene, number):
+    """Return the mean distance of the four corners from where the true homography puts them, in pixels."""
+    folder = shared / "data" / "oxford_affine" / scene
+    a, b = (SIFT(read_image(folder / f"img{n}.png")) for n in (1, number))
+    result = match_features(a, b)
+    assert result.verdict == "copy"
+    height, width = a.image_size
+    corners = np.array([[0.0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]])
+    truth = warp_points(corners, np.loadtxt(folder / f"H1to{number}p"))
+    return np.linalg.norm(warp_points(corners, result.regions[0].b_from_a) - truth, axis=1).mean()
+
+
+@pytest.mark.parametrize(("scene", "numbers"), [("leuven", range(2, 7)), ("bikes", range(2, 7)), ("boat", (2, 3, 4))])
+def test_half_of_the_pairs_of_a_scene_have_corners_within_3_pixels(shared, scene, numbers):
+    assert np.median([corner_error(shared, scene, number) for number in numbers]) <= 3
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_a_wall_seen_from_the_side_is_the_same_scene(shared, number):
+    assert corner_error(shared, "graf", number) < 6
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_boats_at_a_third_of_the_size_are_the_same_scene(shared, number):
+    assert corner_error(shared, "boat", number) < 20
+
+
+def test_all_versions_of_the_bridge_are_found(shared):
+    folder = shared / "data" / "pdq_bridge"
+    original = SIFT(read_image(folder / "bridge-mods" / "aaa-orig.jpg"))
+    versions = sorted(folder.glob("*/*.jpg"))
+    assert len(versions) == 20
+    verdicts = {path.name: match_features(original, SIFT(read_image(path))).verdict for path in versions}
+    assert {name for name, verdict in verdicts.items() if verdict != "copy"} == set()

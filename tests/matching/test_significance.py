@@ -1,0 +1,45 @@
+"""The number of false alarms, worked out by hand and against exact fractions."""
+
+from fractions import Fraction
+from math import comb, inf, log10
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classicvision.matching.significance import log10_binomial_tail, significance
+
+
+def test_three_heads_of_three_coins_are_one_in_eight():
+    assert log10_binomial_tail(3, 3, 0.5) == pytest.approx(log10(1 / 8))
+
+
+def test_at_least_no_success_is_certain_and_more_than_all_impossible():
+    assert log10_binomial_tail(5, 0, 0.1) == 0
+    assert log10_binomial_tail(5, 6, 0.1) == -inf
+
+
+@given(st.integers(1, 60), st.data())
+def test_the_tail_is_the_sum_of_exact_fractions(n, data):
+    k, p = data.draw(st.integers(1, n)), Fraction(data.draw(st.integers(1, 99)), 100)
+    exact = sum(comb(n, j) * p**j * (1 - p) ** (n - j) for j in range(k, n + 1))
+    assert log10_binomial_tail(n, k, float(p)) == pytest.approx(
+        log10(exact.numerator) - log10(exact.denominator), abs=1e-9
+    )
+
+
+def test_a_tail_far_below_the_smallest_float_is_still_a_number():
+    assert log10_binomial_tail(2000, 2000, 1e-5) == pytest.approx(-10_000)
+
+
+def test_significance_counts_the_choices_and_leaves_out_the_deciding_matches():
+    # 2 of 5 matches decide, 3 more agree: 24 * C(5, 2) * 0.01^3.
+    assert significance(5, 5, 0.01, n_deciding=2, n_choices=24) == pytest.approx(-log10(240e-6))
+
+
+def test_matches_that_decide_prove_nothing():
+    assert significance(100, 2, 1e-9, n_deciding=2, n_choices=1) == 0
+
+
+def test_what_chance_gives_anyway_is_not_significant():
+    assert significance(100, 50, 0.5, n_deciding=2, n_choices=24) == 0

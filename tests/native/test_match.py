@@ -1,0 +1,143 @@
+"""The kernels of matching, beside NumPy and the definitions."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from classicvision import _native
+from classicvision.features.local import LocalFeatures
+from classicvision.matching import correspondences, geometry, nearest, verify
+
+pytestmark = pytest.mark.skipif(not _native.native_available(), reason="installed without compiled kernels")
+
+if _native.native_available():
+    from classicvision._native import kernels
+
+
+def sift_like(n, seed, n_dims=128):
+    rng = np.random.default_rng(seed)
+    return (rng.exponential(1, (n, n_dims)) * 30).clip(0, 255).astype(np.uint8)
+
+
+def matches(n=120, seed=0):
+    """Return matches, half of which agree with one transform."""
+    rng = np.random.default_rng(seed)
+    xy, scale, angle = rng.uniform(0, 400, (n, 2)), rng.uniform(1, 8, n), rng.uniform(0, 6, n)
+    a = LocalFeatures(xy, scale, angle, np.ones(n), np.zeros((n, 128)), (400, 400))
+    xy = a.xy.copy()
+    xy[n // 2 :] = rng.uniform(0, 400, (n - n // 2, 2))
+    b = LocalFeatures(xy * 1.5, a.scale * 1.5, a.angle, a.response, a.descriptors, (600, 600))
+    return correspondences.Correspondences.of(a, b, np.repeat(np.arange(n)[:, None], 2, axis=1).astype(np.int32))
+
+
+def without_kernels(monkeypatch):
+    for module in (nearest, geometry, correspondences, verify):
+        monkeypatch.setattr(module, "native_available", lambda: False)
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(1, 1), (5, 3), (24, 64), (25, 65), (100, 1024), (30, 1025), (1100, 2100)])
+def test_nearest_two_are_those_of_numpy(n_a, n_b, monkeypatch):
+    a, b = sift_like(n_a, 0), sift_like(n_b, 1)
+    compiled = nearest.nearest_two(a, b)
+    without_kernels(monkeypatch)
+    for one, other in zip(compiled, nearest.nearest_two(a, b), strict=True):
+        assert_array_equal(one.rows, other.rows)
+        assert_array_equal(one.squared, other.squared)
+
+
+@pytest.mark.parametrize("n_dims", [0, 1, 2, 3, 5, 127, 129, 256])
+def test_any_width_up_to_256_is_exact(n_dims, monkeypatch):
+    a, b = sift_like(40, 0, n_dims), sift_like(70, 1, n_dims)
+    a[0], b[0] = 255, 0
+    compiled = nearest.nearest_two(a, b)
+    without_kernels(monkeypatch)
+    for one, other in zip(compiled, nearest.nearest_two(a, b), strict=True):
+        assert_array_equal(one.rows, other.rows)
+        assert_array_equal(one.squared, other.squared)
+
+
+def test_root_bytes_are_those_of_numpy(monkeypatch):
+    descriptors = np.concatenate([sift_like(500, 0), np.zeros((1, 128), np.uint8), np.eye(3, 128, dtype=np.uint8)])
+    compiled = nearest.root_bytes(descriptors)
+    without_kernels(monkeypatch)
+    assert_array_equal(compiled, nearest.root_bytes(descriptors))
+
+
+@pytest.mark.parametrize("n", [1, 4, 15, 16, 17, 120])
+def test_as_many_agree_as_numpy_counts(n, monkeypatch):
+    hypotheses = verify._as_hypotheses(matches(n))
+    compiled = verify.count_agreeing(*hypotheses)
+    without_kernels(monkeypatch)
+    assert_array_equal(compiled, verify.count_agreeing(*hypotheses))
+    assert compiled[0] >= n // 2
+
+
+def test_errors_are_those_of_numpy(monkeypatch):
+    tilted = np.array([[1.4, 0.1, 20], [-0.1, 1.5, 30], [4e-4, -3e-4, 1]])
+    for transform in (tilted, np.linalg.inv(tilted)):
+        motion = correspondences.Motion.at(transform, np.array([[200.0, 200]]))
+        compiled = motion.errors(matches())
+        with monkeypatch.context() as patch:
+            without_kernels(patch)
+            assert_allclose(compiled, motion.errors(matches()), rtol=1e-12)
+
+
+def test_the_agreement_is_that_of_numpy(monkeypatch):
+    compiled = verify.find_agreement(matches())
+    without_kernels(monkeypatch)
+    plain = verify.find_agreement(matches())
+    assert_array_equal(compiled.inlier, plain.inlier)
+    assert_allclose(compiled.motion.b_from_a, plain.motion.b_from_a, atol=1e-9)
+    assert compiled.significance == pytest.approx(plain.significance)
+
+
+_DIGEST = """
+import hashlib
+import numpy as np
+from classicvision._native import match
+rng = np.random.default_rng(0)
+a, b = (rng.integers(0, 256, (n, 128), np.uint8) for n in (700, 1300))
+parts = [match.root_bytes(a), *match.nearest_two(match.root_bytes(a), match.root_bytes(b))]
+columns = rng.uniform(-1, 1, (8, 300)).astype(np.float32)
+parts.append(match.count_agreeing(columns, columns[0].copy(), tip=0.3, cone=0.1, least_cosine=0.0, most_log_scale=0.5))
+points = rng.uniform(0, 400, (50, 2))
+parts.append(match.fit_homography(points, points**1.02, np.eye(3), n_steps=8, settled=1e-6))
+print(hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest())
+"""
+
+
+def test_every_instruction_set_gives_the_same_bits(checkout):
+    digests = set()
+    for isa in ("portable", "v3", "v4"):
+        environment = os.environ | {"CLASSICVISION_ISA": isa, "PYTHONPATH": str(checkout)}
+        done = subprocess.run([sys.executable, "-c", _DIGEST], env=environment, capture_output=True, text=True)
+        if "SettingsError" not in done.stderr:
+            digests.add(done.stdout or done.stderr)
+    assert len(digests) == 1
+
+
+def test_arrays_of_wrong_lengths_types_and_widths_are_refused():
+    a, b = sift_like(3, 0), sift_like(4, 1)
+    rows, squared = [np.zeros((n, 2), np.int32) for n in (3, 4)], [np.zeros((n, 2), np.float32) for n in (3, 4)]
+    good = (a, b, rows[0], squared[0], rows[1], squared[1])
+    kernels.nearest_two(*good)
+    wrong = [
+        (0, a[:2]),
+        (1, b[:, :5].copy()),
+        (2, rows[1]),
+        (3, squared[0][:, :1].copy()),
+        (4, rows[1].astype(np.int64)),
+    ]
+    for place, array in wrong:
+        with pytest.raises((ValueError, BufferError)):
+            kernels.nearest_two(*good[:place], array, *good[place + 1 :])
+    with pytest.raises(ValueError, match="at most 256"):
+        kernels.nearest_two(np.zeros((1, 257), np.uint8), np.zeros((1, 257), np.uint8), *good[2:])
+    with pytest.raises(ValueError, match="points"):
+        kernels.fit_homography(np.zeros((0, 2)), np.zeros((0, 2)), 8, 1e-6, np.eye(3))
+    with pytest.raises(ValueError, match="roots"):
+        kernels.root_bytes(a, np.zeros((2, 128), np.uint8))
