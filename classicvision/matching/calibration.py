@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from classicvision.config import validate
 from classicvision.errors import NotEnoughDataError, SettingsError
 
-__all__ = ["Calibration", "fit_calibration"]
+__all__ = ["DEFAULT_CALIBRATION", "Calibration", "fit_calibration"]
 
 TAIL_SHARE: Final = 0.001
 """Share of the pairs that are in the tail: as few as the law asks for, yet enough to estimate b."""
@@ -127,3 +127,15 @@ def fit_calibration(scores: ArrayLike, *, n_images: int, matcher: str = "") -> C
         highest=float(falling[0]),
         matcher=matcher,
     )
+
+
+DEFAULT_CALIBRATION: Final = Calibration(
+    n_images=5451, n_pairs=111_739, tail_start=4.9, tail_rate=0.001, tail_scale=3.82, highest=26.0
+)
+"""Measured with the default settings on 109,999 random pairs of photographs of different classes (BSDS500, Caltech-101
+and Scene-15) and 1,740 pairs of lookalikes (pages of text, brick walls, facades and flags, each against its own kind).
+
+Photographs alone need far less: five of their pairs have a score at all, and the highest is 1.04. One more pair, of two
+classes of Scene-15, scored 83.5: both show the same field, so it is no unrelated pair and was taken out. What is above
+5 are lookalikes, up to 26 for two brick walls. Fitted on either half of the pairs, the thresholds for rates of 1e-3,
+1e-4 and 1e-5 let through 62 and 53, 2 and 2, 1 and 0 pairs of the other half, where 56, 6 and 1 were allowed."""
