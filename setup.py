@@ -15,8 +15,16 @@ from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformE
 
 NATIVE = Path("classicvision/_native")
 # Compiled once for each instruction set, and once.
-KERNELS = ["agree.cpp", "fit.cpp", "lanes.cpp", "match.cpp", "means.cpp", "sift.cpp", "words.cpp"]
-BINDING = ["module.cpp", "dispatch.cpp", "arena.cpp", "bind_match.cpp", "bind_sift.cpp", "bind_words.cpp"]
+KERNELS = ["agree.cpp", "dense.cpp", "fit.cpp", "lanes.cpp", "match.cpp", "means.cpp", "sift.cpp", "words.cpp"]
+BINDING = [
+    "module.cpp",
+    "dispatch.cpp",
+    "arena.cpp",
+    "bind_dense.cpp",
+    "bind_match.cpp",
+    "bind_sift.cpp",
+    "bind_words.cpp",
+]
 
 # What each instruction set adds. A build leaves out those that its compiler does not have.
 X86_FLAGS = {

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
     from classicvision.encoding.estimators import BagOfVisualWords
     from classicvision.extraction import Extraction, Failure, Items, extract
+    from classicvision.features.dense import DenseSift
     from classicvision.features.local import LocalFeatures, root_sift
     from classicvision.features.sift import Sift, SiftTrace, trace
     from classicvision.folders import ImageFolder, find_images
@@ -32,6 +33,7 @@ _MODULE_OF = {
     "BovwCodebook": "encoding.bovw",
     "BovwSettings": "encoding.bovw",
     "Classifier": "models.classifier",
+    "DenseSift": "features.dense",
     "Extraction": "extraction",
     "Failure": "extraction",
     "Image": "images",
@@ -72,6 +74,7 @@ __all__ = [
     "BovwCodebook",
     "BovwSettings",
     "Classifier",
+    "DenseSift",
     "Extraction",
     "Failure",
     "Image",

@@ -221,6 +221,8 @@ def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
     if len(options) == 1:
         return _typed(options[0], value, where)
     kinds = {option.kind: option for option in options if hasattr(option, "kind")}
+    if isinstance(value, tuple(kinds.values())):
+        return value  # it was checked when it was made
     if kinds:
         kind = value.get("kind") if isinstance(value, Mapping) else None
         if not isinstance(kind, str) or kind not in kinds:

@@ -26,6 +26,7 @@ __all__ = [
     "MAX_PIXELS",
     "Image",
     "decode_image",
+    "enlarge",
     "read_bytes",
     "read_image",
     "shrink",
@@ -137,6 +138,19 @@ def shrink(image: Image, max_side: int) -> Image:
         return image
     size = [max(1, round(side * max_side / longest)) for side in (width, height)]
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def enlarge(image: Image, min_side: int) -> Image:
+    """Magnify an image so that its longer side has at least min_side pixels; a larger one is returned as it is.
+
+    Each new pixel is interpolated linearly between the nearest old ones.
+    """
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    if longest >= min_side:
+        return image
+    size = [max(1, round(side * min_side / longest)) for side in (width, height)]
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _reason_to_refuse(status: os.stat_result) -> str:

@@ -14,7 +14,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classicvision.config import canonical_json, fingerprint, from_dict, override, to_dict
+from classicvision.config import canonical_json, fingerprint, from_dict, override, to_dict, validate
 from classicvision.errors import SettingsError
 from classicvision.models.recipe import RECIPES, Recipe
 
@@ -117,6 +117,13 @@ def test_plain_values_are_the_fields_with_kind_and_without_none():
 def test_fields_that_are_not_given_take_their_defaults():
     assert from_dict(Pipeline, {}) == Pipeline()
     assert from_dict(Blur, {"kind": "blur"}) == Blur()
+
+
+@pytest.mark.parametrize("chosen", [Blur(), Median()])
+def test_settings_that_may_be_of_several_classes_are_taken_as_they_were_made(chosen):
+    pipeline = Pipeline(filter=chosen)
+    validate(pipeline)
+    assert pipeline.filter is chosen
 
 
 def test_a_whole_number_will_do_for_a_float():

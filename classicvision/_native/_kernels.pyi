@@ -15,6 +15,19 @@ def find_sift(
     fast: bool,
     /,
 ) -> tuple[bytes, bytes]: ...
+def describe_dense(
+    gray: NDArray[np.uint8],
+    step: int,
+    bin_size: int,
+    first: int,
+    magnification: float,
+    window: float,
+    contrast: float,
+    xy: NDArray[np.float32],
+    response: NDArray[np.float32],
+    descriptors: NDArray[np.uint8],
+    /,
+) -> int: ...
 def words_table_size(n_words: int, n_dims: int, n_kept: int, /) -> int: ...
 def prepare_words(
     words: NDArray[np.float32], basis: NDArray[np.float32] | None, table: NDArray[np.uint8], /

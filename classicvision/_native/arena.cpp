@@ -15,7 +15,11 @@ std::size_t rounded(std::size_t n_bytes, std::size_t unit = Arena::ALIGNMENT) {
     return (n_bytes + unit - 1) / unit * unit;
 }
 
-void release(unsigned char* memory) { ::operator delete(memory, std::align_val_t(PAGE)); }
+std::align_val_t alignment_for(std::size_t n_bytes) {
+    return std::align_val_t(n_bytes >= PAGE ? PAGE : Arena::ALIGNMENT);
+}
+
+void release(unsigned char* memory, std::size_t n_bytes) { ::operator delete(memory, alignment_for(n_bytes)); }
 
 void ask_for_huge_pages(void* memory, std::size_t n_bytes) {
 #if defined(MADV_HUGEPAGE)
@@ -27,16 +31,17 @@ void ask_for_huge_pages(void* memory, std::size_t n_bytes) {
 
 }  // namespace
 
-Arena::~Arena() { release(memory_); }
+Arena::~Arena() { release(memory_, size_); }
 
 void Arena::reserve(std::size_t n_bytes) {
     taken_ = 0;
     if (n_bytes <= size_) return;
-    release(memory_);
+    release(memory_, size_);
     memory_ = nullptr;
     size_ = 0;
-    memory_ = static_cast<unsigned char*>(::operator new(rounded(n_bytes), std::align_val_t(PAGE)));
-    size_ = rounded(n_bytes);
+    const std::size_t size = rounded(n_bytes);
+    memory_ = static_cast<unsigned char*>(::operator new(size, alignment_for(size)));
+    size_ = size;
     ask_for_huge_pages(memory_, size_);
 }
 

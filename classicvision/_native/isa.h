@@ -101,6 +101,11 @@ CV_OPERATOR(/)
 CV_OPERATOR(&)
 CV_OPERATOR(|)
 #undef CV_OPERATOR
+template <typename T, int N>
+CV_INLINE Lanes<T, N> operator~(Lanes<T, N> a) {
+    for (T& lane : a.lane) lane = ~lane;
+    return a;
+}
 #define CV_COMPARISON(sign) \
     CV_INLINE Ints operator sign(Floats a, Floats b) { \
         Ints mask; \

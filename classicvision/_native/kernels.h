@@ -5,6 +5,7 @@
 // line to CV_METHODS and define `PyObject* method_NAME(PyObject* module, PyObject* arguments)` in a bind_*.cpp file.
 #pragma once
 
+#include "dense.h"
 #include "match.h"
 #include "sift.h"
 #include "words.h"
@@ -12,6 +13,7 @@
 #define CV_KERNELS(KERNEL) \
     KERNEL(int, lanes, ()) \
     KERNEL(void, find_sift, (const SiftImage&, const SiftSettings&, const SiftSink&, Arena&)) \
+    KERNEL(void, describe_dense, (const DenseImage&, const DenseSettings&, DensePatches&, Arena&)) \
     KERNEL(std::size_t, words_table_size, (std::size_t n_words, std::size_t n_dims, std::size_t n_kept)) \
     KERNEL(void, prepare_words, (const WordTable& table)) \
     KERNEL(Search, nearest_words, (const NearestWords& search)) \
@@ -26,6 +28,7 @@
     METHOD(instruction_set) \
     METHOD(lanes) \
     METHOD(find_sift) \
+    METHOD(describe_dense) \
     METHOD(words_table_size) \
     METHOD(prepare_words) \
     METHOD(nearest_words) \

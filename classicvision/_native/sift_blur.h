@@ -129,9 +129,12 @@ public:
 
     // Blur n_rows <= BLOCK rows into `out`; scratch.in has been filled with n_rows + 2 radius rows.
     void operator()(const BlurScratch<float>& scratch, int n_rows, int width, float* const* out) const {
-        switch (radius) {  // those of the default settings are compiled with their radius
+        switch (radius) {  // those of the default settings, sparse and dense, are compiled with their radius
+            case 2: return blur_narrow<2>(scratch, n_rows, width, out);
+            case 4: return blur_narrow<4>(scratch, n_rows, width, out);
             case 5: return blur_narrow<5>(scratch, n_rows, width, out);
             case 6: return blur_narrow<6>(scratch, n_rows, width, out);
+            case 7: return blur(blur_down<7, AT_ONCE>, blur_turned<7>, scratch, n_rows, width, out);
             case 8: return blur(blur_down<8, AT_ONCE>, blur_turned<8>, scratch, n_rows, width, out);
             case 10: return blur(blur_down<10, AT_ONCE>, blur_turned<10>, scratch, n_rows, width, out);
             case 13: return blur(blur_down<13, AT_ONCE>, blur_turned<13>, scratch, n_rows, width, out);

@@ -20,6 +20,7 @@ from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
 __all__ = ["BovwCodebook", "BovwSettings", "learn_bovw"]
 
+_BLOCK_ROWS = 16_384  # descriptors that are compared with the words at a time
 _SIFT_NORM = 512  # of a descriptor as stored (Lowe 2004, section 6.1)
 _CHI2_PARTS = ("", "_cos", "_sin")  # what the chi-squared map makes of each word
 
@@ -163,9 +164,17 @@ def learn_bovw(items: Sequence[LocalFeatures], settings: BovwSettings, rng: np.r
 
 def _count(features: LocalFeatures, words: PreparedWords, settings: BovwSettings) -> NDArray[np.float32]:
     n_nearest = settings.n_neighbors if settings.assignment == "soft" else 1
-    descriptors = features.descriptors if settings.root_sift else np.divide(features.descriptors, _SIFT_NORM)
-    nearest, squared_distances = nearest_words(descriptors, words, n_nearest, as_root_sift=settings.root_sift)
-    votes = _share_votes(squared_distances.astype(np.float64), settings.softness)
+    nearest = np.empty((len(features), n_nearest), np.int32)
+    squared_distances = np.empty((len(features), n_nearest))
+    # A dense grid may have a million descriptors: as floats they take many times as much memory.
+    for start in range(0, len(features), _BLOCK_ROWS):
+        here = slice(start, start + _BLOCK_ROWS)
+        block = features.descriptors[here]
+        descriptors = block if settings.root_sift else np.divide(block, _SIFT_NORM)
+        nearest[here], squared_distances[here] = nearest_words(
+            descriptors, words, n_nearest, as_root_sift=settings.root_sift
+        )
+    votes = _share_votes(squared_distances, settings.softness)
     return np.bincount(nearest.ravel(), votes.ravel(), minlength=settings.n_words).astype(np.float32)
 
 

@@ -22,7 +22,7 @@ from classicvision.features.extrema import Blobs
 from classicvision.features.orientation import gradient_at, split_by_work
 from classicvision.features.scalespace import ScaleSpace
 
-__all__ = ["describe"]
+__all__ = ["describe", "to_bytes"]
 
 N_CELLS: Final = 4  # along each side
 N_DIRECTIONS: Final = 8
@@ -62,7 +62,7 @@ def describe(space: ScaleSpace, blobs: Blobs, angle: NDArray[np.float64]) -> NDA
             turned = angle[chosen].astype(np.float32)
             samples = _turned_samples(level.shape, *centre, step, turned, cell[part].astype(np.float32))
             histograms[chosen] = _collect_votes(level, turned, samples)
-    return _to_bytes(histograms)
+    return to_bytes(histograms)
 
 
 def _turned_samples(
@@ -119,8 +119,8 @@ def _split(
     return below.astype(np.int64), (1 - share, share)
 
 
-def _to_bytes(histograms: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Normalise, clip, normalise again and store (Lowe 2004, 6.1); an empty histogram stays zero."""
+def to_bytes(histograms: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Normalise (N, 128) histograms, clip, normalise again and store (Lowe 2004, 6.1); an empty one stays zero."""
     clipped = np.minimum(histograms, CLIP * np.linalg.norm(histograms, axis=1, keepdims=True))
     norm = np.linalg.norm(clipped, axis=1, keepdims=True)
     scaled = np.divide(NORM * clipped, norm, out=np.zeros_like(clipped), where=norm > 0)

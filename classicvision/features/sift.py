@@ -35,7 +35,7 @@ from classicvision.features.orientation import assign_orientations
 from classicvision.features.scalespace import ScaleSpace, build_scale_space
 from classicvision.images import Image, shrink, to_gray
 
-__all__ = ["Sift", "SiftTrace", "trace"]
+__all__ = ["Sift", "SiftTrace", "require_picture", "trace"]
 
 
 @dataclass(frozen=True)
@@ -249,13 +249,18 @@ def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
         raise SettingsError(f"{name} is {value!r}; it must be {allowed}")
 
 
-def _analysed(image: Image, max_side: int | None) -> NDArray[np.uint8]:
-    """Check a picture and return it in grey, (h, w), shrunk if a side is longer than max_side."""
+def require_picture(image: Image) -> None:
+    """Check that an array is a picture, (H, W, 3) or (H, W) uint8; a TypeError or ValueError says what it is."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         found = f"{image.dtype} array" if isinstance(image, np.ndarray) else type(image).__name__
         raise TypeError(f"the picture is of type {found}; SIFT needs a uint8 array, RGB (H, W, 3) or grey (H, W)")
     if 0 in image.shape or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         raise ValueError(f"the picture has shape {image.shape}; SIFT needs RGB (H, W, 3) or grey (H, W), not empty")
+
+
+def _analysed(image: Image, max_side: int | None) -> NDArray[np.uint8]:
+    """Check a picture and return it in grey, (h, w), shrunk if a side is longer than max_side."""
+    require_picture(image)
     small = image if max_side is None else shrink(image, max_side)
     return np.ascontiguousarray(small if small.ndim == 2 else to_gray(small))
 

@@ -18,12 +18,14 @@ from classicvision._version import __version__
 from classicvision.archive import Archive, read_archive, write_archive
 from classicvision.encoding.bovw import BovwCodebook
 from classicvision.errors import ArchiveError, ExtractorDriftWarning, SettingsError
+from classicvision.features.dense import DenseSift
 from classicvision.features.local import LocalFeatures
+from classicvision.features.sift import Sift
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe
 from classicvision.synthetic import canary
 
-__all__ = ["NO_KEYPOINTS", "Classifier", "Prediction", "library_versions"]
+__all__ = ["NO_KEYPOINTS", "Classifier", "Prediction", "library_versions", "seen_on_canary"]
 
 KIND = "classifier"
 
@@ -34,6 +36,7 @@ SAME_POSITION = 0.01  # pixels
 SAME_DESCRIPTOR = 0.99  # least cosine
 DRIFT_SHARE = 0.02  # of the canary's keypoints may be lost, moved or changed before we warn
 MAX_CANARY = 10_000  # keypoints; a file that claims more is not ours
+KEPT_OF_CANARY = 1000  # keypoints, the strongest; a dense grid has many times more
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +101,7 @@ class Classifier:
     contents : (N,) uint64
         The first 64 bits of the SHA-256 of each training image: tells whether a test image was trained on.
     canary : LocalFeatures
-        What the extractor found on one synthetic image when the classifier was fitted.
+        The strongest that the extractor found on one synthetic image when the classifier was fitted.
     versions : dict
         Of the libraries that fitted it.
 
@@ -202,7 +205,7 @@ class Classifier:
         )
 
     def _warn_of_drift(self, path: str | os.PathLike[str]) -> None:
-        changed = share_changed(self.canary, self.recipe.extractor(canary()))
+        changed = share_changed(self.canary, seen_on_canary(self.recipe.extractor))
         if changed > DRIFT_SHARE:
             warnings.warn(
                 f"{os.fspath(path)}: {changed:.0%} of the features of the test image differ from those at fitting time "
@@ -211,6 +214,11 @@ class Classifier:
                 ExtractorDriftWarning,
                 stacklevel=3,
             )
+
+
+def seen_on_canary(extractor: Sift | DenseSift) -> LocalFeatures:
+    """Return the strongest features that an extractor finds on the canary image, to be kept with a classifier."""
+    return extractor(canary()).strongest(KEPT_OF_CANARY)
 
 
 def library_versions() -> dict[str, str]:

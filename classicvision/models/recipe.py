@@ -13,6 +13,7 @@ import tomli_w
 from classicvision import config
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.errors import SettingsError
+from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
 
 __all__ = ["RECIPES", "Recipe", "SvmSettings", "load_recipe", "recipe_to_toml"]
@@ -51,7 +52,7 @@ class Recipe:
     dictionaries and fingerprints.
     """
 
-    extractor: Sift = field(default_factory=Sift)
+    extractor: Sift | DenseSift = field(default_factory=Sift)
     encoder: BovwSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings = field(default_factory=SvmSettings)
     seed: int = 0

@@ -18,11 +18,10 @@ from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
-from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
+from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits, seen_on_canary
 from classicvision.models.recipe import Recipe, load_recipe
 from classicvision.models.training import CrossValidation, train
 from classicvision.store import Store
-from classicvision.synthetic import canary
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage
 
 __all__ = ["Fit", "Predictions", "evaluate", "fit", "inspect", "predict"]
@@ -89,7 +88,7 @@ def fit(
         training.head,
         _training_summary(readable, training.validation, len(found.failures)),
         first_64_bits(found.contents),
-        recipe.extractor(canary()),
+        seen_on_canary(recipe.extractor),
     )
     contradictions = _contradictions(readable, found.contents)
     return Fit(classifier, training.validation, found.failures, contradictions, found.n_cached)

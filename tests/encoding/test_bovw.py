@@ -263,3 +263,11 @@ def test_only_a_soft_vote_needs_as_many_words_as_neighbors():
 def test_settings_come_back_from_a_dictionary():
     settings = BovwSettings(n_words=50, assignment="soft", softness=0.2, normalization="chi2")
     assert from_dict(BovwSettings, to_dict(settings)) == settings
+
+
+@pytest.mark.parametrize("assignment", ["hard", "soft"])
+def test_blocks_of_descriptors_leave_no_trace_in_the_counts(assignment, monkeypatch):
+    codebook = random_codebook(assignment=assignment)
+    whole = codebook.count(random_features(1))
+    monkeypatch.setattr("classicvision.encoding.bovw._BLOCK_ROWS", 7)
+    assert_array_equal(codebook.count(random_features(1)), whole)

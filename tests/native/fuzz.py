@@ -12,10 +12,12 @@ import numpy as np
 
 from classicvision._native import instruction_set, match
 from classicvision._native import words as native
+from classicvision._native.dense import describe_dense
 from classicvision._native.sift import find_sift
 from classicvision.encoding.kmeans import lloyd
 from classicvision.encoding.nearest import nearest_words
 from classicvision.features.local import root_sift
+from classicvision.features.patches import describe_patches
 
 
 def main() -> None:
@@ -23,16 +25,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    start, n_keypoints = time.monotonic(), 0
+    start, n_keypoints, n_patches = time.monotonic(), 0, 0
     for number in range(arguments.rounds):
         rng = np.random.default_rng([arguments.seed, number])
         n_keypoints += try_sift(rng)
+        n_patches += try_dense(rng)
         try_words(rng)
         try_directions(rng)
         try_bytes(rng)
         try_match(rng)
     print(  # noqa: T201
-        f"{arguments.rounds} rounds on {instruction_set()}: {n_keypoints} keypoints, "
+        f"{arguments.rounds} rounds on {instruction_set()}: {n_keypoints} keypoints, {n_patches} patches, "
         f"{time.monotonic() - start:.0f} s, no fault"
     )
 
@@ -58,6 +61,34 @@ def try_sift(rng: np.random.Generator) -> int:
     if (angle < 0).any() or (angle >= 2 * np.pi).any() or (np.diff(response) > 0).any():
         raise SystemExit(f"angles or order are wrong: {picture.shape}")
     return len(frames)
+
+
+def try_dense(rng: np.random.Generator) -> int:
+    """Describe the patches of one random picture, compare with the definition, and return how many there are."""
+    picture = random_picture(rng)
+    bin_size = int(rng.choice([1, 2, 3, 4, 4, 5, 8, rng.integers(1, 40)]))
+    grid = {
+        "step": int(rng.choice([1, 2, 4, 6, rng.integers(1, 30), 1000])),
+        "first": int(rng.choice([0, 0, rng.integers(20)])),
+        "magnification": float(rng.choice([1.0, 3.0, 6.0, 1e6])),
+        "window": float(rng.choice([0.1, 1.5, 2.0, 1e6])),
+    }
+    contrast = float(rng.choice([0.0, 0.01, 0.1, 1.0]))
+    options = grid | {"first": [grid["first"]]}
+    xy, response, descriptors, _ = describe_dense(picture, [bin_size], contrast=contrast, **options)
+    every, histograms = describe_patches(np.ascontiguousarray(picture), bin_size, **grid)
+    expected = np.linalg.norm(histograms, axis=1) / (bin_size**2 * 255)
+    row = {tuple(place): number for number, place in enumerate(every)}
+    rows = [row[tuple(place)] for place in xy.tolist()]  # a KeyError for a patch that is none
+    slack = 1e-4 + 1e-3 * expected
+    missing = np.setdiff1d(np.arange(len(every)), rows)
+    if (np.diff(rows) <= 0).any() or (np.abs(response - expected[rows]) > slack[rows]).any():
+        raise SystemExit(f"order or response is wrong: picture {picture.shape}, cells {bin_size}, {grid}")
+    if (response < contrast).any() or (expected[missing] > contrast + slack[missing]).any():
+        raise SystemExit(f"a patch is kept or left out wrongly: picture {picture.shape}, cells {bin_size}, {grid}")
+    if len(descriptors) != len(xy) or ((response > 0).any() and not descriptors[response > 0].any(axis=1).all()):
+        raise SystemExit(f"a patch has no descriptor: picture {picture.shape}, cells {bin_size}, {grid}")
+    return len(xy)
 
 
 def try_words(rng: np.random.Generator) -> None:

@@ -1,0 +1,125 @@
+// From cells to the bytes of a descriptor.
+#pragma once
+
+#include "dense_pool.h"
+
+namespace classicvision::CV_ISA {
+
+constexpr int DESCRIPTOR = N_CELLS * N_CELLS * N_DIRECTIONS;
+constexpr int N_VECTORS = DESCRIPTOR / LANES;
+constexpr int PER_ROW = N_VECTORS / N_CELLS;  // vectors of a row of cells
+
+// The weight of each number of a descriptor.
+struct Window {
+    alignas(64) float weights[DESCRIPTOR];
+
+    // A cell weighs as the Gaussian does in the mean over the pixels that vote for it.
+    Window(int bin_size, double sigma) {
+        double along[N_CELLS];
+        for (int k = 0; k < N_CELLS; ++k) {
+            const double centre = (k - 0.5 * (N_CELLS - 1)) * bin_size;
+            double sum = 0;
+            for (int x = 1 - bin_size; x < bin_size; ++x) {
+                const double z = (x + centre) / (sigma * bin_size);
+                sum += std::exp(-0.5 * z * z);
+            }
+            along[k] = sum / (2 * bin_size - 1);
+        }
+        for (int i = 0; i < DESCRIPTOR; ++i) {
+            const int cell = i / N_DIRECTIONS;
+            weights[i] = static_cast<float>(along[cell / N_CELLS] * along[cell % N_CELLS]);
+        }
+    }
+};
+
+// The sum of each of LANES vectors.
+CV_INLINE Floats totals(Floats* tile) {
+    transpose(tile);
+    for (int n = LANES / 2; n; n /= 2) {
+        for (int i = 0; i < n; ++i) tile[i] = tile[i] + tile[i + n];
+    }
+    return tile[0];
+}
+
+// Vector number k of a row of four cells that lie `pitch` numbers apart, or one beside the other.
+template <bool ARE_ADJACENT>
+CV_INLINE Floats load_cells(const float* row, int k, std::size_t pitch) {
+    if (ARE_ADJACENT) return load(row + k * LANES);
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    const __m512 first = _mm512_castps256_ps512(_mm256_loadu_ps(row + 2 * k * pitch));
+    return (Floats)_mm512_insertf32x8(first, _mm256_loadu_ps(row + (2 * k + 1) * pitch), 1);
+#else
+    constexpr int PARTS = N_DIRECTIONS / LANES;
+    return load(row + (k / PARTS) * pitch + (k % PARTS) * LANES);
+#endif
+}
+
+// Store values, rounded to the nearest and at most 255.
+CV_INLINE void store_rounded(const float* values, Floats scale, std::uint8_t* bytes) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    // Packing works in each 128 bits apart; `order` puts the fours of bytes where they belong.
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    for (int k = 0; k < N_VECTORS; k += 4) {
+        __m512i whole[4];
+        for (int i = 0; i < 4; ++i) whole[i] = _mm512_cvtps_epi32((__m512)(load(values + (k + i) * LANES) * scale));
+        const __m512i low = _mm512_packs_epi32(whole[0], whole[1]), high = _mm512_packs_epi32(whole[2], whole[3]);
+        _mm512_storeu_si512(bytes + k * LANES, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
+    }
+#elif defined(CV_INTRINSICS)
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    for (int k = 0; k < N_VECTORS; k += 4) {
+        __m256i whole[4];
+        for (int i = 0; i < 4; ++i) whole[i] = _mm256_cvtps_epi32((__m256)(load(values + (k + i) * LANES) * scale));
+        const __m256i low = _mm256_packs_epi32(whole[0], whole[1]), high = _mm256_packs_epi32(whole[2], whole[3]);
+        _mm256_storeu_si256((__m256i*)(bytes + k * LANES),
+                            _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order));
+    }
+#else
+    for (int k = 0; k < N_VECTORS; ++k) {
+        const Ints whole = to_ints(smaller(load(values + k * LANES) * scale + spread(0.5f), spread(255.0f)));
+        for (int i = 0; i < LANES; ++i) bytes[k * LANES + i] = static_cast<std::uint8_t>(whole[i]);
+    }
+#endif
+}
+
+// LANES patches in a row, that go through each step together.
+struct Batch {
+    alignas(64) float values[LANES][DESCRIPTOR];
+    alignas(64) float norm[LANES], scale[LANES];
+
+    // Take patches whose cells begin `gap` numbers apart, and their norms.
+    template <bool ARE_ADJACENT>
+    CV_INLINE void take(const float* const* rows, int n, std::size_t gap, std::size_t pitch, const Window& window) {
+        Floats squares[LANES];
+        for (int i = 0; i < LANES; ++i) {
+            const std::size_t at = std::min(i, n - 1) * gap;
+            Floats sums[2] = {spread(0.0f), spread(0.0f)};
+            for (int k = 0; k < N_VECTORS; ++k) {
+                const Floats cells = load_cells<ARE_ADJACENT>(rows[k / PER_ROW] + at, k % PER_ROW, pitch);
+                const Floats value = cells * load(window.weights + k * LANES);
+                store(values[i] + k * LANES, value);
+                sums[k % 2] = fused(value, value, sums[k % 2]);
+            }
+            squares[i] = sums[0] + sums[1];
+        }
+        store(norm, root(totals(squares)));
+    }
+
+    // Normalise, clip, normalise again (Lowe 2004, 6.1); an empty histogram stays zero.
+    CV_INLINE void normalise() {
+        Floats squares[LANES];
+        for (int i = 0; i < LANES; ++i) {
+            const Floats limit = spread(CLIP * norm[i]);
+            Floats sums[2] = {spread(0.0f), spread(0.0f)};
+            for (int k = 0; k < N_VECTORS; ++k) {
+                const Floats value = smaller(load(values[i] + k * LANES), limit);
+                store(values[i] + k * LANES, value);
+                sums[k % 2] = fused(value, value, sums[k % 2]);
+            }
+            squares[i] = sums[0] + sums[1];
+        }
+        store(scale, spread(NORM) / larger(root(totals(squares)), spread(1e-30f)));
+    }
+};
+
+}  // namespace classicvision::CV_ISA
