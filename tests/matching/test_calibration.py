@@ -95,5 +95,5 @@ def test_a_tail_that_is_none_is_refused(wrong):
         tail(**wrong)
 
 
-def test_the_default_threshold_lets_through_two_in_100000_of_lookalikes_and_photographs():
-    assert DEFAULT_CALIBRATION.false_match_rate(MatchSettings().threshold) <= 2e-5
+def test_the_default_threshold_is_below_one_in_a_hundred_million_for_photographs():
+    assert DEFAULT_CALIBRATION.false_match_rate(MatchSettings().threshold) <= 1e-8
