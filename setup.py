@@ -14,13 +14,25 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformError
 
 NATIVE = Path("classicvision/_native")
-# Compiled once for each instruction set, and once.
-KERNELS = ["agree.cpp", "dense.cpp", "fit.cpp", "lanes.cpp", "match.cpp", "means.cpp", "sift.cpp", "words.cpp"]
+# Compiled once for each instruction set.
+KERNELS = [
+    "agree.cpp",
+    "dense.cpp",
+    "fit.cpp",
+    "hamming.cpp",
+    "lanes.cpp",
+    "match.cpp",
+    "means.cpp",
+    "sift.cpp",
+    "words.cpp",
+]
+# Compiled once.
 BINDING = [
     "module.cpp",
     "dispatch.cpp",
     "arena.cpp",
     "bind_dense.cpp",
+    "bind_hamming.cpp",
     "bind_match.cpp",
     "bind_sift.cpp",
     "bind_words.cpp",
@@ -33,7 +45,7 @@ X86_FLAGS = {
 }
 # No sums are fused behind our back; the header of AVX-512 intrinsics and the ABI of vectors make GCC talk of nothing.
 GNU_COMMON = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fvisibility=hidden"]
-GNU_COMMON += ["-Wno-psabi", "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
+GNU_COMMON += ["-Wno-unknown-warning-option", "-Wno-psabi", "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
 MSVC_COMMON = ["/O2", "/std:c++17", "/EHsc"]
 MSVC_FLAGS = {"v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
 

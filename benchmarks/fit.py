@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import machine
 import measure
 import protocol
 
@@ -36,14 +37,15 @@ def main() -> None:
         result = compare(Path(folder), options.recipe, options.seed, options.repeats, options.jobs)
     print(f"\nfit of one Scene-15 split, {options.jobs} workers, medians of {options.repeats}")
     print(f"{protocol.versions_line()}\n")
-    print("| | wall s | peak MB | mean per-class accuracy % |\n| --- | --- | --- | --- |")
+    print("| | wall s | CPU s | peak MB | mean per-class accuracy % |\n| --- | ---: | ---: | ---: | ---: |")
     for name, row in result.items():
         accuracy = f"{100 * row['accuracy']:.2f}" if "accuracy" in row else ""
-        print(f"| {name} | {row['seconds']:.2f} | {row['peak_mb']:.0f} | {accuracy} |")
-    cold, warm, peer = (result[name]["seconds"] for name in ("fit, cold", "fit, warm", "everyday script"))
-    print(f"\ncold / warm = {cold / warm:.2f}; everyday script / cold fit = {peer / cold:.2f}")
+        print(f"| {name} | {row['seconds']:.2f} | {row['cpu_seconds']:.2f} | {row['peak_mb']:.0f} | {accuracy} |")
+    for kind in ("seconds", "cpu_seconds"):
+        cold, warm, peer = (result[name][kind] for name in ("fit, cold", "fit, warm", "everyday script"))
+        print(f"\n{kind}: cold / warm = {cold / warm:.2f}; everyday script / cold fit = {peer / cold:.2f}")
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        options.json.write_text(json.dumps({"machine": machine.describe(), "rows": result}, indent=2) + "\n")
 
 
 def compare(work: Path, recipe: str, seed: int, repeats: int, jobs: int) -> dict[str, dict[str, float]]:
@@ -64,6 +66,7 @@ def compare(work: Path, recipe: str, seed: int, repeats: int, jobs: int) -> dict
     result = {
         name: {
             "seconds": statistics.median(run.seconds for run in found),
+            "cpu_seconds": statistics.median(run.cpu_seconds for run in found),
             "peak_mb": max(run.peak_bytes for run in found) / 1e6,
         }
         for name, found in runs.items()

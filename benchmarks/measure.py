@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import threading
 import time
@@ -14,10 +15,14 @@ import psutil
 
 @dataclass(frozen=True)
 class Run:
-    """What a command printed, its wall time in seconds, and its peak memory in bytes over the tree of processes."""
+    """What a command printed, its wall and processor time in seconds, and its peak memory in bytes.
+
+    Processor time and memory are those of the whole tree of processes.
+    """
 
     output: str
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
 
 
@@ -27,17 +32,23 @@ def run(command: Sequence[str | Path]) -> Run:
     Memory is the sum over all processes of what each holds alone plus its share of what it shares (PSS where the system
     tells it, else RSS), sampled every 50 ms.
     """
-    start = time.monotonic()
+    start, cpu_start = time.monotonic(), _cpu_of_children()
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
     peak = [0]
     watcher = threading.Thread(target=_watch, args=(process.pid, peak), daemon=True)
     watcher.start()
     output, _ = process.communicate()
-    seconds = time.monotonic() - start
+    seconds, cpu_seconds = time.monotonic() - start, _cpu_of_children() - cpu_start
     watcher.join()
     if process.returncode:
         raise SystemExit(f"{' '.join(map(str, command))} ended with {process.returncode}")
-    return Run(output, seconds, peak[0])
+    return Run(output, seconds, cpu_seconds, peak[0])
+
+
+def _cpu_of_children() -> float:
+    """Return the processor time of all processes that ended below this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _watch(pid: int, peak: list[int]) -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from classicvision.matching.words import describe
     from classicvision.models.classifier import Classifier, Prediction
     from classicvision.models.recipe import RECIPES, Recipe, SvmSettings, load_recipe, recipe_to_toml
+    from classicvision.retrieval.index import Index
+    from classicvision.retrieval.search import find_copies
+    from classicvision.retrieval.settings import IndexSettings, SearchSettings
     from classicvision.store import Store, default_cache_folder
 
 _MODULE_OF = {
@@ -38,6 +41,8 @@ _MODULE_OF = {
     "Failure": "extraction",
     "Image": "images",
     "ImageFolder": "folders",
+    "Index": "retrieval.index",
+    "IndexSettings": "retrieval.settings",
     "Items": "extraction",
     "LocalFeatures": "features.local",
     "MatchResult": "matching.result",
@@ -46,6 +51,7 @@ _MODULE_OF = {
     "RECIPES": "models.recipe",
     "Recipe": "models.recipe",
     "Region": "matching.result",
+    "SearchSettings": "retrieval.settings",
     "Sift": "features.sift",
     "SiftTrace": "features.sift",
     "Store": "store",
@@ -53,6 +59,7 @@ _MODULE_OF = {
     "default_cache_folder": "store",
     "describe": "matching.words",
     "extract": "extraction",
+    "find_copies": "retrieval.search",
     "find_images": "folders",
     "learn_bovw": "encoding.bovw",
     "load_recipe": "models.recipe",
@@ -79,6 +86,8 @@ __all__ = [
     "Failure",
     "Image",
     "ImageFolder",
+    "Index",
+    "IndexSettings",
     "Items",
     "LocalFeatures",
     "MatchResult",
@@ -86,6 +95,7 @@ __all__ = [
     "Prediction",
     "Recipe",
     "Region",
+    "SearchSettings",
     "Sift",
     "SiftTrace",
     "Store",
@@ -95,6 +105,7 @@ __all__ = [
     "describe",
     "errors",
     "extract",
+    "find_copies",
     "find_images",
     "learn_bovw",
     "load_recipe",

@@ -7,9 +7,10 @@
     ├── ImageWriteError         (also OSError)       a picture that cannot be written
     ├── NotEnoughDataError      (also ValueError)    too few images, classes or keypoints to learn from
     ├── SettingsError           (also ValueError)    a setting with a value that it cannot have
-    ├── ArchiveError            (also ValueError)    a model file that is damaged or not ours
+    ├── ArchiveError            (also ValueError)    a model or index that is damaged or not ours
     │   ├── UnsafeArchiveError                       ... or that asks for more than it may
     │   └── UnsupportedVersionError                  ... or that another version wrote
+    ├── IndexInUseError         (also OSError)       an index that another process is writing to
     └── StoreError              (also OSError)       a cache folder that cannot be read or written
 
     ClassicVisionWarning (UserWarning)
@@ -32,6 +33,7 @@ __all__ = [
     "ExtractorDriftWarning",
     "ImageReadError",
     "ImageWriteError",
+    "IndexInUseError",
     "NotEnoughDataError",
     "SettingsError",
     "SkippedImagesWarning",
@@ -84,6 +86,10 @@ class UnsafeArchiveError(ArchiveError):
 
 class UnsupportedVersionError(ArchiveError):
     """An archive in a format version that this release does not read."""
+
+
+class IndexInUseError(ClassicVisionError, OSError):
+    """An index that another process is writing to; it can still be read and searched."""
 
 
 class StoreError(ClassicVisionError, OSError):

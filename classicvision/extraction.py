@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import fingerprint
-from classicvision.errors import ClassicVisionError, ImageReadError, SettingsError, StoreError
+from classicvision.errors import ClassicVisionError, ImageReadError, StoreError
 from classicvision.features.local import LocalFeatures
 from classicvision.images import LIBRARIES, Image, decode_image, read_bytes
 from classicvision.store import Store
-from classicvision.workers import Workers
+from classicvision.workers import Workers, count_workers
 
 __all__ = ["Extraction", "Extractor", "Failure", "Item", "Items", "extract"]
 
@@ -159,7 +159,7 @@ def extract(
     _require_types(paths, extractor, store)
     images = [Path(path) for path in paths]
     job = _Job(extractor, f"{fingerprint(extractor)} {LIBRARIES}", store or Store.temporary())
-    n_workers = _count_workers(n_jobs, len(images))
+    n_workers = count_workers(n_jobs, len(images))
     found = _in_workers(job, images, n_workers) if n_workers > 1 else _in_this_process(job, images)
     outcomes = _collect(found, len(images), progress)
     done = [outcome for outcome in outcomes if outcome.key]
@@ -242,16 +242,6 @@ def _require_types(paths: object, extractor: object, store: object) -> None:
         raise TypeError(f"extractor is {extractor!r}; an extractor such as Sift() was expected")
     if store is not None and not isinstance(store, Store):
         raise TypeError(f"store is {store!r}; a Store or None was expected, such as Store(folder)")
-
-
-def _count_workers(n_jobs: int, n_images: int) -> int:
-    if n_jobs == 0:
-        raise SettingsError("n_jobs is 0; pass the number of worker processes, or -1 for one a core")
-    if n_jobs == 1 or n_images <= 1:
-        return 1
-    from joblib import effective_n_jobs
-
-    return min(int(effective_n_jobs(n_jobs)), n_images)
 
 
 def _collect(

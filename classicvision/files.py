@@ -24,7 +24,8 @@ def write_whole(
     unfinished_in : Path, optional
         The folder of the temporary file, on the same file system; by default that of the file itself.
     sync : bool
-        Wait until the disk has the content before renaming, so that a power cut loses neither file.
+        Wait until the disk has the content before renaming, and the new name after it, so that a power cut loses
+        neither file, and what was written when this returns stays written.
 
     Raises
     ------
@@ -40,6 +41,8 @@ def write_whole(
                 file.flush()
                 os.fsync(file.fileno())
         unfinished.replace(path)
+        if sync:
+            _sync_folder(path.parent)
     except BaseException as error:  # Ctrl-C too
         with contextlib.suppress(OSError):
             unfinished.unlink()
@@ -47,3 +50,17 @@ def write_whole(
             error.filename = str(path)  # the name that the caller knows
             error.filename2 = None
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder, where the system lets a program ask for that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems know no such thing
+        return
+    finally:
+        os.close(descriptor)

@@ -127,7 +127,7 @@ class Store:
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise ValueError(f"{key!r} is no key; 64 hexadecimal digits in lower case were expected")
-        return self.folder / key[:2] / f"{key[2:]}{SUFFIX}"
+        return self.folder.joinpath(key[:2], f"{key[2:]}{SUFFIX}")
 
 
 def default_cache_folder() -> Path:

@@ -12,19 +12,21 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from classicvision.errors import ClassicVisionError
+from classicvision.errors import ClassicVisionError, SettingsError
 
-__all__ = ["Workers"]
+__all__ = ["Workers", "count_workers", "in_order"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_DEATHS = 5  # workers that may die of single tasks before the first task is done: then the tasks are not to blame
+MAX_CHUNK = 8  # tasks that `in_order` sends at once
 IDLE_SECONDS = 60.0  # after which a worker leaves
 WATCH_SECONDS = 1.0  # how often a worker looks whether the process that started it still lives
 
@@ -33,6 +35,23 @@ ONE_THREAD = dict.fromkeys(
     ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
     "1",
 )
+
+
+def count_workers(n_jobs: int, n_tasks: int) -> int:
+    """Return how many processes do some tasks: `n_jobs`, or one a core if it is -1, but not more than there are tasks.
+
+    Raises
+    ------
+    SettingsError
+        If it is 0.
+    """
+    if n_jobs == 0:
+        raise SettingsError("n_jobs is 0; pass the number of worker processes, or -1 for one a core")
+    if n_jobs == 1 or n_tasks <= 1:
+        return 1
+    from joblib import effective_n_jobs
+
+    return min(int(effective_n_jobs(n_jobs)), n_tasks)
 
 
 class Workers(Generic[T, R]):
@@ -140,6 +159,66 @@ class Workers(Generic[T, R]):
         if self._pool is not None:
             self._pool.shutdown(wait=True, kill_workers=True)
             self._pool = None
+
+
+def in_order(
+    function: Callable[[T], R],
+    tasks: Sequence[T],
+    n_workers: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[R]:
+    """Return what a function makes of each task, done in this process or by several.
+
+    Parameters
+    ----------
+    function : callable
+        Can be sent to a worker, and gives the same there.
+    tasks : sequence
+    n_workers : int
+        1 works in this process.
+    progress : callable, optional
+        Told the number of tasks done and of all.
+
+    Raises
+    ------
+    ClassicVisionError
+        If a task ended its worker twice.
+    """
+    results: dict[int, R] = {}
+    numbered = list(enumerate(tasks))
+    for (row, task), result in _done(_Numbered(function), numbered, n_workers):
+        if result is None:
+            raise ClassicVisionError(
+                f"{task!r} ended its worker process twice: out of memory, or a crash in native code"
+            )
+        results[row] = result[0]
+        if progress is not None:
+            progress(len(results), len(tasks))
+    return [results[row] for row in range(len(tasks))]
+
+
+@dataclass(frozen=True)
+class _Numbered(Generic[T, R]):
+    """A function of numbered tasks, whose result is never None."""
+
+    function: Callable[[T], R]
+
+    def __call__(self, task: tuple[int, T]) -> tuple[R]:
+        return (self.function(task[1]),)
+
+
+def _done(
+    function: _Numbered[T, R], tasks: list[tuple[int, T]], n_workers: int
+) -> Iterator[tuple[tuple[int, T], tuple[R] | None]]:
+    if n_workers <= 1:
+        yield from ((task, function(task)) for task in tasks)
+        return
+    size = max(1, min(MAX_CHUNK, len(tasks) // (4 * n_workers)))
+    with Workers(function, n_workers) as workers:
+        for start in range(0, len(tasks), size):
+            workers.send(tasks[start : start + size])
+            yield from workers.finished(n_left=workers.capacity)
+        yield from workers.finished(n_left=0)
 
 
 def _start_pool(n_workers: int) -> Any:

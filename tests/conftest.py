@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ import cv2
 import pytest
 
 if TYPE_CHECKING:
+    from classicvision.images import Image
+    from classicvision.retrieval.findings import Finding
     from classicvision.workflows import Fit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -69,3 +72,65 @@ def model_file(fitted: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "textures.cvmodel"
     fitted.classifier.save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def make_finding() -> Callable[..., Finding]:
+    """Return a function that makes a finding of two pictures of 200 x 300 pixels, by the transforms of its regions."""
+    import numpy as np
+
+    from classicvision.matching.result import MatchResult, Region
+    from classicvision.retrieval.findings import Finding
+
+    square = np.array([[10.0, 10.0], [110.0, 10.0], [110.0, 110.0], [10.0, 110.0]])
+
+    def region(b_from_a: object, share: float, significance: float) -> Region:
+        b_from_a = np.asarray(b_from_a, np.float64)
+        mapped = np.column_stack([square, np.ones(4)]) @ b_from_a.T
+        kind = "homography" if b_from_a[2, :2].any() else "similarity"
+        pairs = np.column_stack([np.arange(4), np.arange(4)]).astype(np.int32)
+        polygon_b = mapped[:, :2] / mapped[:, 2:]
+        return Region(b_from_a, kind, pairs, square, polygon_b, share, share, significance)
+
+    def make(
+        a: str, b: str, *transforms: object, method: str = "keypoints", score: float = 9.0, share: float = 1.0
+    ) -> Finding:
+        regions = tuple(region(transform, share, score) for transform in transforms)
+        sizes = ((200, 300), (200, 300))
+        result = MatchResult("copy", method, regions, score, (50, 40), 30, sizes, f"found by {method}")
+        points = tuple(np.stack([r.polygon_a, r.polygon_b]).astype(np.float32) for r in regions)
+        return Finding(Path(a), Path(b), result, points)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def photo() -> Callable[[int], Image]:
+    """Return a function that makes the picture of a number: 160 x 208 pixels, soft blobs in all sizes."""
+    import numpy as np
+
+    def make(seed: int) -> Image:
+        rng = np.random.default_rng(seed)
+        layers = [cv2.resize(rng.normal(0, 1, (160 // s, 208 // s, 3)), (208, 160)) for s in (6, 14, 30)]
+        return np.clip(128 + 45 * sum(layers), 0, 255).astype(np.uint8)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def copies_folder(photo: Callable[[int], Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with `library` (0 to 4), and `suspects`: a crop of 0, 1 mirrored, 2 itself, and a stranger."""
+    import shutil
+
+    from classicvision.images import write_image
+
+    folder = tmp_path_factory.mktemp("copies")
+    for name in ("library", "suspects"):
+        (folder / name).mkdir()
+    for seed in range(5):
+        write_image(folder / "library" / f"{seed}.png", photo(seed))
+    write_image(folder / "suspects" / "crop.png", photo(0)[30:140, 40:160])
+    write_image(folder / "suspects" / "mirrored.png", photo(1)[:, ::-1])
+    shutil.copy(folder / "library" / "2.png", folder / "suspects" / "equal.png")
+    write_image(folder / "suspects" / "stranger.png", photo(99))
+    return folder

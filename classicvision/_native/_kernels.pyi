@@ -50,6 +50,14 @@ def add_points(
     counts: NDArray[np.int64],
     /,
 ) -> None: ...
+def find_near_postings(
+    offsets: NDArray[np.int64],
+    signatures: NDArray[np.int64],
+    words: NDArray[np.int32],
+    queries: NDArray[np.int64],
+    limit: int,
+    /,
+) -> tuple[bytes, bytes, bytes]: ...
 def root_bytes(descriptors: NDArray[np.uint8], roots: NDArray[np.uint8], /) -> None: ...
 def nearest_two(
     a: NDArray[np.uint8],

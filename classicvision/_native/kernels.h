@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dense.h"
+#include "hamming.h"
 #include "match.h"
 #include "sift.h"
 #include "words.h"
@@ -18,6 +19,7 @@
     KERNEL(void, prepare_words, (const WordTable& table)) \
     KERNEL(Search, nearest_words, (const NearestWords& search)) \
     KERNEL(void, add_points, (const AddPoints& task)) \
+    KERNEL(void, find_near_postings, (const HammingSearch& search, const HammingSink& sink)) \
     KERNEL(void, root_bytes, (const RootBytes& task)) \
     KERNEL(void, nearest_two, (const NearestTwo& task, Arena&)) \
     KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&)) \
@@ -33,6 +35,7 @@
     METHOD(prepare_words) \
     METHOD(nearest_words) \
     METHOD(add_points) \
+    METHOD(find_near_postings) \
     METHOD(root_bytes) \
     METHOD(nearest_two) \
     METHOD(count_agreeing) \

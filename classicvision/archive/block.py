@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from numpy.typing import NDArray
@@ -45,8 +46,15 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return b"".join([_MAGIC, zlib.crc32(checked).to_bytes(4, "little"), checked])
 
 
-def unpack_arrays(data: bytes | memoryview) -> dict[str, NDArray[Any]]:
+def unpack_arrays(data: bytes | memoryview, *, checked: bool = True) -> dict[str, NDArray[Any]]:
     """Return the arrays of a block that `pack_arrays` made, as read-only views of its bytes.
+
+    Parameters
+    ----------
+    data : bytes
+    checked : bool
+        Compare the checksum, which reads every byte. Without it, the values may be anything: for a file that is mapped
+        into memory and larger than what is needed of it.
 
     Raises
     ------
@@ -59,11 +67,11 @@ def unpack_arrays(data: bytes | memoryview) -> dict[str, NDArray[Any]]:
     magic, checksum, header_size = _PREFIX.unpack_from(view)
     if magic != _MAGIC:
         raise ArchiveError(f"the block begins with {magic!r}, expected {_MAGIC!r}. Make it again.")
-    if zlib.crc32(view[_CHECKED_FROM:]) != checksum:
+    if checked and zlib.crc32(view[_CHECKED_FROM:]) != checksum:
         raise ArchiveError("the block is damaged: its checksum differs. Make it again.")
     offset = _PREFIX.size + header_size
     arrays = {}
-    for spec in _block_specs(view[_PREFIX.size : offset]):
+    for spec in _block_specs(bytes(view[_PREFIX.size : offset])):
         if offset + spec.n_bytes > len(view):
             raise UnsafeArchiveError(f"array {spec.name!r} asks for more bytes than the block has. Make it again.")
         arrays[spec.name] = view_of(spec, view, offset)
@@ -73,8 +81,9 @@ def unpack_arrays(data: bytes | memoryview) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _block_specs(header: memoryview) -> list[ArraySpec]:
-    entries = parse_json(bytes(header))
+@lru_cache(4096)  # blocks are read again and again, and many have the same shapes
+def _block_specs(header: bytes) -> tuple[ArraySpec, ...]:
+    entries = parse_json(header)
     if not isinstance(entries, list) or not all(isinstance(entry, list) and len(entry) == 3 for entry in entries):
         raise ArchiveError("the header of the block is not a list of [name, dtype, shape]. Make it again.")
-    return [checked_spec(*entry) for entry in entries]
+    return tuple(checked_spec(*entry) for entry in entries)

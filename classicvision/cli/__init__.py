@@ -24,7 +24,19 @@ __all__ = ["main"]
 DONE, ERROR, USAGE, SOME_FAILED, FOUND, INTERRUPTED = 0, 1, 2, 3, 11, 130
 
 # Command name to module; each module has a click command of the same name with `_command` behind it.
-COMMANDS = ("fit", "predict", "evaluate", "match", "inspect", "show", "calibrate", "recipes", "doctor")
+COMMANDS = (
+    "fit",
+    "predict",
+    "evaluate",
+    "match",
+    "copies",
+    "index",
+    "calibrate",
+    "inspect",
+    "show",
+    "recipes",
+    "doctor",
+)
 
 
 class _LazyGroup(click.Group):

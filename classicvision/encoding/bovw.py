@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import validate
-from classicvision.encoding.nearest import PreparedWords, nearest_words
+from classicvision.encoding.nearest import PreparedWords, label_points, nearest_words
 from classicvision.encoding.normalize import additive_chi2_map, hellinger, idf, l1, l2
 from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.errors import SettingsError
@@ -163,19 +163,21 @@ def learn_bovw(items: Sequence[LocalFeatures], settings: BovwSettings, rng: np.r
 
 
 def _count(features: LocalFeatures, words: PreparedWords, settings: BovwSettings) -> NDArray[np.float32]:
-    n_nearest = settings.n_neighbors if settings.assignment == "soft" else 1
-    nearest = np.empty((len(features), n_nearest), np.int32)
-    squared_distances = np.empty((len(features), n_nearest))
-    # A dense grid may have a million descriptors: as floats they take many times as much memory.
+    """Return the votes for each word; in blocks, since a dense grid may have a million descriptors."""
+    counts = np.zeros(settings.n_words)
     for start in range(0, len(features), _BLOCK_ROWS):
-        here = slice(start, start + _BLOCK_ROWS)
-        block = features.descriptors[here]
+        block = features.descriptors[start : start + _BLOCK_ROWS]
         descriptors = block if settings.root_sift else np.divide(block, _SIFT_NORM)
-        nearest[here], squared_distances[here] = nearest_words(
-            descriptors, words, n_nearest, as_root_sift=settings.root_sift
+        if settings.assignment == "hard":
+            labels = label_points(descriptors, words, as_root_sift=settings.root_sift)
+            counts += np.bincount(labels, minlength=settings.n_words)
+            continue
+        nearest, squared_distances = nearest_words(
+            descriptors, words, settings.n_neighbors, as_root_sift=settings.root_sift
         )
-    votes = _share_votes(squared_distances, settings.softness)
-    return np.bincount(nearest.ravel(), votes.ravel(), minlength=settings.n_words).astype(np.float32)
+        votes = _share_votes(squared_distances.astype(np.float64), settings.softness)
+        counts += np.bincount(nearest.ravel(), votes.ravel(), minlength=settings.n_words)
+    return counts.astype(np.float32)
 
 
 def _share_votes(squared_distances: NDArray[np.float64], softness: float) -> NDArray[np.float64]:

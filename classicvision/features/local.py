@@ -155,7 +155,7 @@ def root_sift(descriptors: NDArray[Any]) -> NDArray[np.float32]:
     (N, D) float32
         Rows of Euclidean norm 1; a row of zeros stays zero.
     """
-    values = np.asarray(descriptors, np.float32)
+    values: NDArray[np.float32] = np.array(descriptors, np.float32)
     total = values.sum(axis=-1, keepdims=True)
-    shares: NDArray[np.float32] = np.divide(values, total, out=np.zeros_like(values), where=total > 0)
-    return np.sqrt(shares, out=shares)
+    values /= np.where(total > 0, total, np.float32(np.inf))
+    return np.sqrt(values, out=values)

@@ -30,7 +30,7 @@ class SvmSettings:
     """
 
     kind: ClassVar[str] = "linear-svm"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     costs: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)  # candidates for C, chosen from by cross-validation
     folds: int = 5  # of that cross-validation; fewer where a class has fewer images

@@ -1,8 +1,7 @@
 """Learning a classifier from items and labels, and an honest estimate of how good it is.
 
 The vocabulary is learned inside each fold, so no fold's images help to make the words that they are judged by.
-Copies of one image always share a fold. scikit-learn is imported here, inside functions, and nowhere on the way to a
-prediction.
+Copies of one image always share a fold.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from classicvision.extraction import Items
 from classicvision.features.local import LocalFeatures
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe, SvmSettings
+from classicvision.models.svm import fit_hyperplanes
 from classicvision.workers import Workers
 
 __all__ = ["CrossValidation", "Training", "split_folds", "train"]
@@ -103,7 +103,7 @@ def train(
                 progress(n_done, n_tasks)
         validation = _choose_cost(predicted, y, folds, recipe.classifier)
         codebook, codes = lesson.learn_codes(np.arange(len(y)))
-        head = _fit_head(codes, y, lesson.classes, validation.cost, recipe)
+        (head,) = lesson.fit_heads(codes, y, [validation.cost])
     return Training(codebook, head, validation)
 
 
@@ -126,8 +126,6 @@ def split_folds(
     NotEnoughDataError
         For fewer than two classes, or a class with fewer than two different images.
     """
-    from sklearn.model_selection import StratifiedKFold
-
     if len(classes) < 2:
         raise NotEnoughDataError(f"{len(classes)} class(es) have readable images; a classifier needs at least 2")
     _, first, group = np.unique(np.asarray(keys, dtype=str), return_index=True, return_inverse=True)
@@ -140,11 +138,28 @@ def split_folds(
             f"class {label!r} has {count.min()} different readable image(s) of its own; "
             f"cross-validation needs at least 2.{copies} Add images or leave the class out."
         )
-    splitter = StratifiedKFold(min(n_folds, int(count.min())), shuffle=True, random_state=seed)
     fold_of_group = np.empty(len(first), np.intp)
-    for fold, (_, held_out) in enumerate(splitter.split(order, y[order])):
-        fold_of_group[group[order[held_out]]] = fold
+    fold_of_group[group[order]] = _stratified(y[order], min(n_folds, int(count.min())), seed)
     return fold_of_group[group]
+
+
+def _stratified(y: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp]:
+    """Return the fold of each image, such that folds have the same share of each class but for one image.
+
+    These are the folds of scikit-learn's StratifiedKFold with shuffling, whose import costs more than all of this.
+    """
+    # Classes in the order of their first images, and the images in the order of classes, dealt out like cards.
+    _, first, inverse = np.unique(y, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))[inverse]
+    dealt = np.arange(len(y)) % n_folds
+    by_class = np.sort(rank)
+    chance = np.random.RandomState(seed)
+    folds = np.empty(len(y), np.intp)
+    for k in range(len(first)):
+        hand = np.sort(dealt[by_class == k])
+        chance.shuffle(hand)
+        folds[rank == k] = hand
+    return folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +182,16 @@ class _Lesson:
         costs = self.recipe.classifier.costs
         _, codes = self.learn_codes(np.flatnonzero(~held_out))
         answers = np.empty((len(costs), np.count_nonzero(held_out)), np.intp)
-        for row, cost in enumerate(costs if answers.size else ()):
-            head = _fit_head(codes[~held_out], self.y[~held_out], self.classes, cost, self.recipe)
-            answers[row] = head.predict(codes[held_out])
+        if answers.size:
+            for row, head in enumerate(self.fit_heads(codes[~held_out], self.y[~held_out], costs)):
+                answers[row] = head.predict(codes[held_out])
         self.items.store.put(self._answers_key(fold), {"answers": answers})
         return answers
+
+    def fit_heads(self, codes: NDArray[np.float32], y: NDArray[np.intp], costs: Sequence[float]) -> list[LinearHead]:
+        """Fit a head for each cost."""
+        found = fit_hyperplanes(codes, y, costs, balanced=self.recipe.classifier.balanced)
+        return [LinearHead(self.classes, *planes, cost) for planes, cost in zip(found, costs, strict=True)]
 
     def recall(self, fold: int) -> NDArray[np.intp] | None:
         """Return what `judge` answered in an earlier run, if the store still has it."""
@@ -229,23 +249,6 @@ def _alive(results: Iterator[tuple[int, NDArray[np.intp] | None]]) -> Iterator[t
                 "or fewer words or samples (encoder.n_words, encoder.n_samples)."
             )
         yield fold, answers
-
-
-def _fit_head(
-    codes: NDArray[np.float32], y: NDArray[np.intp], classes: tuple[str, ...], cost: float, recipe: Recipe
-) -> LinearHead:
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.svm import LinearSVC
-
-    # The primal solver: the dual one shuffles, with a random state that belongs to the whole process.
-    svm = LinearSVC(C=cost, dual=False, class_weight="balanced" if recipe.classifier.balanced else None)
-    with warnings.catch_warnings():
-        # At a large cost the last digits of the weights take long to settle and change no prediction.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        svm.fit(codes, y)
-    return LinearHead(classes, svm.coef_, svm.intercept_, cost)
 
 
 def _choose_cost(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from classicvision.files import write_whole
 from classicvision.report.pictures import thumbnail
+from classicvision.report.plain import flat, plain, text
 
 if TYPE_CHECKING:
     from classicvision.benchmark.evaluation import Case, Evaluation
@@ -50,8 +51,8 @@ def evaluation_to_dict(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "title": _text(evaluation.title),
-        "source": _text(evaluation.source),
+        "title": text(evaluation.title),
+        "source": text(evaluation.source),
         "n_images": scores.n_images,
         "accuracy": scores.accuracy,
         "accuracy_interval": list(scores.accuracy_interval),
@@ -61,12 +62,12 @@ def evaluation_to_dict(evaluation: Evaluation) -> dict[str, Any]:
         "classes": _class_rows(evaluation),
         "confusion": scores.confusion.tolist(),
         "confusions": [
-            {"true": _text(c.true), "predicted": _text(c.predicted), "n_images": c.n_images, "support": c.support}
+            {"true": text(c.true), "predicted": text(c.predicted), "n_images": c.n_images, "support": c.support}
             for c in scores.confusions()
         ],
         "mistakes": [_mistake(case) for case in evaluation.mistakes()],
-        "failures": [{"path": _text(f.path), "reason": _text(f.reason)} for f in evaluation.failures],
-        "model": _plain(evaluation.model),
+        "failures": [{"path": text(f.path), "reason": text(f.reason)} for f in evaluation.failures],
+        "model": plain(evaluation.model),
     }
 
 
@@ -103,7 +104,7 @@ def evaluation_to_html(evaluation: Evaluation) -> str:
         shown=_with_thumbnails(evaluation, data["mistakes"]),
         max_confusions=MAX_CONFUSIONS,
         max_failures=MAX_FAILURES,
-        model_rows=list(_flat(data["model"])),
+        model_rows=list(flat(data["model"])),
         command=_command(evaluation),
     )
 
@@ -124,7 +125,7 @@ def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     n_predicted = scores.confusion.sum(axis=0)
     return [
         {
-            "name": _text(name),
+            "name": text(name),
             "support": int(scores.support[row]),
             "n_predicted": int(n_predicted[row]),
             "precision": _defined(scores.precision, row),
@@ -137,12 +138,12 @@ def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def _mistake(case: Case) -> dict[str, Any]:
     return {
-        "path": _text(case.path),
-        "true": _text(case.true),
-        "predicted": _text(case.predicted),
-        "margin": _plain(case.margin),
+        "path": text(case.path),
+        "true": text(case.true),
+        "predicted": text(case.predicted),
+        "margin": plain(case.margin),
         "n_keypoints": case.n_keypoints,
-        "note": _text(case.note),
+        "note": text(case.note),
     }
 
 
@@ -156,7 +157,7 @@ def _with_thumbnails(evaluation: Evaluation, mistakes: Sequence[dict[str, Any]])
 
 def _within(source: str, path: Path) -> str:
     """Return a path as seen from the folder that was evaluated, or in full if it is elsewhere."""
-    return _text(path.relative_to(source) if source and path.is_relative_to(source) else path)
+    return text(path.relative_to(source) if source and path.is_relative_to(source) else path)
 
 
 def _command(evaluation: Evaluation) -> str | None:
@@ -164,26 +165,8 @@ def _command(evaluation: Evaluation) -> str | None:
     file = evaluation.model.get("file", evaluation.model.get("name"))
     if not file or not evaluation.source:
         return None
-    words = ["classicvision", "evaluate", _text(file), _text(evaluation.source), "--report", "report.html"]
+    words = ["classicvision", "evaluate", text(file), text(evaluation.source), "--report", "report.html"]
     return shlex.join(words)
-
-
-def _flat(data: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Yield the values of nested tables with their places, as ("recipe, extractor, contrast", "0.04")."""
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, (*place, key))
-        else:
-            words = value if isinstance(value, list) else [value]
-            yield " · ".join((*place, key)), ", ".join(_words(word) for word in words)
-
-
-def _words(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _percent(share: float | None) -> str:
@@ -192,22 +175,3 @@ def _percent(share: float | None) -> str:
 
 def _defined(values: NDArray[np.float64], row: int) -> float | None:
     return None if math.isnan(values[row]) else float(values[row])
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON knows it; numbers that are not finite become None."""
-    if isinstance(value, Mapping):
-        return {_text(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int) else _text(value)
-
-
-def _text(value: Any) -> str:
-    """Return text that UTF-8 can hold: a file name on Linux may be any bytes, which Python keeps as lone surrogates."""
-    text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

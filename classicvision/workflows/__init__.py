@@ -4,29 +4,52 @@ Start reading here. Each function says one thing in the words of the modules bel
 returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
 core), and `progress` is told the stage, the number of steps done and their total.
 
-`calibrate` has `calibrate`, `classify` has `fit`, `predict`, `evaluate` and `inspect`; `match`
-has `match`; `about` has `show` and `doctor`.
+`classify` has `fit`, `predict`, `evaluate` and `inspect`; `match` compares two pictures, `copies` and `copymove` search
+many for copies; `index` builds an index of a library and looks after it; `calibrate` measures what a threshold is
+worth; `about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
+from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
+from classicvision.workflows.copymove import find_copy_moves
+from classicvision.workflows.index import (
+    IndexChange,
+    add_to_index,
+    build_index,
+    index_info,
+    remove_from_index,
+    update_index,
+    verify_index,
+)
 from classicvision.workflows.match import match
 from classicvision.workflows.run import Progress
 
 __all__ = [
     "CalibrationRun",
     "Fit",
+    "IndexChange",
     "Predictions",
     "Progress",
+    "add_to_index",
+    "at_false_match_rate",
+    "build_index",
     "calibrate",
     "doctor",
     "evaluate",
+    "find_copies",
+    "find_copies_among",
+    "find_copy_moves",
     "fit",
+    "index_info",
     "inspect",
     "match",
     "predict",
     "read_calibration",
+    "remove_from_index",
     "show",
+    "update_index",
+    "verify_index",
     "write_calibration",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from classicvision import _native
@@ -25,5 +26,13 @@ def doctor() -> dict[str, Any]:
     return {
         "engine": Sift().engine,
         "instruction_set": _native.instruction_set(),
-        "versions": library_versions(),
+        "versions": library_versions() | {"onnxruntime": _installed_version("onnxruntime")},
     }
+
+
+def _installed_version(distribution: str) -> str:
+    """Return the version of a package that nothing here requires; it is not imported."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["EXTRACTING", "PathLike", "Progress", "listed", "stage"]
+from classicvision.errors import NotEnoughDataError
+from classicvision.folders import EXTENSIONS, find_images
+
+__all__ = ["EXTRACTING", "PathLike", "Progress", "images_in", "listed", "stage"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -23,3 +27,14 @@ def stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | 
 def listed(paths: PathLike | Sequence[PathLike]) -> str:
     """Return paths for a message."""
     return os.fspath(paths) if isinstance(paths, str | os.PathLike) else ", ".join(map(str, paths)) or "nothing"
+
+
+def images_in(paths: PathLike | Sequence[PathLike]) -> list[Path]:
+    """Return the image files among files and folders; it is an error if there is none."""
+    files = find_images(paths)
+    if not files:
+        raise NotEnoughDataError(
+            f"no image files in {listed(paths)}; in folders they are found by their endings, "
+            f"{' '.join(sorted(EXTENSIONS))}"
+        )
+    return files

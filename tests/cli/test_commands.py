@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
 from classicvision import _native, cli
 from classicvision.features.sift import Sift
+from classicvision.workflows import about
 
 WORDS = ["--set", "encoder.n_words=30"]
 
@@ -270,6 +272,18 @@ def test_doctor_as_json_has_the_instruction_set(run):
     facts = json.loads(run("doctor", "--json")[1])
     assert facts["instruction_set"] == _native.instruction_set()
     assert {"python", "numpy", "pillow", "scikit-learn"} <= set(facts["versions"])
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_doctor_names_onnxruntime_whether_it_is_there_or_not(installed, run, monkeypatch):
+    def version(name):
+        if installed and name == "onnxruntime":
+            return "1.2.3"
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(about, "version", version)
+    found = json.loads(run("doctor", "--json")[1])["versions"]["onnxruntime"]
+    assert found == ("1.2.3" if installed else "not installed")
 
 
 def test_doctor_says_what_to_do_where_there_are_no_kernels(run, monkeypatch):

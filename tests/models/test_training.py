@@ -6,13 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.model_selection import StratifiedKFold
 
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.errors import ClassicVisionError, NotEnoughDataError
 from classicvision.extraction import Items
 from classicvision.features.local import LocalFeatures
 from classicvision.models import training
+from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe, SvmSettings
+from classicvision.models.svm import fit_hyperplanes
 from classicvision.models.training import _choose_cost, split_folds, train
 from classicvision.store import Store
 
@@ -51,6 +54,15 @@ def test_each_fold_has_its_share_of_each_class():
     folds = split_folds(y, keys_of(15), ["a", "b"], 5, seed=0)
     assert_array_equal(np.bincount(folds[:10]), [2] * 5)
     assert_array_equal(np.bincount(folds[10:]), [1] * 5)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_folds_are_those_of_sklearn(seed):
+    y = np.random.default_rng(seed).permutation(np.repeat([0, 1, 2, 3], [5, 23, 6, 17]))
+    folds = split_folds(y, keys_of(len(y)), list("abcd"), 5, seed=seed)
+    splitter = StratifiedKFold(5, shuffle=True, random_state=seed)
+    for fold, (_, held_out) in enumerate(splitter.split(y, y)):
+        assert_array_equal(np.flatnonzero(folds == fold), held_out)
 
 
 def test_copies_of_an_image_share_a_fold():
@@ -131,8 +143,13 @@ def test_the_words_of_a_fold_are_learned_without_its_images(problem, monkeypatch
 def test_a_head_is_never_fitted_on_the_images_it_is_judged_by(problem, monkeypatch):
     items, labels = problem
     sizes = []
-    fit = training._fit_head
-    monkeypatch.setattr(training, "_fit_head", lambda codes, y, *rest: sizes.append(len(y)) or fit(codes, y, *rest))
+    fit = training.fit_hyperplanes
+
+    def spy(codes, y, *rest, **options):
+        sizes.append(len(y))
+        return fit(codes, y, *rest, **options)
+
+    monkeypatch.setattr(training, "fit_hyperplanes", spy)
     train(items, labels, RECIPE)
     assert max(sizes[:-1]) < len(items)
     assert sizes[-1] == len(items)
@@ -159,14 +176,14 @@ def test_workers_and_what_the_store_knows_change_no_bit(tmp_path):
         assert_array_equal(other.validation.predicted, plain.validation.predicted)
 
 
-def test_heads_are_the_same_in_threads_and_one_after_the_other():
+def test_hyperplanes_are_the_same_in_threads_and_one_after_the_other():
     rng = np.random.default_rng(0)
     codes, y = rng.random((120, 300), np.float32), np.arange(120) % 4
-    tasks = [(codes, y, tuple("abcd"), cost, RECIPE) for cost in (1.0, 10.0, 100.0)] * 2
+    tasks = [(codes, y, (cost,)) for cost in (1.0, 10.0, 100.0)] * 2
     with ThreadPoolExecutor(2) as pool:
-        together = list(pool.map(lambda task: training._fit_head(*task), tasks))
-    for head, task in zip(together, tasks, strict=True):
-        assert_array_equal(head.weights, training._fit_head(*task).weights)
+        threads = list(pool.map(lambda task: fit_hyperplanes(*task), tasks))
+    for (planes,), task in zip(threads, tasks, strict=True):
+        assert_array_equal(planes.weights, fit_hyperplanes(*task)[0].weights)
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -185,9 +202,14 @@ def test_a_fold_that_keeps_killing_its_worker_is_an_error_with_the_remedy():
 def test_what_the_store_knows_is_not_learned_again(problem, monkeypatch):
     first = train(*problem, RECIPE)
     n_fitted = []
-    fit = training._fit_head
+    fit = training.fit_hyperplanes
     monkeypatch.setattr(training, "learn_bovw", lambda *_: pytest.fail("learned again"))
-    monkeypatch.setattr(training, "_fit_head", lambda *task: n_fitted.append(1) or fit(*task))
+
+    def spy(*task, **options):
+        n_fitted.append(1)
+        return fit(*task, **options)
+
+    monkeypatch.setattr(training, "fit_hyperplanes", spy)
     assert_array_equal(train(*problem, RECIPE).validation.predicted, first.validation.predicted)
     assert len(n_fitted) == 1  # the head that is kept
 
@@ -237,7 +259,7 @@ def test_balanced_classes_help_the_rare_one():
     y = np.repeat([0, 1], [90, 10])
     recall = {}
     for balanced in (False, True):
-        recipe = Recipe(classifier=SvmSettings(balanced=balanced))
-        head = training._fit_head(codes, y, ("a", "b"), 1.0, recipe)
+        (planes,) = fit_hyperplanes(codes, y, [1.0], balanced=balanced)
+        head = LinearHead(("a", "b"), *planes, 1.0)
         recall[balanced] = (head.predict(codes)[y == 1] == 1).mean()
     assert recall[True] > recall[False] + 0.3

@@ -1,0 +1,186 @@
+"""SIFT over a folder of photographs on two cores, beside the ways in which OpenCV can do it.
+
+Wall and processor time of a whole folder, after workers were started and have done one picture each; `extract` alone
+starts its workers, hashes the files and writes a store within its time. "In memory" gives every way the same grey
+pictures; "from files" has it read and decode them. OpenCV's ways are worker processes of one thread each, threads of
+one process, and one call after the other with OpenCV's own threads; the best of them is the peer. Each run is a process
+of its own, in turn, with a heap that keeps its pages and with the default one; peak memory is that of the whole tree.
+
+    python benchmarks/throughput.py
+    python benchmarks/throughput.py --repeats 1 --folder photos/ --json throughput.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import machine
+import measure
+import numpy as np
+import protocol
+import psutil
+from numpy.typing import NDArray
+
+from classicvision import Sift, Store, extract, find_images
+from classicvision.images import read_image, to_gray
+
+Picture = Path | NDArray[np.uint8]
+Finder = Callable[[Picture], int]
+
+SOURCES = ("in memory", "from files")
+PEERS = ("OpenCV, processes", "OpenCV, threads", "OpenCV, own threads")
+OURS = ("classicvision, threads", "classicvision, extract")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, help="of photographs; by default those of BSDS500 for training")
+    parser.add_argument("--repeats", type=int, default=3, help="of each way (default %(default)s)")
+    parser.add_argument("--precision", help="of our SIFT, where it has several")
+    parser.add_argument("--part", nargs=2, metavar=("WAY", "SOURCE"), help=argparse.SUPPRESS)
+    protocol.add_common_options(parser)
+    options = parser.parse_args()
+    options.folder = options.folder or protocol.shared_data() / "bsds500" / "train"
+    if options.part:
+        print(json.dumps(run_here(*options.part, options)))
+        return
+    report = {"machine": machine.describe(), "jobs": options.jobs, "heaps": {}}
+    for heap, environment in heaps().items():
+        report["heaps"][heap] = rows = compare(environment, options)
+        print_table(heap, rows)
+    print("\n" + ", ".join(f"{name} {value}" for name, value in report["machine"].items()))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+
+
+def heaps() -> dict[str, dict[str, str]]:
+    from speed import HEAPS  # scikit-image comes with it, which must not count as memory of a way
+
+    return HEAPS
+
+
+def compare(environment: dict[str, str], options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the median seconds and the peak memory of each way and source."""
+    tasks = [(way, source) for source in SOURCES for way in (*PEERS, *OURS) if (way, source) != (OURS[1], SOURCES[0])]
+    found: dict[tuple[str, str], list[dict[str, float]]] = {task: [] for task in tasks}
+    os.environ.update(environment)
+    for _ in range(options.repeats):
+        for task in tasks:
+            command = [sys.executable, __file__, "--folder", options.folder, "--jobs", str(options.jobs)]
+            command += ["--precision", options.precision] if options.precision else []
+            run = measure.run([*command, "--part", *task])
+            found[task].append(json.loads(run.output) | {"peak_mb": run.peak_bytes / 1e6})
+    for name in environment:
+        del os.environ[name]
+    return [
+        {"way": way, "source": source, **{name: statistics.median(run[name] for run in runs) for name in runs[0]}}
+        for (way, source), runs in found.items()
+    ]
+
+
+def run_here(way: str, source: str, options: argparse.Namespace) -> dict[str, float]:
+    paths = find_images([options.folder])
+    settings = Sift(**({"precision": options.precision} if options.precision else {}))
+    if way == OURS[1]:
+        with tempfile.TemporaryDirectory() as folder:
+            return timed(lambda: extract_all(paths, settings, Path(folder), options.jobs))
+    cv2.setNumThreads(options.jobs if way == PEERS[2] else 1)  # first of all: its threads do not survive a fork
+    pictures: Sequence[Picture] = paths if source == SOURCES[1] else [to_gray(read_image(path)) for path in paths]
+    finder = our_finder(settings) if way in OURS else opencv_finder(settings)
+    if way == PEERS[0]:
+        return with_processes(finder, pictures, options.jobs)
+    with ThreadPoolExecutor(1 if way == PEERS[2] else options.jobs) as pool:
+        list(pool.map(finder, pictures[: options.jobs]))
+        return timed(lambda: sum(pool.map(finder, pictures)))
+
+
+def extract_all(paths: Sequence[Path], settings: Sift, folder: Path, n_jobs: int) -> int:
+    """Extract into a store, and return how many keypoints it has; counting them is part of the time."""
+    return sum(map(len, extract(paths, settings, store=Store(folder), n_jobs=n_jobs).items))
+
+
+def our_finder(settings: Sift) -> Finder:
+    return lambda picture: len(settings(read_image(picture) if isinstance(picture, Path) else picture))
+
+
+def opencv_finder(settings: Sift) -> Finder:
+    """Return OpenCV's SIFT with the same settings, an object for each thread."""
+    own = threading.local()
+
+    def find(picture: Picture) -> int:
+        if not hasattr(own, "sift"):
+            own.sift = cv2.SIFT_create(
+                0, settings.n_layers, settings.contrast, settings.edge_ratio, settings.sigma, cv2.CV_8U, True
+            )
+        if isinstance(picture, Path):
+            picture = cv2.imdecode(np.frombuffer(picture.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+        return len(own.sift.detectAndCompute(picture, None)[0])
+
+    return find
+
+
+_found_by: Finder
+_pictures: Sequence[Picture]
+
+
+def with_processes(finder: Finder, pictures: Sequence[Picture], n_jobs: int) -> dict[str, float]:
+    """Time worker processes, which inherit the pictures and return the number of keypoints only."""
+    global _found_by, _pictures
+    _found_by, _pictures = finder, pictures
+    with get_context("fork").Pool(n_jobs) as pool:
+        pool.map(_find, range(n_jobs), chunksize=1)
+        return timed(lambda: sum(pool.imap_unordered(_find, range(len(pictures)), chunksize=4)))
+
+
+def _find(number: int) -> int:
+    return _found_by(_pictures[number])
+
+
+def timed(work: Callable[[], int]) -> dict[str, float]:
+    cpu, start = cpu_seconds(), time.perf_counter()
+    n_keypoints = work()
+    return {"seconds": time.perf_counter() - start, "cpu_seconds": cpu_seconds() - cpu, "keypoints": n_keypoints}
+
+
+def cpu_seconds() -> float:
+    """Return the processor time of this process and of its children, alive or gone."""
+    me = psutil.Process()
+    own = me.cpu_times()
+    alive = (child.cpu_times() for child in me.children(recursive=True))
+    return own.user + own.system + own.children_user + own.children_system + sum(t.user + t.system for t in alive)
+
+
+def print_table(heap: str, rows: list[dict[str, Any]]) -> None:
+    print(f"\n{heap.capitalize()} heap:\n")
+    print("| pictures | way | wall s | CPU s | peak MB | keypoints | faster than OpenCV (wall, CPU) |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    for row in rows:
+        times = (row["seconds"], row["cpu_seconds"])
+        facts = f"{times[0]:.2f} | {times[1]:.2f} | {row['peak_mb']:.0f} | {row['keypoints']:.0f}"
+        faster = ", ".join(
+            f"{best / time:.2f}" for best, time in zip(best_peer(rows, row["source"]), times, strict=True)
+        )
+        print(f"| {row['source']} | {row['way']} | {facts} | {faster} |")
+
+
+def best_peer(rows: list[dict[str, Any]], source: str) -> tuple[float, float]:
+    """Return the wall time of the fastest of OpenCV's ways, and the least processor time of any."""
+    peers = [row for row in rows if row["source"] == source and row["way"] in PEERS]
+    return min(row["seconds"] for row in peers), min(row["cpu_seconds"] for row in peers)
+
+
+if __name__ == "__main__":
+    main()

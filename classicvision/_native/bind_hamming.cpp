@@ -1,0 +1,72 @@
+// The search of postings for Python: lengths, words and offsets are checked here.
+#include <vector>
+
+#include "binding.h"
+#include "kernels.h"
+
+namespace classicvision {
+namespace {
+
+struct Found {
+    std::vector<std::int64_t> postings;
+    std::vector<std::int32_t> queries;
+    std::vector<std::uint8_t> distances;
+};
+
+void add(void* list, std::int64_t posting, std::int32_t query, std::uint8_t distance) {
+    Found& found = *static_cast<Found*>(list);
+    found.postings.push_back(posting);
+    found.queries.push_back(query);
+    found.distances.push_back(distance);
+}
+
+// Offsets come from a file: only the lists that are asked for are looked at, and those must lie within the signatures.
+void require_lists(const HammingSearch& search, std::size_t n_words, std::size_t n_postings) {
+    for (std::size_t i = 0; i < search.n_queries; ++i) {
+        const std::int32_t word = search.words[i];
+        if (word < 0 || static_cast<std::size_t>(word) >= n_words) throw std::invalid_argument("a word has no list");
+        const std::int64_t begin = search.offsets[word], end = search.offsets[word + 1];
+        if (begin < 0 || end < begin || static_cast<std::uint64_t>(end) > n_postings) {
+            throw std::invalid_argument("the list of a word lies outside the postings");
+        }
+    }
+}
+
+template <typename T>
+PyObject* bytes_of(const std::vector<T>& values) {
+    return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(values.data()),
+                                     static_cast<Py_ssize_t>(values.size() * sizeof(T)));
+}
+
+PyObject* search_postings(PyObject* offsets_object, PyObject* signatures_object, PyObject* words_object,
+                          PyObject* queries_object, int limit) {
+    const Array<const std::int64_t> offsets(offsets_object, "offsets", 1);
+    const Array<const std::int64_t> signatures(signatures_object, "signatures", 1);
+    const Array<const std::int32_t> words(words_object, "words", 1);
+    const Array<const std::int64_t> queries(queries_object, "queries", 1);
+    if (offsets.size(0) < 1) throw std::invalid_argument("offsets must have at least one item");
+    queries.require(0, words.size(0));
+    const HammingSearch search{offsets.data(), signatures.data(), words.data(), queries.data(), words.size(0), limit};
+    Found found;
+    {
+        const WithoutLock others_run;
+        require_lists(search, offsets.size(0) - 1, signatures.size(0));
+        kernels().find_near_postings(search, {&found, add});
+    }
+    return Py_BuildValue("(NNN)", bytes_of(found.postings), bytes_of(found.queries), bytes_of(found.distances));
+}
+
+}  // namespace
+}  // namespace classicvision
+
+PyObject* method_find_near_postings(PyObject*, PyObject* arguments) {
+    using namespace classicvision;
+    return guarded([&]() -> PyObject* {
+        PyObject *offsets, *signatures, *words, *queries;
+        int limit;
+        if (!PyArg_ParseTuple(arguments, "OOOOi", &offsets, &signatures, &words, &queries, &limit)) {
+            throw PythonErrorSet();
+        }
+        return search_postings(offsets, signatures, words, queries, limit);
+    });
+}

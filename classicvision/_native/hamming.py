@@ -1,0 +1,35 @@
+"""Postings near to a query by the compiled kernel, as arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision._native import kernels
+
+__all__ = ["find_near_postings"]
+
+
+def find_near_postings(
+    offsets: NDArray[np.int64],
+    signatures: NDArray[np.uint64],
+    words: NDArray[np.int32],
+    queries: NDArray[np.uint64],
+    limit: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]:
+    """Return posting, query and distance (M,) of all pairs of one word that differ in at most `limit` bits.
+
+    Parameters
+    ----------
+    offsets : (n_words + 1,) int64
+        The list of word w is signatures[offsets[w]:offsets[w + 1]]; a ValueError is raised for a list outside of them.
+    signatures : (P,) uint64
+    words : (Q,) int32
+        Of the queries.
+    queries : (Q,) uint64
+    limit : int
+    """
+    postings, rows, distances = kernels.find_near_postings(
+        offsets, signatures.view(np.int64), np.ascontiguousarray(words, np.int32), queries.view(np.int64), limit
+    )
+    return np.frombuffer(postings, np.int64), np.frombuffer(rows, np.int32), np.frombuffer(distances, np.uint8)

@@ -1,0 +1,184 @@
+"""``classicvision copies``."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from classicvision.cli import options, render
+
+if TYPE_CHECKING:
+    from classicvision.retrieval.findings import Finding, Findings
+    from classicvision.retrieval.settings import SearchSettings
+
+MAX_SHOWN = 20  # findings or groups shown as text; JSON, CSV and the page have more
+
+EXAMPLES = """\b
+Examples:
+  classicvision copies photos/
+  classicvision copies suspects/ --against library.cvindex --report copies.html
+  classicvision copies new.jpg --against photos/ --exit-code
+  classicvision copies photo.jpg --self
+"""
+
+
+@click.command("copies", epilog=EXAMPLES, short_help="Find out which pictures copy which, and where.")
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="INDEX|FOLDER",
+    help="Compare with these instead of with each other; a folder is indexed first.",
+)
+@click.option("--self", "within", is_flag=True, help="Look for parts that were copied within each picture.")
+@options.output_option(
+    "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with all pairs side by side."
+)
+@options.output_option("--csv", suffixes=(".csv",), required=False, text="Write a row a finding.")
+@click.option("--exit-code", is_flag=True, help="Leave with exit code 11 if a copy was found.")
+@click.option(
+    "--false-match-rate",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="RATE",
+    help="Share of unrelated pairs that may be called copies, e.g. 1e-6, by a calibration.",
+)
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Written by `classicvision calibrate` on pictures that you know to be unrelated.",
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. n_candidates=500."
+)
+@options.extraction_options
+@options.JSON
+def copies_command(
+    pictures: tuple[Path, ...],
+    against: Path | None,
+    within: bool,
+    report: Path | None,
+    csv: Path | None,
+    exit_code: bool,
+    false_match_rate: float | None,
+    calibration: Path | None,
+    overrides: tuple[str, ...],
+    run: options.Run,
+    as_json: bool,
+) -> int:
+    """Find out which of PICTURES copy each other, or pictures elsewhere, whole or in part.
+
+    PICTURES are files, and folders searched through. Crops, turned, mirrored and rescaled copies, collages and
+    screenshots are found, and said in words: what takes picture a to picture b. No file is ever changed, moved or
+    deleted.
+    """
+    from classicvision import workflows
+
+    if within and (against or false_match_rate or overrides):
+        raise click.UsageError("--self takes neither --against nor --false-match-rate nor --set")
+    settings = _settings(overrides, false_match_rate, calibration, against)
+    with run.settings() as how:
+        if within:
+            findings = workflows.find_copy_moves(pictures, **how)
+        elif against:
+            findings = workflows.find_copies(pictures, against, settings=settings, **how)
+        else:
+            findings = workflows.find_copies_among(pictures, settings=settings, **how)
+    _show(findings, as_json)
+    _write(findings, report, csv, run.quiet)
+    code = render.report_failures(findings.failures)
+    return _found() if exit_code and findings.findings else code
+
+
+def _settings(
+    overrides: tuple[str, ...], false_match_rate: float | None, calibration: Path | None, against: Path | None
+) -> SearchSettings:
+    from classicvision import workflows
+    from classicvision.retrieval.settings import SearchSettings
+
+    settings = options.change(SearchSettings(), overrides)
+    if (calibration is None) != (false_match_rate is None):
+        raise click.UsageError("--false-match-rate and --calibration go together: rates are measured")
+    if calibration is None or false_match_rate is None:
+        return settings
+    return workflows.at_false_match_rate(settings, false_match_rate, calibration, against=against)
+
+
+def _found() -> int:
+    from classicvision.cli import FOUND
+
+    return FOUND
+
+
+def _show(findings: Findings, as_json: bool) -> None:
+    from classicvision.report.copies import copies_to_dict
+
+    if as_json:
+        render.print_json(copies_to_dict(findings))
+        return
+    click.echo(_to_text(findings))
+    if findings.undecided:
+        n = render.count(len(findings.undecided), "picture")
+        click.echo(f"{n} could not be decided: too few keypoints. --json lists them.", err=True)
+
+
+def _write(findings: Findings, report: Path | None, csv: Path | None, quiet: bool) -> None:
+    """Write the files last: a full disk then costs them and not what was printed."""
+    from classicvision.report.copies import write_copies_csv
+    from classicvision.report.copies_page import write_copies
+
+    if csv:
+        write_copies_csv(csv, findings)
+        click.echo(f"Wrote {csv}.", err=True)
+    if report:
+        with render.progress_bar(quiet) as progress:
+            write_copies(report, findings, progress=partial(progress, "pictures") if progress else None)
+        click.echo(f"Wrote {report}.", err=True)
+
+
+def _to_text(findings: Findings) -> str:
+    compared = render.count(findings.n_suspects, "picture")
+    if findings.library:
+        compared += f" with {render.count(findings.n_library, 'picture')}"
+    if not findings.findings:
+        return f"No copies found. Compared {compared}."
+    parts = _pairs(findings) if findings.library else _groups(findings)
+    n = render.count(len(findings.findings), "copy", "copies")
+    groups = render.count(len(findings.groups), "group")
+    return f"{parts}\n\n{n} in {groups}. Compared {compared} in {findings.seconds:.1f} s."
+
+
+def _pairs(findings: Findings) -> str:
+    rows = [("picture a", "copies b", "score", "a to b")]
+    rows += [(str(f.path_a), str(f.path_b), _score(f), _words(f)) for f in findings.findings[:MAX_SHOWN]]
+    return render.table(rows, right=(2,)) + _more(len(findings.findings), "finding")
+
+
+def _groups(findings: Findings) -> str:
+    """Return the pairs under the heading of their group."""
+    blocks = []
+    for number, group in enumerate(findings.groups[:MAX_SHOWN], 1):
+        pairs = [findings.findings[row] for row in group.rows[:MAX_SHOWN]]
+        rows = [(f"  {f.path_a}", str(f.path_b) if not f.is_within else "", _score(f), _words(f)) for f in pairs]
+        title = f"Group {number}: {render.count(len(group.paths), 'picture')}"
+        more = len(group.rows) - len(pairs)
+        blocks.append(f"{title}\n{render.table(rows, right=(2,))}" + (f"\n  ... and {more} more pairs" if more else ""))
+    return "\n".join(blocks) + _more(len(findings.groups), "group")
+
+
+def _more(n: int, noun: str) -> str:
+    left = n - MAX_SHOWN
+    return f"\n... and {render.count(left, f'more {noun}')}; --report, --csv and --json have them" if left > 0 else ""
+
+
+def _score(finding: Finding) -> str:
+    return "" if finding.result.method == "bytes" else f"{finding.result.score:.1f}"
+
+
+def _words(finding: Finding) -> str:
+    from classicvision.report.copies import in_words
+
+    return in_words(finding)

@@ -1,0 +1,164 @@
+"""What a search for copies found as plain data, as JSON knows it, and as rows of a CSV file.
+
+The data follow `copies.schema.json` beside this file. Names of files come from strangers: text that a spreadsheet would
+take for a formula is made harmless, and names that are no UTF-8 are spelled out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+from classicvision.files import write_whole
+from classicvision.matching.result import MatchResult, Region
+from classicvision.matching.words import describe
+from classicvision.report.plain import plain, text
+from classicvision.retrieval.findings import Finding, Findings
+
+__all__ = ["copies_to_csv", "copies_to_dict", "in_words", "write_copies_csv"]
+
+FORMAT = "classicvision-copies"
+VERSION = 1
+"""Raised when a program that reads the old data would misread the new; a new key alone does not raise it."""
+
+COLUMNS = (
+    "finding",
+    "group",
+    "path_a",
+    "path_b",
+    "method",
+    "score",
+    "labels",
+    "words",
+    "n_regions",
+    "n_inliers",
+    "share_a",
+    "share_b",
+)
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def copies_to_dict(findings: Findings) -> dict[str, Any]:
+    """Return findings as plain values, fit for JSON; what is not defined is None.
+
+    Parameters
+    ----------
+    findings : Findings
+
+    Returns
+    -------
+    dict
+        As `copies.schema.json` describes it. Groups name findings by their place in the list, from 0.
+    """
+    group_of = _group_of(findings)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "suspects": text(findings.suspects),
+        "library": text(findings.library),
+        "n_suspects": findings.n_suspects,
+        "n_library": findings.n_library,
+        "seconds": round(findings.seconds, 3),
+        "findings": [_finding(finding, group_of[row]) for row, finding in enumerate(findings.findings)],
+        "groups": [
+            {"paths": [text(path) for path in group.paths], "findings": list(group.rows)} for group in findings.groups
+        ],
+        "undecided": [{"path": text(u.path), "reason": text(u.reason)} for u in findings.undecided],
+        "failures": [{"path": text(f.path), "reason": text(f.reason)} for f in findings.failures],
+        "settings": plain(findings.settings),
+    }
+
+
+def copies_to_csv(findings: Findings) -> str:
+    """Return one row a finding under a row of names, as RFC 4180 has it; findings and groups count from 1.
+
+    A text that begins like a formula gets an apostrophe in front, since spreadsheets run formulas.
+    """
+    group_of = _group_of(findings)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for row, finding in enumerate(findings.findings):
+        data = _finding(finding, group_of[row])
+        data |= {
+            "finding": row + 1,
+            "group": group_of[row] + 1,
+            "labels": " ".join(label.replace(" ", "-") for label in data["labels"]),
+            "n_regions": len(data["regions"]),
+        }
+        writer.writerow([_cell(data[column]) for column in COLUMNS])
+    return out.getvalue()
+
+
+def write_copies_csv(path: str | os.PathLike[str], findings: Findings) -> None:
+    """Write the rows of `copies_to_csv` to a file, whole or not at all; an existing file is replaced.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    write_whole(Path(path), [copies_to_csv(findings).encode()])
+
+
+def in_words(finding: Finding) -> str:
+    """Return what the copy is, for a person: the transform of each region, or what else the finding rests on."""
+    result = finding.result
+    if result.method == "bytes":
+        return "the same file, byte for byte"
+    if not result.regions:
+        return result.reason
+    return "; ".join(describe(region, *result.image_sizes) for region in result.regions)
+
+
+def _finding(finding: Finding, group: int) -> dict[str, Any]:
+    result = finding.result
+    return {
+        "path_a": text(finding.path_a),
+        "path_b": text(finding.path_b),
+        "method": result.method,
+        "labels": list(finding.labels),
+        "words": text(in_words(finding)),
+        "score": plain(float(result.score)) if result.method != "bytes" else None,
+        "group": group,
+        "share_a": round(finding.share_a, 4),
+        "share_b": round(finding.share_b, 4),
+        "image_size_a": list(result.image_sizes[0]),
+        "image_size_b": list(result.image_sizes[1]),
+        "n_keypoints_a": result.n_keypoints[0],
+        "n_keypoints_b": result.n_keypoints[1],
+        "n_matches": result.n_matches,
+        "n_inliers": sum(len(region.pairs) for region in result.regions),
+        "reason": text(result.reason),
+        "regions": [_region(region, result) for region in result.regions],
+    }
+
+
+def _region(region: Region, result: MatchResult) -> dict[str, Any]:
+    return {
+        "words": text(describe(region, *result.image_sizes)),
+        "kind": region.kind,
+        "is_mirrored": region.is_mirrored,
+        "b_from_a": plain(region.b_from_a),
+        "polygon_a": region.polygon_a.round(2).tolist(),
+        "polygon_b": region.polygon_b.round(2).tolist(),
+        "share_a": round(float(region.share_a), 4),
+        "share_b": round(float(region.share_b), 4),
+        "significance": plain(float(region.significance)),
+        "n_inliers": len(region.pairs),
+    }
+
+
+def _group_of(findings: Findings) -> dict[int, int]:
+    """Return the group of each finding, both by their place."""
+    return {row: number for number, group in enumerate(findings.groups) for row in group.rows}
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value

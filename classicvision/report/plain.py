@@ -1,0 +1,54 @@
+"""Values as JSON, tables and UTF-8 know them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+__all__ = ["flat", "plain", "text", "visible"]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON knows it; numbers that are not finite become None."""
+    if isinstance(value, Mapping):
+        return {text(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int) else text(value)
+
+
+def text(value: Any) -> str:
+    """Return text that UTF-8 can hold: a file name on Linux may be any bytes, which Python keeps as lone surrogates."""
+    words = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    return words.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def visible(value: Any) -> str:
+    """Return text in which every character can be seen: line breaks and marks of writing direction are spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text(value))
+
+
+def flat(data: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield the values of nested tables with their places, as ("recipe · extractor · contrast", "0.04")."""
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, (*place, key))
+        else:
+            words = value if isinstance(value, list) else [value]
+            yield " · ".join((*place, key)), ", ".join(_words(word) for word in words)
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,184 @@
+"""What an index knows of its images without looking at a keypoint: where they lie, and what they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Catalogue", "IndexedImage", "absolute", "kept_path", "whole_path"]
+
+
+@dataclass(frozen=True)
+class IndexedImage:
+    """One image of an index.
+
+    Attributes
+    ----------
+    id : int
+        Its number, which no other image of the index ever has.
+    path : Path
+        Absolute.
+    content : str
+        SHA-256 of the file.
+    image_size : (height, width)
+        In pixels.
+    n_keypoints : int
+    n_bytes, mtime_ns : int
+        Size and time of the file when it was read.
+    """
+
+    id: int
+    path: Path
+    content: str
+    image_size: tuple[int, int]
+    n_keypoints: int
+    n_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The images of a segment, as columns of one length n.
+
+    Attributes
+    ----------
+    ids : (n,) int64
+        Ascending.
+    paths : (B,) uint8
+        All paths behind each other, as the file system has them; relative to the root of the library where they can be.
+    path_ends : (n,) int64
+        Where each ends in `paths`.
+    contents : (n, 32) uint8
+        SHA-256 of each file.
+    n_bytes, mtime_ns : (n,) int64
+    image_sizes : (n, 2) int64
+        Height and width.
+    n_keypoints : (n,) int32
+    block_ends : (n,) int64
+        Where the block of each ends in the file of features.
+
+    Raises
+    ------
+    ValueError
+        If the columns do not fit together.
+    """
+
+    ids: NDArray[np.int64]
+    paths: NDArray[np.uint8]
+    path_ends: NDArray[np.int64]
+    contents: NDArray[np.uint8]
+    n_bytes: NDArray[np.int64]
+    mtime_ns: NDArray[np.int64]
+    image_sizes: NDArray[np.int64]
+    n_keypoints: NDArray[np.int32]
+    block_ends: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        n = len(self.ids)
+        for name, (dtype, row_shape) in _COLUMNS.items():
+            column = getattr(self, name)
+            length = len(self.paths) if name == "paths" else n
+            if column.dtype != dtype or column.shape != (length, *row_shape):
+                raise ValueError(f"column {name} is {column.dtype} {column.shape}; {n} images need {(n, *row_shape)}")
+        if (np.diff(self.ids) <= 0).any():
+            raise ValueError("the numbers of the images do not ascend")
+        for name in ("path_ends", "block_ends"):
+            if (np.diff(getattr(self, name), prepend=0) < 0).any():
+                raise ValueError(f"column {name} does not ascend")
+        if n and self.path_ends[-1] != len(self.paths):
+            raise ValueError("the paths do not end where they should")
+
+    @classmethod
+    def of(cls, images: Sequence[IndexedImage], block_sizes: Sequence[int], root: str) -> Self:
+        """Collect images whose blocks of features have these sizes."""
+        names = [kept_path(image.path, root) for image in images]
+        return cls(
+            ids=np.array([image.id for image in images], np.int64),
+            paths=np.frombuffer(b"".join(names), np.uint8),
+            path_ends=np.cumsum([len(name) for name in names], dtype=np.int64),
+            contents=np.frombuffer(bytes.fromhex("".join(i.content for i in images)), np.uint8).reshape(-1, 32),
+            n_bytes=np.array([image.n_bytes for image in images], np.int64),
+            mtime_ns=np.array([image.mtime_ns for image in images], np.int64),
+            image_sizes=np.array([image.image_size for image in images], np.int64).reshape(-1, 2),
+            n_keypoints=np.array([image.n_keypoints for image in images], np.int32),
+            block_ends=np.cumsum(block_sizes, dtype=np.int64),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def image(self, row: int, root: str) -> IndexedImage:
+        """Return one image."""
+        height, width = self.image_sizes[row].tolist()
+        return IndexedImage(
+            id=int(self.ids[row]),
+            path=whole_path(self.name(row), root),
+            content=self.contents[row].tobytes().hex(),
+            image_size=(height, width),
+            n_keypoints=int(self.n_keypoints[row]),
+            n_bytes=int(self.n_bytes[row]),
+            mtime_ns=int(self.mtime_ns[row]),
+        )
+
+    def name(self, row: int) -> bytes:
+        """Return the path of an image as it is kept."""
+        begin = int(self.path_ends[row - 1]) if row else 0
+        return self.paths[begin : int(self.path_ends[row])].tobytes()
+
+    def block(self, row: int) -> slice:
+        """Return where the features of an image lie in their file, in bytes."""
+        return slice(int(self.block_ends[row - 1]) if row else 0, int(self.block_ends[row]))
+
+    def rows_with(self, content: str) -> NDArray[np.intp]:
+        """Return the rows of the images whose file has this SHA-256."""
+        digest = np.frombuffer(bytes.fromhex(content), np.uint8)
+        if len(digest) != self.contents.shape[1]:
+            raise ValueError(f"{content!r} is no SHA-256; 64 hexadecimal digits were expected")
+        near = np.flatnonzero(np.ascontiguousarray(self.contents[:, :8]).view(np.uint64)[:, 0] == digest[:8].view("u8"))
+        rows: NDArray[np.intp] = near[(self.contents[near] == digest).all(axis=1)]
+        return rows
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all columns as plain arrays."""
+        return {name: getattr(self, name) for name in _COLUMNS}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild a catalogue from what `to_arrays` returned; a ValueError says what is wrong."""
+        if lacking := _COLUMNS.keys() - arrays.keys():
+            raise ValueError(f"a catalogue needs the column(s) {', '.join(sorted(lacking))}")
+        return cls(**{name: arrays[name] for name in _COLUMNS})
+
+
+_COLUMNS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+    "ids": (np.int64, ()),
+    "paths": (np.uint8, ()),
+    "path_ends": (np.int64, ()),
+    "contents": (np.uint8, (32,)),
+    "n_bytes": (np.int64, ()),
+    "mtime_ns": (np.int64, ()),
+    "image_sizes": (np.int64, (2,)),
+    "n_keypoints": (np.int32, ()),
+    "block_ends": (np.int64, ()),
+}
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path without ``.`` and ``..``, so that one file has one name; links stay as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 (resolve follows links)
+
+
+def kept_path(path: Path, root: str) -> bytes:
+    """Return an absolute path as the catalogue keeps it: relative to the root of the library if it lies there."""
+    return os.fsencode(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def whole_path(name: bytes, root: str) -> Path:
+    """Return the absolute path of what `kept_path` returned."""
+    return Path(root) / os.fsdecode(name)  # an absolute path stays what it is

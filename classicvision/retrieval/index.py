@@ -1,0 +1,298 @@
+"""The index of a library on disk: what is in it, as one unchanging snapshot, while another process may write.
+
+`Index.open` maps everything that the manifest names at that moment; the snapshot stays whole and readable whatever a
+writer does meanwhile. Nothing is computed or checked before it is asked for, so opening is quick.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision import config
+from classicvision.archive import read_archive, unpack_arrays, write_archive
+from classicvision.errors import ArchiveError, SettingsError
+from classicvision.features.local import LocalFeatures
+from classicvision.retrieval.catalogue import IndexedImage, absolute, kept_path, whole_path
+from classicvision.retrieval.lock import LOCK_NAME, only_writer
+from classicvision.retrieval.manifest import MANIFEST_NAME, FileEntry, Manifest, owned_files
+from classicvision.retrieval.segment import Segment, map_file, naming
+from classicvision.retrieval.settings import IndexSettings
+from classicvision.retrieval.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from classicvision.retrieval.writer import Writer
+
+__all__ = ["Index", "read_vocabulary", "write_vocabulary"]
+
+_MAX_ATTEMPTS = 20  # to open while a writer puts segments together; each is a matter of milliseconds
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """A snapshot of an index; `Index.open` and `Index.create` make it.
+
+    Attributes
+    ----------
+    folder : Path
+        Absolute.
+    manifest : Manifest
+    segments : tuple of Segment
+    removed : (R,) int64
+        Numbers of images that are removed but still in a segment, ascending.
+
+    Examples
+    --------
+    >>> index = Index.open("library.cvindex")  # doctest: +SKIP
+    >>> with index.writer() as writer:  # doctest: +SKIP
+    ...     writer.add("new.jpg", index.settings.extractor(read_image("new.jpg")))
+    """
+
+    folder: Path
+    manifest: Manifest
+    segments: tuple[Segment, ...]
+    removed: NDArray[np.int64]
+
+    @classmethod
+    def create(
+        cls,
+        folder: PathLike,
+        vocabulary: Vocabulary,
+        settings: IndexSettings | None = None,
+        *,
+        root: PathLike,
+        learned: bool = False,
+    ) -> Self:
+        """Make an index without images.
+
+        Parameters
+        ----------
+        folder : path
+            Made here; it must not exist, or hold nothing but what a creation that was stopped left behind.
+        vocabulary : Vocabulary
+        settings : IndexSettings, optional
+        root : path
+            The folder of the library; paths in it are kept relative to it.
+        learned : bool
+            Whether the vocabulary was learned from the images that will be added, and may be learned anew when there
+            are many more.
+
+        Raises
+        ------
+        SettingsError
+            If there is something in the folder.
+        OSError
+            If it cannot be written.
+        """
+        folder = Path(folder).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        with only_writer(folder):
+            left_behind = owned_files(folder)
+            others = {path.name for path in folder.iterdir()} - {path.name for path in left_behind} - {LOCK_NAME}
+            if others:
+                found = "an index" if MANIFEST_NAME in others else f"{min(others)!r} and maybe more"
+                raise SettingsError(f"{folder} holds {found}; choose another name for the new index")
+            for path in left_behind:
+                path.unlink()
+            entry = write_vocabulary(folder / "vocabulary-000001.cvwords", vocabulary)
+            library = str(absolute(root))
+            Manifest(settings or IndexSettings(), library, 0, 0, next_file=2, vocabulary=entry, learned=learned).write(
+                folder
+            )
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: PathLike) -> Self:
+        """Take a snapshot of an index for reading.
+
+        Raises
+        ------
+        ArchiveError
+            If there is no index, or a file of it is missing or has the wrong size.
+        """
+        folder = Path(folder).absolute()
+        missing: FileNotFoundError | None = None
+        for _ in range(_MAX_ATTEMPTS):
+            manifest = Manifest.read(folder)
+            try:
+                return cls(folder, manifest, *_map(folder, manifest))
+            except FileNotFoundError as error:  # a writer replaced it after the manifest was read
+                if missing is not None and missing.filename == error.filename:
+                    break
+                missing = error
+        raise ArchiveError(f"{missing.filename if missing else folder} is missing. Build the index again.")
+
+    @staticmethod
+    def is_index(path: PathLike) -> bool:
+        """Tell whether a folder has the manifest of an index; whether it is sound shows in `open`."""
+        return (Path(path) / MANIFEST_NAME).is_file()
+
+    def writer(self) -> Writer:
+        """Return what changes the index, for a `with` statement; it works on the newest state, not on this snapshot."""
+        from classicvision.retrieval.writer import Writer
+
+        return Writer(self.folder)
+
+    def reopened(self) -> Self:
+        """Return a snapshot of the newest state."""
+        return type(self).open(self.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Do nothing: the memory is given back with the object."""
+
+    @property
+    def settings(self) -> IndexSettings:
+        """What the index was made with."""
+        return self.manifest.settings
+
+    @property
+    def root(self) -> Path:
+        """The folder of the library."""
+        return Path(self.manifest.root)
+
+    def __len__(self) -> int:
+        return sum(segment.entry.n_images for segment in self.segments) - len(self.removed)
+
+    @cached_property
+    def ids(self) -> NDArray[np.int64]:
+        """Numbers of the images, (n,), ascending."""
+        ids = np.concatenate([np.zeros(0, np.int64), *(segment.catalogue.ids for segment in self.segments)])
+        return ids[~np.isin(ids, self.removed)]
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words."""
+        return read_vocabulary(self.folder / self.manifest.vocabulary.name)
+
+    @cached_property
+    def n_images_of_words(self) -> NDArray[np.int64]:
+        """Images that have each word, (K,), those included that are removed but still in a segment."""
+        counts = np.zeros(len(self.vocabulary), np.int64)
+        for segment in self.segments:
+            with naming(segment.folder / segment.entry.postings.name):
+                counts += segment.postings.n_images_of  # a ValueError for another number of words
+        return counts
+
+    def __contains__(self, number: int) -> bool:
+        at = np.searchsorted(self.ids, number)
+        return bool(at < len(self.ids) and self.ids[at] == number)
+
+    def __iter__(self) -> Iterator[IndexedImage]:
+        """Yield the images in the order of their numbers."""
+        return (self.image(number) for number in self.ids.tolist())
+
+    def image(self, number: int) -> IndexedImage:
+        """Return what is known of an image without its features; a KeyError if the index has no such image."""
+        segment, row = self._place(number)
+        return segment.catalogue.image(row, self.manifest.root)
+
+    def path(self, number: int) -> Path:
+        """Return the absolute path of an image."""
+        segment, row = self._place(number)
+        return whole_path(segment.catalogue.name(row), self.manifest.root)
+
+    def features(self, number: int) -> LocalFeatures:
+        """Return the features of an image, with positions that err by less than its longer side / 131,000."""
+        segment, row = self._place(number)
+        return segment.features(row)
+
+    def with_content(self, content: str) -> tuple[int, ...]:
+        """Return the numbers of the images whose file has this SHA-256: exact duplicates."""
+        found = [seg.catalogue.ids[seg.catalogue.rows_with(content)] for seg in self.segments]
+        ids = np.concatenate([np.zeros(0, np.int64), *found])
+        return tuple(ids[~np.isin(ids, self.removed)].tolist())
+
+    def with_path(self, path: PathLike) -> int | None:
+        """Return the number of the image at a path, or None."""
+        return self._id_of_name.get(kept_path(absolute(path), self.manifest.root))
+
+    def info(self) -> dict[str, Any]:
+        """Return what there is to say about the index: sizes, counts, settings."""
+        n_keypoints = np.array([image.n_keypoints for image in self], np.int64)
+        sizes = {kind: sum(getattr(s.entry, kind).n_bytes for s in self.segments) for kind in _KINDS}
+        total = sum(file.n_bytes for file in self.manifest.files)
+        return {
+            "folder": str(self.folder),
+            "root": self.manifest.root,
+            "n_images": len(self),
+            "n_removed": len(self.removed),
+            "n_without_keypoints": int((n_keypoints == 0).sum()),
+            "n_keypoints": int(n_keypoints.sum()),
+            "n_words": len(self.vocabulary),
+            "n_segments": len(self.segments),
+            "generation": self.manifest.generation,
+            "bytes": total,
+            "bytes_of": sizes | {"vocabulary": self.manifest.vocabulary.n_bytes},
+            "bytes_per_image": round(total / max(len(self), 1)),
+            "settings": config.to_dict(self.settings),
+        }
+
+    def _place(self, number: int) -> tuple[Segment, int]:
+        if number in self:
+            for segment in self.segments:
+                row = int(np.searchsorted(segment.catalogue.ids, number))
+                if row < len(segment.catalogue) and segment.catalogue.ids[row] == number:
+                    return segment, row
+        raise KeyError(f"the index has no image number {number}")
+
+    @cached_property
+    def _id_of_name(self) -> dict[bytes, int]:
+        removed = set(self.removed.tolist())
+        return {
+            segment.catalogue.name(row): number
+            for segment in self.segments
+            for row, number in enumerate(segment.catalogue.ids.tolist())
+            if number not in removed
+        }
+
+
+_KINDS = ("catalogue", "features", "postings")
+
+
+def write_vocabulary(path: Path, vocabulary: Vocabulary) -> FileEntry:
+    """Write a vocabulary as a file of an index."""
+    import zlib
+
+    write_archive(path, {"kind": "vocabulary"}, vocabulary.to_arrays())
+    data = path.read_bytes()
+    return FileEntry(path.name, len(data), zlib.crc32(data))
+
+
+def read_vocabulary(path: PathLike) -> Vocabulary:
+    """Read a vocabulary from its file, or from the index that has it.
+
+    Raises
+    ------
+    ArchiveError
+        If it is neither, or damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / Manifest.read(path).vocabulary.name
+    with naming(path):
+        return Vocabulary.from_arrays(read_archive(path).arrays)
+
+
+def _map(folder: Path, manifest: Manifest) -> tuple[tuple[Segment, ...], NDArray[np.int64]]:
+    segments = tuple(Segment.open(folder, entry) for entry in manifest.segments)
+    map_file(folder, manifest.vocabulary)
+    if manifest.removed is None:
+        return segments, np.zeros(0, np.int64)
+    with naming(folder / manifest.removed.name):
+        removed = unpack_arrays(map_file(folder, manifest.removed)).get("ids")
+        if removed is None or removed.dtype != np.int64 or removed.ndim != 1:
+            raise ValueError("it is no list of numbers")
+    return segments, removed

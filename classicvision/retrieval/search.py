@@ -1,0 +1,82 @@
+"""The search for copies: candidates by their words, then the comparison of keypoints with the most promising."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from classicvision.features.local import LocalFeatures
+from classicvision.matching.pair import match_features
+from classicvision.matching.result import MatchResult
+from classicvision.retrieval.index import Index
+from classicvision.retrieval.settings import SearchSettings
+from classicvision.retrieval.voting import Candidates, find_candidates
+
+__all__ = ["choose_candidates", "find_copies"]
+
+
+def find_copies(
+    index: Index,
+    features: LocalFeatures,
+    settings: SearchSettings | None = None,
+    *,
+    exclude: Collection[int] = (),
+) -> list[tuple[int, MatchResult]]:
+    """Find the images of an index that share a part with a query.
+
+    Parameters
+    ----------
+    index : Index
+    features : LocalFeatures
+        Of the query, by the extractor of the index.
+    settings : SearchSettings, optional
+    exclude : collection of int
+        Numbers of images that are not compared.
+
+    Returns
+    -------
+    list of (int, MatchResult)
+        Number of the image, and how the query (a) and the image (b) relate; most significant first. Empty if there is
+        no copy, or the query has too few keypoints to decide: `MatchSettings.min_keypoints` says how many.
+
+    Notes
+    -----
+    No more than `n_candidates` images are compared, so the time does not grow with the index but for the search of
+    words. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if at least
+    `least_votes` keypoints agree about a rotation and a size. A copy that is missed so has fewer such keypoints among
+    those that are the same word within `limit` bits, and stands behind `n_always` images that have as many or more.
+
+    An index of no more than `n_candidates` images is compared as a whole, without words.
+    """
+    settings = settings or SearchSettings()
+    if len(features) < settings.match.min_keypoints:
+        return []
+    candidates = choose_candidates(index, features, settings, exclude=exclude)
+    match = replace(settings.match, mirrored=settings.match.mirrored and settings.mirrored)
+    of_content: dict[str, MatchResult] = {}
+    found = []
+    for number in candidates.ids.tolist():
+        content = index.image(number).content
+        if content not in of_content:  # of exact duplicates one is compared
+            of_content[content] = match_features(features, index.features(number), match)
+        if of_content[content].verdict == "copy":
+            found.append((number, of_content[content]))
+    return sorted(found, key=lambda item: -item[1].score)
+
+
+def choose_candidates(
+    index: Index, features: LocalFeatures, settings: SearchSettings, *, exclude: Collection[int] = ()
+) -> Candidates:
+    """Return the images that `find_copies` compares with a query, in that order."""
+    if len(index) <= settings.n_candidates:
+        ids = index.ids[~np.isin(index.ids, list(exclude))]
+        return Candidates(ids, np.zeros(len(ids)), np.zeros(len(ids), bool))
+    found = find_candidates(
+        index, features, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
+    )
+    allowed = ~np.isin(found.ids, list(exclude))
+    found = Candidates(found.ids[allowed], found.votes[allowed], found.mirrored[allowed]).first(settings.n_candidates)
+    enough = found.votes >= settings.least_votes
+    return found.first(max(int(enough.sum()), settings.n_always))

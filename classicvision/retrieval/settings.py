@@ -1,0 +1,61 @@
+"""The settings of an index and of a search in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from classicvision.config import validate
+from classicvision.errors import SettingsError
+from classicvision.features.sift import Sift
+from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+
+__all__ = ["IndexSettings", "SearchSettings"]
+
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """What an index is made with; it cannot change afterwards."""
+
+    kind: ClassVar[str] = "index"
+    version: ClassVar[int] = 1
+
+    extractor: Sift = MATCHING_SIFT
+    n_words: int = 20_000  # at most; a small library gets fewer
+    n_samples: int = 1_000_000  # descriptors that the words are learned from
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        validate(self)
+        _require(2 <= self.n_words <= 2**20, "n_words", self.n_words, "from 2 to 1048576")
+        _require(1 <= self.n_samples <= 10**8, "n_samples", self.n_samples, "from 1 to 100000000")
+        _require(self.seed >= 0, "seed", self.seed, "0 or more")
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How candidates are found and which of them are compared with the query."""
+
+    kind: ClassVar[str] = "search"
+    version: ClassVar[int] = 1
+
+    n_candidates: int = 100  # images that are compared with the query at most
+    n_always: int = 2  # candidates that are compared however few votes they have
+    least_votes: float = 5.0  # votes in one frame that a candidate after those needs
+    limit: int = 20  # bits of 64 in which two descriptors of one word may differ (Jegou, Douze and Schmid 2008, 5)
+    stop_ratio: float = 10.0  # words that so many times more images have than the mean word are not searched
+    mirrored: bool = True  # search for the query's mirror image too
+    match: MatchSettings = field(default_factory=MatchSettings)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        _require(self.n_candidates >= 1, "n_candidates", self.n_candidates, "at least 1")
+        _require(self.n_always >= 0, "n_always", self.n_always, "0 or more")
+        _require(self.least_votes >= 0, "least_votes", self.least_votes, "0 or more")
+        _require(0 <= self.limit <= 64, "limit", self.limit, "from 0 to 64 bits")
+        _require(self.stop_ratio >= 1, "stop_ratio", self.stop_ratio, "at least 1")
+
+
+def _require(fact: bool, name: str, value: object, allowed: str) -> None:
+    if not fact:
+        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")

@@ -1,0 +1,166 @@
+"""The search for copies of many pictures: each against an index, in parallel, without what is no news.
+
+A picture is no copy of itself, whatever path leads to it. Files of equal bytes are compared once: by their content they
+are found without looking at keypoints.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from classicvision.extraction import Items
+from classicvision.features.local import LocalFeatures
+from classicvision.matching.result import MatchResult
+from classicvision.retrieval.findings import Finding, region_points
+from classicvision.retrieval.index import Index
+from classicvision.retrieval.search import find_copies
+from classicvision.retrieval.settings import SearchSettings
+from classicvision.store import Store
+from classicvision.workers import in_order
+
+__all__ = ["Answer", "Suspect", "best_of_each_pair", "search_suspects"]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A picture to search for.
+
+    Attributes
+    ----------
+    path : Path
+    content : str
+        SHA-256 of the file.
+    key : str
+        Of its features in their store.
+    """
+
+    path: Path
+    content: str
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What came of one suspect: its findings, and what it had to be found by."""
+
+    findings: tuple[Finding, ...]
+    n_keypoints: int
+    image_size: tuple[int, int]
+
+
+def search_suspects(
+    index: Index,
+    suspects: Sequence[Suspect],
+    store: Store,
+    settings: SearchSettings,
+    *,
+    among: bool = False,
+    n_workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Answer]:
+    """Search an index for copies of pictures.
+
+    Parameters
+    ----------
+    index : Index
+    suspects : sequence of Suspect
+    store : Store
+        Has the features of each.
+    settings : SearchSettings
+    among : bool
+        The suspects are the library. Of files with equal bytes then only the first is searched for and found; each of
+        the others is a finding with the first, so that n equal files are n - 1 findings. A pair can be found from both
+        its sides: see `best_of_each_pair`.
+    n_workers : int
+        Processes. It changes no answer.
+    progress : callable, optional
+        Told the number of suspects done and of all.
+
+    Returns
+    -------
+    list of Answer
+        In the order of the suspects.
+    """
+    search = _Search(index.folder, secrets.token_hex(8), store, settings, among)
+    return in_order(search, suspects, n_workers, progress)
+
+
+def best_of_each_pair(findings: Iterable[Finding]) -> list[Finding]:
+    """Return one finding of each two pictures, whichever is a and whichever b: the one with the larger score."""
+    best: dict[frozenset[Path], Finding] = {}
+    for finding in findings:
+        pair = frozenset((finding.path_a, finding.path_b))
+        if pair not in best or finding.result.score > best[pair].result.score:
+            best[pair] = finding
+    return list(best.values())
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What is done for each suspect, in this process or in a worker."""
+
+    folder: Path
+    name: str  # of this search, so that no earlier snapshot is taken for its own
+    store: Store
+    settings: SearchSettings
+    among: bool
+
+    def __call__(self, suspect: Suspect) -> Answer:
+        index = _snapshot(self.folder, self.name)
+        features: LocalFeatures = Items[LocalFeatures](self.store, (suspect.key,))[0]
+        equal = index.with_content(suspect.content)
+        paths = sorted((index.path(number) for number in equal), key=lambda path: path.parts)
+        is_first = not paths or paths[0] == suspect.path.absolute()
+        exact = _equal_bytes(features)
+        findings = [
+            Finding(suspect.path, path, exact)
+            for path in (paths[:1] if self.among else paths)
+            if not _is_same_file(path, suspect.path)
+        ]
+        if is_first or not self.among:
+            findings += self._copies(index, suspect, features, {*equal, *self._known(index, suspect)})
+        return Answer(tuple(findings), len(features), features.image_size)
+
+    def _known(self, index: Index, suspect: Suspect) -> Iterable[int]:
+        """Return the suspect's own number, even if the file changed, and those whose turn compares them with it."""
+        own = index.with_path(suspect.path)
+        if own is None:
+            return ()
+        all_are_compared = len(index) <= self.settings.n_candidates
+        return index.ids[index.ids <= own].tolist() if self.among and all_are_compared else (own,)
+
+    def _copies(self, index: Index, suspect: Suspect, features: LocalFeatures, known: set[int]) -> Iterator[Finding]:
+        for number, result in find_copies(index, features, self.settings, exclude=known):
+            path = index.path(number)
+            if self.among and path != _first_of_equals(index, number):
+                continue
+            yield Finding(suspect.path, path, result, region_points(result, features, index.features(number)))
+
+
+@lru_cache(maxsize=1)
+def _snapshot(folder: Path, search: str) -> Index:
+    """Open an index, once in each process for all suspects of a search."""
+    return Index.open(folder)
+
+
+def _first_of_equals(index: Index, number: int) -> Path:
+    equal = index.with_content(index.image(number).content)
+    return min((index.path(other) for other in equal), key=lambda path: path.parts)
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one file; a file that is gone is no other's."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return path.absolute() == other.absolute()
+
+
+def _equal_bytes(features: LocalFeatures) -> MatchResult:
+    n, size = len(features), features.image_size
+    return MatchResult("copy", "bytes", (), math.inf, (n, n), 0, (size, size), "the files are equal, byte for byte")

@@ -1,0 +1,265 @@
+"""Copies among many pictures: suspects against a library, and pictures against each other."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from classicvision import config
+from classicvision.errors import ArchiveError
+from classicvision.extraction import Failure, extract
+from classicvision.features.signature import GlobalSignature
+from classicvision.folders import find_images
+from classicvision.images import LIBRARIES
+from classicvision.retrieval.findings import Finding, Findings, Undecided
+from classicvision.retrieval.index import Index
+from classicvision.retrieval.settings import IndexSettings, SearchSettings
+from classicvision.retrieval.suspects import Answer, Suspect, best_of_each_pair, search_suspects
+from classicvision.retrieval.wholes import Whole, compare_wholes
+from classicvision.store import Store
+from classicvision.workers import count_workers
+from classicvision.workflows.calibrate import read_calibration
+from classicvision.workflows.index import build_index, update_index
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
+
+__all__ = ["at_false_match_rate", "find_copies", "find_copies_among"]
+
+SEARCHING = "search"
+WHOLES = "wholes"
+
+
+def find_copies(
+    suspects: PathLike | Sequence[PathLike],
+    against: PathLike,
+    *,
+    settings: SearchSettings | None = None,
+    store: Store | None = None,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> Findings:
+    """Find out which pictures copy pictures of a library, whole or in part.
+
+    Parameters
+    ----------
+    suspects : path or paths
+        Files, and folders searched through.
+    against : path
+        An index, or a folder of pictures. A folder is indexed first; the index is kept in the store and only brought up
+        to date the next time.
+    settings : SearchSettings, optional
+    store, n_jobs, progress
+        As for each verb.
+
+    Returns
+    -------
+    Findings
+        A suspect is not a copy of itself, but of an equal file elsewhere. In findings a is the suspect.
+
+    Raises
+    ------
+    ImageReadError
+        If a path does not exist. Files that cannot be read are failures and no error.
+    NotEnoughDataError
+        If there is no picture to search for, or none to compare with.
+    ArchiveError
+        If the index is damaged.
+    """
+    how = _How(settings or SearchSettings(), store or Store.temporary(), n_jobs, progress)
+    with _library(against, how, is_kept=store is not None) as library:
+        return _search(suspects, library, how, named=listed(against))
+
+
+def find_copies_among(
+    pictures: PathLike | Sequence[PathLike],
+    *,
+    settings: SearchSettings | None = None,
+    store: Store | None = None,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> Findings:
+    """Find out which of some pictures copy each other, whole or in part.
+
+    Parameters and errors are as for `find_copies`.
+    Two pictures are one finding, whichever was searched for. Which of them is the original is not known.
+    """
+    how = _How(settings or SearchSettings(), store or Store.temporary(), n_jobs, progress)
+    with _library(pictures, how, is_kept=store is not None) as library:
+        return _search(pictures, library, how, named="")
+
+
+def at_false_match_rate(
+    settings: SearchSettings, false_match_rate: float, calibration: PathLike, *, against: PathLike | None = None
+) -> SearchSettings:
+    """Return settings whose threshold calls a share of unrelated pairs copies, and no more.
+
+    Parameters
+    ----------
+    settings : SearchSettings
+    false_match_rate : float
+        Above 0 and below 1, e.g. 1e-6.
+    calibration : path
+        Measured by `calibrate` on pictures that are known to be unrelated.
+    against : path, optional
+        The index or folder that is searched; an index says which extractor the calibration must be of.
+
+    Raises
+    ------
+    SettingsError
+        For a rate that is none, and a calibration that was measured with other settings.
+    """
+    is_index = against is not None and Index.is_index(against)
+    extractor = (Index.open(against).settings if is_index and against else IndexSettings()).extractor
+    known = read_calibration(calibration, extractor=extractor, matching=settings.match)
+    return replace(settings, match=replace(settings.match, threshold=known.threshold_for(false_match_rate)))
+
+
+@dataclass(frozen=True)
+class _How:
+    settings: SearchSettings
+    store: Store
+    n_jobs: int
+    progress: Progress | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Library:
+    """An index, the files in it under the names that the user knows, and the files that could not be read."""
+
+    index: Index
+    names: Mapping[Path, Path]
+    failures: tuple[Failure, ...] = ()
+
+    def named(self, finding: Finding) -> Finding:
+        return replace(finding, path_b=self.names.get(finding.path_b, finding.path_b))
+
+
+def _search(suspects: PathLike | Sequence[PathLike], library: _Library, how: _How, *, named: str) -> Findings:
+    """Search a library, or the suspects themselves if it has no name."""
+    start = time.perf_counter()
+    files, among = images_in(suspects), not named
+    found = extract(
+        files,
+        library.index.settings.extractor,
+        store=how.store,
+        n_jobs=how.n_jobs,
+        progress=stage(how.progress, EXTRACTING),
+    )
+    pictures = [
+        Suspect(files[row], content, key)
+        for row, content, key in zip(found.rows, found.contents, found.items.keys, strict=True)
+    ]
+    answers = search_suspects(
+        library.index,
+        pictures,
+        how.store,
+        how.settings,
+        among=among,
+        n_workers=count_workers(how.n_jobs, len(pictures)),
+        progress=stage(how.progress, SEARCHING),
+    )
+    findings = [finding for answer in answers for finding in answer.findings]
+    findings += _same_wholes(pictures, answers, library.index, how, among=among)
+    findings = [library.named(finding) for finding in findings]
+    return Findings.of(
+        best_of_each_pair(findings) if among else findings,
+        undecided=_undecided(pictures, answers, findings, how.settings.match.min_keypoints),
+        failures=_once((*library.failures, *found.failures)),
+        n_suspects=len(pictures),
+        n_library=len(library.index),
+        suspects=listed(suspects),
+        library=named,
+        settings={
+            "search": config.to_dict(how.settings),
+            "index": config.to_dict(library.index.settings),
+            "libraries": LIBRARIES,
+        },
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _same_wholes(
+    suspects: Sequence[Suspect], answers: Sequence[Answer], index: Index, how: _How, *, among: bool
+) -> list[Finding]:
+    """Compare as wholes what has too few keypoints. Their signatures are only taken if there is such a picture."""
+    least = how.settings.match.min_keypoints
+    a = [
+        (s.path, s.content, answer.n_keypoints, answer.image_size) for s, answer in zip(suspects, answers, strict=True)
+    ]
+    b = [(image.path, image.content, image.n_keypoints, image.image_size) for image in index]
+    if among:  # equal files are found by their content: the first stands for all
+        a, b = (list({facts[1]: facts for facts in reversed(side)}.values()) for side in (a, b))
+    few_a, few_b = ([facts for facts in side if facts[2] < least] for side in (a, b))
+    a, b = (a if few_b else few_a), (b if few_a else few_b)
+    if not a or not b:
+        return []
+    paths = sorted({facts[0] for facts in (*a, *b)}, key=lambda path: path.parts)
+    run: dict[str, Any] = {"store": how.store, "n_jobs": how.n_jobs, "progress": stage(how.progress, WHOLES)}
+    found = extract(paths, GlobalSignature(), **run)
+    keys = [(paths[row], content) for row, content in zip(found.rows, found.contents, strict=True)]
+    signatures = dict(zip(keys, found.items, strict=True))
+    wholes = [[Whole(*f, signatures[f[:2]]) for f in side if f[:2] in signatures] for side in (a, b)]
+    return compare_wholes(*wholes, min_keypoints=least)
+
+
+def _undecided(
+    suspects: Iterable[Suspect], answers: Iterable[Answer], findings: Iterable[Finding], least: int
+) -> tuple[Undecided, ...]:
+    """Return the suspects that have too few keypoints and are in no finding."""
+    found = {path for finding in findings for path in (finding.path_a, finding.path_b)}
+    remedy = f"at least {least} are needed to find parts, and as a whole it is like no other"
+    return tuple(
+        Undecided(suspect.path, f"{answer.n_keypoints} keypoint{'' if answer.n_keypoints == 1 else 's'}; {remedy}")
+        for suspect, answer in zip(suspects, answers, strict=True)
+        if answer.n_keypoints < least and suspect.path not in found
+    )
+
+
+@contextmanager
+def _library(where: PathLike | Sequence[PathLike], how: _How, *, is_kept: bool) -> Iterator[_Library]:
+    """Open an index, or make one of some pictures: for good, beside the features in the store, or for this once."""
+    if isinstance(where, str | os.PathLike) and Index.is_index(where):
+        yield _Library(Index.open(where), {})
+        return
+    files = images_in(where)
+    with tempfile.TemporaryDirectory(prefix="classicvision-") as passing:
+        folder = (how.store.folder if is_kept else Path(passing)) / "indexes" / _name_of(where)
+        folder.parent.mkdir(exist_ok=True)
+        failures = _bring_up_to_date(folder, where, how)
+        yield _Library(Index.open(folder), {file.absolute(): file for file in files}, failures)
+
+
+def _bring_up_to_date(folder: Path, where: PathLike | Sequence[PathLike], how: _How) -> tuple[Failure, ...]:
+    run: dict[str, Any] = {"store": how.store, "n_jobs": how.n_jobs, "progress": how.progress}
+    paths = _each(where)
+    if Index.is_index(folder) and all(map(find_images, paths)):
+        with suppress(ArchiveError):  # a damaged index of ours is made anew
+            return tuple(failure for path in paths for failure in update_index(folder, path, **run).failures)
+    if folder.exists():
+        shutil.rmtree(folder)
+    return build_index(where, folder, **run).failures
+
+
+def _name_of(where: PathLike | Sequence[PathLike]) -> str:
+    """Return a name that changes with the pictures' place and with all that decides what an index holds."""
+    places = sorted(os.fsencode(Path(path).absolute()) for path in _each(where))
+    facts = f"{config.fingerprint(IndexSettings())} {LIBRARIES}".encode()
+    digest = hashlib.sha256(b"\0".join([facts, *places])).hexdigest()
+    return f"{digest[:32]}.cvindex"
+
+
+def _each(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
+    return [paths] if isinstance(paths, str | os.PathLike) else paths
+
+
+def _once(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Return each file that failed once, sorted, under the name that was given last."""
+    by_path = {failure.path.absolute(): failure for failure in failures}
+    return tuple(by_path[path] for path in sorted(by_path, key=lambda path: path.parts))

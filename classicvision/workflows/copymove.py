@@ -1,0 +1,74 @@
+"""Parts that were copied within a picture: something hidden, or something that is there twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from classicvision import config
+from classicvision.extraction import extract
+from classicvision.features.sift import Sift
+from classicvision.images import LIBRARIES
+from classicvision.matching.copymove import CopyMoveSettings
+from classicvision.matching.pair import MATCHING_SIFT
+from classicvision.retrieval.findings import Findings
+from classicvision.retrieval.suspects import Suspect
+from classicvision.retrieval.within import search_within
+from classicvision.store import Store
+from classicvision.workers import count_workers
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
+
+__all__ = ["find_copy_moves"]
+
+SEARCHING = "search"
+
+
+def find_copy_moves(
+    pictures: PathLike | Sequence[PathLike],
+    *,
+    sift: Sift = MATCHING_SIFT,
+    settings: CopyMoveSettings | None = None,
+    store: Store | None = None,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> Findings:
+    """Look in each picture for parts that are copies of other parts of it.
+
+    Parameters
+    ----------
+    pictures : path or paths
+        Files, and folders searched through.
+    sift : Sift
+        Finds the keypoints.
+    settings : CopyMoveSettings, optional
+    store, n_jobs, progress
+        As for each verb.
+
+    Returns
+    -------
+    Findings
+        One for each picture with such a part, both its paths that picture's. Which part is the original is not known.
+    """
+    start = time.perf_counter()
+    settings, store = settings or CopyMoveSettings(), store or Store.temporary()
+    files = images_in(pictures)
+    found = extract(files, sift, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    readable = [
+        Suspect(files[row], content, key)
+        for row, content, key in zip(found.rows, found.contents, found.items.keys, strict=True)
+    ]
+    n_workers = count_workers(n_jobs, len(readable))
+    answers = search_within(readable, store, settings, n_workers=n_workers, progress=stage(progress, SEARCHING))
+    return Findings.of(
+        (finding for answer in answers for finding in answer.findings),
+        failures=found.failures,
+        n_suspects=len(readable),
+        n_library=len(readable),
+        suspects=listed(pictures),
+        settings={
+            "search": config.to_dict(settings),
+            "extractor": config.to_dict(sift),
+            "libraries": LIBRARIES,
+        },
+        seconds=time.perf_counter() - start,
+    )

@@ -1,0 +1,220 @@
+"""``classicvision copies``: what it prints where, its files, and its exit codes."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from classicvision import cli
+from classicvision.images import write_image
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLASSICVISION_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def run(capsys, copies_folder, monkeypatch):
+    """Return a function that runs `copies` in the folder and returns exit code, output and messages."""
+    monkeypatch.chdir(copies_folder)
+
+    def run(*words):
+        code = cli._run(["copies", "-j", "1", *map(str, words)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_pairs_are_a_table_with_the_best_first(run):
+    code, output, messages = run("suspects", "--against", "library")
+    header, *rows, empty, summary = output.splitlines()
+    assert code == 0
+    assert header.split() == ["picture", "a", "copies", "b", "score", "a", "to", "b"]
+    assert rows[0].split(maxsplit=2) == ["suspects/equal.png", "library/2.png", "the same file, byte for byte"]
+    assert {tuple(row.split()[:2]) for row in rows[1:]} == {
+        ("suspects/crop.png", "library/0.png"),
+        ("suspects/mirrored.png", "library/1.png"),
+    }
+    assert "mirrored" in next(row for row in rows if "suspects/mirrored.png" in row).split(maxsplit=3)[3]
+    assert empty == ""
+    assert summary.startswith("3 copies in 3 groups. Compared 4 pictures with 5 pictures in ")
+    assert messages == ""
+
+
+def test_pictures_among_each_other_are_listed_in_groups(run):
+    code, output, _ = run("suspects", "library")
+    assert code == 0
+    assert output.startswith("Group 1: 2 pictures\n  suspects/equal.png")
+    assert "Group 3: 2 pictures" in output
+    assert "3 copies in 3 groups. Compared 9 pictures in " in output
+
+
+def test_an_index_can_be_searched(run, tmp_path, capsys):
+    assert cli._run(["index", "build", "library", "-o", str(tmp_path / "l.cvindex"), "-j", "1"]) == 0
+    capsys.readouterr()
+    code, output, _ = run("suspects/crop.png", "--against", tmp_path / "l.cvindex")
+    assert code == 0
+    assert "library/0.png" in output
+
+
+def test_nothing_found_is_said_and_is_no_error(run):
+    assert run("suspects/stranger.png", "--against", "library", "--exit-code")[:2] == (
+        0,
+        "No copies found. Compared 1 picture with 5 pictures.\n",
+    )
+
+
+def test_a_copy_is_exit_code_11_only_if_asked_for(run):
+    assert run("suspects/crop.png", "--against", "library")[0] == 0
+    assert run("suspects/crop.png", "--against", "library", "--exit-code")[0] == 11
+
+
+@pytest.fixture
+def with_broken(copies_folder, tmp_path):
+    folder = shutil.copytree(copies_folder / "suspects", tmp_path / "with broken")
+    (folder / "broken.jpg").write_text("nothing")
+    return folder
+
+
+def test_a_broken_file_is_exit_code_3_and_is_listed(run, with_broken):
+    code, output, messages = run(with_broken, "--against", "library")
+    assert code == 3
+    assert "broken.jpg" in messages
+    assert "broken.jpg" not in output
+    assert "3 copies" in output
+
+
+def test_a_copy_outweighs_a_broken_file_under_exit_code(run, with_broken):
+    assert run(with_broken, "--against", "library", "--exit-code")[0] == 11
+
+
+def test_json_is_one_document_with_everything(run, with_broken):
+    code, output, _ = run(with_broken, "--against", "library", "--json")
+    data = json.loads(output)
+    assert code == 3
+    assert (data["format"], data["n_suspects"], data["n_library"]) == ("classicvision-copies", 4, 5)
+    assert [f["labels"] for f in data["findings"][:1]] == [["exact"]]
+    assert [f["path"] for f in data["failures"]] == [str(with_broken / "broken.jpg")]
+
+
+def test_csv_has_a_row_a_finding(run, tmp_path):
+    code, output, messages = run("suspects", "--against", "library", "--csv", tmp_path / "c.csv")
+    with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert code == 0
+    assert "c.csv" in messages
+    assert "c.csv" not in output
+    assert rows[0]["path_a"] == "suspects/equal.png"
+    assert {row["labels"] for row in rows} == {"exact", "cropped", "mirrored"}
+
+
+def test_report_is_a_page_with_the_pictures(run, tmp_path):
+    code, _, messages = run("suspects", "--against", "library", "--report", tmp_path / "c.html")
+    page = (tmp_path / "c.html").read_text("utf-8")
+    assert code == 0
+    assert "c.html" in messages
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.count("data:image/jpeg;base64,") == 6
+
+
+def test_an_undecided_picture_is_counted_on_standard_error(run, tmp_path):
+    write_image(tmp_path / "blank.png", np.full((50, 50, 3), 255, np.uint8))
+    code, output, messages = run(tmp_path / "blank.png", "--against", "library")
+    assert code == 0
+    assert output.startswith("No copies found.")
+    assert messages == "1 picture could not be decided: too few keypoints. --json lists them.\n"
+
+
+def test_a_long_list_ends_with_how_many_more_there_are(run, copies_folder, tmp_path):
+    for n in range(25):
+        shutil.copy(copies_folder / "library" / "0.png", tmp_path / f"{n:02}.png")
+    _, output, _ = run(tmp_path)
+    assert "... and 4 more pairs" in output  # 25 equal files are 24 findings with the first
+    _, output, _ = run(tmp_path, "--against", "library")
+    assert "... and 5 more findings; --report, --csv and --json have them" in output
+
+
+def test_a_higher_threshold_can_be_set(run):
+    code, output, _ = run("suspects/crop.png", "--against", "library", "--set", "match.threshold=1000000")
+    assert (code, output.startswith("No copies found.")) == (0, True)
+
+
+def test_a_calibration_turns_a_rate_into_the_threshold(run, tmp_path):
+    """With u = 8, r = 1/1000 and b = 2, a rate of 1e-6 has the threshold 8 + 2 ln 1000 = 21.8."""
+    from classicvision.matching.calibration import Calibration
+    from classicvision.retrieval.settings import IndexSettings, SearchSettings
+    from classicvision.workflows.calibrate import CalibrationRun, matcher_fingerprint, write_calibration
+
+    extractor, matching = IndexSettings().extractor, SearchSettings().match
+    tail = Calibration(100, 5000, 8.0, 1e-3, 2.0, 11.0, matcher_fingerprint(extractor, matching))
+    run_of = CalibrationRun(tail, np.zeros(0), (), 0, extractor, matching, (), 1.0)
+    write_calibration(tmp_path / "c.json", run_of)
+    words = ["--calibration", tmp_path / "c.json", "--false-match-rate", "1e-6", "--json"]
+    settings = json.loads(run("suspects/crop.png", "--against", "library", *words)[1])["settings"]
+    assert settings["search"]["match"]["threshold"] == pytest.approx(8 + 2 * np.log(1000))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--against", "library", "--self"], "--self takes neither"),
+        (["--self", "--false-match-rate", "1e-6"], "--self takes neither"),
+        (["--calibration", "c.json"], "go together"),
+        (["--false-match-rate", "1e-6"], "go together"),
+        (["--false-match-rate", "0"], "0.0 is not in the range"),
+        (["--set", "candidates=3"], "unknown setting 'candidates'"),
+        (["--report", "c.pdf"], "must end in .html"),
+        (["--csv", "nowhere/c.csv"], "does not exist; make it first"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_with_the_reason(words, message, run):
+    code, output, messages = run("suspects", *words)
+    assert (code, output) == (2, "")
+    assert message in messages
+
+
+@pytest.mark.parametrize("words", [["nowhere"], ["suspects", "--against", "nowhere"]])
+def test_a_path_that_is_not_there_is_an_error_that_names_it(words, run):
+    code, output, messages = run(*words)
+    assert (code, output) == (1, "")
+    assert "nowhere: there is no such file or folder" in messages
+
+
+def test_an_interrupted_search_says_that_it_goes_on(run, monkeypatch):
+    def end(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("classicvision.workflows.find_copies", end)
+    code, output, messages = run("suspects", "--against", "library")
+    assert (code, output) == (130, "")
+    assert "the same command goes on from here" in messages
+
+
+def test_finding_copies_loads_no_library_that_only_learning_needs(copies_folder):
+    code = (
+        "import sys; from classicvision import cli;"
+        "code = cli._run(['copies', 'suspects/crop.png', '--against', 'library', '-j', '1', '--no-cache']);"
+        "sys.exit(any(m in sys.modules for m in ('sklearn', 'matplotlib', 'skimage')) or code)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], cwd=copies_folder, env=environment, check=False)
+    assert done.returncode == 0
+
+
+def test_a_part_copied_within_a_picture_is_told_with_self(run, photo, tmp_path):
+    moved = photo(0)
+    moved[90:150, 130:200] = moved[10:70, 20:90]
+    write_image(tmp_path / "moved.png", moved)
+    code, output, _ = run(tmp_path / "moved.png", "--self", "--exit-code", "--report", tmp_path / "c.html")
+    assert code == 11
+    assert output.startswith(f"Group 1: 1 picture\n  {tmp_path / 'moved.png'}")
+    assert (tmp_path / "c.html").read_text("utf-8").count("data:image/jpeg;base64,") == 1

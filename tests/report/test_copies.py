@@ -1,0 +1,132 @@
+"""The data follow their schema; the rows of the CSV file can be read back, and no spreadsheet runs them."""
+
+import csv
+import io
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from classicvision.extraction import Failure
+from classicvision.report.copies import copies_to_csv, copies_to_dict, in_words, write_copies_csv
+from classicvision.retrieval.findings import Findings, Undecided
+
+SCHEMA = json.loads(files("classicvision.report").joinpath("copies.schema.json").read_text("utf-8"))
+SAME = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+HALF = [[0.5, 0, 0], [0, 0.5, 0], [0, 0, 1]]
+
+
+@pytest.fixture
+def findings(make_finding):
+    """A half-size copy, a collage, equal files, a signature; one undecided picture, and one broken file."""
+    return Findings.of(
+        [
+            make_finding("s/half.jpg", "l/1.jpg", HALF, score=20.0, share=0.5),
+            make_finding("s/collage.jpg", "l/1.jpg", HALF, SAME, score=12.0),
+            make_finding("s/equal.jpg", "l/2.jpg", method="bytes", score=0.0),
+            make_finding("s/sky.jpg", "l/3.jpg", method="signature", score=4.0),
+        ],
+        undecided=[Undecided(Path("s/sky.jpg"), "3 keypoints; at least 16 are needed")],
+        failures=[Failure(Path("s/broken.jpg"), "is an empty file")],
+        n_suspects=4,
+        n_library=9,
+        suspects="s",
+        library="l",
+        settings={"match": {"threshold": np.float64(6.0)}},
+        seconds=1.5,
+    )
+
+
+def rows(findings):
+    return list(csv.DictReader(io.StringIO(copies_to_csv(findings), newline="")))
+
+
+def test_data_follow_the_schema_and_are_strict_json(findings):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    data = json.loads(json.dumps(copies_to_dict(findings), allow_nan=False))
+    jsonschema.validate(data, SCHEMA, jsonschema.Draft202012Validator)
+    jsonschema.validate(copies_to_dict(Findings.of([])), SCHEMA)
+
+
+def test_schema_refuses_an_unknown_key_and_a_share_in_percent(findings):
+    for key, value in (("extra", 1), ("share_a", 50)):
+        data = copies_to_dict(findings)
+        data["findings"][0][key] = value
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(data, SCHEMA)
+
+
+def test_data_name_paths_labels_score_and_group(findings):
+    data = copies_to_dict(findings)
+    assert [(f["path_a"], f["path_b"], f["labels"], f["score"], f["group"]) for f in data["findings"]] == [
+        ("s/equal.jpg", "l/2.jpg", ["exact"], None, 0),
+        ("s/half.jpg", "l/1.jpg", ["scaled", "cropped"], 20.0, 1),
+        ("s/collage.jpg", "l/1.jpg", ["scaled", "several regions"], 12.0, 1),
+        ("s/sky.jpg", "l/3.jpg", ["signature"], 4.0, 2),
+    ]
+    assert data["groups"][1] == {"paths": ["l/1.jpg", "s/collage.jpg", "s/half.jpg"], "findings": [1, 2]}
+    assert data["undecided"] == [{"path": "s/sky.jpg", "reason": "3 keypoints; at least 16 are needed"}]
+    assert data["failures"] == [{"path": "s/broken.jpg", "reason": "is an empty file"}]
+
+
+def test_data_of_a_region_have_transform_and_both_outlines(findings):
+    (region,) = copies_to_dict(findings)["findings"][1]["regions"]
+    assert region["b_from_a"] == HALF
+    assert region["polygon_a"][2] == [110.0, 110.0]
+    assert region["polygon_b"][2] == [55.0, 55.0]
+    assert (region["kind"], region["is_mirrored"], region["n_inliers"]) == ("similarity", False, 4)
+
+
+@pytest.mark.parametrize(
+    ("transforms", "method", "words"),
+    [
+        ([], "bytes", "the same file, byte for byte"),
+        ([], "signature", "found by signature"),
+        ([HALF], "keypoints", "scale 0.50"),
+        ([HALF, SAME], "keypoints", "scale 0.50; scale 1.00"),
+    ],
+)
+def test_words_say_what_the_finding_rests_on(make_finding, transforms, method, words):
+    assert in_words(make_finding("a", "b", *transforms, method=method)) == words
+
+
+def test_csv_has_a_row_a_finding_counted_from_1(findings):
+    found = rows(findings)
+    assert [(row["finding"], row["group"], row["path_a"]) for row in found] == [
+        ("1", "1", "s/equal.jpg"),
+        ("2", "2", "s/half.jpg"),
+        ("3", "2", "s/collage.jpg"),
+        ("4", "3", "s/sky.jpg"),
+    ]
+    assert [row["score"] for row in found] == ["", "20.0", "12.0", "4.0"]
+    assert found[2]["labels"] == "scaled several-regions"
+
+
+def test_csv_of_nothing_has_the_names_of_the_columns_only():
+    assert copies_to_csv(Findings.of([])).count("\r\n") == 1
+
+
+@pytest.mark.parametrize("name", ['a,b".jpg', "line\nbreak.jpg", "caf\u00e9 \u2713.jpg", "two\r\nbreaks.jpg"])
+def test_any_name_can_be_read_back_from_csv(make_finding, name):
+    assert rows(Findings.of([make_finding(name, "b", SAME)]))[0]["path_a"] == name
+
+
+@pytest.mark.parametrize("name", ["=1+1.jpg", "+1.jpg", "-1.jpg", "@sum.jpg", "\t=1.jpg", "\r=1.jpg", "\n=1.jpg"])
+def test_a_name_that_looks_like_a_formula_is_made_text(make_finding, name):
+    assert rows(Findings.of([make_finding(name, "b", SAME)]))[0]["path_a"] == f"'{name}"
+
+
+def test_a_name_that_is_no_utf8_is_spelled_out_in_data_and_csv(make_finding):
+    found = Findings.of([make_finding("caf\udce9.jpg", "b", SAME)])
+    assert json.loads(json.dumps(copies_to_dict(found)).encode())["findings"][0]["path_a"] == r"caf\udce9.jpg"
+    assert rows(found)[0]["path_a"] == r"caf\udce9.jpg"
+    copies_to_csv(found).encode()
+
+
+def test_csv_file_is_replaced_whole(tmp_path, findings):
+    (tmp_path / "c.csv").write_text("earlier")
+    write_copies_csv(tmp_path / "c.csv", findings)
+    assert (tmp_path / "c.csv").read_bytes() == copies_to_csv(findings).encode()

@@ -1,0 +1,259 @@
+"""Copies are found in a library and among pictures; nothing is a copy of itself, and equal files are told apart."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from classicvision import Store, workflows
+from classicvision.errors import ImageReadError, NotEnoughDataError
+from classicvision.images import write_image
+from classicvision.retrieval.settings import SearchSettings
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+def pairs(findings, *folders):
+    def name(path):
+        return str(next((path.relative_to(folder) for folder in folders if path.is_relative_to(folder)), path))
+
+    return {(name(f.path_a), name(f.path_b)): f for f in findings.findings}
+
+
+@pytest.fixture(scope="module")
+def against_folder(copies_folder, store):
+    return workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Return an empty folder and a function that writes pictures into it."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+
+    def write(**images):
+        for name, image in images.items():
+            write_image(folder / f"{name}.png", np.ascontiguousarray(image))
+        return folder
+
+    return write
+
+
+def test_crop_mirrored_and_equal_files_are_found_and_a_stranger_is_not(against_folder, copies_folder):
+    found = pairs(against_folder, copies_folder / "suspects", copies_folder / "library")
+    assert set(found) == {("crop.png", "0.png"), ("mirrored.png", "1.png"), ("equal.png", "2.png")}
+    assert found["crop.png", "0.png"].labels == ("cropped",)
+    assert found["mirrored.png", "1.png"].labels == ("mirrored",)
+    assert found["equal.png", "2.png"].labels == ("exact",)
+
+
+def test_equal_files_are_the_best_finding(against_folder):
+    assert against_folder.findings[0].result.method == "bytes"
+
+
+def test_findings_say_how_many_pictures_were_compared_and_how(against_folder, copies_folder):
+    assert (against_folder.n_suspects, against_folder.n_library) == (4, 5)
+    assert (against_folder.suspects, against_folder.library) == (
+        str(copies_folder / "suspects"),
+        str(copies_folder / "library"),
+    )
+    assert against_folder.settings["search"]["match"]["ratio"] == SearchSettings().match.ratio
+    assert against_folder.seconds > 0
+
+
+def test_points_of_a_crop_lie_where_it_was_cut_out(against_folder, copies_folder):
+    finding = pairs(against_folder, copies_folder / "suspects", copies_folder / "library")["crop.png", "0.png"]
+    a, b = finding.points[0]
+    assert len(a) == len(finding.result.regions[0].pairs) > 10
+    assert np.median(np.abs(a + np.array([40, 30]) - b)) < 0.5
+
+
+def test_paths_are_named_as_the_user_named_them(copies_folder, store, monkeypatch):
+    monkeypatch.chdir(copies_folder)
+    finding = workflows.find_copies("suspects/crop.png", "library", store=store).findings[0]
+    assert (str(finding.path_a), str(finding.path_b)) == ("suspects/crop.png", "library/0.png")
+
+
+def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_folder, store, tmp_path):
+    workflows.build_index(copies_folder / "library", tmp_path / "library.cvindex", store=store)
+    found = workflows.find_copies(copies_folder / "suspects", tmp_path / "library.cvindex", store=store)
+    assert pairs(found, copies_folder).keys() == pairs(against_folder, copies_folder).keys()
+    assert found.library == str(tmp_path / "library.cvindex")
+
+
+def test_a_picture_of_the_library_is_no_copy_of_itself(copies_folder, store):
+    found = workflows.find_copies(copies_folder / "library" / "0.png", copies_folder / "library", store=store)
+    assert (found.findings, found.n_suspects) == ((), 1)
+
+
+def test_a_picture_that_changed_after_it_was_indexed_is_no_copy_of_what_it_was(pictures, photo, store, tmp_path):
+    folder = pictures(a=photo(0), b=photo(1))
+    workflows.build_index(folder, tmp_path / "l.cvindex", store=store)
+    pictures(a=photo(0)[:110, :150])
+    assert workflows.find_copies(folder, tmp_path / "l.cvindex", store=store).findings == ()
+
+
+def test_a_link_to_a_picture_is_no_copy_of_it(copies_folder, store, tmp_path):
+    (tmp_path / "link.png").symlink_to(copies_folder / "library" / "0.png")
+    assert workflows.find_copies(tmp_path / "link.png", copies_folder / "library", store=store).findings == ()
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_the_number_of_jobs_changes_nothing(copies_folder, store, against_folder, n_jobs):
+    found = workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store, n_jobs=n_jobs)
+    for one, other in zip(found.findings, against_folder.findings, strict=True):
+        assert (one.path_a, one.path_b, one.result.score) == (other.path_a, other.path_b, other.result.score)
+
+
+def test_two_pictures_of_a_folder_are_one_finding_whichever_copies_which(pictures, photo):
+    folder = pictures(whole=photo(0), part=photo(0)[:110, :150], other=photo(1))
+    found = workflows.find_copies_among(folder)
+    assert [{f.path_a.name, f.path_b.name} for f in found.findings] == [{"whole.png", "part.png"}]
+    assert (found.n_suspects, found.n_library, found.library) == (3, 3, "")
+
+
+def test_n_equal_files_are_n_minus_1_findings_with_the_first(pictures, photo):
+    folder = pictures(a=photo(0))
+    for name in ("b", "c", "d"):
+        shutil.copy(folder / "a.png", folder / f"{name}.png")
+    found = workflows.find_copies_among(folder)
+    assert sorted((f.path_a.name, f.path_b.name) for f in found.findings) == [
+        ("b.png", "a.png"),
+        ("c.png", "a.png"),
+        ("d.png", "a.png"),
+    ]
+    assert [len(group.paths) for group in found.groups] == [4]
+
+
+def test_a_copy_of_a_picture_that_is_there_twice_is_one_finding_more(pictures, photo):
+    folder = pictures(a=photo(0), **{"0 part": photo(0)[:110, :150]})  # searched for first, so it meets both
+    shutil.copy(folder / "a.png", folder / "b.png")
+    found = workflows.find_copies_among(folder)
+    assert {frozenset((f.path_a.name, f.path_b.name)) for f in found.findings} == {
+        frozenset(("b.png", "a.png")),
+        frozenset(("0 part.png", "a.png")),
+    }
+
+
+def test_pictures_connected_through_others_are_one_group(pictures, photo):
+    collage = np.concatenate([photo(0)[:, :104], photo(1)[:, :104]], axis=1)
+    found = workflows.find_copies_among(pictures(zero=photo(0), one=photo(1), collage=collage, other=photo(2)))
+    assert [[path.name for path in group.paths] for group in found.groups] == [["collage.png", "one.png", "zero.png"]]
+
+
+def test_a_copy_of_a_picture_without_keypoints_is_found_as_a_whole(pictures, photo):
+    soft = cv2.GaussianBlur(photo(3), (0, 0), 30).astype(float)
+    soft = np.clip(128 + 6 * (soft - soft.mean()), 0, 255).astype(np.uint8)
+    small = cv2.resize(soft[:, ::-1], (104, 80), interpolation=cv2.INTER_AREA)
+    found = workflows.find_copies_among(pictures(soft=soft, small=small, other=photo(0)))
+    (finding,) = found.findings
+    assert finding.labels == ("signature",)
+    assert {finding.path_a.name, finding.path_b.name} == {"soft.png", "small.png"}
+    assert found.undecided == ()
+
+
+def test_a_picture_with_nothing_in_it_is_undecided(pictures, photo):
+    blank = np.full((100, 100, 3), 200, np.uint8)
+    found = workflows.find_copies_among(pictures(blank=blank, other=photo(0)))
+    (undecided,) = found.undecided
+    assert undecided.path.name == "blank.png"
+    assert f"0 keypoints; at least {SearchSettings().match.min_keypoints} are needed" in undecided.reason
+
+
+def test_an_equal_file_without_keypoints_is_decided(pictures):
+    folder = pictures(blank=np.full((100, 100, 3), 200, np.uint8))
+    shutil.copy(folder / "blank.png", folder / "twin.png")
+    found = workflows.find_copies_among(folder)
+    assert [finding.labels for finding in found.findings] == [("exact",)]
+    assert found.undecided == ()
+
+
+def test_broken_files_are_failures_once_whether_suspect_or_library(pictures, store, photo):
+    folder = pictures(a=photo(0))
+    (folder / "broken.png").write_text("nothing")
+    found = workflows.find_copies_among(folder, store=store)
+    assert [failure.path for failure in found.failures] == [folder / "broken.png"]
+    assert [f.path for f in workflows.find_copies_among(folder, store=store).failures] == [folder / "broken.png"]
+
+
+def test_the_library_is_brought_up_to_date_when_it_is_used_again(pictures, store, tmp_path, photo):
+    folder = pictures(a=photo(0))
+    write_image(tmp_path / "suspect.png", photo(5)[:130, :150])
+    assert workflows.find_copies(tmp_path / "suspect.png", folder, store=store).findings == ()
+    pictures(b=photo(5))
+    (finding,) = workflows.find_copies(tmp_path / "suspect.png", folder, store=store).findings
+    assert finding.path_b == folder / "b.png"
+    (folder / "b.png").unlink()
+    assert workflows.find_copies(tmp_path / "suspect.png", folder, store=store).findings == ()
+
+
+def test_a_damaged_index_of_ours_is_made_anew(pictures, tmp_path, photo):
+    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+    assert len(workflows.find_copies_among(folder, store=store).findings) == 1
+    for path in (tmp_path / "cache" / "indexes").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"{}")
+    assert len(workflows.find_copies_among(folder, store=store).findings) == 1
+
+
+def test_without_a_store_nothing_is_kept(pictures, monkeypatch, tmp_path, photo):
+    monkeypatch.setenv("CLASSICVISION_CACHE", str(tmp_path / "cache"))
+    folder = pictures(a=photo(0), b=photo(0)[:110, :150])
+    assert len(workflows.find_copies_among(folder).findings) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures"]
+
+
+def test_no_file_of_the_user_is_changed(copies_folder, store):
+    def state():
+        files = sorted(path for path in copies_folder.rglob("*") if path.is_file())
+        return [(path, path.read_bytes(), path.stat().st_mtime_ns) for path in files]
+
+    before = state()
+    workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store)
+    workflows.find_copies_among([copies_folder / "suspects", copies_folder / "library"], store=store)
+    assert state() == before
+
+
+def test_a_search_that_was_interrupted_goes_on_with_what_was_extracted(copies_folder, tmp_path, monkeypatch):
+    store = Store(tmp_path / "cache")
+
+    def stop(stage, done, total):
+        if stage == "search" and done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store, progress=stop)
+    monkeypatch.setattr("classicvision.features.sift.Sift.__call__", lambda *_: pytest.fail("extracted again"))
+    assert len(workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store).findings) == 3
+
+
+def test_places_without_a_picture_and_paths_that_are_not_there_are_errors(copies_folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotEnoughDataError, match=r"no image files in .*empty"):
+        workflows.find_copies(tmp_path / "empty", copies_folder / "library")
+    with pytest.raises(NotEnoughDataError, match=r"no image files in .*empty"):
+        workflows.find_copies(copies_folder / "suspects", tmp_path / "empty")
+    with pytest.raises(ImageReadError, match="nowhere"):
+        workflows.find_copies_among(tmp_path / "nowhere")
+
+
+def test_a_part_copied_within_a_picture_is_one_finding_with_itself(pictures, photo):
+    moved = photo(0)
+    moved[90:150, 130:200] = moved[10:70, 20:90]
+    found = workflows.find_copy_moves(pictures(moved=moved, plain=photo(1)))
+    (finding,) = found.findings
+    assert finding.is_within
+    assert finding.path_a.name == "moved.png"
+    a, b = finding.points[0]
+    assert np.median(np.abs(np.abs(a - b) - np.array([110, 80]))) < 0.5
+    assert (found.n_suspects, found.library) == (2, "")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_folder, store, n_jobs):
+    found = workflows.find_copy_moves(copies_folder / "library", store=store, n_jobs=n_jobs)
+    assert (found.findings, found.n_suspects) == ((), 5)

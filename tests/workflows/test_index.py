@@ -1,0 +1,194 @@
+"""Building an index of a folder and keeping it up to date."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from classicvision import workflows
+from classicvision.errors import NotEnoughDataError, SettingsError
+from classicvision.features.sift import Sift
+from classicvision.images import write_image
+from classicvision.retrieval.index import Index
+from classicvision.retrieval.settings import IndexSettings
+from classicvision.store import Store
+from classicvision.synthetic import textures
+
+SETTINGS = IndexSettings(extractor=Sift(max_features=60), n_words=50)
+
+
+@pytest.fixture(scope="module")
+def textures_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("textures")
+    images, _ = textures(2, 6, size=96, rng=np.random.default_rng(3))
+    for number, image in enumerate(images):
+        write_image(folder / f"{number:02}.png", image)
+    return folder
+
+
+@pytest.fixture
+def library(tmp_path, textures_folder):
+    return shutil.copytree(textures_folder, tmp_path / "library")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def built(tmp_path, library, store):
+    """Return the path of an index of the library."""
+    workflows.build_index(library, tmp_path / "l.cvindex", settings=SETTINGS, store=store)
+    return tmp_path / "l.cvindex"
+
+
+def names(index):
+    return sorted(image.path.name for image in Index.open(index))
+
+
+def test_an_index_has_the_images_of_its_library_and_lists_those_that_cannot_be_read(tmp_path, library):
+    (library / "broken.png").write_bytes(b"no picture")
+    change = workflows.build_index(library, tmp_path / "l.cvindex", settings=SETTINGS)
+    assert (change.n_added, change.n_images) == (12, 12)
+    assert [failure.path.name for failure in change.failures] == ["broken.png"]
+    assert names(tmp_path / "l.cvindex") == [f"{n:02}.png" for n in range(12)]
+    assert Index.open(tmp_path / "l.cvindex").settings == SETTINGS
+
+
+def test_the_same_library_and_seed_give_the_same_files(tmp_path, library, store):
+    for name in ("a", "b"):
+        workflows.build_index(library, tmp_path / name, settings=SETTINGS, store=store)
+    for path in (tmp_path / "a").glob("[sv]*"):
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_an_index_that_is_there_is_not_overwritten_and_the_error_says_how_to_go_on(built, library):
+    with pytest.raises(SettingsError, match="index update"):
+        workflows.build_index(library, built)
+
+
+def test_a_library_without_images_is_an_error(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NotEnoughDataError, match="no image files"):
+        workflows.build_index(tmp_path / "empty", tmp_path / "l.cvindex")
+    assert not (tmp_path / "l.cvindex").exists()
+
+
+def test_the_vocabulary_of_another_index_can_be_taken(tmp_path, built, library, store):
+    other = tmp_path / "other.cvindex"
+    workflows.build_index(library, other, settings=SETTINGS, vocabulary=built, store=store)
+    assert (Index.open(other).vocabulary.words == Index.open(built).vocabulary.words).all()
+
+
+def test_nothing_is_read_again_when_nothing_changed(built, store, monkeypatch):
+    monkeypatch.setattr(workflows.index, "extract", None)
+    monkeypatch.setattr(workflows.index, "read_bytes", None)
+    before = (built / "manifest.json").read_bytes()
+    change = workflows.update_index(built, store=store)
+    assert (change.n_unchanged, change.n_added, change.n_replaced, change.n_removed) == (12, 0, 0, 0)
+    assert (built / "manifest.json").read_bytes() == before
+
+
+def test_an_update_adds_new_images_replaces_changed_ones_and_removes_missing_ones(built, library, store):
+    shutil.copy(library / "00.png", library / "new.png")
+    (library / "01.png").unlink()
+    write_image(library / "02.png", np.zeros((50, 50, 3), np.uint8))
+    change = workflows.update_index(built, store=store)
+    assert (change.n_added, change.n_replaced, change.n_removed, change.n_unchanged) == (1, 1, 1, 10)
+    index = Index.open(built)
+    assert "01.png" not in names(built)
+    assert index.image(index.with_path(library / "02.png")).image_size == (50, 50)
+    original = index.image(index.with_path(library / "00.png"))
+    assert index.with_content(original.content) == (original.id, index.with_path(library / "new.png"))
+
+
+def test_a_file_with_another_time_and_the_same_content_is_left_as_it_is(built, library, store, monkeypatch):
+    os.utime(library / "03.png", (1, 1))
+    monkeypatch.setattr(workflows.index, "extract", None)
+    assert workflows.update_index(built, store=store).n_unchanged == 12
+
+
+def test_a_library_named_by_another_way_is_the_same(built, library, store, monkeypatch):
+    (library.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(library.parent / "elsewhere")
+    change = workflows.update_index(built, "../elsewhere/../library", store=store)
+    assert (change.n_unchanged, change.n_images) == (12, 12)
+    assert workflows.remove_from_index(built, ["../library/00.png"]).n_removed == 1
+
+
+def test_a_library_that_is_gone_removes_nothing(built, library, store):
+    shutil.rmtree(library)
+    library.mkdir()
+    with pytest.raises(NotEnoughDataError, match="Nothing was changed"):
+        workflows.update_index(built, store=store)
+    assert len(Index.open(built)) == 12
+
+
+def test_a_changed_file_that_cannot_be_read_is_a_failure_and_keeps_its_place(built, library, store):
+    (library / "04.png").write_bytes(b"cut off")
+    change = workflows.update_index(built, store=store)
+    assert [failure.path.name for failure in change.failures] == ["04.png"]
+    assert "04.png" in names(built)
+
+
+def test_images_of_other_folders_can_be_added_and_are_left_alone_by_an_update(built, library, tmp_path, store):
+    shutil.copytree(library, tmp_path / "more")
+    assert workflows.add_to_index(built, tmp_path / "more", store=store).n_added == 12
+    assert workflows.add_to_index(built, tmp_path / "more", store=store).n_unchanged == 12
+    (library / "00.png").unlink()
+    change = workflows.update_index(built, store=store)
+    assert (change.n_removed, change.n_images) == (1, 23)
+
+
+def test_images_are_removed_by_path_and_by_folder_and_their_files_stay(built, library):
+    assert workflows.remove_from_index(built, [library / "00.png"]).n_removed == 1
+    assert workflows.remove_from_index(built, [library]).n_images == 0
+    assert len(list(library.glob("*.png"))) == 12
+
+
+def test_removing_a_path_that_is_not_in_removes_nothing(built, library):
+    with pytest.raises(SettingsError, match=r"nowhere\.png is no image of the index"):
+        workflows.remove_from_index(built, [library / "00.png", "nowhere.png"])
+    assert len(Index.open(built)) == 12
+
+
+def test_an_index_that_has_grown_learns_its_words_anew(tmp_path, library, store):
+    (tmp_path / "few").mkdir()
+    for name in ("00.png", "01.png"):
+        shutil.copy(library / name, tmp_path / "few")
+    first = workflows.build_index(tmp_path / "few", tmp_path / "g.cvindex", settings=SETTINGS, store=store)
+    grown = workflows.add_to_index(tmp_path / "g.cvindex", library, store=store)
+    assert grown.relearned
+    assert grown.n_words >= workflows.index.RELEARN * first.n_words
+    assert not workflows.verify_index(tmp_path / "g.cvindex")
+
+
+def test_a_vocabulary_that_was_given_is_kept(tmp_path, library, store, built):
+    (tmp_path / "few").mkdir()
+    shutil.copy(library / "00.png", tmp_path / "few")
+    workflows.build_index(tmp_path / "few", tmp_path / "f.cvindex", settings=SETTINGS, store=store)
+    given = tmp_path / "g.cvindex"
+    workflows.build_index(tmp_path / "few", given, settings=SETTINGS, vocabulary=tmp_path / "f.cvindex", store=store)
+    assert not workflows.add_to_index(given, library, store=store).relearned
+
+
+def test_progress_is_told_from_first_to_last(built, library, store):
+    for number in range(3):
+        write_image(library / f"new{number}.png", np.full((40, 40, 3), number, np.uint8))
+    told = []
+    workflows.update_index(built, store=store, progress=lambda *step: told.append(step))
+    assert told[-1] == ("images", 3, 3)
+    told.clear()
+    workflows.verify_index(built, progress=lambda *step: told.append(step))
+    assert told[0] == ("files", 1, told[0][2])
+    assert told[-1][1] == told[-1][2]
+
+
+def test_what_an_index_says_of_itself_adds_up(built):
+    facts = workflows.index_info(built)
+    assert facts["n_images"] == 12
+    assert facts["bytes"] == sum(facts["bytes_of"].values())
+    on_disk = sum(path.stat().st_size for path in built.iterdir())
+    assert facts["bytes"] <= on_disk < facts["bytes"] + 5000
