@@ -222,6 +222,7 @@ def summary_of_edit(edit: str, copies: Sequence[Copy], ours: Sequence[Found]) ->
         "undecided": int(sum(f.verdict == "cannot decide" for _, f in rows)),
         "placed": float(np.mean(errors[~np.isnan(errors)] < 0.02)),
         "median_error": float(np.nanmedian(errors)),
+        "lowest": sorted(round(found.score, 1) for _, found in rows)[:5],
         "missed": [
             [copy.source, found.verdict, round(found.score, 2)] for copy, found in rows if found.verdict != "copy"
         ],

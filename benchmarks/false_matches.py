@@ -1,8 +1,8 @@
 """Pairs of unrelated photographs: how high their scores reach, and what threshold that asks for.
 
 All photographs of BSDS500's training set, Caltech-101 and Scene-15; pairs are drawn at random across classes, where
-BSDS500 is one. The tail is fitted to one half of the pairs, and the false matches at its thresholds are counted in the
-other half. The kinds of `synthetic.LOOKALIKES` follow, each against its own kind: what false matches are made of.
+BSDS500 is one. The kinds of `synthetic.lookalikes`, each against its own kind, are added: what false matches are made
+of. The tail is fitted to one half of all pairs, and the false matches at its thresholds are counted in the other half.
 
     python benchmarks/false_matches.py --pairs 200000 --jobs 2 --json false_matches.json
 """
@@ -19,13 +19,15 @@ import numpy as np
 import protocol
 from numpy.typing import NDArray
 
-from classicvision import workflows
+from classicvision import config, workflows
 from classicvision.matching.calibration import fit_calibration
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.store import Store, default_cache_folder
 from classicvision.synthetic.lookalikes import LOOKALIKES
 from classicvision.workflows.calibrate import calibration_to_dict
 
+# Two photographs of one field, in two classes of Scene-15: found by this very benchmark.
+RELATED = [{"forest/image_0270.jpg", "open_country/image_0357.jpg"}]
 RATES = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 N_LOOKALIKES = 30  # of each kind
 
@@ -43,15 +45,30 @@ def main() -> None:
         store=Store(default_cache_folder()),
         n_jobs=arguments.jobs,
     )
+    alike = {kind: lookalikes(kind) for kind in LOOKALIKES}
+    photographs = unrelated_scores(run)
+    scores = np.concatenate([photographs, *(row["scores"] for row in alike.values())])
     result = calibration_to_dict(run) | {
         "machine": machine.describe(),
-        "falling": np.sort(run.scores)[::-1][:1000].round(3).tolist(),
-        "halves": kept_out(run.scores),
-        "lookalikes": {kind: lookalikes(kind) for kind in LOOKALIKES},
+        "together": config.to_dict(
+            fit_calibration(scores, n_images=run.calibration.n_images + len(alike) * N_LOOKALIKES)
+        ),
+        "falling": np.sort(photographs)[::-1][:1000].round(3).tolist(),
+        "halves": kept_out(scores),
+        "lookalikes": alike,
     }
     report(result)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1), "utf-8")
+
+
+def unrelated_scores(run: workflows.CalibrationRun) -> NDArray[np.float64]:
+    """Return the scores of all pairs but those that are known to show the same thing."""
+    scores = run.scores
+    for pair in run.worst:
+        if {"/".join(path.parts[-2:]) for path in (pair.path_a, pair.path_b)} in RELATED:
+            scores = np.delete(scores, np.argmin(np.abs(scores - pair.score)))
+    return scores
 
 
 def kept_out(scores: NDArray[np.float64]) -> list[dict[str, float]]:
@@ -63,7 +80,7 @@ def kept_out(scores: NDArray[np.float64]) -> list[dict[str, float]]:
         calibration = fit_calibration(fitted, n_images=0)
         for rate in RATES:
             threshold = calibration.threshold_for(rate)
-            n_false = int((kept >= threshold).sum())
+            n_false = int((kept > threshold).sum())
             rows.append({"rate": rate, "threshold": threshold, "expected": rate * len(kept), "n_false": n_false})
     return rows
 
@@ -77,12 +94,12 @@ def lookalikes(kind: str) -> dict[str, Any]:
         "n_pairs": len(found),
         "n_false": sum(result.verdict == "copy" for result in found),
         "n_undecided": sum(result.verdict == "cannot decide" for result in found),
-        "highest": scores[:5],
+        "scores": [round(score, 3) for score in scores],
     }
 
 
 def report(result: dict[str, Any]) -> None:
-    print({name: value for name, value in result["calibration"].items() if name != "matcher"})
+    print(f"photographs: {result['calibration']}\nwith lookalikes: {result['together']}")
     print(f"threshold {MatchSettings().threshold}; highest scores {result['falling'][:10]}")
     print("| false-match rate | threshold from one half | expected in the other | found |")
     print("| ---: | ---: | ---: | ---: |")
@@ -91,7 +108,7 @@ def report(result: dict[str, Any]) -> None:
     print("\n| lookalikes | pairs | false | undecided | highest scores |")
     print("| --- | ---: | ---: | ---: | --- |")
     for kind, row in result["lookalikes"].items():
-        highest = ", ".join(f"{score:.1f}" for score in row["highest"])
+        highest = ", ".join(f"{score:.1f}" for score in row["scores"][:5])
         print(f"| {kind} | {row['n_pairs']} | {row['n_false']} | {row['n_undecided']} | {highest} |")
     for pair in result["worst"]:
         print(f"{pair['score']:.1f} {pair['a']} {pair['b']}")

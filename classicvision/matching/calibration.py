@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from classicvision.config import validate
 from classicvision.errors import NotEnoughDataError, SettingsError
 
-__all__ = ["Calibration", "fit_calibration"]
+__all__ = ["DEFAULT_CALIBRATION", "Calibration", "fit_calibration"]
 
 TAIL_SHARE: Final = 0.001
 """Share of the pairs that are in the tail: as few as the law asks for, yet enough to estimate b."""
@@ -127,3 +127,15 @@ def fit_calibration(scores: ArrayLike, *, n_images: int, matcher: str = "") -> C
         highest=float(falling[0]),
         matcher=matcher,
     )
+
+
+DEFAULT_CALIBRATION: Final = Calibration(
+    n_images=5331, n_pairs=109_999, tail_start=0.0, tail_rate=0.001, tail_scale=0.4343, highest=1.04
+)
+"""Measured with the default settings on random pairs of photographs of different classes: BSDS500, Caltech-101 and
+Scene-15. Five pairs have a score at all, so the tail is taken as steep as in theory, from a rate far above what was
+seen. One more pair, of two classes of Scene-15, scored 83.5: both show the same field, so it was taken out.
+
+Lookalikes ask for more. Of 1,740 pairs of text pages, brick walls, facades and flags, each against its own kind, 75
+exceeded 6 and one exceeded 20 (two brick walls, 26). Who compares such pictures should calibrate on some of their own.
+"""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from classicvision.config import from_dict, to_dict
 from classicvision.errors import NotEnoughDataError, SettingsError
-from classicvision.matching.calibration import Calibration, fit_calibration
+from classicvision.matching.calibration import DEFAULT_CALIBRATION, Calibration, fit_calibration
+from classicvision.matching.pair import MatchSettings
 
 TEN = 1 / math.log(10)  # the scale of a tail that falls tenfold with each unit
 
@@ -92,3 +93,7 @@ def test_a_calibration_survives_being_written_as_plain_values():
 def test_a_tail_that_is_none_is_refused(wrong):
     with pytest.raises(SettingsError, match="make the calibration again"):
         tail(**wrong)
+
+
+def test_the_default_threshold_is_below_one_in_a_hundred_million_for_photographs():
+    assert DEFAULT_CALIBRATION.false_match_rate(MatchSettings().threshold) <= 1e-8
