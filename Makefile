@@ -2,7 +2,7 @@
 
 PYTHON ?= python
 
-.PHONY: check kernels sanitize style types test coverage textures
+.PHONY: check kernels sanitize style types test coverage samples
 
 check: style types test
 
@@ -35,5 +35,6 @@ test:
 coverage:
 	$(PYTHON) -m pytest -n 2 --cov --cov-report=term
 
-textures:
+samples:
 	$(PYTHON) data/make_textures.py
+	$(PYTHON) data/make_copies.py

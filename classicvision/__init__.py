@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from classicvision.folders import ImageFolder, find_images
     from classicvision.images import Image, read_image, shrink, to_gray, write_image
     from classicvision.matching.nearest import match_descriptors
-    from classicvision.matching.pair import MatchSettings, match_features
+    from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
     from classicvision.matching.result import MatchResult, Region
     from classicvision.matching.words import describe
     from classicvision.models.classifier import Classifier, Prediction
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from classicvision.store import Store, default_cache_folder
 
 _MODULE_OF = {
+    "MATCHING_SIFT": "matching.pair",
     "BagOfVisualWords": "encoding.estimators",
     "BovwCodebook": "encoding.bovw",
     "BovwSettings": "encoding.bovw",
@@ -76,6 +77,7 @@ _MODULE_OF = {
 _MODULES = ("errors", "workflows")
 
 __all__ = [
+    "MATCHING_SIFT",
     "RECIPES",
     "BagOfVisualWords",
     "BovwCodebook",

@@ -40,18 +40,22 @@ def run(command: list[str], place: Path, checkout: Path) -> str:
 
 def test_shell_blocks_run_in_order(checkout, place):
     found = [block for block in blocks((checkout / "README.md").read_text("utf-8"), "sh") if "pip install" not in block]
-    assert len(found) == 3
+    assert len(found) == 4
     output = run(["/bin/sh", "-euc", "\n".join(found)], place, checkout)
     assert "Cross-validated accuracy" in output
+    assert "5 copies in 5 groups" in output
+    assert (place / "copies.html").stat().st_size > 10_000
+    assert (place / "match.png").read_bytes().startswith(b"\x89PNG")
     assert (place / "report.html").stat().st_size > 10_000
     assert (place / "stages.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_python_blocks_run_in_order(checkout, place):
     found = blocks((checkout / "README.md").read_text("utf-8"), "python")
-    assert len(found) == 3
+    assert len(found) == 4
     output = run([sys.executable, "-W", "error", "-c", "\n".join(found)], place, checkout)
     assert "['grass', 'grass'" in output
+    assert "copy ['scale 1.00" in output
 
 
 def test_the_two_commands_are_those_of_continuous_integration(checkout):

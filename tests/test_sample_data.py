@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from classicvision.folders import ImageFolder
+from classicvision.folders import ImageFolder, find_images
 from classicvision.images import read_image, to_gray
 
 CLASSES = ("brick", "coffee", "coins", "grass", "gravel", "stars", "tissue")
@@ -58,6 +59,17 @@ def test_the_script_makes_the_images_that_are_kept(checkout, tmp_path, sets):
         for old, new in zip(images.paths, made.paths, strict=True):
             difference = np.abs(read_image(old).astype(int) - read_image(new))
             assert difference.mean() < 2  # the versions of OpenCV interpolate a little differently
+
+
+def test_the_script_makes_the_copies_that_are_kept(checkout, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    subprocess.run([sys.executable, checkout / "data" / "make_copies.py", tmp_path], env=environment, check=True)
+    kept = find_images(checkout / "data" / "copies")
+    made = find_images(tmp_path / "copies")
+    assert len(kept) == 12
+    assert [path.name for path in made] == [path.name for path in kept]
+    for old, new in zip(kept, made, strict=True):
+        assert np.abs(read_image(old).astype(int) - read_image(new)).mean() < 3
 
 
 def test_each_class_has_its_source_and_terms_in_the_readme(checkout):

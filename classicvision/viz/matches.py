@@ -15,12 +15,14 @@ from classicvision.matching.result import Region
 
 __all__ = ["MOST_LINES", "draw_copy_moves", "draw_matches"]
 
-MOST_LINES: Final = 200  # of one region; more would hide the pictures
+MOST_LINES: Final = 60  # of one region; more would hide the pictures
+LEAST_SIDE: Final = 480  # pictures with shorter sides than this are magnified, so that lines do not hide them
 
 # One a region, told apart also by who sees few colours (Okabe and Ito 2008).
 _COLOURS: Final = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (240, 228, 66), (213, 94, 0))
 _GAP: Final = 12  # pixels between the pictures
 _SHIFT: Final = 4  # binary digits after the point that cv2 is given
+_OPACITY: Final = 0.6  # of lines
 
 
 def draw_matches(
@@ -38,33 +40,57 @@ def draw_matches(
     Returns
     -------
     (max(H_a, H_b), W_a + 12 + W_b, 3) uint8
-        Of more than 200 pairs of a region every so many are joined.
+        Where both pictures are small, they and the keypoints are magnified by a whole number first. Of more than 60
+        pairs of a region every so many are joined.
     """
+    factor = _magnification(image_a, image_b)
+    image_a, image_b = _magnified(image_a, factor), _magnified(image_b, factor)
     (height_a, width_a), (height_b, width_b) = image_a.shape[:2], image_b.shape[:2]
     canvas = np.full((max(height_a, height_b), width_a + _GAP + width_b, 3), 255, np.uint8)
     canvas[:height_a, :width_a] = image_a
     canvas[:height_b, width_a + _GAP :] = image_b
-    _draw(canvas, a, b, regions, np.array([width_a + _GAP, 0.0]))
+    _draw(canvas, a, b, regions, np.array([width_a + _GAP, 0.0]), factor)
     return canvas
 
 
 def draw_copy_moves(image: Image, features: LocalFeatures, regions: Sequence[Region]) -> Image:
     """Draw the copies inside one picture: original and copy outlined in one colour, their keypoints joined."""
-    canvas = image.copy()
-    _draw(canvas, features, features, regions, np.zeros(2))
+    factor = _magnification(image)
+    canvas = _magnified(image, factor)
+    _draw(canvas, features, features, regions, np.zeros(2), factor)
     return canvas
 
 
+def _magnification(*images: Image) -> int:
+    return -(-LEAST_SIDE // max(max(image.shape[:2]) for image in images))
+
+
+def _magnified(image: Image, factor: int) -> Image:
+    """Return a copy with each side so many times as long."""
+    return np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
 def _draw(
-    canvas: Image, a: LocalFeatures, b: LocalFeatures, regions: Sequence[Region], shift: NDArray[np.float64]
+    canvas: Image,
+    a: LocalFeatures,
+    b: LocalFeatures,
+    regions: Sequence[Region],
+    shift: NDArray[np.float64],
+    factor: int,
 ) -> None:
+    def placed(xy: NDArray[np.floating]) -> NDArray[np.float64]:
+        return (np.asarray(xy, np.float64) + 0.5) * factor - 0.5
+
     for number, region in enumerate(regions):
         colour = _COLOURS[number % len(_COLOURS)]
         step = -(-len(region.pairs) // MOST_LINES) or 1
         rows = region.pairs[::step]
-        for start, end in zip(_fixed(a.xy[rows[:, 0]]), _fixed(b.xy[rows[:, 1]] + shift), strict=True):
-            cv2.line(canvas, start, end, colour, 1, cv2.LINE_AA, _SHIFT)
-        for polygon in (region.polygon_a, region.polygon_b + shift):
+        lines = canvas.copy()
+        ends = _fixed(placed(a.xy[rows[:, 0]])), _fixed(placed(b.xy[rows[:, 1]]) + shift)
+        for start, end in zip(*ends, strict=True):
+            cv2.line(lines, start, end, colour, 1, cv2.LINE_AA, _SHIFT)
+        cv2.addWeighted(lines, _OPACITY, canvas, 1 - _OPACITY, 0, dst=canvas)
+        for polygon in (placed(region.polygon_a), placed(region.polygon_b) + shift):
             corners = [np.array(_fixed(polygon), np.int32)]
             # A dark line below a bright one shows on any ground.
             for ink, width in (((0, 0, 0), 5), (colour, 3)):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from classicvision.features.descriptor import to_bytes, describe
+from classicvision.features.descriptor import describe, to_bytes
 from classicvision.features.extrema import Blobs
 from classicvision.features.scalespace import ScaleSpace
 

@@ -1,11 +1,18 @@
 """Drawings of matches: where the lines and outlines go."""
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.result import Region
+from classicvision.viz import matches
 from classicvision.viz.matches import draw_copy_moves, draw_matches
+
+
+@pytest.fixture(autouse=True)
+def as_large_as_given(monkeypatch):
+    monkeypatch.setattr(matches, "LEAST_SIDE", 1)
 
 
 def keypoints(xy, size):
@@ -54,3 +61,14 @@ def test_copies_in_one_picture_are_drawn_onto_it_and_it_is_left_alone():
     assert drawn.shape == image.shape
     assert (drawn != image).any()
     assert_array_equal(image, 90)
+
+
+def test_small_pictures_are_magnified_and_their_keypoints_with_them(monkeypatch):
+    monkeypatch.setattr(matches, "LEAST_SIDE", 100)
+    a = np.full((40, 30, 3), 90, np.uint8)
+    drawn = draw_matches(
+        a, a, keypoints([], (40, 30)), keypoints([], (40, 30)), [region(np.zeros((0, 2)), [[9, 5], [9, 30]])]
+    )
+    assert drawn.shape == (120, 90 + 12 + 90, 3)
+    assert (drawn[50, 28] != 90).any()  # (9 + 0.5) * 3 - 0.5
+    assert (drawn[50, 102 + 28] != 90).any()
