@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import native_available
 from classicvision.encoding.nearest import plain_points, stored_points
+from classicvision.encoding.seeding import random_start, scalable_start
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
-__all__ = ["learn_words", "sample_descriptors"]
+__all__ = ["Start", "learn_words", "sample_descriptors"]
+
+Start = Literal["random", "k-means||"]
 
 
 def sample_descriptors(items: Iterable[LocalFeatures], n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -51,6 +54,7 @@ def learn_words(
     rng: np.random.Generator,
     *,
     as_root_sift: bool = False,
+    start: Start = "random",
     max_iterations: int = 10,
     n_threads: int = 1,
 ) -> NDArray[np.float32]:
@@ -66,6 +70,9 @@ def learn_words(
         Chooses the starting words. The result does not depend on the number of threads.
     as_root_sift : bool
         Cluster the RootSIFT of the descriptors; for uint8 alone.
+    start : {"random", "k-means||"}
+        The starting words: descriptors drawn with equal chance, or far from each other (Bahmani et al. 2012), which
+        finds small and far clumps that the other way may miss. See the notes for what that costs.
     max_iterations : int
         Passes over the descriptors; fewer if the words come to rest.
     n_threads : int
@@ -96,20 +103,22 @@ def learn_words(
         raise ValueError(f"n_words is {n_words}; a vocabulary has at least 1 word")
     if as_root_sift and descriptors.dtype != np.uint8:
         raise ValueError(f"descriptors are {descriptors.dtype}; RootSIFT is taken here of descriptors as stored, uint8")
+    if start not in get_args(Start):
+        raise ValueError(f"start is {start!r}; it must be one of {', '.join(get_args(Start))}")
     points = stored_points(descriptors)
-    start = _distinct_points(points, n_words, rng, as_root_sift)
+    words = _draw_start(points, n_words, rng, start, n_threads, as_root_sift)
     if not len(points):
         raise NotEnoughDataError(
             "there is no descriptor to learn words from: the images have no keypoints. "
             "Lower the contrast threshold of the extractor, or look at the images."
         )
-    if len(start) < n_words:
+    if len(words) < n_words:
         raise NotEnoughDataError(
-            f"{len(points)} descriptor(s), {len(start)} of them different, cannot make {n_words} words. "
-            f"Add images, lower the contrast threshold of the extractor, or ask for fewer words, at most {len(start)} "
-            f"(n_words; --set encoder.n_words={max(len(start) // 2, 1)} on the command line)."
+            f"{len(points)} descriptor(s), {len(words)} of them different, cannot make {n_words} words. "
+            f"Add images, lower the contrast threshold of the extractor, or ask for fewer words, at most {len(words)} "
+            f"(n_words; --set encoder.n_words={max(len(words) // 2, 1)} on the command line)."
         )
-    return _lloyd(points, start, max_iterations, n_threads, as_root_sift)
+    return _lloyd(points, words, max_iterations, n_threads, as_root_sift)
 
 
 def _put_in_reservoir(
@@ -127,17 +136,13 @@ def _put_in_reservoir(
     sample[place[kept]] = descriptors[n_free:][kept]
 
 
-def _distinct_points(points: NDArray[Any], n: int, rng: np.random.Generator, as_root_sift: bool) -> NDArray[np.float32]:
-    """Return n random points that all differ, (n, D), or all that differ if those are fewer."""
-    seen: dict[bytes, None] = {}
-    order = rng.permutation(len(points))
-    for start in range(0, len(points), max(n, 1)):
-        for point in plain_points(points[order[start : start + n]], as_root_sift=as_root_sift):
-            if len(seen) < n:
-                seen.setdefault(point.tobytes())
-        if len(seen) == n:
-            break
-    return np.frombuffer(b"".join(seen), np.float32).reshape(len(seen), points.shape[1])
+def _draw_start(
+    points: NDArray[Any], n_words: int, rng: np.random.Generator, start: Start, n_threads: int, as_root_sift: bool
+) -> NDArray[np.float32]:
+    """Return starting words that all differ, (n_words, D); fewer if fewer points differ."""
+    if start == "random":
+        return random_start(points, n_words, rng, as_root_sift=as_root_sift)
+    return scalable_start(points, n_words, rng, n_threads=n_threads, as_root_sift=as_root_sift)
 
 
 def _lloyd(
