@@ -65,7 +65,7 @@ def scalable_start(
     Notes
     -----
     Beside the points it holds three numbers for each of them, and about six candidates for each word, as stored. It
-    takes about as long as six passes of Lloyd's algorithm.
+    takes as long as six to ten passes of Lloyd's algorithm.
     """
     if not len(points):
         return np.empty((0, points.shape[1]), np.float32)

@@ -92,10 +92,9 @@ def learn_words(
     Lloyd's algorithm from randomly chosen descriptors: by the compiled kernels where they were built, else by
     scikit-learn. Both find the same words but for the rounding of sums, which the kernels take in float64.
 
-    A careful start does not pay: for 1000 words from 100,000 RootSIFT descriptors of Scene-15, ten passes from a
-    k-means|| start (Bahmani et al. 2012) ended between 0.13 % lower and 0.08 % higher than from a random one (two
-    seeds), and that start took two to four times as long as the ten passes. Three more passes, a quarter of their time,
-    brought 0.2 %.
+    A careful start seldom pays: for 1000 words from 100,000 RootSIFT descriptors of Scene-15, ten passes from a
+    k-means|| start ended between 0.06 % lower and 0.03 % higher than from a random one (four seeds), and that start
+    took two thirds as long as the ten passes. Three more passes, a quarter of their time, brought 0.2 %.
     `benchmarks/vocabulary.py` compares ways to learn words, in CPU seconds and in the mean squared distance of other
     descriptors to their word.
     """

@@ -52,13 +52,13 @@ def test_words_learned_from_such_a_start_are_the_means_of_the_clumps():
 
 
 def test_the_start_costs_what_that_of_scikit_learn_costs():
-    # The mean of 20 seeds; single starts differ by 1 %.
+    # Means of 20 seeds, which differ by 2 % of each other. A random start costs 5 % more than ours.
     points = np.random.default_rng(0).gamma(0.5, size=(3000, 16)).astype(np.float32)
     ours = [inertia(points, scalable_start(points, 60, np.random.default_rng(seed))) for seed in range(20)]
     theirs = [
         inertia(points, kmeans_plusplus(points, 60, random_state=seed, n_local_trials=1)[0]) for seed in range(20)
     ]
-    assert np.mean(ours) < 1.02 * np.mean(theirs)
+    assert np.mean(ours) < np.mean(theirs)
 
 
 def test_words_are_drawn_by_weight_and_squared_distance_to_the_words_before():
@@ -73,10 +73,10 @@ def test_words_are_drawn_by_weight_and_squared_distance_to_the_words_before():
             squared = distance if number == 0 else np.minimum(squared, distance)
         chances[triple] = chance
     rng = np.random.default_rng(0)
-    drawn = [tuple(seeding._draw_words(places, weights, 3, rng, False)) for _ in range(4000)]
-    expected = 4000 * np.array(list(chances.values()))
+    drawn = [tuple(seeding._draw_words(places, weights, 3, rng, False)) for _ in range(2000)]
+    expected = 2000 * np.array(list(chances.values()))
     times = np.array([drawn.count(triple) for triple in chances])
-    assert times.sum() == 4000
+    assert times.sum() == 2000
     # Chi-squared with 23 degrees of freedom: 99.9 % of it lies below 49.7.
     assert (np.square(times - expected) / expected).sum() < 49.7
 
@@ -133,9 +133,17 @@ def test_one_far_point_among_many_equal_ones_is_found():
     assert_array_equal(words[np.argsort(words[:, 0])], [[0, 0], [1, 1]])
 
 
-def test_zero_and_minus_zero_are_one_point():
-    points = np.float32([[0.0], [-0.0], [5.0], [-0.0], [0.0]])
-    assert_array_equal(np.sort(scalable_start(points, 4, np.random.default_rng(0)), axis=0), [[0], [5]])
+def test_rounds_are_added_until_points_at_ever_smaller_distances_are_found():
+    points = np.float32(10.0 ** np.arange(12))[:, np.newaxis]  # one round reaches one or two of them
+    assert_array_equal(np.sort(scalable_start(points, 12, np.random.default_rng(0)), axis=0), points)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_zeros_of_any_sign_are_one_point(seed):
+    rng = np.random.default_rng(seed)
+    points = np.concatenate([np.full((60, 6), 5), rng.choice([0.0, -0.0], (40, 6)), np.zeros((8, 6))])
+    points[-8:, 0] = 0.1 ** np.arange(8)
+    assert len(scalable_start(points.astype(np.float32), 10, rng)) == 10
 
 
 def test_too_few_different_descriptors_say_how_many_there_are():
