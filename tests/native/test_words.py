@@ -89,6 +89,12 @@ def test_any_sizes_and_values_give_the_definition(seed, n_points, n_words, n_dim
     assert all(len(set(row)) == m for row in indices.tolist())
 
 
+def test_a_number_too_small_for_bytes_beside_a_large_one_decides():
+    # By hand: 0.3 lies nearer to 0.5 than to 0. A level of the point's bytes is 100 / 127, so there it is 0.
+    words = np.float32([[0, 0], [0, 0.5], [0, -0.5]])
+    assert_array_equal(by_kernel(np.float32([[100, 0.3]]), words, 1), ([[1]], [[np.float32(10_000.04)]]))
+
+
 def test_an_outlier_among_the_words_changes_no_answer():
     rng = np.random.default_rng(0)
     points, words = sift_like(60, rng), sift_like(300, rng)
@@ -140,6 +146,15 @@ def test_the_answer_does_not_depend_on_the_directions(seed, n_words, n_dims, m, 
     found = np.take_along_axis(every_squared, np.take_along_axis(rank, np.maximum(indices, 0), axis=1), axis=1)
     assert_allclose(found[decided], every_squared[decided, :m], rtol=1e-13, atol=0)
     assert_allclose(squared[decided], found[decided].astype(np.float32), rtol=1e-6, atol=0)
+
+
+def test_what_lies_beside_the_directions_decides():
+    # By hand: along the only direction the words are -1, 0 and 1 and the point is 0, but across it the point is 4, and
+    # so is the last word.
+    words, point = np.float32([[-1, -4], [0, 0], [1, 4]]), np.float32([[0, 4]])
+    indices = np.zeros((1, 1), np.int32)
+    native.nearest(point, words, native.prepare(words, np.float32([[1], [0]])), indices, n_kept=1)
+    assert indices[0, 0] == 2
 
 
 def test_words_near_a_plane_are_searched_in_two_directions_and_found_exactly():
