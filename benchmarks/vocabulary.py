@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from classicvision import ImageFolder, Store, extract, load_recipe
 from classicvision.encoding.nearest import nearest_words
-from classicvision.encoding.vocabulary import learn_words, sample_descriptors
+from classicvision.encoding.vocabulary import Start, learn_words, sample_descriptors
 from classicvision.features.local import root_sift
 
 N_WORDS = 1000
@@ -71,8 +71,9 @@ def draw_descriptors(
 
 
 def ways() -> dict[str, Callable[[Points], Points]]:
-    def ours(passes: int) -> Callable[[Points], Points]:
-        return lambda points: learn_words(points, N_WORDS, np.random.default_rng(0), max_iterations=passes)
+    def ours(passes: int, start: Start = "random") -> Callable[[Points], Points]:
+        rng = np.random.default_rng(0)
+        return lambda points: learn_words(points, N_WORDS, rng, start=start, max_iterations=passes)
 
     def theirs(make: Callable[..., Any], **options: Any) -> Callable[[Points], Points]:
         return lambda points: make(N_WORDS, n_init=1, random_state=0, **options).fit(points).cluster_centers_
@@ -80,6 +81,7 @@ def ways() -> dict[str, Callable[[Points], Points]]:
     return {
         "learn_words, 5 passes": ours(5),
         "learn_words, 10 passes": ours(10),
+        "learn_words, k-means||, 10 passes": ours(10, "k-means||"),
         "learn_words, 20 passes": ours(20),
         "learn_words, at rest": ours(300),
         "KMeans, k-means++, 10 passes": theirs(KMeans, max_iter=10),
