@@ -95,6 +95,16 @@ def test_a_number_too_small_for_bytes_beside_a_large_one_decides():
     assert_array_equal(by_kernel(np.float32([[100, 0.3]]), words, 1), ([[1]], [[np.float32(10_000.04)]]))
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_words_too_equally_near_for_float32_are_told_apart(seed):
+    # Steps of one length in 60 directions: the distances differ by the rounding of the words alone.
+    rng = np.random.default_rng(seed)
+    point, step = rng.normal(size=(2, 128))
+    words = (point + [rng.permutation(step) for _ in range(60)]).astype(np.float32)
+    points = point[np.newaxis].astype(np.float32)
+    assert_array_equal(by_kernel(points, words, 1)[0], by_definition(points, words, 1)[0])
+
+
 def test_an_outlier_among_the_words_changes_no_answer():
     rng = np.random.default_rng(0)
     points, words = sift_like(60, rng), sift_like(300, rng)
