@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import config
-from classicvision.errors import ArchiveError
+from classicvision.errors import ArchiveError, IndexInUseError
 from classicvision.extraction import Failure, extract
 from classicvision.features.signature import GlobalSignature
 from classicvision.folders import find_images
 from classicvision.images import LIBRARIES
 from classicvision.retrieval.findings import Finding, Findings, Undecided
 from classicvision.retrieval.index import Index
+from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.settings import IndexSettings, SearchSettings
 from classicvision.retrieval.suspects import Answer, Suspect, best_of_each_pair, search_suspects
 from classicvision.retrieval.wholes import Whole, compare_wholes
@@ -230,10 +231,21 @@ def _library(where: PathLike | Sequence[PathLike], how: _How, *, is_kept: bool) 
         return
     files = images_in(where)
     with tempfile.TemporaryDirectory(prefix="classicvision-") as passing:
-        folder = (how.store.folder if is_kept else Path(passing)) / "indexes" / _name_of(where)
-        folder.parent.mkdir(exist_ok=True)
+        try:
+            index, failures = _made(how.store.folder if is_kept else Path(passing), where, how)
+        except IndexInUseError:  # another search is at it: neither may take the other's away
+            index, failures = _made(Path(passing), where, how)
+        yield _Library(index, {file.absolute(): file for file in files}, failures)
+
+
+def _made(parent: Path, where: PathLike | Sequence[PathLike], how: _How) -> tuple[Index, tuple[Failure, ...]]:
+    """Make an index below a folder, or bring the one there up to date, while no other search does."""
+    home = parent / "indexes" / _name_of(where)
+    home.mkdir(parents=True, exist_ok=True)
+    with only_writer(home):
+        folder = home / "library.cvindex"
         failures = _bring_up_to_date(folder, where, how)
-        yield _Library(Index.open(folder), {file.absolute(): file for file in files}, failures)
+        return Index.open(folder), failures
 
 
 def _bring_up_to_date(folder: Path, where: PathLike | Sequence[PathLike], how: _How) -> tuple[Failure, ...]:
@@ -252,7 +264,7 @@ def _name_of(where: PathLike | Sequence[PathLike]) -> str:
     places = sorted(os.fsencode(Path(path).absolute()) for path in _each(where))
     facts = f"{config.fingerprint(IndexSettings())} {LIBRARIES}".encode()
     digest = hashlib.sha256(b"\0".join([facts, *places])).hexdigest()
-    return f"{digest[:32]}.cvindex"
+    return digest[:32]
 
 
 def _each(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:

@@ -9,6 +9,7 @@ import pytest
 from classicvision import Store, workflows
 from classicvision.errors import ImageReadError, NotEnoughDataError
 from classicvision.images import write_image
+from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.settings import SearchSettings
 
 
@@ -257,3 +258,14 @@ def test_a_part_copied_within_a_picture_is_one_finding_with_itself(pictures, pho
 def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_folder, store, n_jobs):
     found = workflows.find_copy_moves(copies_folder / "library", store=store, n_jobs=n_jobs)
     assert (found.findings, found.n_suspects) == ((), 5)
+
+
+def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_makes_its_own(pictures, tmp_path, photo):
+    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+    workflows.find_copies_among(folder, store=store)
+    (home,) = (tmp_path / "cache" / "indexes").iterdir()
+    shutil.rmtree(home / "library.cvindex")
+    (home / "library.cvindex").mkdir()  # begun by the other
+    with only_writer(home):
+        assert len(workflows.find_copies_among(folder, store=store).findings) == 1
+        assert list((home / "library.cvindex").iterdir()) == []
