@@ -17,6 +17,7 @@ __all__ = ["MOST_LINES", "draw_copy_moves", "draw_matches"]
 
 MOST_LINES: Final = 60  # of one region; more would hide the pictures
 LEAST_SIDE: Final = 480  # pictures with shorter sides than this are magnified, so that lines do not hide them
+MOST_SIDE: Final = 8192  # pictures with longer sides are reduced, so that every program can open the drawing
 
 # One a region, told apart also by who sees few colours (Okabe and Ito 2008).
 _COLOURS: Final = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (240, 228, 66), (213, 94, 0))
@@ -40,11 +41,11 @@ def draw_matches(
     Returns
     -------
     (max(H_a, H_b), W_a + 12 + W_b, 3) uint8
-        Where both pictures are small, they and the keypoints are magnified by a whole number first. Of more than 60
-        pairs of a region every so many are joined.
+        Where both pictures are small, they and the keypoints are magnified by a whole number first; where one is longer
+        than 8192 pixels, both are reduced. Of more than 60 pairs of a region every so many are joined.
     """
     factor = _magnification(image_a, image_b)
-    image_a, image_b = _magnified(image_a, factor), _magnified(image_b, factor)
+    image_a, image_b = _resized(image_a, factor), _resized(image_b, factor)
     (height_a, width_a), (height_b, width_b) = image_a.shape[:2], image_b.shape[:2]
     canvas = np.full((max(height_a, height_b), width_a + _GAP + width_b, 3), 255, np.uint8)
     canvas[:height_a, :width_a] = image_a
@@ -56,18 +57,21 @@ def draw_matches(
 def draw_copy_moves(image: Image, features: LocalFeatures, regions: Sequence[Region]) -> Image:
     """Draw the copies inside one picture: original and copy outlined in one colour, their keypoints joined."""
     factor = _magnification(image)
-    canvas = _magnified(image, factor)
+    canvas = _resized(image, factor)
     _draw(canvas, features, features, regions, np.zeros(2), factor)
     return canvas
 
 
-def _magnification(*images: Image) -> int:
-    return -(-LEAST_SIDE // max(max(image.shape[:2]) for image in images))
+def _magnification(*images: Image) -> float:
+    longest = max(max(image.shape[:2]) for image in images)
+    return MOST_SIDE / longest if longest > MOST_SIDE else -(-LEAST_SIDE // longest)
 
 
-def _magnified(image: Image, factor: int) -> Image:
-    """Return a copy with each side so many times as long."""
-    return np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR), np.uint8)
+def _resized(image: Image, factor: float) -> Image:
+    """Return a copy with each side so many times as long, and at least a pixel."""
+    height, width = (max(1, round(side * factor)) for side in image.shape[:2])
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
 
 
 def _draw(
@@ -76,7 +80,7 @@ def _draw(
     b: LocalFeatures,
     regions: Sequence[Region],
     shift: NDArray[np.float64],
-    factor: int,
+    factor: float,
 ) -> None:
     def placed(xy: NDArray[np.floating]) -> NDArray[np.float64]:
         return (np.asarray(xy, np.float64) + 0.5) * factor - 0.5

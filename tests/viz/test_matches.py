@@ -72,3 +72,12 @@ def test_small_pictures_are_magnified_and_their_keypoints_with_them(monkeypatch)
     assert drawn.shape == (120, 90 + 12 + 90, 3)
     assert (drawn[50, 28] != 90).any()  # (9 + 0.5) * 3 - 0.5
     assert (drawn[50, 102 + 28] != 90).any()
+
+
+def test_a_drawing_of_very_long_pictures_is_reduced_and_its_outlines_with_it():
+    long, tall = np.full((20, 16384, 3), 90, np.uint8), np.full((16384, 20, 3), 90, np.uint8)
+    none = keypoints([], (20, 16384)), keypoints([], (16384, 20))
+    drawn = draw_matches(long, tall, *none, [region(np.zeros((0, 2)), [[8000, 2], [8100, 2], [8100, 18], [8000, 18]])])
+    assert drawn.shape == (8192, 8192 + 12 + 10, 3)
+    assert (drawn[5, 4000] != 90).any()
+    assert (drawn[5, 3980] == 90).all()
