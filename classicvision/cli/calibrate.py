@@ -57,7 +57,7 @@ def calibrate_command(
         click.echo(_to_text(measured))
     if output:
         workflows.write_calibration(output, measured)
-        click.echo(f"Wrote {output}.", err=True)
+        click.echo(f"Wrote {render.printable(output)}.", err=True)
     return render.report_failures(measured.failures)
 
 

@@ -132,11 +132,11 @@ def _write(findings: Findings, report: Path | None, csv: Path | None, quiet: boo
 
     if csv:
         write_copies_csv(csv, findings)
-        click.echo(f"Wrote {csv}.", err=True)
+        click.echo(f"Wrote {render.printable(csv)}.", err=True)
     if report:
         with render.progress_bar(quiet) as progress:
             write_copies(report, findings, progress=partial(progress, "pictures") if progress else None)
-        click.echo(f"Wrote {report}.", err=True)
+        click.echo(f"Wrote {render.printable(report)}.", err=True)
 
 
 def _to_text(findings: Findings) -> str:
@@ -144,7 +144,9 @@ def _to_text(findings: Findings) -> str:
     if findings.library:
         compared += f" with {render.count(findings.n_library, 'picture')}"
     if not findings.findings:
-        return f"No copies found. Compared {compared}."
+        alone = not findings.library and not findings.is_within and findings.n_suspects == 1
+        hint = " A picture alone has no other to copy: give more, or --against, or --self." if alone else ""
+        return f"No copies found. Compared {compared}.{hint}"
     parts = _pairs(findings) if findings.library else _groups(findings)
     n = render.count(len(findings.findings), "copy", "copies")
     groups = render.count(len(findings.groups), "group")

@@ -162,7 +162,8 @@ def _report(change: IndexChange, index: Path, as_json: bool) -> int:
             )
             if n
         ]
-        click.echo(f"{index}: {', '.join(parts) or 'nothing changed'}; {render.count(change.n_images, 'image')} now.")
+        what = ", ".join(parts) or "nothing changed"
+        click.echo(f"{render.printable(index)}: {what}; {render.count(change.n_images, 'image')} now.")
         if change.relearned:
             click.echo(f"The index has grown, so its words were learned anew: {change.n_words}.")
     return render.report_failures(change.failures)
@@ -187,7 +188,7 @@ def _facts_to_text(facts: dict[str, Any]) -> str:
 
     n_images = facts["n_images"]
     lines = [
-        f"{facts['folder']}: {render.count(n_images, 'image')} of {facts['root']}, "
+        f"{render.printable(facts['folder'])}: {render.count(n_images, 'image')} of {render.printable(facts['root'])}, "
         f"{facts['n_without_keypoints']} without keypoints",
         f"{facts['n_keypoints']} keypoints, {facts['n_words']} words, {render.count(facts['n_segments'], 'segment')}, "
         f"{facts['n_removed']} removed but not yet cleared away",

@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from classicvision.files import write_whole
-from classicvision.matching.result import MatchResult, Region
+from classicvision.matching.result import Region
 from classicvision.matching.words import describe
 from classicvision.report.plain import plain, text
 from classicvision.retrieval.findings import Finding, Findings
@@ -112,7 +113,16 @@ def in_words(finding: Finding) -> str:
         return "the same file, byte for byte"
     if not result.regions:
         return result.reason
-    return "; ".join(describe(region, *result.image_sizes) for region in result.regions)
+    return "; ".join(_words(region, finding) for region in result.regions)
+
+
+def _words(region: Region, finding: Finding) -> str:
+    if not finding.is_within:
+        return describe(region, *finding.result.image_sizes)
+    share = max(region.share_a, region.share_b)
+    part = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+    words = describe(replace(region, share_a=1.0, share_b=1.0), *finding.result.image_sizes)
+    return f"{part} of it stands there again: {words}"
 
 
 def _finding(finding: Finding, group: int) -> dict[str, Any]:
@@ -134,13 +144,13 @@ def _finding(finding: Finding, group: int) -> dict[str, Any]:
         "n_matches": result.n_matches,
         "n_inliers": sum(len(region.pairs) for region in result.regions),
         "reason": text(result.reason),
-        "regions": [_region(region, result) for region in result.regions],
+        "regions": [_region(region, finding) for region in result.regions],
     }
 
 
-def _region(region: Region, result: MatchResult) -> dict[str, Any]:
+def _region(region: Region, finding: Finding) -> dict[str, Any]:
     return {
-        "words": text(describe(region, *result.image_sizes)),
+        "words": text(_words(region, finding)),
         "kind": region.kind,
         "is_mirrored": region.is_mirrored,
         "b_from_a": plain(region.b_from_a),

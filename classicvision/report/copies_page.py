@@ -80,6 +80,7 @@ def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] |
     drawings = _drawings(shown)
     return environment.get_template("copies.html.j2").render(
         data,
+        is_within=findings.is_within,
         shown=list(zip(data["findings"][:MAX_FINDINGS], drawings, strict=True)),
         all_shown=len(shown) == len(findings.findings),
         n_copied=len({finding.path_a for finding in findings.findings}),

@@ -119,6 +119,8 @@ class Findings:
         Pictures that were compared, and pictures they were compared with.
     suspects, library : str
         Where they are, as the user named it. The library is empty if the suspects were compared among themselves.
+    is_within : bool
+        Whether each suspect was compared with itself only.
     settings : mapping
         How it was searched, as plain values. Only shown.
     seconds : float
@@ -133,6 +135,7 @@ class Findings:
     n_library: int = 0
     suspects: str = ""
     library: str = ""
+    is_within: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 

@@ -65,6 +65,7 @@ def find_copy_moves(
         n_suspects=len(readable),
         n_library=len(readable),
         suspects=listed(pictures),
+        is_within=True,
         settings={
             "search": config.to_dict(settings),
             "extractor": config.to_dict(sift),

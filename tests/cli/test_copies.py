@@ -217,4 +217,19 @@ def test_a_part_copied_within_a_picture_is_told_with_self(run, photo, tmp_path):
     code, output, _ = run(tmp_path / "moved.png", "--self", "--exit-code", "--report", tmp_path / "c.html")
     assert code == 11
     assert output.startswith(f"Group 1: 1 picture\n  {tmp_path / 'moved.png'}")
-    assert (tmp_path / "c.html").read_text("utf-8").count("data:image/jpeg;base64,") == 1
+    page = (tmp_path / "c.html").read_text("utf-8")
+    assert page.count("data:image/jpeg;base64,") == 1
+    assert "each with itself" in page
+    assert "% of it stands there again: scale 1.00" in output
+
+
+def test_one_picture_alone_is_told_what_else_to_give(run):
+    code, output, _ = run("suspects/crop.png")
+    assert code == 0
+    assert output.endswith("A picture alone has no other to copy: give more, or --against, or --self.\n")
+
+
+def test_control_characters_in_the_name_of_an_output_stay_off_the_terminal(run, tmp_path):
+    _, _, messages = run("suspects/crop.png", "--csv", tmp_path / "a\x1b[31m.csv")
+    assert "\x1b" not in messages
+    assert "a\\x1b[31m.csv" in messages
