@@ -7,6 +7,7 @@ writer does meanwhile. Nothing is computed or checked before it is asked for, so
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -282,6 +283,8 @@ def read_vocabulary(path: PathLike) -> Vocabulary:
     path = Path(path)
     if path.is_dir():
         path = path / Manifest.read(path).vocabulary.name
+    elif not zipfile.is_zipfile(path):
+        raise ArchiveError(f"{path} is no vocabulary; give an index, or the file *.cvwords in one")
     with naming(path):
         return Vocabulary.from_arrays(read_archive(path).arrays)
 

@@ -20,12 +20,11 @@ from classicvision.extraction import Extraction, Failure, Items, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.files import write_whole
-from classicvision.folders import find_images
 from classicvision.matching.calibration import Calibration, fit_calibration
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.store import Store
 from classicvision.workers import Workers
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, stage
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
 __all__ = ["CalibrationRun", "WorstPair", "calibrate", "read_calibration", "write_calibration"]
 
@@ -109,11 +108,11 @@ def calibrate(
     Raises
     ------
     NotEnoughDataError
-        If there are too few pairs to see a tail.
+        If there is no picture, or too few pairs to see a tail.
     """
     start = time.perf_counter()
     extractor, matching = extractor or MATCHING_SIFT, matching or MatchSettings()
-    paths = find_images(folder)
+    paths = images_in(folder)
     extraction = extract(paths, extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     rows, groups = _decidable(extraction, paths, matching.min_keypoints, across_folders)
     pairs = [(int(rows[i]), int(rows[j])) for i, j in _draw_pairs(groups, n_pairs, np.random.default_rng(seed))]

@@ -70,3 +70,10 @@ def test_a_broken_image_gives_exit_code_3_and_its_name(run, unrelated, tmp_path)
     assert code == 3
     assert output.startswith("210 pairs")
     assert "broken.jpg" in messages
+
+
+def test_a_folder_without_pictures_is_an_error_that_names_it(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, messages = run(tmp_path / "empty")
+    assert code == 1
+    assert messages.startswith(f"Error: no image files in {tmp_path / 'empty'}")

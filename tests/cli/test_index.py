@@ -148,3 +148,12 @@ def test_ctrl_c_leaves_an_index_that_works(library, built, tmp_path, checkout):
     assert "Interrupted" in messages
     assert cli._run(["index", "verify", str(built)]) == 0
     assert cli._run(["index", "add", str(built), *map(str, more), "-j", "1"]) == 0
+
+
+def test_a_vocabulary_that_is_none_is_an_error_that_says_what_one_is(run, library, tmp_path):
+    (tmp_path / "words.csv").write_text("a,b\n")
+    code, _, messages = run("build", library, "-o", tmp_path / "other.cvindex", "--vocabulary", tmp_path / "words.csv")
+    assert code == 1
+    assert (
+        messages == f"Error: {tmp_path / 'words.csv'} is no vocabulary; give an index, or the file *.cvwords in one\n"
+    )
