@@ -63,7 +63,7 @@ def draw_copy_moves(image: Image, features: LocalFeatures, regions: Sequence[Reg
 
 
 def _magnification(*images: Image) -> float:
-    longest = max(max(image.shape[:2]) for image in images)
+    longest: int = max(max(image.shape[:2]) for image in images)
     return MOST_SIDE / longest if longest > MOST_SIDE else -(-LEAST_SIDE // longest)
 
 
