@@ -85,24 +85,33 @@ def summary(parts: dict[str, Report]) -> Iterator[tuple[str, float]]:
 
 def of_sift(report: Report) -> Iterator[tuple[str, float]]:
     for heap, rows in report["heaps"].items():
-        ratios = [math.log(row["ratio"]) for row in rows]
-        yield f"SIFT, OpenCV, {heap} heap, geometric mean", math.exp(sum(ratios) / len(ratios))
+        for precision in rows[0]["ratio"]:
+            ratios = [row["ratio"][precision] for row in rows]
+            yield f"SIFT, {precision}, OpenCV, {heap} heap, geometric mean", geometric_mean(ratios)
     peaks = report["peak_bytes"]
-    yield "SIFT, peak memory, OpenCV", peaks["opencv"] / peaks["native"]
+    for precision in sorted(peaks.keys() - {"opencv"}):
+        yield f"SIFT, {precision}, peak memory, OpenCV", peaks["opencv"] / peaks[precision]
 
 
 def of_dense(report: Report) -> Iterator[tuple[str, float]]:
     for peer in ("vlfeat", "opencv"):
-        ratios = [math.log(row["ratio"][peer]) for row in report["speed"]]
-        yield f"dense SIFT, {peer}, geometric mean", math.exp(sum(ratios) / len(ratios))
+        yield f"dense SIFT, {peer}, geometric mean", geometric_mean([row["ratio"][peer] for row in report["speed"]])
+
+
+def of_match(report: Report) -> Iterator[tuple[str, float]]:
+    for kind, ratio in report["ratio"].items():
+        yield f"matching, {kind}, OpenCV, geometric mean", ratio
 
 
 def of_words(report: Report) -> Iterator[tuple[str, float]]:
     for row in report["search"]:
         times = row["milliseconds"]
-        yield f"nearest of {row['n_words']} words, faiss Flat", times["faiss"] / times["ours"]
+        for ours in (name for name in times if name.startswith("ours")):
+            yield f"nearest of {row['n_words']} words, {ours}, faiss Flat", times["faiss"] / times[ours]
     if "kmeans" in report:
-        yield "k-means, faiss", report["kmeans"]["faiss"]["seconds"] / report["kmeans"]["ours"]["seconds"]
+        rows = report["kmeans"]
+        for ours in (name for name in rows if name.startswith("ours")):
+            yield f"k-means, {ours}, faiss", rows["faiss"]["seconds"] / rows[ours]["seconds"]
 
 
 def of_throughput(report: Report) -> Iterator[tuple[str, float]]:
@@ -124,10 +133,15 @@ def of_fit(report: Report) -> Iterator[tuple[str, float]]:
 SUMMARIES: dict[str, Callable[[Report], Iterator[tuple[str, float]]]] = {
     "speed": of_sift,
     "speed_dense": of_dense,
+    "speed_match": of_match,
     "speed_words": of_words,
     "throughput": of_throughput,
     "fit": of_fit,
 }
+
+
+def geometric_mean(ratios: list[float]) -> float:
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
 def _plain(value: Any) -> str:

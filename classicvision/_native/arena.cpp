@@ -1,9 +1,22 @@
 #include "arena.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <new>
 
 #if defined(__linux__)
 #include <sys/mman.h>
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define CV_RED_ZONES
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CV_RED_ZONES
+#endif
+#endif
+#if defined(CV_RED_ZONES)
+#include <sanitizer/asan_interface.h>
 #endif
 
 namespace classicvision {
@@ -29,26 +42,50 @@ void ask_for_huge_pages(void* memory, std::size_t n_bytes) {
 #endif
 }
 
+// AddressSanitizer sees one block where kernels see many parts. In its build a gap that must not be touched stands behind
+// each part. Gaps are not counted, so that a kernel that reserves too little is found there too.
+#if defined(CV_RED_ZONES)
+constexpr std::size_t GAP = 1024, MOST_GAPS = 1024;
+void close(void* memory, std::size_t n_bytes) { ASAN_POISON_MEMORY_REGION(memory, n_bytes); }
+void open(void* memory, std::size_t n_bytes) { ASAN_UNPOISON_MEMORY_REGION(memory, n_bytes); }
+#else
+constexpr std::size_t GAP = 0, MOST_GAPS = 0;
+void close(void*, std::size_t) {}
+void open(void*, std::size_t) {}
+#endif
+
+constexpr std::size_t ROOM = GAP * MOST_GAPS;
+
 }  // namespace
 
-Arena::~Arena() { release(memory_, size_); }
+Arena::~Arena() { give_back(); }
 
-void Arena::reserve(std::size_t n_bytes) {
-    taken_ = 0;
-    if (n_bytes <= size_) return;
-    release(memory_, size_);
+void Arena::give_back() {
+    if (!memory_) return;
+    open(memory_, size_ + ROOM);
+    release(memory_, size_ + ROOM);
     memory_ = nullptr;
     size_ = 0;
+}
+
+void Arena::reserve(std::size_t n_bytes) {
+    if (n_bytes > SIZE_MAX - ROOM - ALIGNMENT) throw std::bad_alloc();
     const std::size_t size = rounded(n_bytes);
-    memory_ = static_cast<unsigned char*>(::operator new(size, alignment_for(size)));
-    size_ = size;
-    ask_for_huge_pages(memory_, size_);
+    if (size > size_) {
+        give_back();
+        memory_ = static_cast<unsigned char*>(::operator new(size + ROOM, alignment_for(size + ROOM)));
+        size_ = size;
+        ask_for_huge_pages(memory_, size_);
+    }
+    taken_ = n_parts_ = 0;
+    if (memory_) close(memory_, size_ + ROOM);
 }
 
 void* Arena::take_bytes(std::size_t n_bytes) {
     const std::size_t needed = rounded(n_bytes);
     if (needed < n_bytes || needed > size_ - taken_) throw std::bad_alloc();
-    void* taken = memory_ + taken_;
+    void* taken = memory_ + taken_ + std::min(n_parts_++, MOST_GAPS) * GAP;
+    open(taken, n_bytes);
     taken_ += needed;
     return taken;
 }

@@ -25,10 +25,12 @@ public:
 
 private:
     void* take_bytes(std::size_t n_bytes);
+    void give_back();
 
     unsigned char* memory_ = nullptr;
     std::size_t size_ = 0;
     std::size_t taken_ = 0;
+    std::size_t n_parts_ = 0;
 };
 
 }  // namespace classicvision

@@ -5,12 +5,6 @@
 
 #include "words_block.h"
 
-#if defined(__GNUC__) || defined(__clang__)
-#define CV_PREFETCH(address) __builtin_prefetch(address)
-#else
-#define CV_PREFETCH(address) static_cast<void>(address)
-#endif
-
 namespace classicvision::CV_ISA {
 namespace {
 

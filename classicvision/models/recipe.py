@@ -15,6 +15,7 @@ from classicvision.encoding.bovw import BovwSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
+from classicvision.models.svm import LARGEST_COST, LEAST_COST
 
 __all__ = ["RECIPES", "Recipe", "SvmSettings", "load_recipe", "recipe_to_toml"]
 
@@ -38,8 +39,10 @@ class SvmSettings:
 
     def __post_init__(self) -> None:
         config.validate(self)
-        if not self.costs or min(self.costs) <= 0:
-            raise SettingsError(f"classifier.costs is {self.costs!r}; give at least one, all above 0")
+        if not self.costs or not all(LEAST_COST <= cost <= LARGEST_COST for cost in self.costs):
+            raise SettingsError(
+                f"classifier.costs is {self.costs!r}; give at least one, all from {LEAST_COST:g} to {LARGEST_COST:g}"
+            )
         if self.folds < 2:
             raise SettingsError(f"classifier.folds is {self.folds}; cross-validation needs at least 2")
 

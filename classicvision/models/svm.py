@@ -19,17 +19,19 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Hyperplanes", "fit_hyperplanes"]
+__all__ = ["LARGEST_COST", "LEAST_COST", "Hyperplanes", "fit_hyperplanes"]
 
 Floats = NDArray[np.float32]
 
+# Within these float32 has digits enough: from 1e9 on a search may end where it began.
+LEAST_COST, LARGEST_COST = 1e-6, 1e6
 MAX_STEPS = 100  # Newton steps a cost; 4 to 6 are usual
 MAX_CG_STEPS = 200  # conjugate gradients a Newton step; 5 to 30 are usual
 _CG_TOLERANCE = 0.1  # of the residual, relative to the gradient
 _LINE_STEPS = 20
 _SMALLEST_STEP = 1e-6
 _RESOLVED = 1e-7  # of the loss: what a step promises below it is rounding
-_MOST_PRODUCTS = 2**14  # images of which all products are held: 1 GiB
+_MOST_PRODUCTS = 2**14  # images of which all products are held: 1 GiB, and as much while they are added
 _GRAM_BLOCK = 2048  # dimensions whose products are added at a time
 
 
@@ -51,7 +53,7 @@ def fit_hyperplanes(
     y : (N,) class indices from 0 to K - 1, each at least once
         For two classes there is one hyperplane, positive on the side of class 1.
     costs : sequence of float
-        Values of C, in any order.
+        Values of C from LEAST_COST to LARGEST_COST, in any order.
     balanced : bool
         Weigh classes by N / (K n_k), as scikit-learn does.
     tolerance : float

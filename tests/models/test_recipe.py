@@ -37,6 +37,8 @@ def test_a_seed_replaces_that_of_the_recipe():
         ("classifier.folds=1", "folds is 1"),
         ("classifier.costs=[]", "costs"),
         ("classifier.costs=[0.0]", "costs"),
+        ("classifier.costs=[1.0, 1e9]", "costs"),  # no search in float32 ends well there
+        ("classifier.costs=[1e-9]", "costs"),
         ("seed=-1", "seed is -1"),
         ("encoder.n_words", "key=value"),
     ],

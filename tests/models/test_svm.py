@@ -91,17 +91,19 @@ def test_codes_of_zeros_leave_the_bias_alone(n):
     assert_array_equal(weights, np.zeros((3, 50)))
 
 
-@pytest.mark.parametrize("cost", [1e-6, 1e6])
-def test_extreme_costs_come_to_an_end(cost):
-    codes, y = make_problem(80, 60, 3)
+@pytest.mark.parametrize(("n", "d"), [(300, 20), (80, 60)])
+def test_the_least_cost_gives_the_loss_of_sklearn(n, d):
+    codes, y = make_problem(n, d, 3)
+    planes = fit_hyperplanes(codes, y, [svm.LEAST_COST])[0]
+    least = loss(of_sklearn(codes, y, svm.LEAST_COST, True), codes, y, svm.LEAST_COST, True)
+    assert_allclose(loss(planes, codes, y, svm.LEAST_COST, True), least, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("n", "d"), [(300, 20), (80, 60), (60, 400)])
+@pytest.mark.parametrize("cost", [1e3, svm.LARGEST_COST])
+def test_large_costs_tell_training_images_apart(cost, n, d):
+    codes, y = make_problem(n, d, 3)
     weights, bias = fit_hyperplanes(codes, y, [cost])[0]
-    assert np.isfinite(weights).all()
-    assert np.isfinite(bias).all()
-
-
-def test_large_costs_tell_training_images_apart():
-    codes, y = make_problem(80, 200, 4)
-    weights, bias = fit_hyperplanes(codes, y, [1000.0])[0]
     assert_array_equal(np.argmax(codes @ weights.T + bias, axis=1), y)
 
 
