@@ -16,6 +16,7 @@ from classicvision.retrieval import writer as writer_module
 from classicvision.retrieval.index import Index
 from classicvision.retrieval.manifest import Manifest, owned_files
 from classicvision.retrieval.packed import pack_features, unpack_features
+from classicvision.retrieval.vocabulary import learn_vocabulary
 
 
 def names(index):
@@ -177,8 +178,6 @@ def test_removing_everything_leaves_an_index_without_images(index, fill):
 
 
 def test_another_vocabulary_keeps_the_images(index, fill, made):
-    from classicvision.retrieval.vocabulary import learn_vocabulary
-
     numbers = fill(index, [1, 2, 3], [4])
     with index.writer() as writer:
         writer.remove(numbers[1])
@@ -188,6 +187,14 @@ def test_another_vocabulary_keeps_the_images(index, fill, made):
     assert names(after) == ["1.jpg", "3.jpg", "4.jpg"]
     assert after.n_images_of_words.max() <= 3
     assert {path.name for path in owned_files(after.folder)} == {file.name for file in after.manifest.files}
+
+
+def test_a_snapshot_keeps_its_vocabulary_when_another_is_learned(index, fill, made, vocabulary):
+    fill(index, [1, 2])
+    before = index.reopened()
+    with index.writer() as writer:
+        writer.relearn(learn_vocabulary([made(400, 5)], 8, 400, np.random.default_rng(0)))
+    assert_array_equal(before.vocabulary.words, vocabulary.words)
 
 
 def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, tmp_path, made):
