@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from classicvision.cli import options, render
+from classicvision.cli import DONE, ERROR, options, render
 
 if TYPE_CHECKING:
     from classicvision.workflows.index import IndexChange
@@ -136,7 +136,6 @@ def info_command(index: Path, as_json: bool) -> int:
 def verify_command(index: Path, quiet: bool, as_json: bool) -> int:
     """Read every byte of INDEX and compare it with its checksums. The exit code is 1 if something is damaged."""
     from classicvision import workflows
-    from classicvision.cli import DONE, ERROR
 
     with render.progress_bar(quiet) as progress:
         damage = workflows.verify_index(index, progress=progress)

@@ -163,7 +163,7 @@ def read_calibration(path: PathLike, *, extractor: Sift, matching: MatchSettings
     path = Path(path)
     try:
         data = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is no calibration file ({error}); `classicvision calibrate` makes one") from error
     if not isinstance(data, dict) or data.get("kind") != KIND or data.get("format_version") != FORMAT_VERSION:
         raise SettingsError(f"{path} is no calibration file of this release; `classicvision calibrate` makes one")
