@@ -82,7 +82,7 @@ class Calibration:
         return self.tail_start + self.tail_scale * max(0.0, math.log(self.tail_rate / false_match_rate))
 
     def false_match_rate(self, threshold: float) -> float:
-        """Return the rate of false matches at a threshold from `tail_start` on; below, where the law says nothing, 1."""
+        """Return the rate of false matches at a threshold; 1 below `tail_start`, where the law says nothing."""
         if threshold < self.tail_start:
             return 1.0
         return self.tail_rate * math.exp((self.tail_start - threshold) / self.tail_scale)
