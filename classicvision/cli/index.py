@@ -161,7 +161,8 @@ def _report(change: IndexChange, index: Path, as_json: bool) -> int:
             )
             if n
         ]
-        click.echo(f"{index}: {', '.join(parts) or 'nothing changed'}; {render.count(change.n_images, 'image')} now.")
+        done, now = ", ".join(parts) or "nothing changed", render.count(change.n_images, "image")
+        click.echo(f"{render.printable(index)}: {done}; {now} now.")
         if change.relearned:
             click.echo(f"The index has grown, so its words were learned anew: {change.n_words}.")
     return render.report_failures(change.failures)

@@ -62,7 +62,8 @@ def draw_copy_moves(image: Image, features: LocalFeatures, regions: Sequence[Reg
 
 
 def _magnification(*images: Image) -> int:
-    return -(-LEAST_SIDE // max(max(image.shape[:2]) for image in images))
+    longest: int = max(max(image.shape[:2]) for image in images)
+    return -(-LEAST_SIDE // longest)
 
 
 def _magnified(image: Image, factor: int) -> Image:

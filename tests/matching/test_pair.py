@@ -170,6 +170,13 @@ def test_matches_on_one_spot_are_no_evidence():
     assert match_features(a, b).verdict == "no evidence"
 
 
+def test_a_match_at_the_tolerance_agrees_and_matches_of_one_place_count_once():
+    xy = np.array([[0.0, 0], [1, 1], [20, 0], [40, 0]])  # the first two lie in one square of 6 x 6 pixels
+    matches = Correspondences(xy, xy, np.zeros((2, 4)), np.zeros((2, 4)), np.zeros((4, 2), np.int32), 1e5, 1e5)
+    assert matches.n_places == 3
+    assert matches.count_places(np.array([1.0, 0.5, 3.0, 3.01]), (1.0, 3.0)) == [1, 2]
+
+
 def test_keypoints_that_all_match_one_place_agree_on_nothing():
     n = 6
     a = 50 + np.column_stack([np.arange(n), np.arange(n) ** 2]) / 5
