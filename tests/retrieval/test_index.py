@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from classicvision.errors import ArchiveError, IndexInUseError, SettingsError, U
 from classicvision.features.local import LocalFeatures
 from classicvision.retrieval import writer as writer_module
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.manifest import Manifest, owned_files
+from classicvision.retrieval.manifest import FileEntry, Manifest, owned_files
 from classicvision.retrieval.packed import pack_features, unpack_features
 from classicvision.retrieval.vocabulary import learn_vocabulary
 
@@ -293,6 +294,13 @@ def test_a_manifest_that_was_changed_is_refused(index):
     path = index.folder / "manifest.json"
     path.write_text(path.read_text().replace('"next_id": 0', '"next_id": 5'))
     with pytest.raises(ArchiveError, match="checksum"):
+        Index.open(index.folder)
+
+
+@pytest.mark.parametrize("name", ["../vocabulary-000001.cvwords", "/etc/passwd", "manifest.json", "a\\b", ""])
+def test_a_manifest_that_names_a_file_elsewhere_is_refused(index, name):
+    replace(index.manifest, vocabulary=FileEntry(name, 5, 0)).write(index.folder)  # with a checksum that is right
+    with pytest.raises(ArchiveError, match="which no index has"):
         Index.open(index.folder)
 
 
