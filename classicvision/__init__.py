@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from classicvision.features.sift import Sift, SiftTrace, trace
     from classicvision.folders import ImageFolder, find_images
     from classicvision.images import Image, read_image, shrink, to_gray, write_image
+    from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
     from classicvision.matching.nearest import match_descriptors
     from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
     from classicvision.matching.result import MatchResult, Region
@@ -37,6 +38,7 @@ _MODULE_OF = {
     "BovwCodebook": "encoding.bovw",
     "BovwSettings": "encoding.bovw",
     "Classifier": "models.classifier",
+    "CopyMoveSettings": "matching.copymove",
     "DenseSift": "features.dense",
     "Extraction": "extraction",
     "Failure": "extraction",
@@ -61,6 +63,7 @@ _MODULE_OF = {
     "describe": "matching.words",
     "extract": "extraction",
     "find_copies": "retrieval.search",
+    "find_copy_moves": "matching.copymove",
     "find_images": "folders",
     "learn_bovw": "encoding.bovw",
     "load_recipe": "models.recipe",
@@ -83,6 +86,7 @@ __all__ = [
     "BovwCodebook",
     "BovwSettings",
     "Classifier",
+    "CopyMoveSettings",
     "DenseSift",
     "Extraction",
     "Failure",
@@ -108,6 +112,7 @@ __all__ = [
     "errors",
     "extract",
     "find_copies",
+    "find_copy_moves",
     "find_images",
     "learn_bovw",
     "load_recipe",

@@ -32,7 +32,7 @@ SAME_ROW = {("__main__", "cli")}
 # Where a library may be imported; anything below a named package is meant too.
 HOMES = {
     "click": {"cli"},
-    "cv2": {"images", "synthetic", "features", "matching.geometry", "viz"},
+    "cv2": {"images", "synthetic", "features", "viz"},
     "jinja2": {"report", "viz"},
     "matplotlib": {"report", "viz"},
     "onnxruntime": {"backbone"},

@@ -10,13 +10,21 @@ so no header can ask for more memory than the data itself takes.
 """
 
 from classicvision.archive.block import pack_arrays, unpack_arrays
-from classicvision.archive.file import DEFAULT_MAX_BYTES, FORMAT_VERSION, Archive, read_archive, write_archive
+from classicvision.archive.file import (
+    DEFAULT_MAX_BYTES,
+    FORMAT_VERSION,
+    Archive,
+    parse_archive,
+    read_archive,
+    write_archive,
+)
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
     "FORMAT_VERSION",
     "Archive",
     "pack_arrays",
+    "parse_archive",
     "read_archive",
     "unpack_arrays",
     "write_archive",

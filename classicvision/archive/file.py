@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import zlib
@@ -27,7 +28,7 @@ from classicvision.archive.layout import (
 from classicvision.errors import ArchiveError, UnsafeArchiveError, UnsupportedVersionError
 from classicvision.files import write_whole
 
-__all__ = ["DEFAULT_MAX_BYTES", "FORMAT_VERSION", "Archive", "read_archive", "write_archive"]
+__all__ = ["DEFAULT_MAX_BYTES", "FORMAT_VERSION", "Archive", "parse_archive", "read_archive", "write_archive"]
 
 FORMAT = "classicvision archive"
 
@@ -112,18 +113,31 @@ def read_archive(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_B
         if path.exists() and not path.is_file():  # opening a pipe would wait for ever
             raise ArchiveError(f"a folder or a device, {_NOT_OURS}")
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > (allowed := min(max_bytes, MAX_BYTES)):
-                raise UnsafeArchiveError(f"has {size:,} bytes; {allowed:,} are allowed. See max_bytes of read_archive.")
-            text = _read_manifest_text(file)
-            manifest = _checked_manifest(text)
-            specs = _array_specs(manifest.get("arrays"))
-            members = lay_out(text, specs)
-            if file_size(members) != size:
-                raise UnsafeArchiveError(f"has {size:,} bytes; it describes {file_size(members):,}. {_DAMAGED}")
-            file.seek(0)
-            data = file.read(size)
-        return Archive(manifest, _checked_arrays(data, manifest, specs, members))
+            return _read(file, os.fstat(file.fileno()).st_size, max_bytes)
+
+
+def parse_archive(data: bytes | memoryview, *, max_bytes: int = DEFAULT_MAX_BYTES) -> Archive:
+    """Return the archive that these bytes are, as `read_archive` reads it from a file; the arrays are a copy.
+
+    Raises
+    ------
+    ArchiveError
+        As by `read_archive`, but it names no file.
+    """
+    return _read(io.BytesIO(data), len(data), max_bytes)
+
+
+def _read(file: BinaryIO, size: int, max_bytes: int) -> Archive:
+    if size > (allowed := min(max_bytes, MAX_BYTES)):
+        raise UnsafeArchiveError(f"has {size:,} bytes; {allowed:,} are allowed. See max_bytes of read_archive.")
+    text = _read_manifest_text(file)
+    manifest = _checked_manifest(text)
+    specs = _array_specs(manifest.get("arrays"))
+    members = lay_out(text, specs)
+    if file_size(members) != size:
+        raise UnsafeArchiveError(f"has {size:,} bytes; it describes {file_size(members):,}. {_DAMAGED}")
+    file.seek(0)
+    return Archive(manifest, _checked_arrays(file.read(size), manifest, specs, members))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from classicvision.cli import options, render
+from classicvision.cli import FOUND, options, render
 
 if TYPE_CHECKING:
     from classicvision.retrieval.findings import Finding, Findings
@@ -90,7 +90,7 @@ def copies_command(
     _show(findings, as_json)
     _write(findings, report, csv, run.quiet)
     code = render.report_failures(findings.failures)
-    return _found() if exit_code and findings.findings else code
+    return FOUND if exit_code and findings.findings else code
 
 
 def _settings(
@@ -105,12 +105,6 @@ def _settings(
     if calibration is None or false_match_rate is None:
         return settings
     return workflows.at_false_match_rate(settings, false_match_rate, calibration, against=against)
-
-
-def _found() -> int:
-    from classicvision.cli import FOUND
-
-    return FOUND
 
 
 def _show(findings: Findings, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from classicvision.cli import options, render
+from classicvision.cli import DONE, ERROR, options, render
 
 if TYPE_CHECKING:
     from classicvision.workflows.index import IndexChange
@@ -136,7 +136,6 @@ def info_command(index: Path, as_json: bool) -> int:
 def verify_command(index: Path, quiet: bool, as_json: bool) -> int:
     """Read every byte of INDEX and compare it with its checksums. The exit code is 1 if something is damaged."""
     from classicvision import workflows
-    from classicvision.cli import DONE, ERROR
 
     with render.progress_bar(quiet) as progress:
         damage = workflows.verify_index(index, progress=progress)
@@ -162,8 +161,8 @@ def _report(change: IndexChange, index: Path, as_json: bool) -> int:
             )
             if n
         ]
-        what = ", ".join(parts) or "nothing changed"
-        click.echo(f"{render.printable(index)}: {what}; {render.count(change.n_images, 'image')} now.")
+        done, now = ", ".join(parts) or "nothing changed", render.count(change.n_images, "image")
+        click.echo(f"{render.printable(index)}: {done}; {now} now.")
         if change.relearned:
             click.echo(f"The index has grown, so its words were learned anew: {change.n_words}.")
     return render.report_failures(change.failures)

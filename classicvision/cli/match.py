@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from classicvision.cli import options, render
+from classicvision.cli import DONE, FOUND, options, render
 
 if TYPE_CHECKING:
     from classicvision.matching.result import MatchResult, Region
@@ -43,7 +43,6 @@ def match_command(
     Tells the transform in words, and how much of each picture is shared.
     """
     from classicvision import workflows
-    from classicvision.cli import DONE, FOUND
     from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
 
     of_sift = tuple(one.removeprefix("sift.") for one in overrides if one.startswith("sift."))

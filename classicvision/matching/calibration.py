@@ -6,8 +6,9 @@ exponential, the usual law of the excess over a high threshold (Pickands 1975, w
 
     P(s > t) = r exp(-(t - u) / b),   r = P(s > u),   b = mean of s - u where s > u
 
-b is the maximum-likelihood estimate, here raised to the upper end of its 95 % interval, so that what is extrapolated is
-on the safe side.
+b is the maximum-likelihood estimate, here raised to a bound that is too low one time in twenty, so that what is
+extrapolated is on the safe side. The bound takes pairs for independent, which pairs that share a picture hardly are:
+many pictures, each in few pairs, show more than all pairs of few.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ TAIL_SHARE: Final = 0.001
 """Share of the pairs that are in the tail: as few as the law asks for, yet enough to estimate b."""
 
 MIN_TAIL: Final = 20
-"""Least number of scores in the tail: b is then known within a third, one time in twenty."""
+"""Least number of scores in the tail: the bound on b is then half as much again as its estimate."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Calibration:
     tail_start : float
         u, the score from which on the law holds.
     tail_rate : float
-        r, the share of pairs whose score exceeded u.
+        r, the share of pairs that are in the tail: no fewer than exceeded u.
     tail_scale : float
         b, by how much more the threshold must be for e times fewer false matches; on the safe side.
     highest : float
@@ -81,8 +82,10 @@ class Calibration:
         return self.tail_start + self.tail_scale * max(0.0, math.log(self.tail_rate / false_match_rate))
 
     def false_match_rate(self, threshold: float) -> float:
-        """Return the rate of false matches at a threshold; at most `tail_rate`, where the law begins."""
-        return self.tail_rate * math.exp(-max(0.0, threshold - self.tail_start) / self.tail_scale)
+        """Return the rate of false matches at a threshold; 1 below `tail_start`, where the law says nothing."""
+        if threshold < self.tail_start:
+            return 1.0
+        return self.tail_rate * math.exp((self.tail_start - threshold) / self.tail_scale)
 
     def is_extrapolated(self, false_match_rate: float) -> bool:
         """Tell whether so low a rate is beyond what so many pairs can show."""

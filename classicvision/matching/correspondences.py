@@ -21,6 +21,7 @@ __all__ = ["MAX_LOG_SCALE", "MAX_TURN", "Correspondences", "Motion"]
 MAX_TURN: Final = math.radians(30)  # between the turn of a match and that of the transform
 MAX_LOG_SCALE: Final = math.log(1.6)  # between the scale of a match and that of the transform
 PLACE: Final = 6.0  # side of a square in which several matches count once, in pixels
+_LEAST_AREA: Final = 1e-300
 _N_PAIRED: Final = 2048  # pairs that chance would make, to look at
 
 
@@ -147,8 +148,9 @@ class Motion:
     def at(cls, b_from_a: NDArray[np.float64], xy: NDArray[np.float64]) -> Self:
         """Look at a transform in the middle of some points (N, 2) of a."""
         p, q, r, s = jacobian(b_from_a, *(xy.sum(axis=0) / len(xy)).tolist())
+        area = max(p * s - q * r, _LEAST_AREA)  # points that all go to one place leave nothing
         # The rotation nearest to the Jacobian is the angle of its part that is a similarity.
-        return cls(b_from_a, math.log(p * s - q * r) / 2, math.atan2(r - q, p + s))
+        return cls(b_from_a, math.log(area) / 2, math.atan2(r - q, p + s))
 
     def errors(self, matches: Correspondences) -> NDArray[np.float64]:
         """Return how far each match is from agreeing, (M,), in pixels of the picture that shows the thing smaller.

@@ -48,7 +48,8 @@ class Region:
     @property
     def is_mirrored(self) -> bool:
         """Whether b shows the part of a as in a mirror."""
-        return bool(np.linalg.det(self.b_from_a[:2, :2]) < 0)
+        # Jacobians have the determinant det / weight^3, and no region lies behind its horizon: weights are positive.
+        return bool(np.linalg.det(self.b_from_a) < 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,7 +84,7 @@ def signature_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> ND
     (N,) float64
         -log10 of the expected number, among eight symmetries, of agreements as good as the best by chance: each of the
         n waves that both pictures have would agree with probability 1/2, so P = sum_{k <= d} C(n, k) / 2^n for d waves
-        that disagree.
+        that disagree. At least 0.
     """
     return _best_agreement(a, b)[0]
 
@@ -99,7 +99,7 @@ def _best_agreement(
     significance = _significance()[n_compared, n_compared - n_agree] - np.log10(len(versions))
     best = significance.argmax(axis=1)
     rows = np.arange(len(b))
-    return significance[rows, best], best, n_agree[rows, best], n_compared[rows, best]
+    return np.maximum(significance[rows, best], 0), best, n_agree[rows, best], n_compared[rows, best]
 
 
 def _most_significant(n_compared: int) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from classicvision.matching.geometry import jacobian
 from classicvision.matching.result import Region
 
-__all__ = ["Change", "decompose", "describe"]
+__all__ = ["Change", "decompose", "depth", "describe"]
 
 
 class Change(NamedTuple):
@@ -56,7 +56,7 @@ def describe(region: Region, size_a: tuple[int, int], size_b: tuple[int, int]) -
     words = [f"scale {change.scale:.2f}", *_turned(change)]
     if change.stretch > 1.05:
         words.append(f"stretched {change.stretch:.2f} times")
-    if region.kind == "homography" and _is_perspective(region):
+    if region.kind == "homography" and depth(region) > 1.05:
         words.append("in perspective")
     shares = ((region.share_a, "a"), (region.share_b, "b"))
     words += [f"{_percent(share)} of {name}" for share, name in shares if share < 0.95]
@@ -73,10 +73,10 @@ def _turned(change: Change) -> list[str]:
     return [*turned, "mirrored"] if change.mirrored else turned
 
 
-def _is_perspective(region: Region) -> bool:
-    """Tell whether near and far ends of the shared part differ in scale by more than a twentieth."""
+def depth(region: Region) -> float:
+    """Return how much larger the near end of the shared part is than its far end; 1 for an affinity."""
     weight = region.polygon_a @ region.b_from_a[2, :2] + region.b_from_a[2, 2]
-    return bool(len(weight) and weight.max() > 1.05 * weight.min())
+    return float(weight.max() / weight.min()) if len(weight) else 1.0
 
 
 def _percent(share: float) -> str:

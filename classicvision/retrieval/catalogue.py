@@ -80,6 +80,8 @@ class Catalogue:
     block_ends: NDArray[np.int64]
 
     def __post_init__(self) -> None:
+        if self.ids.ndim != 1 or self.paths.ndim != 1:
+            raise ValueError("the columns ids and paths must have one dimension")
         n = len(self.ids)
         for name, (dtype, row_shape) in _COLUMNS.items():
             column = getattr(self, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.geometry import jacobian
 from classicvision.matching.result import MatchResult, Region
+from classicvision.matching.words import decompose, depth
 
 if TYPE_CHECKING:
     from classicvision.extraction import Failure
@@ -159,28 +158,14 @@ def region_points(result: MatchResult, a: LocalFeatures, b: LocalFeatures) -> tu
 
 
 def _facts(regions: tuple[Region, ...]) -> dict[str, bool]:
-    changes = [_scale_and_degrees(region) for region in regions]
+    changes = [decompose(region.b_from_a, tuple(region.polygon_a.mean(axis=0).tolist())) for region in regions]
     return {
         "mirrored": any(region.is_mirrored for region in regions),
-        "rotated": any(abs(degrees) >= MIN_DEGREES for _, degrees in changes),
-        "scaled": any(max(scale, 1 / scale) >= MIN_SCALE for scale, _ in changes),
-        "perspective": any(_depth(region) >= MIN_SCALE for region in regions),
+        "rotated": any(abs(change.rotation) >= MIN_DEGREES for change in changes),
+        "scaled": any(max(change.scale, 1 / change.scale) >= MIN_SCALE for change in changes),
+        "perspective": any(depth(region) >= MIN_SCALE for region in regions),
         "several regions": len(regions) > 1,
     }
-
-
-def _scale_and_degrees(region: Region) -> tuple[float, float]:
-    """Return scale and rotation of a transform at the middle of its outline, after a mirror left to right if any."""
-    p, q, r, t = jacobian(region.b_from_a, *region.polygon_a.mean(axis=0).tolist())
-    if region.is_mirrored:
-        p, r = -p, -r
-    return math.sqrt(p * t - q * r), math.degrees(math.atan2(r - q, p + t))
-
-
-def _depth(region: Region) -> float:
-    """Return how much larger the near end of the shared part is than its far end; 1 for an affinity."""
-    weight = region.polygon_a @ region.b_from_a[2, :2] + region.b_from_a[2, 2]
-    return float(weight.max() / weight.min())
 
 
 def _rank(finding: Finding) -> tuple[int, float, float, tuple[str, ...], tuple[str, ...]]:

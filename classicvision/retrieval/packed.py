@@ -42,7 +42,9 @@ def unpack_features(arrays: Mapping[str, NDArray[Any]]) -> LocalFeatures:
     for name, dtype in (wanted | {"response": np.float16, "descriptors": np.uint8}).items():
         if name not in arrays or arrays[name].dtype != dtype:
             raise ValueError(f"features need an array {name!r} of {np.dtype(dtype)}")
-    if arrays["image_size"].shape != (2,) or arrays["descriptors"].shape != (len(arrays["position"]), DESCRIPTOR_SIZE):
+    n, *_ = arrays["descriptors"].shape or (0,)
+    wanted_shapes = {"image_size": (2,), "position": (n, 2), "descriptors": (n, DESCRIPTOR_SIZE)}
+    if any(arrays[name].shape != shape for name, shape in wanted_shapes.items()) or arrays["image_size"].min() < 1:
         raise ValueError("the arrays of the features do not fit together")
     height, width = arrays["image_size"].tolist()
     return LocalFeatures(

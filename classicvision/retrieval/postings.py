@@ -116,9 +116,6 @@ class Postings:
 
     def problem(self, n_images: int) -> str:
         """Say what is wrong with these postings of so many images; nothing if they are sound."""
-        sizes = {len(self.rows), len(self.signatures), len(self.angles), len(self.scales)}
-        if len(sizes) != 1 or len(self.n_images_of) != len(self.offsets) - 1:
-            return "its columns differ in length"
         if self.offsets[0] != 0 or self.offsets[-1] != len(self) or (np.diff(self.offsets) < 0).any():
             return "the lists of its words do not follow each other"
         return "a posting names no image" if len(self) and int(self.rows.max()) >= n_images else ""
@@ -136,6 +133,9 @@ class Postings:
                 raise ValueError(f"postings need an array {name!r} of {np.dtype(dtype)} in one dimension")
         if not len(arrays["offsets"]):
             raise ValueError("postings need at least one offset")
+        lengths = {len(arrays[name]) for name in ("rows", "signatures", "angles", "scales")}
+        if len(lengths) != 1 or len(arrays["n_images_of"]) != len(arrays["offsets"]) - 1:
+            raise ValueError("the columns of the postings differ in length")
         # What is mapped is little-endian by name; kernels want it native by name, which on most machines is the same.
         return cls(**{name: arrays[name].astype(dtype, copy=False).view(dtype) for name, dtype in _COLUMNS.items()})
 

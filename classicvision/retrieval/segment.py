@@ -77,6 +77,14 @@ class Segment:
         with naming(self.folder / self.entry.postings.name):
             return Postings.from_arrays(unpack_arrays(self._postings_file, checked=False))
 
+    def checked_postings(self) -> Postings:
+        """Return the postings when they are known to be as they were written, before they are written anew."""
+        with naming(self.folder / self.entry.postings.name):
+            postings = Postings.from_arrays(unpack_arrays(self._postings_file))
+            if problem := postings.problem(len(self.catalogue)):
+                raise ValueError(problem)
+        return postings
+
     def features(self, row: int) -> LocalFeatures:
         """Return the features of one image; checked against its checksum."""
         with naming(self.folder / self.entry.features.name):
@@ -112,7 +120,7 @@ def merge_segments(
     images = [part.catalogue.image(row, root) for part, rows in zip(parts, kept, strict=True) for row in rows.tolist()]
     sizes = [len(part.block(row)) for part, rows in zip(parts, kept, strict=True) for row in rows.tolist()]
     blocks = (part.block(row) for part, rows in zip(parts, kept, strict=True) for row in rows.tolist())
-    postings = Postings.merged([part.postings for part in parts], new_rows)
+    postings = Postings.merged([part.checked_postings() for part in parts], new_rows)
     return _write(folder, number, Catalogue.of(images, sizes, root), blocks, postings)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from classicvision.extraction import Items
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.result import MatchResult
+from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.findings import Finding, region_points
 from classicvision.retrieval.index import Index
 from classicvision.retrieval.search import find_copies
@@ -115,7 +116,7 @@ class _Search:
         features: LocalFeatures = Items[LocalFeatures](self.store, (suspect.key,))[0]
         equal = index.with_content(suspect.content)
         paths = sorted((index.path(number) for number in equal), key=lambda path: path.parts)
-        is_first = not paths or paths[0] == suspect.path.absolute()
+        is_first = not paths or paths[0] == absolute(suspect.path)
         exact = _equal_bytes(features)
         findings = [
             Finding(suspect.path, path, exact)
@@ -158,7 +159,7 @@ def _is_same_file(path: Path, other: Path) -> bool:
     try:
         return path.samefile(other)
     except OSError:
-        return path.absolute() == other.absolute()
+        return absolute(path) == absolute(other)
 
 
 def _equal_bytes(features: LocalFeatures) -> MatchResult:

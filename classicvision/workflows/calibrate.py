@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision.errors import ClassicVisionError, SettingsError
+from classicvision.errors import SettingsError
 from classicvision.extraction import Extraction, Failure, Items, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
@@ -23,7 +22,7 @@ from classicvision.files import write_whole
 from classicvision.matching.calibration import Calibration, fit_calibration
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.store import Store
-from classicvision.workers import Workers
+from classicvision.workers import count_workers, in_order
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
 __all__ = ["CalibrationRun", "WorstPair", "calibrate", "read_calibration", "write_calibration"]
@@ -32,10 +31,9 @@ COMPARING: Final = "pairs"
 KIND: Final = "classicvision-calibration"
 FORMAT_VERSION: Final = 1
 N_WORST: Final = 20
-MAX_TASK: Final = 32  # pairs compared by a worker before it reports
+TASK_PAIRS: Final = 16  # pairs that are one task of a worker
 
 Pair: TypeAlias = tuple[int, int]
-Task: TypeAlias = tuple[int, tuple[Pair, ...]]  # the place of the first pair, and the pairs
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ def read_calibration(path: PathLike, *, extractor: Sift, matching: MatchSettings
     path = Path(path)
     try:
         data = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is no calibration file ({error}); `classicvision calibrate` makes one") from error
     if not isinstance(data, dict) or data.get("kind") != KIND or data.get("format_version") != FORMAT_VERSION:
         raise SettingsError(f"{path} is no calibration file of this release; `classicvision calibrate` makes one")
@@ -206,15 +204,15 @@ def _draw_pairs(groups: NDArray[np.intp], n_pairs: int, rng: np.random.Generator
 
 @dataclass(frozen=True)
 class _Comparison:
-    """What is done to every pair."""
+    """What is done to some pairs, in this process or in a worker."""
 
     items: Items[LocalFeatures]
     settings: MatchSettings
 
-    def __call__(self, task: Task) -> list[float]:
-        """Return the scores of some pairs, most of which share their first picture."""
+    def __call__(self, pairs: Sequence[Pair]) -> list[float]:
+        """Return the scores of pairs, most of which share their first picture."""
         first = lru_cache(maxsize=1)(self.items.__getitem__)
-        return [match_features(first(i), self.items[j], self.settings).score for i, j in task[1]]
+        return [match_features(first(i), self.items[j], self.settings).score for i, j in pairs]
 
 
 def _scores(
@@ -225,31 +223,11 @@ def _scores(
     progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float64]:
     """Return the score of each pair, in order, the same for any number of workers."""
-    tasks = [(start, tuple(pairs[start : start + MAX_TASK])) for start in range(0, len(pairs), MAX_TASK)]
-    scores = np.zeros(len(pairs))
-    n_done = 0
-    with closing(_compared(tasks, _Comparison(items, settings), n_jobs)) as found:
-        for (start, compared), values in found:
-            if values is None:
-                raise ClassicVisionError("a worker process died twice comparing the same pictures; try --jobs 1")
-            scores[start : start + len(compared)] = values
-            n_done += len(compared)
-            if progress is not None:
-                progress(n_done, len(pairs))
-    return scores
+    tasks = [pairs[start : start + TASK_PAIRS] for start in range(0, len(pairs), TASK_PAIRS)]
 
+    def tell(n_done: int, n_tasks: int) -> None:
+        if progress is not None:
+            progress(min(n_done * TASK_PAIRS, len(pairs)), len(pairs))
 
-def _compared(
-    tasks: Sequence[Task], compare: _Comparison, n_jobs: int
-) -> Generator[tuple[Task, list[float] | None], None, None]:
-    """Yield tasks and their scores as they are finished."""
-    if n_jobs == 1 or len(tasks) < 2:
-        yield from ((task, compare(task)) for task in tasks)
-        return
-    from joblib import effective_n_jobs
-
-    with Workers(compare, min(int(effective_n_jobs(n_jobs)), len(tasks))) as workers:
-        for task in tasks:
-            workers.send([task])
-            yield from workers.finished(n_left=workers.capacity)
-        yield from workers.finished(n_left=0)
+    found = in_order(_Comparison(items, settings), tasks, count_workers(n_jobs, len(tasks)), tell)
+    return np.array([score for scores in found for score in scores])

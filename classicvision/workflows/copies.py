@@ -19,6 +19,7 @@ from classicvision.extraction import Failure, extract
 from classicvision.features.signature import GlobalSignature
 from classicvision.folders import find_images
 from classicvision.images import LIBRARIES
+from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.findings import Finding, Findings, Undecided
 from classicvision.retrieval.index import Index
 from classicvision.retrieval.lock import only_writer
@@ -235,7 +236,7 @@ def _library(where: PathLike | Sequence[PathLike], how: _How, *, is_kept: bool) 
             index, failures = _made(how.store.folder if is_kept else Path(passing), where, how)
         except IndexInUseError:  # another search is at it: neither may take the other's away
             index, failures = _made(Path(passing), where, how)
-        yield _Library(index, {file.absolute(): file for file in files}, failures)
+        yield _Library(index, {absolute(file): file for file in files}, failures)
 
 
 def _made(parent: Path, where: PathLike | Sequence[PathLike], how: _How) -> tuple[Index, tuple[Failure, ...]]:
@@ -261,7 +262,7 @@ def _bring_up_to_date(folder: Path, where: PathLike | Sequence[PathLike], how: _
 
 def _name_of(where: PathLike | Sequence[PathLike]) -> str:
     """Return a name that changes with the pictures' place and with all that decides what an index holds."""
-    places = sorted(os.fsencode(Path(path).absolute()) for path in _each(where))
+    places = sorted(os.fsencode(absolute(path)) for path in _each(where))
     facts = f"{config.fingerprint(IndexSettings())} {LIBRARIES}".encode()
     digest = hashlib.sha256(b"\0".join([facts, *places])).hexdigest()
     return digest[:32]
@@ -273,5 +274,5 @@ def _each(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
 
 def _once(failures: Iterable[Failure]) -> tuple[Failure, ...]:
     """Return each file that failed once, sorted, under the name that was given last."""
-    by_path = {failure.path.absolute(): failure for failure in failures}
+    by_path = {absolute(failure.path): failure for failure in failures}
     return tuple(by_path[path] for path in sorted(by_path, key=lambda path: path.parts))

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from classicvision.errors import ImageReadError, NotEnoughDataError, SettingsError
+from classicvision.errors import ImageReadError, SettingsError
 from classicvision.extraction import Failure, extract
-from classicvision.folders import EXTENSIONS, find_images
 from classicvision.images import read_bytes
 from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.damage import Damage, find_damage
@@ -22,7 +21,7 @@ from classicvision.retrieval.settings import IndexSettings
 from classicvision.retrieval.vocabulary import learn_vocabulary, words_for
 from classicvision.retrieval.writer import BATCH, Writer
 from classicvision.store import Store
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
 __all__ = [
     "IndexChange",
@@ -97,7 +96,7 @@ def build_index(
     """
     settings = settings or IndexSettings()
     _require_nothing_in(Path(output))
-    files = _images_in(library)
+    files = images_in(library)
     words = None if vocabulary is None else read_vocabulary(vocabulary)
     before = _statuses(files)
     store = store or Store.temporary()
@@ -128,7 +127,7 @@ def add_to_index(
     Every 256 images are written together, so a run that is stopped loses little, and goes on when it is started again.
     """
     with Writer(index, n_threads=_count_threads(n_jobs)) as writer:
-        return _bring_in(writer, _images_in(paths), (), store, n_jobs, progress)
+        return _bring_in(writer, images_in(paths), (), store, n_jobs, progress)
 
 
 def update_index(
@@ -156,9 +155,11 @@ def update_index(
     """
     with Writer(index, n_threads=_count_threads(n_jobs)) as writer:
         folder = absolute(library or writer.index.root)
-        files = _images_in(folder)
+        inside = [image for image in writer.index if image.path.is_relative_to(folder)]
+        # Files that were added by name are there still, whatever their ending.
+        files = images_in([folder, *(image.path for image in inside if image.path.is_file())])
         present = set(files)
-        missing = [i.id for i in writer.index if i.path.is_relative_to(folder) and i.path not in present]
+        missing = [image.id for image in inside if image.path not in present]
         return _bring_in(writer, files, missing, store, n_jobs, progress)
 
 
@@ -258,16 +259,6 @@ def _relearn(writer: Writer, n_jobs: int) -> bool:
     rng, n_threads = np.random.default_rng(settings.seed), _count_threads(n_jobs)
     writer.relearn(learn_vocabulary(items, settings.n_words, settings.n_samples, rng, n_threads=n_threads))
     return True
-
-
-def _images_in(paths: PathLike | Sequence[PathLike]) -> list[Path]:
-    files = find_images(paths)
-    if not files:
-        raise NotEnoughDataError(
-            f"no image files in {listed(paths)}; in folders they are found by their endings, "
-            f"{' '.join(sorted(EXTENSIONS))}. Nothing was changed."
-        )
-    return files
 
 
 def _statuses(files: Sequence[Path]) -> Mapping[Path, os.stat_result]:

@@ -40,6 +40,17 @@ def test_the_rate_at_the_threshold_of_a_rate_is_that_rate(rate):
     assert tail().false_match_rate(tail().threshold_for(rate)) == pytest.approx(rate)
 
 
+def test_below_the_tail_nothing_is_promised():
+    assert tail().false_match_rate(2) == pytest.approx(0.001)
+    assert tail().false_match_rate(1.99) == 1
+
+
+def test_the_scale_of_the_tail_is_too_low_one_time_in_twenty():
+    rng = np.random.default_rng(0)
+    n_low = sum(fit_calibration(rng.exponential(1, 2000), n_images=9).tail_scale < 1 for _ in range(2000))
+    assert 70 < n_low < 130  # 100 expected, with a standard deviation of 10
+
+
 def test_what_fewer_than_one_pair_could_show_is_extrapolated():
     assert tail().is_extrapolated(0.9e-5)
     assert not tail().is_extrapolated(1.1e-5)

@@ -84,3 +84,31 @@ def test_next_to_no_keypoints_have_none(n):
 def test_settings_out_of_range_are_refused():
     with pytest.raises(SettingsError, match=r"least_shift is 1.0; it must be between 0 and 1"):
         CopyMoveSettings(least_shift=1)
+
+
+def made(xy, descriptors):
+    """Return keypoints of one size and angle in a picture of 400 x 300 pixels."""
+    n = len(xy)
+    return LocalFeatures(xy, np.full(n, 3.0), np.zeros(n), np.full(n, 0.1), descriptors, (300, 400))
+
+
+def made_part(n=40):
+    """Return positions in the upper left of the picture, and descriptors."""
+    rng = np.random.default_rng(0)
+    return rng.uniform(10, 110, (n, 2)), (rng.exponential(1, (n, 128)) * 30).clip(0, 255).astype(np.uint8)
+
+
+def test_a_second_keypoint_beside_each_does_not_make_the_copy_unclear():
+    xy, descriptors = made_part()
+    steps = np.array([[0.0, 0], [2, 0], [200, 150], [202, 150]])
+    features = made(np.concatenate([xy + step for step in steps]), np.tile(descriptors, (4, 1)))
+    assert maps_the_face_to(find_copy_moves(features), FACE + steps[2])
+
+
+def test_a_picture_that_is_the_same_in_a_mirror_has_no_copies():
+    xy, descriptors = made_part()
+    half = made(xy, descriptors)
+    flat = half.mirrored()
+    columns = [np.concatenate(pair) for pair in zip(half.to_arrays().values(), flat.to_arrays().values(), strict=True)]
+    features = LocalFeatures(**dict(zip(half.to_arrays(), columns, strict=True)) | {"image_size": (300, 400)})
+    assert find_copy_moves(features) == ()

@@ -8,8 +8,11 @@ from skimage import data
 from classicvision.errors import SettingsError
 from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
 from classicvision.features.sift import Sift
+from classicvision.matching.correspondences import Correspondences
 from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.pair import MatchSettings, match_features
+from classicvision.matching.result import Region
+from classicvision.matching.verify import find_agreement
 
 SIZE = (300, 400)
 QUARTER = np.array([[0.0, -0.5, 200], [0.5, 0, 20], [0, 0, 1]])  # a quarter turn clockwise at scale 0.5
@@ -165,6 +168,32 @@ def test_matches_on_one_spot_are_no_evidence():
            "image_size": SIZE}
     )  # fmt: skip
     assert match_features(a, b).verdict == "no evidence"
+
+
+def test_a_match_at_the_tolerance_agrees_and_matches_of_one_place_count_once():
+    xy = np.array([[0.0, 0], [1, 1], [20, 0], [40, 0]])  # the first two lie in one square of 6 x 6 pixels
+    matches = Correspondences(xy, xy, np.zeros((2, 4)), np.zeros((2, 4)), np.zeros((4, 2), np.int32), 1e5, 1e5)
+    assert matches.n_places == 3
+    assert matches.count_places(np.array([1.0, 0.5, 3.0, 3.01]), (1.0, 3.0)) == [1, 2]
+
+
+def test_keypoints_that_all_match_one_place_agree_on_nothing():
+    n = 6
+    a = 50 + np.column_stack([np.arange(n), np.arange(n) ** 2]) / 5
+    pairs = np.column_stack([np.arange(n), np.zeros(n)]).astype(np.int32)
+    matches = Correspondences(a, np.full((n, 2), 100.0), np.zeros((2, n)), np.zeros((2, n)), pairs, 1e5, 1e5)
+    assert find_agreement(matches) is None
+
+
+def test_a_part_far_from_the_corner_of_a_tilted_picture_is_not_mirrored():
+    # The upper left 2 x 2 numbers have a negative determinant, as if mirrored; near (1100, 1100) nothing is.
+    h = np.array([[-0.17, 0.0, 325.0], [-0.42, 0.25, 325.0], [-7e-4, 0, 1]])
+    box = np.array([[1000.0, 1000], [1200, 1000], [1200, 1200], [1000, 1200]])
+    (left, top), (right, _), (_, bottom), _ = warp_points(box, h)
+    assert left < right
+    assert top < bottom
+    region = Region(h, "homography", np.zeros((0, 2), np.int32), box, warp_points(box, h), 1.0, 1.0, 9.0)
+    assert not region.is_mirrored
 
 
 @pytest.mark.parametrize(("n", "words"), [(0, "0 keypoints"), (1, "1 keypoint;"), (7, "7 keypoints")])

@@ -141,3 +141,56 @@ def test_arrays_of_wrong_lengths_types_and_widths_are_refused():
         kernels.fit_homography(np.zeros((0, 2)), np.zeros((0, 2)), 8, 1e-6, np.eye(3))
     with pytest.raises(ValueError, match="roots"):
         kernels.root_bytes(a, np.zeros((2, 128), np.uint8))
+
+
+def refuses(kernel, good, wrong):
+    kernel(*good)
+    for place, array in wrong:
+        with pytest.raises((ValueError, BufferError)):
+            kernel(*good[:place], array, *good[place + 1 :])
+
+
+def test_columns_and_counts_of_wrong_lengths_are_refused():
+    columns, log_scale, counts = np.zeros((8, 5), np.float32), np.zeros(5, np.float32), np.zeros(5, np.int32)
+    wrong = [
+        (0, columns[:7].copy()),
+        (0, columns[:, :4].copy()),
+        (0, np.asfortranarray(columns)),
+        (1, log_scale[:4]),
+        (1, np.zeros(10, np.float32)[::2]),
+        (6, np.zeros(6, np.int32)),
+        (6, counts.astype(np.int64)),
+    ]
+    refuses(kernels.count_agreeing, (columns, log_scale, 1.0, 1.0, 0.0, 1.0, counts), wrong)
+
+
+def test_points_and_frames_of_wrong_lengths_are_refused():
+    points, column, h = np.zeros((5, 2)), np.zeros(5), np.eye(3)
+    read_only = np.zeros(5)
+    read_only.flags.writeable = False
+    wrong = [
+        *((place, points[:4]) for place in (0, 1)),
+        *((place, np.zeros((5, 3))) for place in (0, 1)),
+        *((place, column[:4]) for place in (2, 3, 9)),
+        (4, np.zeros((3, 2))),
+        (4, np.zeros((2, 3))),
+        (9, read_only),
+    ]
+    refuses(kernels.find_errors, (points, points, column, column, h, 0.0, 1.0, 0.0, 1.0, column.copy()), wrong)
+    wrong = [(0, points[:, :1].copy()), (1, points[:4]), (1, np.zeros((5, 3))), (4, np.zeros((3, 2))), (4, h[:2])]
+    refuses(kernels.fit_homography, (points, points, 1, 1e-6, h.copy()), wrong)
+
+
+def test_postings_of_wrong_lengths_and_words_without_a_list_are_refused():
+    offsets, signatures = np.array([0, 1, 3]), np.zeros(3, np.int64)
+    words, queries = np.array([0, 1], np.int32), np.zeros(2, np.int64)
+    wrong = [
+        (0, np.zeros(0, np.int64)),
+        (0, offsets[:2]),  # the second word has no end
+        (1, signatures[:2]),
+        (2, words[:1]),
+        (2, np.array([0, 2], np.int32)),
+        (2, np.array([0, -1], np.int32)),
+        (3, np.zeros(4, np.int64)[::2]),
+    ]
+    refuses(kernels.find_near_postings, (offsets, signatures, words, queries, 64), wrong)

@@ -75,3 +75,16 @@ def test_damaged_features_are_an_error_for_that_image_alone(index, fill):
     assert len(damaged.features(first)) == 60
     with pytest.raises(ArchiveError, match=r"segment-000002\.features is damaged"):
         damaged.features(second)
+
+
+@pytest.mark.parametrize("place", [0.05, 0.5, 0.95])
+def test_damaged_postings_are_not_written_into_a_sound_file(index, fill, place):
+    fill(index, *([seed] for seed in range(7)))
+    path = index.folder / "segment-000002.postings"
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * place)] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ArchiveError, match=r"segment-000002\.postings is damaged"):
+        fill(index, [7])  # the eighth segment: all become one
+    assert [damage.path for damage in find_damage(index.folder)] == [path]
+    assert len(Index.open(index.folder)) == 8  # what was added is there

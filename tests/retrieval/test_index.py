@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,8 +15,9 @@ from classicvision.errors import ArchiveError, IndexInUseError, SettingsError, U
 from classicvision.features.local import LocalFeatures
 from classicvision.retrieval import writer as writer_module
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.manifest import Manifest, owned_files
+from classicvision.retrieval.manifest import FileEntry, Manifest, owned_files
 from classicvision.retrieval.packed import pack_features, unpack_features
+from classicvision.retrieval.vocabulary import learn_vocabulary
 
 
 def names(index):
@@ -177,8 +179,6 @@ def test_removing_everything_leaves_an_index_without_images(index, fill):
 
 
 def test_another_vocabulary_keeps_the_images(index, fill, made):
-    from classicvision.retrieval.vocabulary import learn_vocabulary
-
     numbers = fill(index, [1, 2, 3], [4])
     with index.writer() as writer:
         writer.remove(numbers[1])
@@ -188,6 +188,14 @@ def test_another_vocabulary_keeps_the_images(index, fill, made):
     assert names(after) == ["1.jpg", "3.jpg", "4.jpg"]
     assert after.n_images_of_words.max() <= 3
     assert {path.name for path in owned_files(after.folder)} == {file.name for file in after.manifest.files}
+
+
+def test_a_snapshot_keeps_its_vocabulary_when_another_is_learned(index, fill, made, vocabulary):
+    fill(index, [1, 2])
+    before = index.reopened()
+    with index.writer() as writer:
+        writer.relearn(learn_vocabulary([made(400, 5)], 8, 400, np.random.default_rng(0)))
+    assert_array_equal(before.vocabulary.words, vocabulary.words)
 
 
 def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, tmp_path, made):
@@ -286,6 +294,13 @@ def test_a_manifest_that_was_changed_is_refused(index):
     path = index.folder / "manifest.json"
     path.write_text(path.read_text().replace('"next_id": 0', '"next_id": 5'))
     with pytest.raises(ArchiveError, match="checksum"):
+        Index.open(index.folder)
+
+
+@pytest.mark.parametrize("name", ["../vocabulary-000001.cvwords", "/etc/passwd", "manifest.json", "a\\b", ""])
+def test_a_manifest_that_names_a_file_elsewhere_is_refused(index, name):
+    replace(index.manifest, vocabulary=FileEntry(name, 5, 0)).write(index.folder)  # with a checksum that is right
+    with pytest.raises(ArchiveError, match="which no index has"):
         Index.open(index.folder)
 
 

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision.archive import pack_arrays
 from classicvision.features.local import LocalFeatures
+from classicvision.retrieval.catalogue import Catalogue
 from classicvision.retrieval.packed import pack_features, unpack_features
 
 
@@ -41,3 +42,25 @@ def test_an_array_that_is_missing_or_of_another_type_is_named(made, name):
     for wrong in (None, arrays[name].astype(np.float64)):
         with pytest.raises(ValueError, match=name):
             unpack_features({key: value for key, value in (arrays | {name: wrong}).items() if value is not None})
+
+
+@pytest.mark.parametrize("name", ["image_size", "position", "scale", "angle", "response", "descriptors"])
+@pytest.mark.parametrize("shape", [(), (4,), (0, 3, 3)])
+def test_an_array_of_another_shape_is_refused(made, name, shape):
+    arrays = pack_features(made(3, 0))
+    with pytest.raises(ValueError, match=r".+"):
+        unpack_features(arrays | {name: np.zeros(shape, arrays[name].dtype)})
+
+
+def test_a_picture_without_a_pixel_is_refused(made):
+    arrays = pack_features(made(3, 0))
+    with pytest.raises(ValueError, match="do not fit together"):
+        unpack_features(arrays | {"image_size": np.array([-5, 4])})
+
+
+@pytest.mark.parametrize("shape", [(), (2, 2, 2)])
+def test_a_column_of_a_catalogue_of_another_shape_is_refused(shape):
+    arrays = Catalogue.of([], [], "/").to_arrays()
+    for name, column in arrays.items():
+        with pytest.raises(ValueError, match="column"):
+            Catalogue.from_arrays(arrays | {name: np.zeros(shape, column.dtype)})

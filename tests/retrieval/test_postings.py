@@ -99,12 +99,16 @@ def test_a_doubled_scale_is_16_steps_more():
 
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
-    [("rows", 5, "names no image"), ("offsets", 3, "do not follow"), ("angles", None, "differ in length")],
+    [("rows", 5, "names no image"), ("offsets", 3, "do not follow")],
 )
 def test_what_is_wrong_with_postings_is_said(made, vocabulary, name, value, reason):
     columns = {key: column.copy() for key, column in Postings.of([made(30, 1)], vocabulary).to_arrays().items()}
-    if value is None:
-        columns[name] = columns[name][:-1]
-    else:
-        columns[name][0] = value
+    columns[name][0] = value
     assert reason in Postings.from_arrays(columns).problem(1)
+
+
+@pytest.mark.parametrize("name", ["rows", "signatures", "angles", "scales", "n_images_of"])
+def test_columns_of_different_length_are_no_postings(made, vocabulary, name):
+    columns = Postings.of([made(30, 1)], vocabulary).to_arrays()
+    with pytest.raises(ValueError, match="differ in length"):
+        Postings.from_arrays(columns | {name: columns[name][:-1]})

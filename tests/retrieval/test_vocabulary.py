@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
 from classicvision.matching.nearest import root_bytes
@@ -80,3 +80,16 @@ def test_arrays_that_do_not_fit_are_refused_by_name(vocabulary, name):
         Vocabulary.from_arrays({key: value for key, value in arrays.items() if key != name})
     with pytest.raises(ValueError, match=name):
         Vocabulary.from_arrays(arrays | {name: arrays[name][:, :5].copy()})
+
+
+def test_medians_of_a_word_in_a_mirror_are_those_of_its_descriptors_in_a_mirror(made):
+    features = made(400, 5)
+    vocabulary = learn_vocabulary([features], 8, 400, np.random.default_rng(0))
+    words = vocabulary.quantize(features.descriptors).words
+    half = len(vocabulary) // 2
+    for word in range(half):
+        upright = root_bytes(features.descriptors[words == word])
+        flat = root_bytes(features.descriptors[words == word + half])
+        members = np.concatenate([upright[:, MIRRORED_NUMBERS], flat, vocabulary.words[[word + half]]])
+        expected = np.median(members.astype(np.float64) @ vocabulary.projection.T.astype(np.float64), axis=0)
+        assert_allclose(vocabulary.medians[word + half], expected, rtol=1e-4, atol=0.1)

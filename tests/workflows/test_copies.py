@@ -8,7 +8,7 @@ import pytest
 
 from classicvision import Store, workflows
 from classicvision.errors import ImageReadError, NotEnoughDataError
-from classicvision.images import write_image
+from classicvision.images import read_image, write_image
 from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.settings import SearchSettings
 
@@ -77,6 +77,15 @@ def test_paths_are_named_as_the_user_named_them(copies_folder, store, monkeypatc
     monkeypatch.chdir(copies_folder)
     finding = workflows.find_copies("suspects/crop.png", "library", store=store).findings[0]
     assert (str(finding.path_a), str(finding.path_b)) == ("suspects/crop.png", "library/0.png")
+
+
+def test_a_folder_that_is_named_by_a_way_up_is_searched_like_any_other(copies_folder, store, monkeypatch, pictures):
+    crop = read_image(copies_folder / "library" / "0.png")
+    folder = pictures(whole=crop, part=crop[20:, 20:])
+    (folder.parent / "beside").mkdir()
+    monkeypatch.chdir(folder.parent / "beside")
+    (finding,) = workflows.find_copies_among("../pictures", store=store).findings
+    assert (str(finding.path_a), str(finding.path_b)) == ("../pictures/part.png", "../pictures/whole.png")
 
 
 def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_folder, store, tmp_path):

@@ -121,9 +121,17 @@ def test_a_library_named_by_another_way_is_the_same(built, library, store, monke
 def test_a_library_that_is_gone_removes_nothing(built, library, store):
     shutil.rmtree(library)
     library.mkdir()
-    with pytest.raises(NotEnoughDataError, match="Nothing was changed"):
+    with pytest.raises(NotEnoughDataError, match="no image files"):
         workflows.update_index(built, store=store)
     assert len(Index.open(built)) == 12
+
+
+def test_an_image_that_was_added_by_name_stays_whatever_its_ending(built, library, store):
+    (library / "00.png").rename(library / "00.jfif")
+    workflows.add_to_index(built, library / "00.jfif", store=store)
+    change = workflows.update_index(built, store=store)
+    assert (change.n_removed, change.n_unchanged) == (1, 12)
+    assert "00.jfif" in names(built)
 
 
 def test_a_changed_file_that_cannot_be_read_is_a_failure_and_keeps_its_place(built, library, store):
