@@ -119,7 +119,7 @@ def hull_of_circles(xy: Points, radius: NDArray[np.float64]) -> Points:
     (24, 2) float64
         Clockwise on the screen.
     """
-    farthest = np.argmax(xy @ _DIRECTIONS.T + radius[:, None], axis=0)
+    farthest = np.argmax(_DIRECTIONS @ xy.T + radius, axis=1)
     return np.asarray(xy[farthest] + radius[farthest, None] * _DIRECTIONS)
 
 

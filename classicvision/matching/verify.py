@@ -170,9 +170,12 @@ def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> 
 
 
 def _judged(matches: Correspondences, found: Agreement) -> Agreement:
-    """Weigh a result anew, by what the places of these matches themselves would let agree by chance."""
+    """Weigh a result anew, by what the places of these matches themselves would let agree by chance.
+
+    Text, bricks and crowded corners agree with many a transform; so do their matches paired anew.
+    """
     errors = found.motion.errors(matches)
-    shown = _shown_chance(matches, found.motion)
+    shown = found.motion.share_by_chance(matches, TOLERANCES)
     chance = [max(pair) for pair in zip(_uniform_chance(matches, found.motion), shown, strict=True)]
     return _most_significant(matches, found.motion, found.kind, errors, chance)
 
@@ -198,12 +201,3 @@ def _uniform_chance(matches: Correspondences, motion: Motion) -> list[float]:
     frame = MAX_TURN / math.pi
     area = motion.common_area(matches)
     return [min(frame * math.pi * tolerance**2 / area, 0.5) for tolerance in TOLERANCES]
-
-
-def _shown_chance(matches: Correspondences, motion: Motion) -> list[float]:
-    """Return which share of the matches agrees at each tolerance if each has the partner of another.
-
-    Text, bricks and crowded corners agree with many a transform; so do their matches paired anew.
-    """
-    errors = motion.errors(matches.paired_anew())
-    return [float(np.mean(errors <= tolerance)) for tolerance in TOLERANCES]
