@@ -151,7 +151,8 @@ PyObject* method_find_errors(PyObject*, PyObject* arguments) {
 
 PyObject* method_count_paired(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
-        PyObject *a_object, *b_object, *angle_object, *scale_object, *shifts_object, *h_object, *tolerances_object, *counts_object;
+        PyObject *a_object, *b_object, *angle_object, *scale_object, *shifts_object, *h_object;
+        PyObject *tolerances_object, *counts_object;
         int from_b;
         double turn, most_turn, ratio, most_ratio;
         if (!PyArg_ParseTuple(arguments, "OOOOOpOddddOO", &a_object, &b_object, &angle_object, &scale_object,

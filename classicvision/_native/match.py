@@ -96,10 +96,12 @@ def count_paired(
     transform takes b to a.
     """
     counts = np.empty(len(tolerances), np.int64)
-    arrays = (np.ascontiguousarray(one) for one in (*points, *frames))
+    a, b, angle, log_scale = (np.ascontiguousarray(one) for one in (*points, *frames))
     (turn, ratio), (most_turn, most_ratio) = expected, most
-    of_transform = (np.ascontiguousarray(transform), turn, most_turn, ratio, most_ratio)
-    kernels.count_paired(*arrays, shifts, from_b, *of_transform, tolerances, counts)
+    h = np.ascontiguousarray(transform)
+    kernels.count_paired(
+        a, b, angle, log_scale, shifts, from_b, h, turn, most_turn, ratio, most_ratio, tolerances, counts
+    )
     return counts
 
 

@@ -73,7 +73,7 @@ class Correspondences:
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
         """Return the matches chosen by a mask or an index array."""
         if rows.dtype == np.bool_:
-            rows = np.flatnonzero(rows)
+            rows = rows.nonzero()[0]
         return type(self)(
             self.a.take(rows, axis=0),
             self.b.take(rows, axis=0),
@@ -92,7 +92,7 @@ class Correspondences:
         is_tied = np.zeros(len(y) + 1, bool)
         np.equal(y[1:], y[:-1], out=is_tied[1:-1])
         # The other columns decide only where rows are equal, which are few.
-        tied = np.flatnonzero(is_tied[1:] | is_tied[:-1])
+        tied = (is_tied[1:] | is_tied[:-1]).nonzero()[0]
         rows = order[tied]
         order[tied] = rows[np.lexsort((*self.angle[:, rows], *self.b[rows].T, *self.a[rows].T))]
         return self[order]
@@ -126,7 +126,8 @@ class Correspondences:
         limits = np.asarray(tolerances, np.float64)
         if native_available():
             of_a, of_b = (native.count_places(errors, place, limits) for place in self._places)
-            return np.asarray(np.minimum(of_a, of_b)).tolist()
+            fewer: list[int] = np.minimum(of_a, of_b).tolist()
+            return fewer
         level = np.searchsorted(limits, errors)
         counts = []
         for place in self._places:

@@ -20,7 +20,7 @@ from classicvision._native import native_available
 from classicvision.matching.correspondences import MAX_LOG_SCALE, MAX_TURN, Correspondences, Motion
 from classicvision.matching.geometry import FITS, is_sane
 from classicvision.matching.result import Kind
-from classicvision.matching.significance import significance
+from classicvision.matching.significance import most_significant
 
 __all__ = ["TOLERANCES", "Agreement", "count_agreeing", "find_agreement", "refine"]
 
@@ -151,10 +151,11 @@ def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> 
     n_deciding, fit = FITS[kind]
     best: Agreement | None = None
     for limit in SHRINKING[kind]:
-        if np.count_nonzero(inlier) <= n_deciding:
+        rows = inlier.nonzero()[0]
+        if len(rows) <= n_deciding:
             break
-        xy = matches.a[inlier]
-        b_from_a = fit(xy, matches.b[inlier])
+        xy = matches.a.take(rows, axis=0)
+        b_from_a = fit(xy, matches.b.take(rows, axis=0))
         if not (limit and kind == "similarity") and not is_sane(b_from_a, xy):
             break
         motion = Motion.at(b_from_a, xy)
@@ -186,13 +187,7 @@ def _most_significant(
     """Choose the tolerance at which the agreement with a transform is most significant."""
     n_deciding, _ = FITS[kind]
     counts = matches.count_places(errors, TOLERANCES)
-    best, score = 0, -1.0
-    for number, (k, p) in enumerate(zip(counts, chance, strict=True)):
-        if number and k == counts[number - 1]:
-            continue  # a larger tolerance that takes in nothing more is no better
-        at_this = significance(matches.n_places, k, p, n_deciding=n_deciding, n_choices=_N_CHOICES)
-        if at_this > score:
-            best, score = number, at_this
+    best, score = most_significant(matches.n_places, counts, chance, n_deciding=n_deciding, n_choices=_N_CHOICES)
     return Agreement(motion, kind, errors <= TOLERANCES[best], TOLERANCES[best], score)
 
 
