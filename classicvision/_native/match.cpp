@@ -90,29 +90,17 @@ CV_INLINE void place(float squared, std::int32_t at, std::int32_t* rows, float* 
     }
 }
 
-// Whether any lane of a is below that of b.
-CV_INLINE bool any_below(Floats a, Floats b) {
-#if defined(CV_INTRINSICS) && defined(__AVX512F__)
-    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ) != 0;
-#elif defined(CV_INTRINSICS)
-    return _mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LT_OQ)) != 0;
-#else
-    const Ints below = a < b;
-    std::int32_t any = 0;
-    for (int lane = 0; lane < LANES; ++lane) any |= below[lane];
-    return any != 0;
-#endif
-}
-
-// The second smallest lane.
-CV_INLINE float second_least(Floats values) {
-    float first = NO_DISTANCE, second = NO_DISTANCE;
+void place_lanes(const TwoLeast& least, std::int32_t* rows, float* distances) {
+    float first[LANES], first_at[LANES], second[LANES], second_at[LANES];
+    store(first, least.first);
+    store(first_at, least.first_at);
+    store(second, least.second);
+    store(second_at, least.second_at);
     for (int lane = 0; lane < LANES; ++lane) {
-        const float value = values[lane], larger_one = value > first ? value : first;
-        second = larger_one < second ? larger_one : second;
-        first = value < first ? value : first;
+        if (first[lane] > distances[1]) continue;
+        place(first[lane], static_cast<std::int32_t>(first_at[lane]), rows, distances);
+        place(second[lane], static_cast<std::int32_t>(second_at[lane]), rows, distances);
     }
-    return second;
 }
 
 struct Buffers {
@@ -167,50 +155,30 @@ CV_STEP void compare(const Buffers& buffers, std::size_t n_rows, std::size_t n_c
     }
 }
 
-// The smallest number of each lane comes first; only what is not above the second smallest of those is looked at closely.
 CV_STEP void look_along_rows(const Buffers& buffers, std::size_t n_rows, std::size_t n_columns, std::size_t first_row,
                              std::size_t first_column, const Neighbours& of_a) {
-    static_assert(PANEL % (2 * LANES) == 0, "columns come in pairs of vectors");
+    Floats start;
+    for (int lane = 0; lane < LANES; ++lane) start[lane] = static_cast<float>(first_column + static_cast<std::size_t>(lane));
     for (std::size_t row = 0; row < n_rows; ++row) {
         const float* distances = buffers.distances + row * CHUNK;
-        std::int32_t* rows = of_a.rows + 2 * (first_row + row);
-        float* squared = of_a.squared + 2 * (first_row + row);
-        Floats even = spread(NO_DISTANCE), odd = even;
-        for (std::size_t column = 0; column < n_columns; column += 2 * LANES) {
-            even = smaller(even, load(distances + column));
-            odd = smaller(odd, load(distances + column + LANES));
+        TwoLeast least = nothing_seen();
+        Floats at = start;
+        for (std::size_t column = 0; column < n_columns; column += LANES) {
+            least.see(load(distances + column), at);
+            at = at + spread(static_cast<float>(LANES));
         }
-        const float near_enough = second_least(smaller(even, odd));
-        // Whole numbers: below the next one is not above.
-        const Floats limit = spread((near_enough < squared[1] ? near_enough : squared[1]) + 1);
-        for (std::size_t column = 0; column < n_columns; column += 2 * LANES) {
-            if (!any_below(smaller(load(distances + column), load(distances + column + LANES)), limit)) continue;
-            for (std::size_t at = column; at < column + 2 * LANES; ++at) {
-                if (distances[at] > squared[1] || distances[at] >= NO_DISTANCE) continue;
-                place(distances[at], static_cast<std::int32_t>(first_column + at), rows, squared);
-            }
-        }
+        const std::size_t place = 2 * (first_row + row);
+        place_lanes(least, of_a.rows + place, of_a.squared + place);
     }
 }
 
 CV_STEP void look_along_columns(const Buffers& buffers, std::size_t n_rows, std::size_t n_columns,
                                 std::size_t first_row) {
-    constexpr std::size_t TOGETHER = 4;  // rows; late ones seldom hold anything near
     for (std::size_t column = 0; column < n_columns; column += LANES) {
         TwoLeast least = buffers.columns[column / LANES];
-        const float* distances = buffers.distances + column;
-        const auto see = [&](std::size_t row) {
-            least.see(load(distances + row * CHUNK), spread(static_cast<float>(first_row + row)));
-        };
-        std::size_t row = 0;
-        for (; row + TOGETHER <= n_rows; row += TOGETHER) {
-            const float* here = distances + row * CHUNK;
-            const Floats nearest = smaller(smaller(load(here), load(here + CHUNK)),
-                                           smaller(load(here + 2 * CHUNK), load(here + 3 * CHUNK)));
-            if (!any_below(nearest, least.second)) continue;
-            for (std::size_t i = 0; i < TOGETHER; ++i) see(row + i);
+        for (std::size_t row = 0; row < n_rows; ++row) {
+            least.see(load(buffers.distances + row * CHUNK + column), spread(static_cast<float>(first_row + row)));
         }
-        for (; row < n_rows; ++row) see(row);
         buffers.columns[column / LANES] = least;
     }
 }
