@@ -42,6 +42,8 @@ def most_significant(
     n_deciding, n_choices : int
         As for `significance`.
     """
+    if n <= n_deciding:
+        return 0, 0.0
     log10_tests = _log10_tests(n, n_deciding, n_choices)
     # A larger tolerance that takes in nothing more is no better. P[X >= k] is no less than P[X = k]: a bound for each.
     bounds = {
