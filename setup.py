@@ -18,6 +18,7 @@ NATIVE = Path("classicvision/_native")
 KERNELS = [
     "agree.cpp",
     "dense.cpp",
+    "errors.cpp",
     "fit.cpp",
     "hamming.cpp",
     "lanes.cpp",

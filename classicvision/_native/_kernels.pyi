@@ -94,3 +94,26 @@ def find_errors(
     errors: NDArray[np.float64],
     /,
 ) -> None: ...
+def count_paired(
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    angle: NDArray[np.float64],
+    log_scale: NDArray[np.float64],
+    shifts: NDArray[np.int32],
+    from_b: bool,
+    transform: NDArray[np.float64],
+    expected_turn: float,
+    most_turn: float,
+    expected_log_ratio: float,
+    most_log_ratio: float,
+    tolerances: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    /,
+) -> None: ...
+def count_places(
+    errors: NDArray[np.float64],
+    places: NDArray[np.int32],
+    tolerances: NDArray[np.float64],
+    counts: NDArray[np.int32],
+    /,
+) -> None: ...

@@ -142,8 +142,72 @@ PyObject* method_find_errors(PyObject*, PyObject* arguments) {
         h.require(1, 3);
         {
             WithoutLock others_run;
-            kernels().find_errors({from.data(), to.data(), turns.data(), ratios.data(), n, h.data(), turn, most_turn,
-                                   ratio, most_ratio, errors.data()});
+            kernels().find_errors({from.data(), to.data(), turns.data(), ratios.data(), n,
+                                   {h.data(), turn, most_turn, ratio, most_ratio}, errors.data()});
+        }
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* method_count_paired(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *a_object, *b_object, *angle_object, *scale_object, *shifts_object, *h_object;
+        PyObject *tolerances_object, *counts_object;
+        int from_b;
+        double turn, most_turn, ratio, most_ratio;
+        if (!PyArg_ParseTuple(arguments, "OOOOOpOddddOO", &a_object, &b_object, &angle_object, &scale_object,
+                              &shifts_object, &from_b, &h_object, &turn, &most_turn, &ratio, &most_ratio,
+                              &tolerances_object, &counts_object)) {
+            return nullptr;
+        }
+        const Array<const double> a(a_object, "a", 2), b(b_object, "b", 2);
+        const Array<const double> angle(angle_object, "angle", 2), log_scale(scale_object, "log_scale", 2);
+        const Array<const std::int32_t> shifts(shifts_object, "shifts", 1);
+        const Array<const double> h(h_object, "transform", 2), tolerances(tolerances_object, "tolerances", 1);
+        const Array<std::int64_t> counts(counts_object, "counts", 1);
+        const std::size_t n = a.size(0);
+        b.require(0, n);
+        for (const Array<const double>* points : {&a, &b}) points->require(1, 2);
+        for (const Array<const double>* frames : {&angle, &log_scale}) {
+            frames->require(0, 2);
+            frames->require(1, n);
+        }
+        h.require(0, 3);
+        h.require(1, 3);
+        counts.require(0, tolerances.size(0));
+        for (std::size_t i = 0; i < shifts.size(0); ++i) require(shifts.data()[i] >= 0, "shifts must be at least 0");
+        require(n > 0, "there must be matches to pair anew");
+        {
+            WithoutLock others_run;
+            kernels().count_paired({a.data(), b.data(), angle.data(), log_scale.data(), n, shifts.data(),
+                                    shifts.size(0), from_b != 0, {h.data(), turn, most_turn, ratio, most_ratio},
+                                    tolerances.data(), tolerances.size(0), counts.data()});
+        }
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* method_count_places(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *errors_object, *places_object, *tolerances_object, *counts_object;
+        if (!PyArg_ParseTuple(arguments, "OOOO", &errors_object, &places_object, &tolerances_object, &counts_object)) {
+            return nullptr;
+        }
+        const Array<const double> errors(errors_object, "errors", 1), tolerances(tolerances_object, "tolerances", 1);
+        const Array<const std::int32_t> places(places_object, "places", 1);
+        const Array<std::int32_t> counts(counts_object, "counts", 1);
+        const std::size_t n = errors.size(0);
+        places.require(0, n);
+        counts.require(0, tolerances.size(0));
+        for (std::size_t i = 0; i < n; ++i) {
+            require(places.data()[i] >= 0 && static_cast<std::size_t>(places.data()[i]) < n,
+                    "places must be numbered from 0, below the number of matches");
+        }
+        {
+            WithoutLock others_run;
+            kernels().count_places({errors.data(), places.data(), n, tolerances.data(), tolerances.size(0),
+                                    counts.data()},
+                                   arena_of_thread());
         }
         Py_RETURN_NONE;
     });

@@ -1,6 +1,6 @@
-// The homography of least squared distances, and how far matches are from agreeing with a transform.
+// The homography of least squared distances.
 //
-// The same steps as classicvision/matching/geometry.py and correspondences.py, which explain them. Sums go in the order of
+// The same steps as classicvision/matching/geometry.py, which explains them. Sums go in the order of
 // the points, in float64, so every instruction set gives the same bits.
 #include <cmath>
 #include <limits>
@@ -36,7 +36,8 @@ Normalisation normalisation_of(const double* xy, std::size_t n) {
     return norm;
 }
 
-// The normal equations of one of Gauss and Newton's steps from h, and the squared error of h; infinite behind a horizon.
+// The normal equations (their lower triangle) of one of Gauss and Newton's steps from h, and the squared error of h;
+// infinite behind a horizon.
 double linearise(const FitHomography& task, const Normalisation& na, const Normalisation& nb, const double* h,
                  double normal[UNKNOWN][UNKNOWN], double* gradient) {
     double error = 0;
@@ -52,12 +53,24 @@ double linearise(const FitHomography& task, const Normalisation& na, const Norma
         const double ep = (task.b[2 * k] - nb.shift[0]) * nb.scale - p, eq = (task.b[2 * k + 1] - nb.shift[1]) * nb.scale - q;
         error += ep * ep + eq * eq;
         const double u = x / weight, v = y / weight, w = 1 / weight;
-        const double row_p[UNKNOWN] = {u, v, w, 0, 0, 0, -p * u, -p * v};
-        const double row_q[UNKNOWN] = {0, 0, 0, u, v, w, -q * u, -q * v};
-        for (int i = 0; i < UNKNOWN; ++i) {
-            gradient[i] += row_p[i] * ep + row_q[i] * eq;
-            for (int j = 0; j < UNKNOWN; ++j) normal[i][j] += row_p[i] * row_p[j] + row_q[i] * row_q[j];
+        // The rows of the equations: (u v w 0 0 0 -pu -pv) for p, and (0 0 0 u v w -qu -qv) for q.
+        const double own[3] = {u, v, w}, by_p[2] = {-p * u, -p * v}, by_q[2] = {-q * u, -q * v};
+        for (int i = 0; i < 3; ++i) {
+            gradient[i] += own[i] * ep;
+            gradient[3 + i] += own[i] * eq;
+            for (int j = 0; j <= i; ++j) normal[i][j] += own[i] * own[j];
+            for (int j = 0; j < 2; ++j) {
+                normal[6 + j][i] += by_p[j] * own[i];
+                normal[6 + j][3 + i] += by_q[j] * own[i];
+            }
         }
+        for (int i = 0; i < 2; ++i) {
+            gradient[6 + i] += by_p[i] * ep + by_q[i] * eq;
+            for (int j = 0; j <= i; ++j) normal[6 + i][6 + j] += by_p[i] * by_p[j] + by_q[i] * by_q[j];
+        }
+    }
+    for (int i = 0; i < 3; ++i) {
+        for (int j = 0; j <= i; ++j) normal[3 + i][3 + j] = normal[i][j];
     }
     return error;
 }
@@ -145,23 +158,6 @@ void fit_homography(const FitHomography& task) {
         for (int i = 0; i < UNKNOWN; ++i) h[i] += step[i];
     }
     without_normalisation(best, na, nb, task.h);
-}
-
-void find_errors(const FindErrors& task) {
-    const double* h = task.to_from_from;
-    const double turn_about = 6.283185307179586;
-    for (std::size_t i = 0; i < task.n; ++i) {
-        const double x = task.from[2 * i], y = task.from[2 * i + 1];
-        const double weight = h[6] * x + h[7] * y + h[8];
-        const double dx = (h[0] * x + h[1] * y + h[2]) / weight - task.to[2 * i];
-        const double dy = (h[3] * x + h[4] * y + h[5]) / weight - task.to[2 * i + 1];
-        double turn = task.turn[i] - task.expected_turn;
-        turn -= turn_about * std::nearbyint(turn / turn_about);
-        const double ratio = task.log_ratio[i] - task.expected_log_ratio;
-        const bool agrees = std::fabs(turn) <= task.most_turn && std::fabs(ratio) <= task.most_log_ratio;
-        const double error = std::sqrt(dx * dx + dy * dy);
-        task.errors[i] = agrees && error == error ? error : std::numeric_limits<double>::infinity();
-    }
 }
 
 }  // namespace classicvision::CV_ISA

@@ -24,7 +24,9 @@
     KERNEL(void, nearest_two, (const NearestTwo& task, Arena&)) \
     KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&)) \
     KERNEL(void, fit_homography, (const FitHomography& task)) \
-    KERNEL(void, find_errors, (const FindErrors& task))
+    KERNEL(void, find_errors, (const FindErrors& task)) \
+    KERNEL(void, count_paired, (const CountPaired& task)) \
+    KERNEL(void, count_places, (const CountPlaces& task, Arena&))
 
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
@@ -40,7 +42,9 @@
     METHOD(nearest_two) \
     METHOD(count_agreeing) \
     METHOD(fit_homography) \
-    METHOD(find_errors)
+    METHOD(find_errors) \
+    METHOD(count_paired) \
+    METHOD(count_places)
 
 namespace classicvision {
 

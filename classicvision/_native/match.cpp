@@ -237,21 +237,28 @@ void nearest_two(const NearestTwo& task, Arena& arena) {
     }
 }
 
+namespace {
+
+CV_INLINE void write_roots(const std::uint8_t* from, std::uint8_t* to, std::size_t n, Floats factor) {
+    // Adding 1.5 * 2^23 leaves float32 no digits behind the point: the nearest whole number, ties to even.
+    const Floats rounded = (root(load_bytes(from, n)) * factor + spread(0x1.8p23f)) - spread(0x1.8p23f);
+    store_bytes(to, smaller(rounded, spread(255.0f)), n);
+}
+
+}  // namespace
+
 // RootSIFT of norm 512: 512 sqrt(v / sum), rounded, at most 255 (Arandjelovic and Zisserman 2012).
 void root_bytes(const RootBytes& task) {
-    const Floats most = spread(255.0f);
     for (std::size_t i = 0; i < task.n; ++i) {
         const std::uint8_t* row = task.descriptors + i * task.n_dims;
         std::uint8_t* to = task.roots + i * task.n_dims;
         std::uint32_t sum = 0;
         for (std::size_t d = 0; d < task.n_dims; ++d) sum += row[d];
         const Floats factor = spread(512.0f / std::sqrt(static_cast<float>(sum ? sum : 1)));
-        for (std::size_t d = 0; d < task.n_dims; d += LANES) {
-            const std::size_t n = task.n_dims - d < LANES ? task.n_dims - d : LANES;
-            // Adding 1.5 * 2^23 leaves float32 no digits behind the point: the nearest whole number, ties to even.
-            const Floats rounded = (root(load_bytes(row + d, n)) * factor + spread(0x1.8p23f)) - spread(0x1.8p23f);
-            store_bytes(to + d, smaller(rounded, most), n);
-        }
+        std::size_t d = 0;
+        // Copies of a length that the compiler knows are one instruction.
+        for (; d + LANES <= task.n_dims; d += LANES) write_roots(row + d, to + d, LANES, factor);
+        if (d < task.n_dims) write_roots(row + d, to + d, task.n_dims - d, factor);
     }
 }
 

@@ -1,4 +1,4 @@
-// Matching keypoints: what the binding hands to the kernels in match.cpp and agree.cpp.
+// Matching keypoints: what the binding hands to the kernels in match.cpp, agree.cpp, fit.cpp and errors.cpp.
 #pragma once
 
 #include <cstddef>
@@ -47,15 +47,46 @@ struct FitHomography {
     double* h;        // (9,) where to start, with h33 not 0; replaced by the fit
 };
 
-struct FindErrors {
-    const double* from;          // (n, 2)
-    const double* to;            // (n, 2)
-    const double* turn;          // (n,) radians
-    const double* log_ratio;     // (n,)
-    std::size_t n;
+// What a transform says about matches: where they lie and how their frames are turned and scaled.
+struct Expected {
     const double* to_from_from;  // (9,)
-    double expected_turn, most_turn, expected_log_ratio, most_log_ratio;
+    double turn, most_turn;  // radians
+    double log_ratio, most_log_ratio;
+};
+
+struct FindErrors {
+    const double* from;       // (n, 2)
+    const double* to;         // (n, 2)
+    const double* turn;       // (n,) radians
+    const double* log_ratio;  // (n,)
+    std::size_t n;
+    Expected expected;
     double* errors;  // (n,) distances; infinite where the frames do not agree
+};
+
+// Keypoint i of a with the partner of match i + shift, round and round, for each shift.
+struct CountPaired {
+    const double* a;          // (n, 2)
+    const double* b;          // (n, 2)
+    const double* angle;      // (2, n) in a and in b
+    const double* log_scale;  // (2, n)
+    std::size_t n;
+    const std::int32_t* shifts;  // (n_shifts,) at least 0
+    std::size_t n_shifts;
+    bool from_b;  // the transform takes b to a
+    Expected expected;
+    const double* tolerances;  // (n_tolerances,)
+    std::size_t n_tolerances;
+    std::int64_t* counts;  // (n_tolerances,) pairs with errors up to each tolerance
+};
+
+struct CountPlaces {
+    const double* errors;        // (n,)
+    const std::int32_t* places;  // (n,) each at least 0 and below n
+    std::size_t n;
+    const double* tolerances;  // (n_tolerances,) ascending
+    std::size_t n_tolerances;
+    std::int32_t* counts;  // (n_tolerances,) places that hold an error up to each tolerance
 };
 
 }  // namespace classicvision

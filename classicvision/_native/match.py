@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 
 from classicvision._native import kernels
 
-__all__ = ["count_agreeing", "find_errors", "fit_homography", "nearest_two", "root_bytes"]
+__all__ = [
+    "count_agreeing",
+    "count_paired",
+    "count_places",
+    "find_errors",
+    "fit_homography",
+    "nearest_two",
+    "root_bytes",
+]
 
 
 def root_bytes(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -69,3 +77,38 @@ def find_errors(
         start, end, *frames, np.ascontiguousarray(transform), turn, most_turn, ratio, most_ratio, errors
     )
     return errors
+
+
+def count_paired(
+    points: tuple[NDArray[np.float64], NDArray[np.float64]],
+    frames: tuple[NDArray[np.float64], NDArray[np.float64]],
+    shifts: NDArray[np.int32],
+    transform: NDArray[np.float64],
+    expected: tuple[float, float],
+    most: tuple[float, float],
+    tolerances: NDArray[np.float64],
+    *,
+    from_b: bool,
+) -> NDArray[np.int64]:
+    """Count, for each tolerance, the keypoints of a that agree with a partner that is shifted by some rows.
+
+    `points` are those of a and of b, (N, 2) each; `frames` angles and logarithms of scales, (2, N); with `from_b` the
+    transform takes b to a.
+    """
+    counts = np.empty(len(tolerances), np.int64)
+    a, b, angle, log_scale = (np.ascontiguousarray(one) for one in (*points, *frames))
+    (turn, ratio), (most_turn, most_ratio) = expected, most
+    h = np.ascontiguousarray(transform)
+    kernels.count_paired(
+        a, b, angle, log_scale, shifts, from_b, h, turn, most_turn, ratio, most_ratio, tolerances, counts
+    )
+    return counts
+
+
+def count_places(
+    errors: NDArray[np.float64], places: NDArray[np.int32], tolerances: NDArray[np.float64]
+) -> NDArray[np.int32]:
+    """Count, for each tolerance, the places (numbers below N) that hold an error (N,) up to it."""
+    counts = np.empty(len(tolerances), np.int32)
+    kernels.count_places(errors, places, tolerances, counts)
+    return counts

@@ -54,12 +54,15 @@ class Correspondences:
     @classmethod
     def of(cls, a: LocalFeatures, b: LocalFeatures, pairs: NDArray[np.int32]) -> Self:
         """Look up matched keypoints."""
-        i, j = pairs.T
+        i, j = pairs.T.astype(np.intp)
+        scale, angle = np.empty((2, 2, len(pairs)))
+        scale[0], scale[1] = a.scale.take(i), b.scale.take(j)
+        angle[0], angle[1] = a.angle.take(i), b.angle.take(j)
         return cls(
-            a.xy[i].astype(np.float64),
-            b.xy[j].astype(np.float64),
-            np.log(np.stack([a.scale[i], b.scale[j]]).astype(np.float64)),
-            np.stack([a.angle[i], b.angle[j]]).astype(np.float64),
+            a.xy.take(i, axis=0).astype(np.float64),
+            b.xy.take(j, axis=0).astype(np.float64),
+            np.log(scale, out=scale),
+            angle,
             pairs,
             float(a.image_size[0] * a.image_size[1]),
             float(b.image_size[0] * b.image_size[1]),
@@ -70,19 +73,30 @@ class Correspondences:
 
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
         """Return the matches chosen by a mask or an index array."""
+        if rows.dtype == np.bool_:
+            rows = rows.nonzero()[0]
         return type(self)(
-            self.a[rows],
-            self.b[rows],
-            self.log_scale[:, rows],
-            self.angle[:, rows],
-            self.pairs[rows],
+            self.a.take(rows, axis=0),
+            self.b.take(rows, axis=0),
+            self.log_scale.take(rows, axis=1),
+            self.angle.take(rows, axis=1),
+            self.pairs.take(rows, axis=0),
             self.area_a,
             self.area_b,
         )
 
     def in_order(self) -> Self:
         """Return the matches in an order that does not depend on that of the keypoints, so that sums do not either."""
-        return self[np.lexsort((*self.angle, *self.b.T, *self.a.T))]
+        y = self.a[:, 1]
+        order = np.argsort(y, kind="stable")
+        y = y[order]
+        is_tied = np.zeros(len(y) + 1, bool)
+        np.equal(y[1:], y[:-1], out=is_tied[1:-1])
+        # The other columns decide only where rows are equal, which are few.
+        tied = (is_tied[1:] | is_tied[:-1]).nonzero()[0]
+        rows = order[tied]
+        order[tied] = rows[np.lexsort((*self.angle[:, rows], *self.b[rows].T, *self.a[rows].T))]
+        return self[order]
 
     @cached_property
     def turn(self) -> NDArray[np.float64]:
@@ -97,7 +111,7 @@ class Correspondences:
         return log_ratio
 
     @cached_property
-    def _places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _places(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         return _numbered_places(self.a), _numbered_places(self.b)
 
     @cached_property
@@ -110,7 +124,12 @@ class Correspondences:
 
         A place is a square of 6 x 6 pixels; matches of one place are not independent.
         """
-        level = np.searchsorted(np.asarray(tolerances), errors)
+        limits = np.asarray(tolerances, np.float64)
+        if native_available():
+            of_a, of_b = (native.count_places(errors, place, limits) for place in self._places)
+            fewer: list[int] = np.minimum(of_a, of_b).tolist()
+            return fewer
+        level = np.searchsorted(limits, errors)
         counts = []
         for place in self._places:
             least = np.full(len(self), len(tolerances), np.intp)
@@ -118,10 +137,15 @@ class Correspondences:
             counts.append(np.bincount(least, minlength=len(tolerances))[: len(tolerances)].cumsum().tolist())
         return [min(pair) for pair in zip(*counts, strict=True)]
 
+    @property
+    def shifts(self) -> NDArray[np.int32]:
+        """How many rows farther down a keypoint's new partner is, each time that all are paired anew."""
+        n = len(self)
+        return np.unique(np.linspace(1, n - 1, min(_N_PAIRED // n + 1, n - 1)).astype(np.int32))
+
     def paired_anew(self) -> Self:
         """Return keypoints of a with the partners of others, some thousand pairs: what chance would pair."""
-        n = len(self)
-        shifts = np.unique(np.linspace(1, n - 1, min(_N_PAIRED // n + 1, n - 1)).astype(np.intp))
+        n, shifts = len(self), self.shifts
         rows = np.tile(np.arange(n), len(shifts))
         others = (np.arange(n) + shifts[:, None]).reshape(-1) % n
         log_scale, angle = (np.stack([one[0, rows], one[1, others]]) for one in (self.log_scale, self.angle))
@@ -158,10 +182,8 @@ class Motion:
         That picture limits how well places are known; and exchanging the pictures changes nothing. Matches whose frames
         are turned or scaled otherwise than the transform says are infinitely far.
         """
-        if self.log_scale <= 0:
-            transform, points = self.b_from_a, (matches.a, matches.b)
-        else:
-            transform, points = np.asarray(np.linalg.inv(self.b_from_a), np.float64), (matches.b, matches.a)
+        from_b, transform = self._to_smaller
+        points = (matches.b, matches.a) if from_b else (matches.a, matches.b)
         frames, expected = (matches.turn, matches.log_ratio), (self.turn, self.log_scale)
         if native_available():
             return native.find_errors(points, frames, transform, expected, (MAX_TURN, MAX_LOG_SCALE))
@@ -172,13 +194,33 @@ class Motion:
         errors = np.sqrt(np.square(apart).sum(axis=1))
         return np.where(agrees & (errors == errors), errors, np.inf)
 
+    def share_by_chance(self, matches: Correspondences, tolerances: Sequence[float]) -> list[float]:
+        """Return which share of keypoints agrees up to each tolerance if each has the partner of another."""
+        if not native_available():
+            errors = self.errors(matches.paired_anew())
+            return [float(np.mean(errors <= tolerance)) for tolerance in tolerances]
+        from_b, transform = self._to_smaller
+        points, frames, shifts = (matches.a, matches.b), (matches.angle, matches.log_scale), matches.shifts
+        expected, most = (self.turn, self.log_scale), (MAX_TURN, MAX_LOG_SCALE)
+        limits = np.asarray(tolerances, np.float64)
+        counts = native.count_paired(points, frames, shifts, transform, expected, most, limits, from_b=from_b)
+        shares: list[float] = (counts / (len(matches) * len(shifts))).tolist()
+        return shares
+
+    @cached_property
+    def _to_smaller(self) -> tuple[bool, NDArray[np.float64]]:
+        """Whether errors are those in a, which shows the thing smaller, and the transform to that picture."""
+        if self.log_scale <= 0:
+            return False, self.b_from_a
+        return True, np.asarray(np.linalg.inv(self.b_from_a), np.float64)
+
     def common_area(self, matches: Correspondences) -> float:
         """Return the area of the smaller picture, in pixels as `errors` uses them."""
         factor = math.exp(2 * self.log_scale)
         return min(matches.area_b, factor * matches.area_a) / max(factor, 1.0)
 
 
-def _numbered_places(xy: NDArray[np.float64]) -> NDArray[np.intp]:
+def _numbered_places(xy: NDArray[np.float64]) -> NDArray[np.int32]:
     column, row = np.floor(xy / PLACE).astype(np.int64).T
     _, numbers = np.unique(column * 2**32 + row, return_inverse=True)
-    return numbers.reshape(-1)
+    return numbers.reshape(-1).astype(np.int32)

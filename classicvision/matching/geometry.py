@@ -58,10 +58,7 @@ def mirror(width: int) -> Transform:
 
 def jacobian(b_from_a: Transform, x: float, y: float) -> tuple[float, float, float, float]:
     """Return what the transform does to small steps at a point of a: du/dx, du/dy, dv/dx, dv/dy."""
-    (p, q, r), (s, t, u), (g, h, i) = b_from_a.tolist()
-    weight = g * x + h * y + i
-    column, row = (p * x + q * y + r) / weight, (s * x + t * y + u) / weight
-    return (p - column * g) / weight, (q - column * h) / weight, (s - row * g) / weight, (t - row * h) / weight
+    return _jacobian(b_from_a.tolist(), x, y)
 
 
 def fit_similarity(a: Points, b: Points) -> Transform:
@@ -127,12 +124,16 @@ def is_sane(b_from_a: Transform, xy: Points) -> bool:
     """
     (left, top), (right, bottom) = xy.min(axis=0).tolist(), xy.max(axis=0).tolist()
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-    g, h, i = b_from_a[2].tolist()
+    rows = b_from_a.tolist()
+    g, h, i = rows[2]
     weights = [g * x + h * y + i for x, y in corners]
-    if not (np.isfinite(b_from_a).all() and 0 < max(weights) < MAX_FORESHORTENING * min(weights)):
+    if not (
+        all(math.isfinite(number) for row in rows for number in row)
+        and 0 < max(weights) < MAX_FORESHORTENING * min(weights)
+    ):
         return False
     for x, y in corners:
-        p, q, r, s = jacobian(b_from_a, x, y)
+        p, q, r, s = _jacobian(rows, x, y)
         determinant = p * s - q * r
         # The singular values m and n of a 2 x 2 matrix: m n = det and m^2 + n^2 = |J|^2, so m / n follows.
         squares = p * p + q * q + r * r + s * s
@@ -141,6 +142,13 @@ def is_sane(b_from_a: Transform, xy: Points) -> bool:
         if squares > (MAX_STRETCH + 1 / MAX_STRETCH) * determinant:
             return False
     return True
+
+
+def _jacobian(rows: list[list[float]], x: float, y: float) -> tuple[float, float, float, float]:
+    (p, q, r), (s, t, u), (g, h, i) = rows
+    weight = g * x + h * y + i
+    column, row = (p * x + q * y + r) / weight, (s * x + t * y + u) / weight
+    return (p - column * g) / weight, (q - column * h) / weight, (s - row * g) / weight, (t - row * h) / weight
 
 
 def _assembled(linear: NDArray[np.float64], shift: NDArray[np.float64]) -> Transform:

@@ -99,10 +99,12 @@ def contains(polygon: Points, xy: Points) -> NDArray[np.bool_]:
     """Return which points (N, 2) lie in a convex polygon (K, 2), its border included."""
     if len(polygon) < 3:
         return np.zeros(len(xy), bool)
-    side = np.roll(polygon, -1, axis=0) - polygon
+    ends = np.concatenate([polygon[1:], polygon[:1]])
+    side = ends - polygon
     # On which side of each side a point lies: a cross product, linear in the point.
-    crossed = xy @ np.stack([-side[:, 1], side[:, 0]]) - (side[:, 0] * polygon[:, 1] - side[:, 1] * polygon[:, 0])
-    inside = (crossed >= 0).all(axis=1) | (crossed <= 0).all(axis=1)
+    normal = np.stack([-side[:, 1], side[:, 0]], axis=1)
+    crossed = normal @ xy.T - (normal * polygon).sum(axis=1)[:, None]
+    inside = (crossed.min(axis=0) >= 0) | (crossed.max(axis=0) <= 0)
     return np.asarray(inside, np.bool_)
 
 
@@ -119,7 +121,7 @@ def hull_of_circles(xy: Points, radius: NDArray[np.float64]) -> Points:
     (24, 2) float64
         Clockwise on the screen.
     """
-    farthest = np.argmax(xy @ _DIRECTIONS.T + radius[:, None], axis=0)
+    farthest = np.argmax(_DIRECTIONS @ xy.T + radius, axis=1)
     return np.asarray(xy[farthest] + radius[farthest, None] * _DIRECTIONS)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
 
 from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
-from classicvision.matching.nearest import match_both_ways, root_bytes
+from classicvision.matching.nearest import Matches, match_both_ways, root_bytes
 from classicvision.matching.regions import ALL_SHARED, Limits, Search, find_regions, seen_in_mirror, shares
-from classicvision.matching.result import MatchResult, Verdict
+from classicvision.matching.result import MatchResult, Region, Verdict
 
 __all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
 
@@ -71,28 +74,65 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
     return _result(a, b, "copy", found, f"{n_pairs} keypoints agree on {n_transforms}")
 
 
+@dataclass(frozen=True, eq=False)
+class _View:
+    """Picture a as it is, or mirrored, beside b."""
+
+    a: LocalFeatures
+    b: LocalFeatures
+    matches: Matches
+    is_mirrored: bool
+
+    @classmethod
+    def of(cls, a: LocalFeatures, b: LocalFeatures, *, mirrored: bool) -> Self:
+        seen = a.mirrored() if mirrored else a
+        return cls(seen, b, match_both_ways(seen.descriptors, b.descriptors), mirrored)
+
+    def count_clear(self, ratio: float) -> int:
+        return int(np.count_nonzero(self.matches.mutual & (self.matches.ratio < ratio)))
+
+    def search(self, limits: Limits, known: tuple[Region, ...] = ()) -> Search:
+        """Find regions, beside known ones; all in the frame of a as it is."""
+        found = find_regions(self.a, self.b, self.matches, limits, self._seen(known))
+        return replace(found, regions=self._seen(found.regions))
+
+    def _seen(self, regions: tuple[Region, ...]) -> tuple[Region, ...]:
+        width = self.a.image_size[1]
+        return tuple(seen_in_mirror(region, width) for region in regions) if self.is_mirrored else regions
+
+
 def _find_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, mirrored: bool) -> Search:
     """Compare a with b, and the mirrored a; the stronger of the two goes first, and what it explains is explained.
 
-    Where a sure region shows all of one picture already, a mirrored part of it would be news of little use.
+    Where a sure region shows all of one picture already, a part of it the other way round would be news of little use.
     """
-    matches = match_both_ways(a.descriptors, b.descriptors)
-    direct = find_regions(a, b, matches, limits)
-    if not mirrored or (direct.score >= _SURE and max(shares(direct.regions)) >= ALL_SHARED):
-        return direct
-    flat, width = a.mirrored(), a.image_size[1]
-    flat_matches = match_both_ways(flat.descriptors, b.descriptors)
-    in_mirror = find_regions(flat, b, flat_matches, limits)
-    if direct.regions and in_mirror.regions:
-        if direct.score >= in_mirror.score:
-            known = tuple(seen_in_mirror(region, width) for region in direct.regions)
-            in_mirror = find_regions(flat, b, flat_matches, limits, known)
-        else:
-            known = tuple(seen_in_mirror(region, width) for region in in_mirror.regions)
-            direct = find_regions(a, b, matches, limits, known)
-    found = (*direct.regions, *(seen_in_mirror(region, width) for region in in_mirror.regions))
-    best = max((direct, in_mirror), key=lambda search: search.score)
-    return Search(tuple(sorted(found, key=lambda region: -region.significance)), best.score, best.n_matches)
+    searched: list[tuple[_View, Search]] = []
+    for view in _views(a, b, limits.ratio, mirrored):
+        found = view.search(limits)
+        if found.score >= _SURE and max(shares(found.regions)) >= ALL_SHARED:
+            return found
+        searched.append((view, found))
+    if len(searched) == 1:
+        return searched[0][1]
+    searched.sort(key=lambda item: (-item[1].score, item[0].is_mirrored))
+    (_, best), (view, other) = searched
+    if best.regions and other.regions:
+        other = view.search(limits, best.regions)
+    found_regions = sorted((*best.regions, *other.regions), key=lambda region: -region.significance)
+    return replace(best, regions=tuple(found_regions))
+
+
+def _views(a: LocalFeatures, b: LocalFeatures, ratio: float, mirrored: bool) -> Iterator[_View]:
+    """Look at a as it is, and in a mirror; where it has few clear matches as it is, first where it has more."""
+    straight = _View.of(a, b, mirrored=False)
+    if not mirrored:
+        yield straight
+    elif straight.count_clear(ratio) >= _MANY * min(len(a), len(b)):
+        yield straight
+        yield _View.of(a, b, mirrored=True)
+    else:
+        both = (straight, _View.of(a, b, mirrored=True))
+        yield from sorted(both, key=lambda view: -view.count_clear(ratio))
 
 
 def _result(a: LocalFeatures, b: LocalFeatures, verdict: Verdict, found: Search, reason: str) -> MatchResult:
@@ -119,5 +159,6 @@ def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
         raise SettingsError(f"{name} is {value!r}; it must be {allowed}")
 
 
+_MANY: Final = 0.125  # clear matches, of the keypoints of the picture with fewer; strangers have some hundredths
 _SURE: Final = 100.0  # significance that no chance region comes near
 _DEFAULTS: Final = MatchSettings()  # made once: the check of a settings class takes a while

@@ -63,18 +63,14 @@ def find_regions(
     for is_first, chosen in zip((True, False), rounds, strict=True):
         if not is_first and (not (regions or known) or min(shares([*known, *regions])) >= ALL_SHARED):
             break
-        left = Correspondences.of(a, b, matches.pairs[chosen])
-        for region in (*known, *regions):
-            left = _left_by(region, left)
-        left = left.in_order()
+        left = Correspondences.of(a, b, matches.pairs.take(chosen.nonzero()[0], axis=0))
+        left = _left_by_all((*known, *regions), left).in_order()
         while len(regions) + len(known) < limits.most:
             found = find_agreement(left)
             score = max(score, found.significance if found else 0.0)
             if found is None or found.significance < limits.threshold:
                 break
-            everything = Correspondences.of(a, b, matches.pairs)
-            for region in (*known, *regions):
-                everything = _left_by(region, everything)
+            everything = _left_by_all((*known, *regions), Correspondences.of(a, b, matches.pairs))
             region = make_region(a, b, everything, found)
             if len(region.polygon_a) and not any(_is_same(region, other) for other in regions):
                 regions.append(region)
@@ -120,14 +116,23 @@ def seen_in_mirror(region: Region, width: int) -> Region:
 def _one_to_one(matches: Correspondences, motion: Motion) -> Correspondences:
     """Return the better match of any two that share a keypoint."""
     rows = np.argsort(motion.errors(matches), kind="stable")
-    for column in (0, 1):
-        _, first = np.unique(matches.pairs[rows, column], return_index=True)
-        rows = rows[np.sort(first)]
+    for column in matches.pairs.T:
+        best = np.empty(column.max(initial=0) + 1, np.intp)
+        best[column[rows[::-1]]] = rows[::-1]  # what is written last stays
+        rows = rows[best[column[rows]] == rows]
     return matches[np.sort(rows)]
+
+
+def _left_by_all(regions: Sequence[Region], matches: Correspondences) -> Correspondences:
+    for region in regions:
+        matches = _left_by(region, matches)
+    return matches
 
 
 def _left_by(region: Region, matches: Correspondences) -> Correspondences:
     """Return the matches that do not lie in a region in both pictures."""
+    if not len(matches):
+        return matches
     return matches[~(contains(region.polygon_a, matches.a) & contains(region.polygon_b, matches.b))]
 
 

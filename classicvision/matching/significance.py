@@ -13,15 +13,53 @@ family and of the mirror. The significance is -log10 NFA.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["log10_binomial_tail", "significance"]
+__all__ = ["log10_binomial_tail", "most_significant", "significance"]
 
 _LN_10: Final = math.log(10)
+_ROUNDING: Final = 1e-6  # of a significance; far more than rounding makes of the largest
+
+
+def most_significant(
+    n: int, counts: Sequence[int], chances: Sequence[float], *, n_deciding: int, n_choices: int
+) -> tuple[int, float]:
+    """Return which of several counts of agreement is most significant, the first of equals, and its significance.
+
+    Parameters
+    ----------
+    n : int
+        Matches.
+    counts : sequence of int
+        Of matches that agree, one a tolerance, ascending; one that is no more than that before it has no part.
+    chances : sequence of float
+        Probabilities that one match agrees by chance.
+    n_deciding, n_choices : int
+        As for `significance`.
+    """
+    if n <= n_deciding:
+        return 0, 0.0
+    log10_tests = _log10_tests(n, n_deciding, n_choices)
+    # A larger tolerance that takes in nothing more is no better. P[X >= k] is no less than P[X = k]: a bound for each.
+    bounds = {
+        number: max(0.0, -log10_tests - _log10_one(n - n_deciding, k - n_deciding, p))
+        for number, (k, p) in enumerate(zip(counts, chances, strict=True))
+        if not (number and k == counts[number - 1])
+    }
+    best, score = 0, -1.0
+    for number in sorted(bounds, key=lambda number: -bounds[number]):
+        if score >= 0 and bounds[number] < score - _ROUNDING:
+            break
+        k, p = counts[number], chances[number]
+        at_this = significance(n, k, p, n_deciding=n_deciding, n_choices=n_choices)
+        if at_this > score or (at_this == score and number < best):
+            best, score = number, at_this
+    return best, score
 
 
 def significance(n: int, k: int, p: float, *, n_deciding: int, n_choices: int) -> float:
@@ -40,8 +78,7 @@ def significance(n: int, k: int, p: float, *, n_deciding: int, n_choices: int) -
     """
     if k <= n_deciding or p >= 1:
         return 0.0
-    log_choices = math.lgamma(n + 1) - math.lgamma(n_deciding + 1) - math.lgamma(n - n_deciding + 1)
-    log10_tests = math.log10(n_choices) + log_choices / _LN_10
+    log10_tests = _log10_tests(n, n_deciding, n_choices)
     return max(0.0, -log10_tests - log10_binomial_tail(n - n_deciding, k - n_deciding, p))
 
 
@@ -57,6 +94,19 @@ def log10_binomial_tail(n: int, k: int, p: float) -> float:
     largest = float(terms.max())
     log_tail = largest + n * math.log1p(-p) + math.log(float(np.exp(terms - largest).sum()))
     return min(0.0, log_tail / _LN_10)
+
+
+def _log10_tests(n: int, n_deciding: int, n_choices: int) -> float:
+    log_choices = math.lgamma(n + 1) - math.lgamma(n_deciding + 1) - math.lgamma(n - n_deciding + 1)
+    return math.log10(n_choices) + log_choices / _LN_10
+
+
+def _log10_one(n: int, k: int, p: float) -> float:
+    """Return log10 P[Binomial(n, p) = k]; -inf, which bounds nothing, for other k or p."""
+    if not (0 <= k <= n and 0 < p < 1):
+        return -math.inf
+    choices = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return (choices + k * math.log(p) + (n - k) * math.log1p(-p)) / _LN_10
 
 
 @lru_cache(maxsize=64)

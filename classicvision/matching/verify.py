@@ -20,7 +20,7 @@ from classicvision._native import native_available
 from classicvision.matching.correspondences import MAX_LOG_SCALE, MAX_TURN, Correspondences, Motion
 from classicvision.matching.geometry import FITS, is_sane
 from classicvision.matching.result import Kind
-from classicvision.matching.significance import significance
+from classicvision.matching.significance import most_significant
 
 __all__ = ["TOLERANCES", "Agreement", "count_agreeing", "find_agreement", "refine"]
 
@@ -151,10 +151,11 @@ def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> 
     n_deciding, fit = FITS[kind]
     best: Agreement | None = None
     for limit in SHRINKING[kind]:
-        if np.count_nonzero(inlier) <= n_deciding:
+        rows = inlier.nonzero()[0]
+        if len(rows) <= n_deciding:
             break
-        xy = matches.a[inlier]
-        b_from_a = fit(xy, matches.b[inlier])
+        xy = matches.a.take(rows, axis=0)
+        b_from_a = fit(xy, matches.b.take(rows, axis=0))
         if not (limit and kind == "similarity") and not is_sane(b_from_a, xy):
             break
         motion = Motion.at(b_from_a, xy)
@@ -170,9 +171,12 @@ def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> 
 
 
 def _judged(matches: Correspondences, found: Agreement) -> Agreement:
-    """Weigh a result anew, by what the places of these matches themselves would let agree by chance."""
+    """Weigh a result anew, by what the places of these matches themselves would let agree by chance.
+
+    Text, bricks and crowded corners agree with many a transform; so do their matches paired anew.
+    """
     errors = found.motion.errors(matches)
-    shown = _shown_chance(matches, found.motion)
+    shown = found.motion.share_by_chance(matches, TOLERANCES)
     chance = [max(pair) for pair in zip(_uniform_chance(matches, found.motion), shown, strict=True)]
     return _most_significant(matches, found.motion, found.kind, errors, chance)
 
@@ -183,13 +187,7 @@ def _most_significant(
     """Choose the tolerance at which the agreement with a transform is most significant."""
     n_deciding, _ = FITS[kind]
     counts = matches.count_places(errors, TOLERANCES)
-    best, score = 0, -1.0
-    for number, (k, p) in enumerate(zip(counts, chance, strict=True)):
-        if number and k == counts[number - 1]:
-            continue  # a larger tolerance that takes in nothing more is no better
-        at_this = significance(matches.n_places, k, p, n_deciding=n_deciding, n_choices=_N_CHOICES)
-        if at_this > score:
-            best, score = number, at_this
+    best, score = most_significant(matches.n_places, counts, chance, n_deciding=n_deciding, n_choices=_N_CHOICES)
     return Agreement(motion, kind, errors <= TOLERANCES[best], TOLERANCES[best], score)
 
 
@@ -198,12 +196,3 @@ def _uniform_chance(matches: Correspondences, motion: Motion) -> list[float]:
     frame = MAX_TURN / math.pi
     area = motion.common_area(matches)
     return [min(frame * math.pi * tolerance**2 / area, 0.5) for tolerance in TOLERANCES]
-
-
-def _shown_chance(matches: Correspondences, motion: Motion) -> list[float]:
-    """Return which share of the matches agrees at each tolerance if each has the partner of another.
-
-    Text, bricks and crowded corners agree with many a transform; so do their matches paired anew.
-    """
-    errors = motion.errors(matches.paired_anew())
-    return [float(np.mean(errors <= tolerance)) for tolerance in TOLERANCES]

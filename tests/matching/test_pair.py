@@ -8,6 +8,7 @@ from skimage import data
 from classicvision.errors import SettingsError
 from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
 from classicvision.features.sift import Sift
+from classicvision.matching import pair
 from classicvision.matching.correspondences import Correspondences
 from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.pair import MatchSettings, match_features
@@ -91,6 +92,23 @@ def test_a_mirrored_photograph_is_one_region_that_is_all_of_it():
     (region,) = match_features(sift(photograph), sift(np.ascontiguousarray(photograph[:, ::-1]))).regions
     assert region.is_mirrored
     assert min(region.share_a, region.share_b) > 0.999
+
+
+def test_a_mirrored_copy_of_all_is_looked_for_in_the_mirror_only(monkeypatch):
+    searched = []
+    find = pair.find_regions
+    monkeypatch.setattr(pair, "find_regions", lambda *arguments: searched.append(1) or find(*arguments))
+    a = keypoints(200)
+    assert match_features(a, moved(a.mirrored(), QUARTER)).regions[0].is_mirrored
+    assert len(searched) == 1
+
+
+def test_one_side_as_it_is_and_the_other_in_a_mirror_are_both_found():
+    a = keypoints(300)
+    left, right = a[a.xy[:, 0] < 130], a[a.xy[:, 0] >= 270]
+    half, other = np.diag([0.5, 0.5, 1]), np.array([[0.5, 0, 200], [0, 0.5, 150], [0, 0, 1]])
+    result = match_features(a, together(moved(left, half), moved(right.mirrored(), other)))
+    assert sorted(region.is_mirrored for region in result.regions) == [False, True]
 
 
 def test_a_stronger_mirrored_region_goes_before_a_weaker_one_that_contradicts_it():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classicvision.matching.significance import log10_binomial_tail, significance
+from classicvision.matching.significance import log10_binomial_tail, most_significant, significance
 
 
 def test_three_heads_of_three_coins_are_one_in_eight():
@@ -43,3 +43,14 @@ def test_matches_that_decide_prove_nothing():
 
 def test_what_chance_gives_anyway_is_not_significant():
     assert significance(100, 50, 0.5, n_deciding=2, n_choices=24) == 0
+
+
+@given(st.integers(0, 400), st.data())
+def test_the_most_significant_count_is_the_first_maximum_of_all(n, data):
+    counts = sorted(data.draw(st.lists(st.integers(0, n), min_size=4, max_size=4)))
+    chances = sorted(data.draw(st.lists(st.floats(1e-7, 1), min_size=4, max_size=4)))
+    both = {"n_deciding": 2, "n_choices": 24}
+    each = [significance(n, k, p, **both) for k, p in zip(counts, chances, strict=True)]
+    asked = [number for number in range(4) if not (number and counts[number] == counts[number - 1])]
+    best = max(asked, key=lambda number: each[number])
+    assert most_significant(n, counts, chances, **both) == (best, each[best])

@@ -162,7 +162,28 @@ def try_match(rng: np.random.Generator) -> int:
     errors = match.find_errors((points[0], points[1]), (turn, log_ratio), h, (0.0, 0.0), (9.0, 9.0))
     if np.isnan(errors).any() or (errors < 0).any():
         raise SystemExit("an error is no distance")
+    try_counts(rng, points, errors)
     return squared.size
+
+
+def try_counts(rng: np.random.Generator, points: np.ndarray, errors: np.ndarray) -> None:
+    """Count places, and pairs made anew, beside what NumPy says."""
+    n, tolerances = len(errors), np.sort(rng.uniform(0, 12, int(rng.integers(0, 6))))
+    places = rng.integers(0, n, n).astype(np.int32)
+    counts = match.count_places(errors, places, tolerances)
+    if counts.tolist() != [len(np.unique(places[errors <= tolerance])) for tolerance in tolerances]:
+        raise SystemExit("places are counted wrong")
+    frames, shifts = rng.normal(size=(2, 2, n)), rng.integers(0, 3 * n, int(rng.integers(0, 5))).astype(np.int32)
+    h, from_b = np.eye(3) + 0.1 * rng.normal(size=(3, 3)), bool(rng.integers(2))
+    counts = match.count_paired(points, frames, shifts, h, (0.1, 0.2), (9.0, 0.5), tolerances, from_b=from_b)
+    expected = np.zeros(len(tolerances), int)
+    for shift in shifts:
+        turned = [np.roll(one, -int(shift), axis=-1)[1] - one[0] for one in frames]
+        a, b = points[0], np.roll(points[1], -int(shift), axis=0)
+        here = match.find_errors((b, a) if from_b else (a, b), turned, h, (0.1, 0.2), (9.0, 0.5))
+        expected += [int(np.count_nonzero(here <= tolerance)) for tolerance in tolerances]
+    if counts.tolist() != expected.tolist():
+        raise SystemExit("pairs made anew are counted wrong")
 
 
 def try_directions(rng: np.random.Generator) -> int:

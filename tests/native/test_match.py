@@ -86,6 +86,18 @@ def test_errors_are_those_of_numpy(monkeypatch):
             assert_allclose(compiled, motion.errors(matches()), rtol=1e-12)
 
 
+@pytest.mark.parametrize("n", [2, 5, 120])
+def test_places_and_pairs_made_anew_are_counted_as_numpy_does(n, monkeypatch):
+    one, tolerances = matches(n), (1.5, 30.0, 300.0)
+    errors = np.where(np.arange(n) % 3, np.linspace(0, 40, n), np.inf)
+    for transform in (np.diag([1.5, 1.5, 1]), np.diag([0.7, 0.7, 1])):
+        motion = correspondences.Motion.at(transform, one.a)
+        compiled = one.count_places(errors, tolerances), motion.share_by_chance(one, tolerances)
+        with monkeypatch.context() as patch:
+            without_kernels(patch)
+            assert compiled == (one.count_places(errors, tolerances), motion.share_by_chance(one, tolerances))
+
+
 def test_the_agreement_is_that_of_numpy(monkeypatch):
     compiled = verify.find_agreement(matches())
     without_kernels(monkeypatch)
@@ -106,6 +118,8 @@ columns = rng.uniform(-1, 1, (8, 300)).astype(np.float32)
 parts.append(match.count_agreeing(columns, columns[0].copy(), tip=0.3, cone=0.1, least_cosine=0.0, most_log_scale=0.5))
 points = rng.uniform(0, 400, (50, 2))
 parts.append(match.fit_homography(points, points**1.02, np.eye(3), n_steps=8, settled=1e-6))
+errors = match.find_errors((points, points**1.02), columns[:2, :50].astype(float), np.eye(3), (0.0, 0.0), (0.5, 0.5))
+parts += [errors, match.count_places(errors, np.arange(50, dtype=np.int32) // 2, np.array([1.0, 9.0, 99.0]))]
 print(hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest())
 """
 
@@ -139,6 +153,8 @@ def test_arrays_of_wrong_lengths_types_and_widths_are_refused():
         kernels.nearest_two(np.zeros((1, 257), np.uint8), np.zeros((1, 257), np.uint8), *good[2:])
     with pytest.raises(ValueError, match="points"):
         kernels.fit_homography(np.zeros((0, 2)), np.zeros((0, 2)), 8, 1e-6, np.eye(3))
+    with pytest.raises(ValueError, match="numbered"):
+        kernels.count_places(np.zeros(2), np.array([0, 2], np.int32), np.ones(1), np.zeros(1, np.int32))
     with pytest.raises(ValueError, match="roots"):
         kernels.root_bytes(a, np.zeros((2, 128), np.uint8))
 
