@@ -166,9 +166,9 @@ def test_a_calibration_turns_a_rate_into_the_threshold(run, tmp_path):
 def test_a_rate_without_a_calibration_goes_by_the_photographs_that_were_measured(run):
     from classicvision.matching.calibration import DEFAULT_CALIBRATION
 
-    words = ["suspects/crop.png", "--against", "library", "--false-match-rate", "1e-15", "--json"]
+    words = ["suspects/crop.png", "--against", "library", "--false-match-rate", "1e-20", "--json"]
     settings = json.loads(run(*words)[1])["settings"]
-    assert settings["search"]["match"]["threshold"] == pytest.approx(DEFAULT_CALIBRATION.threshold_for(1e-15))
+    assert settings["search"]["match"]["threshold"] == pytest.approx(DEFAULT_CALIBRATION.threshold_for(1e-20))
 
 
 def test_a_rate_does_not_lower_the_threshold(run):
