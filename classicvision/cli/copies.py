@@ -43,13 +43,13 @@ Examples:
     "--false-match-rate",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="RATE",
-    help="Share of unrelated pairs that may be called copies, e.g. 1e-6, by a calibration.",
+    help="Share of unrelated pairs that may be called copies, e.g. 1e-6. Never loosens the threshold.",
 )
 @click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Written by `classicvision calibrate` on pictures that you know to be unrelated.",
+    help="Where rates were measured: written by `classicvision calibrate` on pictures that you know to be unrelated.",
 )
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. n_candidates=500."
@@ -100,9 +100,9 @@ def _settings(
     from classicvision.retrieval.settings import SearchSettings
 
     settings = options.change(SearchSettings(), overrides)
-    if (calibration is None) != (false_match_rate is None):
-        raise click.UsageError("--false-match-rate and --calibration go together: rates are measured")
-    if calibration is None or false_match_rate is None:
+    if false_match_rate is None:
+        if calibration is not None:
+            raise click.UsageError("--calibration says what a --false-match-rate asks for; give the rate too")
         return settings
     return workflows.at_false_match_rate(settings, false_match_rate, calibration, against=against)
 

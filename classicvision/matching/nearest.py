@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from classicvision._native import match as native
 from classicvision._native import native_available
 
-__all__ = ["Matches", "Neighbours", "match_both_ways", "match_descriptors", "nearest_two", "root_bytes"]
+__all__ = [
+    "Matches",
+    "Neighbours",
+    "match_both_ways",
+    "match_descriptors",
+    "nearest_two",
+    "root_bytes",
+    "squared_distances",
+]
 
 NORM = 512.0  # of RootSIFT as bytes, but for those clipped at 255
 _BLOCK_NUMBERS = 2**20  # distances held at once
@@ -132,7 +140,7 @@ def _compare(a: NDArray[np.uint8], b: NDArray[np.uint8], of_a: Neighbours, of_b:
     b_float = b.astype(np.float32)
     n_rows = max(_BLOCK_NUMBERS // len(b), 1)
     for start in range(0, len(a), n_rows):
-        squared = _squared_distances(a[start : start + n_rows].astype(np.float32), b_float)
+        squared = squared_distances(a[start : start + n_rows].astype(np.float32), b_float)
         here = slice(start, start + len(squared))
         of_a.rows[here], of_a.squared[here] = _two_least(squared)
         rows, least = _two_least(squared.T)
@@ -143,7 +151,8 @@ def _compare(a: NDArray[np.uint8], b: NDArray[np.uint8], of_a: Neighbours, of_b:
         of_b.rows[:], of_b.squared[:] = (np.take_along_axis(table, order, 1) for table in (places, known))
 
 
-def _squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+def squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the squared distances (N, M) of bytes (N, D) and (M, D) as float32, exactly."""
     norms_a, norms_b = (np.einsum("ij,ij->i", one, one) for one in (a, b))
     # Both norms together may pass 2^24, but not with this order of the sum.
     distances: NDArray[np.float32] = (norms_a[:, None] - 2 * (a @ b.T)) + norms_b

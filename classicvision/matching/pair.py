@@ -30,11 +30,11 @@ class MatchSettings:
     """How two pictures are compared by their keypoints."""
 
     kind: ClassVar[str] = "match"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     ratio: float = 0.8  # best / second-best distance; lower keeps fewer, surer matches (Lowe 2004, 7.1)
     min_keypoints: int = 8  # with fewer in either picture nothing can be decided
-    threshold: float = 6.0  # least significance of a copy: -log10 of the expected number of chance agreements
+    threshold: float = 15.0  # least significance of a copy: -log10 of the expected number of chance agreements
     max_regions: int = 8  # parts that one picture may have from the other, each by a transform of its own
     mirrored: bool = True  # look for mirrored copies too
 

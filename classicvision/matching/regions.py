@@ -10,6 +10,7 @@ import numpy as np
 
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
+from classicvision.matching.distinct import weigh_distinct
 from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.nearest import Matches
 from classicvision.matching.outline import contains, filled_share, polygon_area, shared_outline
@@ -67,6 +68,8 @@ def find_regions(
         left = _left_by_all((*known, *regions), left).in_order()
         while len(regions) + len(known) < limits.most:
             found = find_agreement(left)
+            if found:
+                found = weigh_distinct(found, left, a, b, limits.ratio)
             score = max(score, found.significance if found else 0.0)
             if found is None or found.significance < limits.threshold:
                 break

@@ -22,7 +22,7 @@ from classicvision.matching.geometry import FITS, is_sane
 from classicvision.matching.result import Kind
 from classicvision.matching.significance import most_significant
 
-__all__ = ["TOLERANCES", "Agreement", "count_agreeing", "find_agreement", "refine"]
+__all__ = ["N_CHOICES", "TOLERANCES", "Agreement", "count_agreeing", "find_agreement", "refine"]
 
 TOLERANCES: Final = (1.5, 3.0, 6.0, 12.0)
 """Distances within which a match may agree, in pixels: rendering, blur, and planes that are not quite planes."""
@@ -38,7 +38,7 @@ SHRINKING: Final[dict[Kind, tuple[float, ...]]] = {
     "affinity": (0,),
     "homography": (TOLERANCES[-2], 0),
 }
-_N_CHOICES: Final = len(TOLERANCES) * len(FITS) * 2  # and the mirror
+N_CHOICES: Final = len(TOLERANCES) * len(FITS) * 2  # and the mirror
 _BLOCK_NUMBERS: Final = 2**18
 
 
@@ -51,6 +51,7 @@ class Agreement:
     inlier: NDArray[np.bool_]  # (M,)
     tolerance: float  # pixels of the picture that shows the thing smaller
     significance: float  # -log10 of the expected number of chance agreements as good as this
+    chance: float  # probability that one match agrees within the tolerance by chance
 
 
 def find_agreement(matches: Correspondences) -> Agreement | None:
@@ -187,8 +188,8 @@ def _most_significant(
     """Choose the tolerance at which the agreement with a transform is most significant."""
     n_deciding, _ = FITS[kind]
     counts = matches.count_places(errors, TOLERANCES)
-    best, score = most_significant(matches.n_places, counts, chance, n_deciding=n_deciding, n_choices=_N_CHOICES)
-    return Agreement(motion, kind, errors <= TOLERANCES[best], TOLERANCES[best], score)
+    best, score = most_significant(matches.n_places, counts, chance, n_deciding=n_deciding, n_choices=N_CHOICES)
+    return Agreement(motion, kind, errors <= TOLERANCES[best], TOLERANCES[best], score, chance[best])
 
 
 def _uniform_chance(matches: Correspondences, motion: Motion) -> list[float]:

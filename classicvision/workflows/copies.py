@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import config
-from classicvision.errors import ArchiveError, IndexInUseError
+from classicvision.errors import ArchiveError, IndexInUseError, SettingsError
 from classicvision.extraction import Failure, extract
 from classicvision.features.signature import GlobalSignature
 from classicvision.folders import find_images
 from classicvision.images import LIBRARIES
+from classicvision.matching.calibration import DEFAULT_CALIBRATION
+from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
 from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.findings import Finding, Findings, Undecided
 from classicvision.retrieval.index import Index
@@ -28,7 +30,7 @@ from classicvision.retrieval.suspects import Answer, Suspect, best_of_each_pair,
 from classicvision.retrieval.wholes import Whole, compare_wholes
 from classicvision.store import Store
 from classicvision.workers import count_workers
-from classicvision.workflows.calibrate import read_calibration
+from classicvision.workflows.calibrate import matcher_fingerprint, read_calibration
 from classicvision.workflows.index import build_index, update_index
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
 
@@ -98,17 +100,25 @@ def find_copies_among(
 
 
 def at_false_match_rate(
-    settings: SearchSettings, false_match_rate: float, calibration: PathLike, *, against: PathLike | None = None
+    settings: SearchSettings,
+    false_match_rate: float,
+    calibration: PathLike | None = None,
+    *,
+    against: PathLike | None = None,
 ) -> SearchSettings:
     """Return settings whose threshold calls a share of unrelated pairs copies, and no more.
+
+    The threshold is only ever raised: photographs, which rates are mostly measured on, ask for less than text and
+    bricks, which the default is for. Who wants a lower one sets it.
 
     Parameters
     ----------
     settings : SearchSettings
     false_match_rate : float
         Above 0 and below 1, e.g. 1e-6.
-    calibration : path
-        Measured by `calibrate` on pictures that are known to be unrelated.
+    calibration : path, optional
+        Measured by `calibrate` on pictures that are known to be unrelated; else the photographs that this project
+        measured (`DEFAULT_CALIBRATION`), which holds for the default settings only.
     against : path, optional
         The index or folder that is searched; an index says which extractor the calibration must be of.
 
@@ -119,8 +129,16 @@ def at_false_match_rate(
     """
     is_index = against is not None and Index.is_index(against)
     extractor = (Index.open(against).settings if is_index and against else IndexSettings()).extractor
-    known = read_calibration(calibration, extractor=extractor, matching=settings.match)
-    return replace(settings, match=replace(settings.match, threshold=known.threshold_for(false_match_rate)))
+    known = DEFAULT_CALIBRATION
+    if calibration is not None:
+        known = read_calibration(calibration, extractor=extractor, matching=settings.match)
+    elif matcher_fingerprint(extractor, settings.match) != matcher_fingerprint(MATCHING_SIFT, MatchSettings()):
+        raise SettingsError(
+            "rates are known for the default settings of keypoints and matching only; "
+            "measure these with `classicvision calibrate`, and give its file"
+        )
+    threshold = max(settings.match.threshold, known.threshold_for(false_match_rate))
+    return replace(settings, match=replace(settings.match, threshold=threshold))
 
 
 @dataclass(frozen=True)

@@ -163,13 +163,26 @@ def test_a_calibration_turns_a_rate_into_the_threshold(run, tmp_path):
     assert settings["search"]["match"]["threshold"] == pytest.approx(8 + 2 * np.log(1000))
 
 
+def test_a_rate_without_a_calibration_goes_by_the_photographs_that_were_measured(run):
+    from classicvision.matching.calibration import DEFAULT_CALIBRATION
+
+    words = ["suspects/crop.png", "--against", "library", "--false-match-rate", "1e-20", "--json"]
+    settings = json.loads(run(*words)[1])["settings"]
+    assert settings["search"]["match"]["threshold"] == pytest.approx(DEFAULT_CALIBRATION.threshold_for(1e-20))
+
+
+def test_a_rate_does_not_lower_the_threshold(run):
+    words = ["suspects/crop.png", "--against", "library", "--false-match-rate", "0.5", "--json"]
+    settings = json.loads(run(*words)[1])["settings"]
+    assert settings["search"]["match"]["threshold"] == 15
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--against", "library", "--self"], "--self takes neither"),
         (["--self", "--false-match-rate", "1e-6"], "--self takes neither"),
-        (["--calibration", "c.json"], "go together"),
-        (["--false-match-rate", "1e-6"], "go together"),
+        (["--calibration", "c.json"], "give the rate too"),
         (["--false-match-rate", "0"], "0.0 is not in the range"),
         (["--set", "candidates=3"], "unknown setting 'candidates'"),
         (["--report", "c.pdf"], "must end in .html"),
