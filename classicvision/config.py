@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from classicvision.errors import SettingsError
 
-__all__ = ["canonical_json", "changed", "fingerprint", "from_dict", "override", "to_dict", "validate"]
+__all__ = ["canonical_json", "changed", "fingerprint", "from_dict", "override", "require", "to_dict", "validate"]
 
 T = TypeVar("T")
 
@@ -118,6 +118,12 @@ def validate(settings: Any) -> None:
         if is_dataclass(hint) and isinstance(value, hint):  # type: ignore[arg-type]
             continue  # it was checked when it was made
         object.__setattr__(settings, field.name, _typed(hint, value, field.name))
+
+
+def require(fact: bool, name: str, value: object, allowed: str) -> None:
+    """Raise a SettingsError that names a setting, its value and what is allowed, unless a fact holds."""
+    if not fact:
+        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")
 
 
 def changed(settings: T, assignments: Iterable[str]) -> T:

@@ -14,7 +14,7 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classicvision.config import canonical_json, fingerprint, from_dict, override, to_dict, validate
+from classicvision.config import canonical_json, fingerprint, from_dict, override, require, to_dict, validate
 from classicvision.errors import SettingsError
 from classicvision.models.recipe import RECIPES, Recipe
 
@@ -285,3 +285,9 @@ def test_another_process_finds_the_same_fingerprint():
 
 def test_the_one_text_of_plain_data_sorts_keys_and_has_no_spaces():
     assert canonical_json({"b": [1, None], "a": "é"}) == '{"a":"\\u00e9","b":[1,null]}'
+
+
+def test_a_fact_that_does_not_hold_is_an_error_with_name_value_and_what_is_allowed():
+    require(True, "ratio", 0.5, "at most 1")
+    with pytest.raises(SettingsError, match=r"^ratio is 1\.5; it must be at most 1$"):
+        require(False, "ratio", 1.5, "at most 1")

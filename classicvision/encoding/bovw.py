@@ -11,11 +11,10 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.config import validate
+from classicvision.config import require, validate
 from classicvision.encoding.nearest import PreparedWords, label_points, nearest_words
 from classicvision.encoding.normalize import additive_chi2_map, hellinger, idf, l1, l2
 from classicvision.encoding.vocabulary import learn_words, sample_descriptors
-from classicvision.errors import SettingsError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
 __all__ = ["BovwCodebook", "BovwSettings", "learn_bovw"]
@@ -56,11 +55,11 @@ class BovwSettings:
 
     def __post_init__(self) -> None:
         validate(self)
-        _require(self.n_words >= 1, "n_words", self.n_words, "at least 1")
-        _require(self.n_samples >= self.n_words, "n_samples", self.n_samples, f"at least n_words, {self.n_words}")
+        require(self.n_words >= 1, "n_words", self.n_words, "at least 1")
+        require(self.n_samples >= self.n_words, "n_samples", self.n_samples, f"at least n_words, {self.n_words}")
         most = self.n_words if self.assignment == "soft" else math.inf
-        _require(1 <= self.n_neighbors <= most, "n_neighbors", self.n_neighbors, f"from 1 to n_words, {self.n_words}")
-        _require(1e-3 <= self.softness <= 1e3, "softness", self.softness, "from 0.001 to 1000")
+        require(1 <= self.n_neighbors <= most, "n_neighbors", self.n_neighbors, f"from 1 to n_words, {self.n_words}")
+        require(1e-3 <= self.softness <= 1e3, "softness", self.softness, "from 0.001 to 1000")
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,8 +203,3 @@ def _frozen(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[n
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view
-
-
-def _require(fact: bool, name: str, value: object, allowed: str) -> None:
-    if not fact:
-        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import _native
 from classicvision._native import dense as native
-from classicvision.config import validate
+from classicvision.config import require, validate
 from classicvision.errors import SettingsError
 from classicvision.features.descriptor import CELL, to_bytes
 from classicvision.features.local import LocalFeatures
@@ -71,16 +71,16 @@ class DenseSift:
         if self.engine == "auto":
             object.__setattr__(self, "engine", "native" if _native.native_available() else "reference")
         most = native.MAX_BIN_SIZE
-        _require(1 <= self.step <= 1000, "step", self.step, "from 1 to 1000 pixels")
+        require(1 <= self.step <= 1000, "step", self.step, "from 1 to 1000 pixels")
         is_good = bool(self.bin_sizes) and all(1 <= size <= most for size in self.bin_sizes)
-        _require(is_good, "bin_sizes", self.bin_sizes, f"one or more numbers from 1 to {most} pixels")
-        _require(len(set(self.bin_sizes)) == len(self.bin_sizes), "bin_sizes", self.bin_sizes, "different numbers")
-        _require(0 <= self.contrast <= 1, "contrast", self.contrast, "from 0 to 1")
-        _require(1 <= self.magnification <= 1e6, "magnification", self.magnification, "from 1 to 1000000")
-        _require(0.1 <= self.window <= 1e6, "window", self.window, "from 0.1 to 1000000 cells")
+        require(is_good, "bin_sizes", self.bin_sizes, f"one or more numbers from 1 to {most} pixels")
+        require(len(set(self.bin_sizes)) == len(self.bin_sizes), "bin_sizes", self.bin_sizes, "different numbers")
+        require(0 <= self.contrast <= 1, "contrast", self.contrast, "from 0 to 1")
+        require(1 <= self.magnification <= 1e6, "magnification", self.magnification, "from 1 to 1000000")
+        require(0.1 <= self.window <= 1e6, "window", self.window, "from 0.1 to 1000000 cells")
         for name in ("min_side", "max_side"):
             value = getattr(self, name)
-            _require(value is None or value >= 1, name, value, "at least 1, or None for no limit")
+            require(value is None or value >= 1, name, value, "at least 1, or None for no limit")
         if self.min_side is not None and self.max_side is not None and self.min_side > self.max_side:
             raise SettingsError(f"min_side is {self.min_side}; it must be at most max_side, {self.max_side}")
 
@@ -168,8 +168,3 @@ def _analysed(image: Image, min_side: int | None, max_side: int | None) -> NDArr
     sized = image if max_side is None else shrink(image, max_side)
     sized = sized if min_side is None else enlarge(sized, min_side)
     return np.ascontiguousarray(sized if sized.ndim == 2 else to_gray(sized))
-
-
-def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
-    if not is_good:
-        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from classicvision import _native
 from classicvision._native import sift as native
-from classicvision.config import validate
+from classicvision.config import require, validate
 from classicvision.errors import SettingsError
 from classicvision.features.descriptor import describe
 from classicvision.features.extrema import Blobs, find_extrema
@@ -68,13 +68,13 @@ class Sift:
             engine = "native" if self.precision == "fast" else _fastest_engine(self.upsample)
             object.__setattr__(self, "engine", engine)
         most = native.MAX_LAYERS
-        _require(1 <= self.n_layers <= most, "n_layers", self.n_layers, f"from 1 to {most}")
-        _require(0 < self.sigma <= 100, "sigma", self.sigma, "above 0 and at most 100 samples")
-        _require(0 <= self.contrast <= 1, "contrast", self.contrast, "from 0 to 1")
-        _require(1 <= self.edge_ratio < float("inf"), "edge_ratio", self.edge_ratio, "at least 1 and finite")
+        require(1 <= self.n_layers <= most, "n_layers", self.n_layers, f"from 1 to {most}")
+        require(0 < self.sigma <= 100, "sigma", self.sigma, "above 0 and at most 100 samples")
+        require(0 <= self.contrast <= 1, "contrast", self.contrast, "from 0 to 1")
+        require(1 <= self.edge_ratio < float("inf"), "edge_ratio", self.edge_ratio, "at least 1 and finite")
         for name in ("max_features", "max_side"):
             value = getattr(self, name)
-            _require(value is None or value >= 1, name, value, "at least 1, or None for no limit")
+            require(value is None or value >= 1, name, value, "at least 1, or None for no limit")
         if not self.upsample and self.engine == "opencv":
             raise SettingsError(
                 "upsample is False, but OpenCV's SIFT always upsamples; use engine='reference' or 'native'"
@@ -242,11 +242,6 @@ def _fastest_engine(upsample: bool) -> str:
     if _native.native_available():
         return "native"
     return "opencv" if upsample else "reference"
-
-
-def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
-    if not is_good:
-        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")
 
 
 def require_picture(image: Image) -> None:

@@ -8,13 +8,12 @@ displacement is none, since a picture resembles itself there.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.config import validate
-from classicvision.errors import SettingsError
+from classicvision.config import require, validate
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences
 from classicvision.matching.geometry import warp_points
@@ -44,10 +43,10 @@ class CopyMoveSettings:
 
     def __post_init__(self) -> None:
         validate(self)
-        _require(0 < self.ratio <= 1, "ratio", self.ratio, "above 0 and at most 1")
-        _require(self.threshold >= 0, "threshold", self.threshold, "at least 0")
-        _require(0 < self.least_shift < 1, "least_shift", self.least_shift, "between 0 and 1")
-        _require(self.max_regions >= 1, "max_regions", self.max_regions, "at least 1")
+        require(0 < self.ratio <= 1, "ratio", self.ratio, "above 0 and at most 1")
+        require(self.threshold >= 0, "threshold", self.threshold, "at least 0")
+        require(0 < self.least_shift < 1, "least_shift", self.least_shift, "between 0 and 1")
+        require(self.max_regions >= 1, "max_regions", self.max_regions, "at least 1")
 
 
 def find_copy_moves(features: LocalFeatures, settings: CopyMoveSettings | None = None) -> tuple[Region, ...]:
@@ -127,8 +126,3 @@ def _shift(region: Region) -> float:
     """Return how far the middle of a region is moved, in pixels."""
     middle = region.polygon_a.mean(axis=0, keepdims=True)
     return float(np.linalg.norm(warp_points(middle, region.b_from_a) - middle))
-
-
-def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
-    if not is_good:
-        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")

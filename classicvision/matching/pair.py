@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 
-from classicvision.config import validate
-from classicvision.errors import SettingsError
+from classicvision.config import require, validate
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.matching.nearest import Matches, match_both_ways, root_bytes
@@ -40,10 +39,10 @@ class MatchSettings:
 
     def __post_init__(self) -> None:
         validate(self)
-        _require(0 < self.ratio <= 1, "ratio", self.ratio, "above 0 and at most 1")
-        _require(self.min_keypoints >= 3, "min_keypoints", self.min_keypoints, "at least 3")
-        _require(self.threshold >= 0, "threshold", self.threshold, "at least 0")
-        _require(self.max_regions >= 1, "max_regions", self.max_regions, "at least 1")
+        require(0 < self.ratio <= 1, "ratio", self.ratio, "above 0 and at most 1")
+        require(self.min_keypoints >= 3, "min_keypoints", self.min_keypoints, "at least 3")
+        require(self.threshold >= 0, "threshold", self.threshold, "at least 0")
+        require(self.max_regions >= 1, "max_regions", self.max_regions, "at least 1")
 
 
 def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings | None = None) -> MatchResult:
@@ -152,11 +151,6 @@ def _too_few(a: LocalFeatures, b: LocalFeatures, needed: int) -> str:
     name, n = min((("a", len(a)), ("b", len(b))), key=lambda item: item[1])
     found = f"{n} keypoint{'' if n == 1 else 's'}"
     return f"picture {name} has {found}; at least {needed} are needed to decide"
-
-
-def _require(is_good: bool, name: str, value: Any, allowed: str) -> None:
-    if not is_good:
-        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")
 
 
 _MANY: Final = 0.125  # clear matches, of the keypoints of the picture with fewer; strangers have some hundredths

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from classicvision.config import validate
-from classicvision.errors import SettingsError
+from classicvision.config import require, validate
 from classicvision.features.sift import Sift
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
 
@@ -27,9 +26,9 @@ class IndexSettings:
 
     def __post_init__(self) -> None:
         validate(self)
-        _require(2 <= self.n_words <= 2**20, "n_words", self.n_words, "from 2 to 1048576")
-        _require(1 <= self.n_samples <= 10**8, "n_samples", self.n_samples, "from 1 to 100000000")
-        _require(self.seed >= 0, "seed", self.seed, "0 or more")
+        require(2 <= self.n_words <= 2**20, "n_words", self.n_words, "from 2 to 1048576")
+        require(1 <= self.n_samples <= 10**8, "n_samples", self.n_samples, "from 1 to 100000000")
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,8 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         validate(self)
-        _require(self.n_candidates >= 1, "n_candidates", self.n_candidates, "at least 1")
-        _require(self.n_always >= 0, "n_always", self.n_always, "0 or more")
-        _require(self.least_votes >= 0, "least_votes", self.least_votes, "0 or more")
-        _require(0 <= self.limit <= 64, "limit", self.limit, "from 0 to 64 bits")
-        _require(self.stop_ratio >= 1, "stop_ratio", self.stop_ratio, "at least 1")
-
-
-def _require(fact: bool, name: str, value: object, allowed: str) -> None:
-    if not fact:
-        raise SettingsError(f"{name} is {value!r}; it must be {allowed}")
+        require(self.n_candidates >= 1, "n_candidates", self.n_candidates, "at least 1")
+        require(self.n_always >= 0, "n_always", self.n_always, "0 or more")
+        require(self.least_votes >= 0, "least_votes", self.least_votes, "0 or more")
+        require(0 <= self.limit <= 64, "limit", self.limit, "from 0 to 64 bits")
+        require(self.stop_ratio >= 1, "stop_ratio", self.stop_ratio, "at least 1")

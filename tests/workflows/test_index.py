@@ -110,6 +110,21 @@ def test_a_file_with_another_time_and_the_same_content_is_left_as_it_is(built, l
     assert workflows.update_index(built, store=store).n_unchanged == 12
 
 
+def test_a_file_that_changes_while_it_is_read_is_taken_anew_by_the_next_update(built, library, store, monkeypatch):
+    write_image(library / "new.png", np.zeros((40, 40, 3), np.uint8))
+    extract = workflows.index.extract
+
+    def extract_and_change(*arguments, **settings):
+        found = extract(*arguments, **settings)
+        write_image(library / "new.png", np.zeros((50, 50, 3), np.uint8))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workflows.index, "extract", extract_and_change)
+        workflows.update_index(built, store=store)
+    assert workflows.update_index(built, store=store).n_replaced == 1
+
+
 def test_a_library_named_by_another_way_is_the_same(built, library, store, monkeypatch):
     (library.parent / "elsewhere").mkdir()
     monkeypatch.chdir(library.parent / "elsewhere")
