@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from classicvision import Index, IndexSettings, LocalFeatures, SearchSettings, Store, extract, find_images, read_image
 from classicvision.encoding.nearest import nearest_words
 from classicvision.matching.nearest import root_bytes
+from classicvision.retrieval import writer as writer_module
 from classicvision.retrieval.index import read_vocabulary, write_vocabulary
 from classicvision.retrieval.search import choose_candidates, find_copies
 from classicvision.retrieval.vocabulary import QuantizedFeatures, Vocabulary, learn_vocabulary
@@ -39,6 +40,7 @@ from classicvision.retrieval.writer import Writer
 SETS = ("bsds500/train", "caltech101", "scene15", "coco128")
 NOISE = 5.0  # standard deviation added to each number of a descriptor; SIFT under JPEG 60 differs by about as much
 N_OTHERS = 1000  # real images that the made ones are mixed from
+MADE_BATCH = 2048  # made images that are written together, so that each is merged once
 SEED = 1
 
 
@@ -198,6 +200,7 @@ def grow(
     """Add images until there are n."""
     told, status = Told(vocabulary.words, vocabulary.medians, vocabulary.projection), Path(__file__).stat()
     coming = told.__dict__["coming"] = []
+    writer_module.BATCH = MADE_BATCH
     with Writer(folder) as writer:
         writer.index.__dict__["vocabulary"] = told
         for number in range(len(writer.index), n):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from classicvision.config import validate
 from classicvision.errors import SettingsError
@@ -13,7 +13,9 @@ from classicvision.matching.nearest import match_both_ways, root_bytes
 from classicvision.matching.regions import ALL_SHARED, Limits, Search, find_regions, seen_in_mirror, shares
 from classicvision.matching.result import MatchResult, Verdict
 
-__all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
+__all__ = ["MATCHING_SIFT", "MatchSettings", "Orientation", "match_features"]
+
+Orientation = Literal["both", "direct", "mirrored"]
 
 MATCHING_SIFT: Final = Sift(contrast=0.01, max_features=1000, max_side=1024)
 """What copies are looked for with. Weak keypoints too, because a small crop or a smooth picture has few others: of 75
@@ -43,7 +45,9 @@ class MatchSettings:
         _require(self.max_regions >= 1, "max_regions", self.max_regions, "at least 1")
 
 
-def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings | None = None) -> MatchResult:
+def match_features(
+    a: LocalFeatures, b: LocalFeatures, settings: MatchSettings | None = None, *, orientation: Orientation = "both"
+) -> MatchResult:
     """Compare two pictures by their keypoints.
 
     Parameters
@@ -51,6 +55,8 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
     a, b : LocalFeatures
         Each in the frame of its picture.
     settings : MatchSettings, optional
+    orientation : "both", "direct" or "mirrored"
+        Which copies to look for, where that is known; mirrored ones only if the settings say so.
 
     Returns
     -------
@@ -62,7 +68,7 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
         return _result(a, b, "cannot decide", Search((), 0.0, 0), _too_few(a, b, settings.min_keypoints))
     limits = Limits(settings.ratio, settings.threshold, settings.max_regions)
     rooted_a, rooted_b = (replace(one, descriptors=root_bytes(one.descriptors)) for one in (a, b))
-    found = _find_regions(rooted_a, rooted_b, limits, settings.mirrored)
+    found = _find_regions(rooted_a, rooted_b, limits, orientation if settings.mirrored else "direct")
     if not found.regions:
         reason = f"no transform explains more of {found.n_matches} matches than chance would"
         return _result(a, b, "no evidence", found, reason)
@@ -71,14 +77,17 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
     return _result(a, b, "copy", found, f"{n_pairs} keypoints agree on {n_transforms}")
 
 
-def _find_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, mirrored: bool) -> Search:
+def _find_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, orientation: Orientation) -> Search:
     """Compare a with b, and the mirrored a; the stronger of the two goes first, and what it explains is explained.
 
     Where a sure region shows all of one picture already, a mirrored part of it would be news of little use.
     """
+    if orientation == "mirrored":
+        flat = a.mirrored()
+        return _in_mirror(find_regions(flat, b, match_both_ways(flat.descriptors, b.descriptors), limits), a)
     matches = match_both_ways(a.descriptors, b.descriptors)
     direct = find_regions(a, b, matches, limits)
-    if not mirrored or (direct.score >= _SURE and max(shares(direct.regions)) >= ALL_SHARED):
+    if orientation == "direct" or (direct.score >= _SURE and max(shares(direct.regions)) >= ALL_SHARED):
         return direct
     flat, width = a.mirrored(), a.image_size[1]
     flat_matches = match_both_ways(flat.descriptors, b.descriptors)
@@ -90,9 +99,14 @@ def _find_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, mirrored: 
         else:
             known = tuple(seen_in_mirror(region, width) for region in in_mirror.regions)
             direct = find_regions(a, b, matches, limits, known)
-    found = (*direct.regions, *(seen_in_mirror(region, width) for region in in_mirror.regions))
-    best = max((direct, in_mirror), key=lambda search: search.score)
-    return Search(tuple(sorted(found, key=lambda region: -region.significance)), best.score, best.n_matches)
+    in_mirror = _in_mirror(in_mirror, a)
+    found = sorted((*direct.regions, *in_mirror.regions), key=lambda region: -region.significance)
+    return replace(max((direct, in_mirror), key=lambda search: search.score), regions=tuple(found))
+
+
+def _in_mirror(found: Search, a: LocalFeatures) -> Search:
+    """Return what was found with the mirrored a in the frame of a."""
+    return replace(found, regions=tuple(seen_in_mirror(region, a.image_size[1]) for region in found.regions))
 
 
 def _result(a: LocalFeatures, b: LocalFeatures, verdict: Verdict, found: Search, reason: str) -> MatchResult:
