@@ -10,7 +10,14 @@ so no header can ask for more memory than the data itself takes.
 """
 
 from classicvision.archive.block import pack_arrays, unpack_arrays
-from classicvision.archive.file import DEFAULT_MAX_BYTES, FORMAT_VERSION, Archive, read_archive, write_archive
+from classicvision.archive.file import (
+    DEFAULT_MAX_BYTES,
+    FORMAT_VERSION,
+    Archive,
+    read_archive,
+    unpack_archive,
+    write_archive,
+)
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
@@ -18,6 +25,7 @@ __all__ = [
     "Archive",
     "pack_arrays",
     "read_archive",
+    "unpack_archive",
     "unpack_arrays",
     "write_archive",
 ]

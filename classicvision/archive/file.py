@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import zlib
@@ -112,18 +113,25 @@ def read_archive(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_B
         if path.exists() and not path.is_file():  # opening a pipe would wait for ever
             raise ArchiveError(f"a folder or a device, {_NOT_OURS}")
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > (allowed := min(max_bytes, MAX_BYTES)):
-                raise UnsafeArchiveError(f"has {size:,} bytes; {allowed:,} are allowed. See max_bytes of read_archive.")
-            text = _read_manifest_text(file)
-            manifest = _checked_manifest(text)
-            specs = _array_specs(manifest.get("arrays"))
-            members = lay_out(text, specs)
-            if file_size(members) != size:
-                raise UnsafeArchiveError(f"has {size:,} bytes; it describes {file_size(members):,}. {_DAMAGED}")
-            file.seek(0)
-            data = file.read(size)
-        return Archive(manifest, _checked_arrays(data, manifest, specs, members))
+            return _read(file, os.fstat(file.fileno()).st_size, max_bytes)
+
+
+def unpack_archive(data: bytes | memoryview) -> Archive:
+    """Read an archive from its bytes, as `read_archive` does from a file; an ArchiveError says what is wrong."""
+    return _read(io.BytesIO(data), len(data), DEFAULT_MAX_BYTES)
+
+
+def _read(file: BinaryIO, size: int, max_bytes: int) -> Archive:
+    if size > (allowed := min(max_bytes, MAX_BYTES)):
+        raise UnsafeArchiveError(f"has {size:,} bytes; {allowed:,} are allowed. See max_bytes of read_archive.")
+    text = _read_manifest_text(file)
+    manifest = _checked_manifest(text)
+    specs = _array_specs(manifest.get("arrays"))
+    members = lay_out(text, specs)
+    if file_size(members) != size:
+        raise UnsafeArchiveError(f"has {size:,} bytes; it describes {file_size(members):,}. {_DAMAGED}")
+    file.seek(0)
+    return Archive(manifest, _checked_arrays(file.read(size), manifest, specs, members))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision.archive import read_archive, unpack_arrays, write_archive
+from classicvision.archive import read_archive, unpack_archive, unpack_arrays, write_archive
 from classicvision.errors import ArchiveError, SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.retrieval.catalogue import IndexedImage, absolute, kept_path, whole_path
@@ -62,6 +62,7 @@ class Index:
     manifest: Manifest
     segments: tuple[Segment, ...]
     removed: NDArray[np.int64]
+    _vocabulary_file: memoryview
 
     @classmethod
     def create(
@@ -179,7 +180,8 @@ class Index:
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words."""
-        return read_vocabulary(self.folder / self.manifest.vocabulary.name)
+        with naming(self.folder / self.manifest.vocabulary.name):
+            return Vocabulary.from_arrays(unpack_archive(self._vocabulary_file).arrays)
 
     @cached_property
     def n_images_of_words(self) -> NDArray[np.int64]:
@@ -290,13 +292,13 @@ def read_vocabulary(path: PathLike) -> Vocabulary:
         return Vocabulary.from_arrays(read_archive(path).arrays)
 
 
-def _map(folder: Path, manifest: Manifest) -> tuple[tuple[Segment, ...], NDArray[np.int64]]:
+def _map(folder: Path, manifest: Manifest) -> tuple[tuple[Segment, ...], NDArray[np.int64], memoryview]:
     segments = tuple(Segment.open(folder, entry) for entry in manifest.segments)
-    map_file(folder, manifest.vocabulary)
+    vocabulary = map_file(folder, manifest.vocabulary)
     if manifest.removed is None:
-        return segments, np.zeros(0, np.int64)
+        return segments, np.zeros(0, np.int64), vocabulary
     with naming(folder / manifest.removed.name):
         removed = unpack_arrays(map_file(folder, manifest.removed)).get("ids")
         if removed is None or removed.dtype != np.int64 or removed.ndim != 1:
             raise ValueError("it is no list of numbers")
-    return segments, removed
+    return segments, removed, vocabulary

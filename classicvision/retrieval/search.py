@@ -76,8 +76,9 @@ def choose_candidates(
         ids = index.ids[~np.isin(index.ids, list(exclude))]
         unknown = np.full(len(ids), np.inf)
         return Candidates(ids, unknown, np.zeros(len(ids), bool), unknown)
+    strongest = features[np.argsort(-features.response, kind="stable")[: settings.n_voting]]
     found = find_candidates(
-        index, features, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
+        index, strongest, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
     )
     found = found[~np.isin(found.ids, list(exclude))][: settings.n_candidates]
     enough = found.votes >= settings.least_votes

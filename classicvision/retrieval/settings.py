@@ -39,6 +39,7 @@ class SearchSettings:
     kind: ClassVar[str] = "search"
     version: ClassVar[int] = 1
 
+    n_voting: int = 500  # keypoints of the query, the strongest, whose words are searched; all are compared afterwards
     n_candidates: int = 100  # images that are compared with the query at most
     n_always: int = 2  # candidates that are compared however few votes they have
     least_votes: float = 5.0  # votes in one frame that a candidate after those needs
@@ -49,6 +50,7 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         validate(self)
+        _require(self.n_voting >= 1, "n_voting", self.n_voting, "at least 1")
         _require(self.n_candidates >= 1, "n_candidates", self.n_candidates, "at least 1")
         _require(self.n_always >= 0, "n_always", self.n_always, "0 or more")
         _require(self.least_votes >= 0, "least_votes", self.least_votes, "0 or more")

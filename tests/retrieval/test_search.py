@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.search import choose_candidates, find_copies
+from classicvision.retrieval.search import _orientations, choose_candidates, find_copies
 from classicvision.retrieval.settings import SearchSettings
-from classicvision.retrieval.voting import find_candidates, rarity
+from classicvision.retrieval.voting import Candidates, find_candidates, rarity
 
 FEW = SearchSettings(n_candidates=5, n_always=2)
 
@@ -107,6 +107,30 @@ def test_a_rarer_word_weighs_more(filled):
     assert weights[rarest] > weights[commonest] > 0
 
 
+def test_a_candidate_is_compared_in_the_orientations_that_it_has_votes_in():
+    votes, is_flat, others = np.array([9.0, 9.0, 9.0]), np.array([False, True, True]), np.array([1.0, 1.0, 6.0])
+    candidates = Candidates(np.arange(3), votes, is_flat, others)
+    assert _orientations(candidates, SearchSettings(least_votes=5.0)) == ["direct", "mirrored", "both"]
+
+
+def test_votes_of_the_other_orientation_are_kept(filled, made):
+    found = find_candidates(filled, made(200, 3), limit=20)
+    upright, flat = (
+        find_candidates(filled, q, limit=20, mirrored=False) for q in (made(200, 3), made(200, 3).mirrored())
+    )
+    assert found.votes[found.ids == 3] == upright.votes[upright.ids == 3]
+    assert found.other_votes[found.ids == 3] == flat.votes[flat.ids == 3]
+
+
+def test_the_strongest_keypoints_vote_and_all_are_compared(filled, made):
+    query = replace(made(200, 25), response=np.arange(200, 0, -1).astype(np.float32))
+    few = replace(FEW, n_voting=40)
+    assert_array_equal(choose_candidates(filled, query, few).votes, choose_candidates(filled, query[:40], FEW).votes)
+    ((number, result),) = find_copies(filled, query, few)
+    assert number == 25
+    assert len(result.regions[0].pairs) > 150
+
+
 def test_a_removed_image_has_no_vote(filled, made):
     with filled.writer() as writer:
         writer.remove(3)
@@ -151,7 +175,8 @@ def test_no_more_candidates_than_asked_for_and_none_without_votes_after_the_firs
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"limit": 65}, {"n_candidates": 0}, {"stop_ratio": 0.5}, {"n_always": -1}, {"least_votes": -1.0}]
+    "wrong",
+    [{"limit": 65}, {"n_voting": 0}, {"n_candidates": 0}, {"stop_ratio": 0.5}, {"n_always": -1}, {"least_votes": -1.0}],
 )
 def test_a_setting_out_of_its_range_is_named(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
