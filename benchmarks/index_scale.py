@@ -1,11 +1,11 @@
 """The index at scale: build rate, size, memory, and the time of a query against the number of images.
 
 The photos of bsds500 are in the index as they are. All other images are made from the features of real ones
-(caltech101, scene15, coco128): each has the postings of half of the keypoints of two of them, turned, a quarter moved to
-a word beside their own, with one bit in eight of the signatures flipped. Their words are not searched anew, which would
-take most of the time and says nothing about the size of the index; `build` measures what an honest build takes, on real
-images. As keypoints to verify with each has those of one of 256 images that are made likewise; they are no copies of the
-queries either. Queries are copies of the photos, made in pixels and extracted.
+(caltech101, scene15, coco128): each has the postings of half of the keypoints of two of them, turned, a quarter moved
+to a word beside their own, with one bit in eight of the signatures flipped. Their words are not searched anew, which
+would take most of the time and says nothing about the size of the index; `build` measures what an honest build takes, on
+real images. As keypoints to verify with each has those of one of 256 images that are made likewise; they are no copies
+of the queries either. Queries are copies of the photos, made in pixels and extracted.
 
     OMP_NUM_THREADS=1 python benchmarks/index_scale.py --counts 10000 100000 --folder /scratch
 """
@@ -165,6 +165,7 @@ class Library:
 
     @classmethod
     def of(cls, sources: Sequence[LocalFeatures], vocabulary: Vocabulary) -> Library:
+        """Look up the words of real images."""
         quantized = [vocabulary.quantize(features.descriptors) for features in sources]
         rng = np.random.default_rng(SEED)
         made = [made_features(sources, rng) for _ in range(N_BLOCKS)]
@@ -239,6 +240,7 @@ def grow(folder: Path, library: Library, n: int) -> None:
 
 
 def add_photos(folder: Path, photos: Sequence[LocalFeatures]) -> None:
+    """Add real images as they are."""
     status = Path(__file__).stat()
     with Writer(folder) as writer:
         for number, features in enumerate(photos):

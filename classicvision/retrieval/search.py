@@ -44,11 +44,11 @@ def find_copies(
     Notes
     -----
     No more than `n_candidates` images are compared, so the time does not grow with the index but for the search of
-    words. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if at least
-    `least_votes` keypoints agree about a rotation and a size. A copy that is missed so has fewer such keypoints among
-    those that are the same word within `limit` bits, and stands behind `n_always` images that have as many or more.
-    Likewise it is compared with the query or its mirror image, whichever has more such keypoints, and with the other if
-    that has `least_votes` of them too.
+    words. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if the keypoints that
+    agree about a rotation and a size, among those that are the same word within `limit` bits, weigh `least_votes`, or
+    `least_ratio` times as much as those of the last candidate, which agree by chance. It is compared with the query or
+    its mirror image, whichever has more votes, and with the other one too if that has `least_votes`. A copy that is
+    missed stands behind `n_always` images that have as many votes or more, and does not stand out of chance.
 
     An index of no more than `n_candidates` images is compared as a whole, without words.
     """
@@ -76,13 +76,21 @@ def choose_candidates(
         ids = index.ids[~np.isin(index.ids, list(exclude))]
         unknown = np.full(len(ids), np.inf)
         return Candidates(ids, unknown, np.zeros(len(ids), bool), unknown)
-    strongest = features[np.argsort(-features.response, kind="stable")[: settings.n_voting]]
     found = find_candidates(
-        index, strongest, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
+        index, features, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
     )
     found = found[~np.isin(found.ids, list(exclude))][: settings.n_candidates]
-    enough = found.votes >= settings.least_votes
+    enough = found.votes >= _least_votes(found, settings)
     return found[: max(int(enough.sum()), settings.n_always)]
+
+
+def _least_votes(found: Candidates, settings: SearchSettings) -> float:
+    """Return how many votes are worth a comparison.
+
+    Of the best hundred images most have their votes by chance; so has the last, unless the query has many copies.
+    """
+    chance = float(found.votes[-1]) if len(found) else 0.0
+    return min(settings.least_votes, settings.least_ratio * chance)
 
 
 def _orientations(candidates: Candidates, settings: SearchSettings) -> list[Orientation]:

@@ -39,10 +39,10 @@ class SearchSettings:
     kind: ClassVar[str] = "search"
     version: ClassVar[int] = 1
 
-    n_voting: int = 500  # keypoints of the query, the strongest, whose words are searched; all are compared afterwards
     n_candidates: int = 100  # images that are compared with the query at most
     n_always: int = 2  # candidates that are compared however few votes they have
-    least_votes: float = 5.0  # votes in one frame that a candidate after those needs
+    least_votes: float = 5.0  # votes in one frame that let a candidate after those be compared
+    least_ratio: float = 2.5  # so do so many times the votes of the last candidate, which are chance
     limit: int = 20  # bits of 64 in which two descriptors of one word may differ (Jegou, Douze and Schmid 2008, 5)
     stop_ratio: float = 10.0  # words that so many times more images have than the mean word are not searched
     mirrored: bool = True  # search for the query's mirror image too
@@ -50,10 +50,10 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         validate(self)
-        _require(self.n_voting >= 1, "n_voting", self.n_voting, "at least 1")
         _require(self.n_candidates >= 1, "n_candidates", self.n_candidates, "at least 1")
         _require(self.n_always >= 0, "n_always", self.n_always, "0 or more")
         _require(self.least_votes >= 0, "least_votes", self.least_votes, "0 or more")
+        _require(self.least_ratio >= 1, "least_ratio", self.least_ratio, "at least 1")
         _require(0 <= self.limit <= 64, "limit", self.limit, "from 0 to 64 bits")
         _require(self.stop_ratio >= 1, "stop_ratio", self.stop_ratio, "at least 1")
 
