@@ -44,7 +44,7 @@ def find_copies(
     Notes
     -----
     No more than `n_candidates` images are compared, so the time does not grow with the index but for the search of
-    words. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if the keypoints that
+    words. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if keypoints that
     agree about a rotation and a size, among those that are the same word within `limit` bits, weigh `least_votes`, or
     `least_ratio` times as much as those of the last candidate, which agree by chance. It is compared with the query or
     its mirror image, whichever has more votes, and with the other one too if that has `least_votes`. A copy that is
