@@ -37,6 +37,7 @@ BINDING = [
     "bind_match.cpp",
     "bind_sift.cpp",
     "bind_words.cpp",
+    "votes.cpp",
 ]
 
 # What each instruction set adds. A build leaves out those that its compiler does not have.

@@ -1,11 +1,11 @@
 """The index at scale: build rate, size, memory, and the time of a query against the number of images.
 
 The photos of bsds500 are in the index as they are. All other images are made from the features of real ones
-(caltech101, scene15, coco128): each has half of the keypoints of two of them, turned, with seeded noise in the
-descriptors, a quarter of the words moved to the second or third nearest, and one bit in eight of the signatures
-flipped. Their words are not searched anew, which would take most of the time and says nothing about the size of the
-index; `build` measures what an honest build takes, on real images. Queries are copies of the photos, made in pixels
-and extracted.
+(caltech101, scene15, coco128): each has the postings of half of the keypoints of two of them, turned, a quarter moved
+to a word beside their own, with one bit in eight of the signatures flipped. Their words are not searched anew, which
+would take most of the time and says nothing about the size of the index; `build` measures what an honest build takes,
+on real images. The keypoints to verify with are those of one of 256 images that are made likewise; they are no copies
+of the queries either. Queries are copies of the photos, made in pixels and extracted.
 
     OMP_NUM_THREADS=1 python benchmarks/index_scale.py --counts 10000 100000 --folder /scratch
 """
@@ -18,7 +18,8 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,21 @@ import protocol
 from numpy.typing import NDArray
 
 from classicvision import Index, IndexSettings, LocalFeatures, SearchSettings, Store, extract, find_images, read_image
+from classicvision.archive import pack_arrays
 from classicvision.encoding.nearest import nearest_words
-from classicvision.matching.nearest import root_bytes
+from classicvision.retrieval.catalogue import Catalogue, IndexedImage
 from classicvision.retrieval.index import read_vocabulary, write_vocabulary
+from classicvision.retrieval.packed import pack_features
+from classicvision.retrieval.postings import Postings, angle_bytes, scale_bytes
 from classicvision.retrieval.search import choose_candidates, find_copies
-from classicvision.retrieval.vocabulary import QuantizedFeatures, Vocabulary, learn_vocabulary
-from classicvision.retrieval.writer import Writer
+from classicvision.retrieval.segment import _write as write_columns
+from classicvision.retrieval.vocabulary import Vocabulary, learn_vocabulary
+from classicvision.retrieval.writer import MOST_MERGED, Writer
 
 SETS = ("bsds500/train", "caltech101", "scene15", "coco128")
 NOISE = 5.0  # standard deviation added to each number of a descriptor; SIFT under JPEG 60 differs by about as much
-N_OTHERS = 1000  # real images that the made ones are mixed from
+N_OTHERS = 500  # real images that the made ones are mixed from
+N_BLOCKS = 256  # made images whose features stand for those of all others
 SEED = 1
 
 
@@ -63,10 +69,11 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     Index.create(folder, vocabulary, settings, root=arguments.folder)
     report["scale"] = []
-    images = made_images(photos, others[:: max(len(others) // N_OTHERS, 1)], vocabulary)
+    add_photos(folder, photos)
+    library = Library.of(others[:: max(len(others) // N_OTHERS, 1)], vocabulary)
     for count in arguments.counts:
         start = time.process_time()
-        grow(folder, vocabulary, images, count)
+        grow(folder, library, count)
         seconds = time.process_time() - start
         row = {"images": count, "cpu_seconds_to_grow": seconds, **measure_queries(folder, queries)}
         report["scale"].append(row)
@@ -133,76 +140,110 @@ def make_queries(settings: IndexSettings, n: int) -> dict[str, list[tuple[int, L
     return made
 
 
-def made_images(
-    photos: list[LocalFeatures], others: list[LocalFeatures], vocabulary: Vocabulary
-) -> Iterator[tuple[LocalFeatures, QuantizedFeatures]]:
-    """Yield the photos as they are, then images made from the others without end, each with its words."""
-    for features in photos:
-        yield features, vocabulary.quantize(features.descriptors)
-    near = [near_words(features, vocabulary) for features in others]
-    rng = np.random.default_rng(SEED)
-    noise = np.rint(rng.normal(0, NOISE, (1 << 16, 128))).astype(np.int16)
-    while True:
-        first, second = rng.choice(len(others), 2, replace=False).tolist()
-        halves = [(row, np.flatnonzero(rng.random(len(others[row])) < 0.5)) for row in (first, second)]
-        n = sum(len(kept) for _, kept in halves)
-        shift = int(rng.integers(0, len(noise) - n))
-        descriptors = np.concatenate([others[row].descriptors[kept] for row, kept in halves])
-        yield (
-            LocalFeatures(
-                xy=np.concatenate([others[row].xy[kept] for row, kept in halves]),
-                scale=np.concatenate([others[row].scale[kept] for row, kept in halves]),
-                angle=np.concatenate([(others[row].angle[kept] + rng.uniform(0, 6)) % 6.28 for row, kept in halves]),
-                response=np.concatenate([others[row].response[kept] for row, kept in halves]),
-                descriptors=np.clip(descriptors + noise[shift : shift + n], 0, 255).astype(np.uint8),
-                image_size=(1024, 1024),
+@dataclass(frozen=True, eq=False)
+class Library:
+    """What made images are put together from.
+
+    Attributes
+    ----------
+    sources : sequence of LocalFeatures
+    words : (W, 3) int32
+        Each word and the two beside it.
+    columns : (row of words, signatures, bytes of angles, bytes of scales)
+        Of the keypoints of all sources, one source after the other.
+    ends : (n_sources + 1,) int64
+        Where they begin and end in the columns.
+    blocks : sequence of bytes
+        Features of made images, as a segment has them.
+    """
+
+    sources: Sequence[LocalFeatures]
+    words: NDArray[np.int32]
+    columns: tuple[NDArray[np.int32], NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]
+    ends: NDArray[np.int64]
+    blocks: Sequence[tuple[LocalFeatures, bytes]]
+
+    @classmethod
+    def of(cls, sources: Sequence[LocalFeatures], vocabulary: Vocabulary) -> Library:
+        """Look up the words of real images."""
+        quantized = [vocabulary.quantize(features.descriptors) for features in sources]
+        rng = np.random.default_rng(SEED)
+        made = [made_features(sources, rng) for _ in range(N_BLOCKS)]
+        return cls(
+            sources,
+            nearest_words(vocabulary.words, vocabulary._prepared, 3)[0],
+            (
+                np.concatenate([q.words for q in quantized]),
+                np.concatenate([q.signatures for q in quantized]),
+                angle_bytes(np.concatenate([features.angle for features in sources])),
+                scale_bytes(np.concatenate([features.scale for features in sources])),
             ),
-            moved(
-                np.concatenate([near[row][0][kept] for row, kept in halves]),
-                np.concatenate([near[row][1][kept] for row, kept in halves]),
-                rng,
-            ),
+            np.cumsum([0, *map(len, sources)]),
+            [(features, pack_arrays(pack_features(features))) for features in made],
+        )
+
+    def postings(self, n: int, rng: np.random.Generator) -> Postings:
+        """Return the postings of n made images: of two sources each, half of the keypoints and another noise."""
+        rows, turns = [], []
+        for _ in range(n):
+            of_two = [np.arange(*self.ends[row : row + 2]) for row in rng.choice(len(self.sources), 2, replace=False)]
+            rows.append(np.concatenate([row[rng.random(len(row)) < 0.5] for row in of_two]))
+            turns.append(rng.integers(0, 256))
+        lengths = [len(row) for row in rows]
+        chosen = np.concatenate(rows)
+        words, signatures, angles, scales = (column[chosen] for column in self.columns)
+        place = np.array([0, 0, 0, 0, 0, 0, 1, 2], np.uint8)[rng.integers(0, 8, len(chosen), np.uint8)]
+        flips = [rng.integers(0, 2**64, len(chosen), np.uint64) for _ in range(3)]
+        return Postings._sorted(
+            len(self.words),
+            self.words[words, place],
+            np.repeat(np.arange(n, dtype=np.uint16), lengths),
+            signatures ^ (flips[0] & flips[1] & flips[2]),
+            angles + np.repeat(np.array(turns, np.uint8), lengths),
+            scales,
         )
 
 
-def near_words(features: LocalFeatures, vocabulary: Vocabulary) -> tuple[NDArray[np.int32], NDArray[np.uint64]]:
-    """Return the three nearest words of each descriptor, and its signature in the nearest."""
-    points = root_bytes(features.descriptors)
-    words = nearest_words(points.astype(np.float32), vocabulary._prepared, 3)[0]
-    return words, vocabulary._signatures(points, np.ascontiguousarray(words[:, 0]))
+def made_features(sources: Sequence[LocalFeatures], rng: np.random.Generator) -> LocalFeatures:
+    """Return half of the keypoints of each of two sources, with noise in the descriptors."""
+    of_two = [sources[row] for row in rng.choice(len(sources), 2, replace=False)]
+    first, second = (features[rng.random(len(features)) < 0.5] for features in of_two)
+    descriptors = np.concatenate([first.descriptors, second.descriptors])
+    noisy = np.rint(descriptors + rng.normal(0, NOISE, descriptors.shape))
+    return LocalFeatures(
+        xy=np.concatenate([first.xy, second.xy]),
+        scale=np.concatenate([first.scale, second.scale]),
+        angle=np.concatenate([first.angle, second.angle]),
+        response=np.concatenate([first.response, second.response]),
+        descriptors=np.clip(noisy, 0, 255).astype(np.uint8),
+        image_size=(1024, 1024),
+    )
 
 
-def moved(words: NDArray[np.int32], signatures: NDArray[np.uint64], rng: np.random.Generator) -> QuantizedFeatures:
-    """Return words of which a quarter moved to the second or third nearest, and signatures with 1 bit in 8 flipped."""
-    place = np.array([0, 0, 0, 0, 0, 0, 1, 2])[rng.integers(0, 8, len(words))]
-    flips = [rng.integers(0, 2**64, len(words), np.uint64) for _ in range(3)]
-    return QuantizedFeatures(words[np.arange(len(words)), place], signatures ^ (flips[0] & flips[1] & flips[2]))
-
-
-class Told(Vocabulary):
-    """A vocabulary that is told the words of the descriptors which it will be asked for."""
-
-    def quantize(self, descriptors: NDArray[np.uint8], *, n_threads: int = 1) -> QuantizedFeatures:  # noqa: D102
-        coming = self.__dict__["coming"]
-        told = QuantizedFeatures(
-            np.concatenate([quantized.words for quantized in coming]),
-            np.concatenate([quantized.signatures for quantized in coming]),
-        )
-        coming.clear()
-        return told
-
-
-def grow(
-    folder: Path, vocabulary: Vocabulary, images: Iterator[tuple[LocalFeatures, QuantizedFeatures]], n: int
-) -> None:
-    """Add images until there are n."""
-    told, status = Told(vocabulary.words, vocabulary.medians, vocabulary.projection), Path(__file__).stat()
-    coming = told.__dict__["coming"] = []
+def grow(folder: Path, library: Library, n: int) -> None:
+    """Add made images until there are n, in segments of the size that merging ends at."""
     with Writer(folder) as writer:
-        writer.index.__dict__["vocabulary"] = told
-        for number in range(len(writer.index), n):
-            features, quantized = next(images)
-            coming.append(quantized)
+        while (number := len(writer.index)) < n:
+            manifest = writer.index.manifest
+            rng = np.random.default_rng((SEED, number))
+            here = min(n - number, MOST_MERGED)
+            made = [library.blocks[row % N_BLOCKS] for row in range(here)]
+            images = [
+                IndexedImage(id_, folder.parent / f"{id_:07}.jpg", f"{id_:064x}", f.image_size, len(f), 1, 1)
+                for id_, (f, _) in enumerate(made, number)
+            ]
+            catalogue = Catalogue.of(images, [len(block) for _, block in made], manifest.root)
+            blocks = (block for _, block in made)
+            entry = write_columns(folder, manifest.next_file, catalogue, blocks, library.postings(here, rng))
+            writer._next_id = number + here
+            writer._replace((*manifest.segments, entry), writer.index.removed, manifest.next_file + 1)
+
+
+def add_photos(folder: Path, photos: Sequence[LocalFeatures]) -> None:
+    """Add real images as they are."""
+    status = Path(__file__).stat()
+    with Writer(folder) as writer:
+        for number, features in enumerate(photos):
             writer.add(folder.parent / f"{number:07}.jpg", features, content=f"{number:064x}", status=status)
 
 

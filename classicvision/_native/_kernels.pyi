@@ -58,6 +58,21 @@ def find_near_postings(
     limit: int,
     /,
 ) -> tuple[bytes, bytes, bytes]: ...
+def find_largest_agreements(
+    offsets: NDArray[np.int64],
+    signatures: NDArray[np.int64],
+    rows: NDArray[np.uint16],
+    angles: NDArray[np.uint8],
+    scales: NDArray[np.uint8],
+    words: NDArray[np.int32],
+    queries: NDArray[np.int64],
+    query_angles: NDArray[np.uint8],
+    query_scales: NDArray[np.uint8],
+    weights: NDArray[np.float32],
+    largest: NDArray[np.float64],
+    limit: int,
+    /,
+) -> None: ...
 def root_bytes(descriptors: NDArray[np.uint8], roots: NDArray[np.uint8], /) -> None: ...
 def nearest_two(
     a: NDArray[np.uint8],

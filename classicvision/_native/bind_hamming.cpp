@@ -3,6 +3,7 @@
 
 #include "binding.h"
 #include "kernels.h"
+#include "votes.h"
 
 namespace classicvision {
 namespace {
@@ -56,6 +57,40 @@ PyObject* search_postings(PyObject* offsets_object, PyObject* signatures_object,
     return Py_BuildValue("(NNN)", bytes_of(found.postings), bytes_of(found.queries), bytes_of(found.distances));
 }
 
+// Arrays of postings, and of a query's keypoints; `largest` is written.
+PyObject* search_votes(PyObject* const (&objects)[11], int limit) {
+    const Array<const std::int64_t> offsets(objects[0], "offsets", 1);
+    const Array<const std::int64_t> signatures(objects[1], "signatures", 1);
+    const Array<const std::uint16_t> rows(objects[2], "rows", 1);
+    const Array<const std::uint8_t> angles(objects[3], "angles", 1);
+    const Array<const std::uint8_t> scales(objects[4], "scales", 1);
+    const Array<const std::int32_t> words(objects[5], "words", 1);
+    const Array<const std::int64_t> queries(objects[6], "queries", 1);
+    const Array<const std::uint8_t> query_angles(objects[7], "query_angles", 1);
+    const Array<const std::uint8_t> query_scales(objects[8], "query_scales", 1);
+    const Array<const float> weights(objects[9], "weights", 1);
+    const Array<double> largest(objects[10], "largest", 1);
+    if (offsets.size(0) < 1) throw std::invalid_argument("offsets must have at least one item");
+    rows.require(0, signatures.size(0));
+    angles.require(0, signatures.size(0));
+    scales.require(0, signatures.size(0));
+    queries.require(0, words.size(0));
+    query_angles.require(0, words.size(0));
+    query_scales.require(0, words.size(0));
+    weights.require(0, words.size(0));
+    const HammingSearch near{offsets.data(), signatures.data(), words.data(), queries.data(), words.size(0), limit};
+    const VoteSearch search{near, rows.data(), angles.data(), scales.data(), query_angles.data(), query_scales.data(),
+                            weights.data(), largest.size(0)};
+    {
+        const WithoutLock others_run;
+        require_lists(near, offsets.size(0) - 1, signatures.size(0));
+        if (!find_largest_agreements(search, largest.data())) {
+            throw std::invalid_argument("a posting names no image");
+        }
+    }
+    Py_RETURN_NONE;
+}
+
 }  // namespace
 }  // namespace classicvision
 
@@ -68,5 +103,18 @@ PyObject* method_find_near_postings(PyObject*, PyObject* arguments) {
             throw PythonErrorSet();
         }
         return search_postings(offsets, signatures, words, queries, limit);
+    });
+}
+
+PyObject* method_find_largest_agreements(PyObject*, PyObject* arguments) {
+    using namespace classicvision;
+    return guarded([&]() -> PyObject* {
+        PyObject* of[11];
+        int limit;
+        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOOOi", &of[0], &of[1], &of[2], &of[3], &of[4], &of[5], &of[6], &of[7],
+                              &of[8], &of[9], &of[10], &limit)) {
+            throw PythonErrorSet();
+        }
+        return search_votes(of, limit);
     });
 }

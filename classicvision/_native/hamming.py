@@ -1,13 +1,15 @@
-"""Postings near to a query by the compiled kernel, as arrays."""
+"""Postings near to a query, and their votes for images, by the compiled kernels, as arrays."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import kernels
 
-__all__ = ["find_near_postings"]
+__all__ = ["find_largest_agreements", "find_near_postings"]
 
 
 def find_near_postings(
@@ -33,3 +35,41 @@ def find_near_postings(
         offsets, signatures.view(np.int64), np.ascontiguousarray(words, np.int32), queries.view(np.int64), limit
     )
     return np.frombuffer(postings, np.int64), np.frombuffer(rows, np.int32), np.frombuffer(distances, np.uint8)
+
+
+def find_largest_agreements(
+    columns: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]],
+    query: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]],
+    n_images: int,
+    limit: int,
+) -> NDArray[np.float64]:
+    """Return the largest sum of votes that agree for each image, (n_images,).
+
+    Parameters
+    ----------
+    columns : tuple of arrays
+        Offsets, signatures, rows, angles and scales of postings; a ValueError is raised for a list outside of them and
+        for a row that is no image's.
+    query : tuple of arrays
+        Words, signatures, angles, scales and weights of the keypoints that vote.
+    n_images : int
+    limit : int
+    """
+    offsets, signatures, rows, angles, scales = columns
+    words, queries, query_angles, query_scales, weights = query
+    largest = np.zeros(n_images)
+    kernels.find_largest_agreements(
+        offsets,
+        signatures.view(np.int64),
+        rows,
+        angles,
+        scales,
+        np.ascontiguousarray(words, np.int32),
+        np.ascontiguousarray(queries).view(np.int64),
+        query_angles,
+        query_scales,
+        weights,
+        largest,
+        limit,
+    )
+    return largest

@@ -38,6 +38,7 @@
     METHOD(nearest_words) \
     METHOD(add_points) \
     METHOD(find_near_postings) \
+    METHOD(find_largest_agreements) \
     METHOD(root_bytes) \
     METHOD(nearest_two) \
     METHOD(count_agreeing) \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Literal, Self
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from classicvision.matching.nearest import Matches, match_both_ways, root_bytes
 from classicvision.matching.regions import ALL_SHARED, Limits, Search, find_regions, seen_in_mirror, shares
 from classicvision.matching.result import MatchResult, Region, Verdict
 
-__all__ = ["MATCHING_SIFT", "MatchSettings", "match_features"]
+__all__ = ["MATCHING_SIFT", "MatchSettings", "Orientation", "match_features"]
+
+Orientation = Literal["both", "direct", "mirrored"]
 
 MATCHING_SIFT: Final = Sift(contrast=0.01, max_features=1000, max_side=1024)
 """What copies are looked for with. Weak keypoints too, because a small crop or a smooth picture has few others: of 75
@@ -45,7 +47,9 @@ class MatchSettings:
         require(self.max_regions >= 1, "max_regions", self.max_regions, "at least 1")
 
 
-def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings | None = None) -> MatchResult:
+def match_features(
+    a: LocalFeatures, b: LocalFeatures, settings: MatchSettings | None = None, *, orientation: Orientation = "both"
+) -> MatchResult:
     """Compare two pictures by their keypoints.
 
     Parameters
@@ -53,6 +57,8 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
     a, b : LocalFeatures
         Each in the frame of its picture.
     settings : MatchSettings, optional
+    orientation : "both", "direct" or "mirrored"
+        Which copies to look for, where that is known; mirrored ones only if the settings say so.
 
     Returns
     -------
@@ -64,7 +70,7 @@ def match_features(a: LocalFeatures, b: LocalFeatures, settings: MatchSettings |
         return _result(a, b, "cannot decide", Search((), 0.0, 0), _too_few(a, b, settings.min_keypoints))
     limits = Limits(settings.ratio, settings.threshold, settings.max_regions)
     rooted_a, rooted_b = (replace(one, descriptors=root_bytes(one.descriptors)) for one in (a, b))
-    found = _find_regions(rooted_a, rooted_b, limits, settings.mirrored)
+    found = _find_regions(rooted_a, rooted_b, limits, orientation if settings.mirrored else "direct")
     if not found.regions:
         reason = f"no transform explains more of {found.n_matches} matches than chance would"
         return _result(a, b, "no evidence", found, reason)
@@ -100,13 +106,13 @@ class _View:
         return tuple(seen_in_mirror(region, width) for region in regions) if self.is_mirrored else regions
 
 
-def _find_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, mirrored: bool) -> Search:
+def _find_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, orientation: Orientation) -> Search:
     """Compare a with b, and the mirrored a; the stronger of the two goes first, and what it explains is explained.
 
     Where a sure region shows all of one picture already, a part of it the other way round would be news of little use.
     """
     searched: list[tuple[_View, Search]] = []
-    for view in _views(a, b, limits.ratio, mirrored):
+    for view in _views(a, b, limits.ratio, orientation):
         found = view.search(limits)
         if found.score >= _SURE and max(shares(found.regions)) >= ALL_SHARED:
             return found
@@ -121,12 +127,13 @@ def _find_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, mirrored: 
     return replace(best, regions=tuple(found_regions))
 
 
-def _views(a: LocalFeatures, b: LocalFeatures, ratio: float, mirrored: bool) -> Iterator[_View]:
+def _views(a: LocalFeatures, b: LocalFeatures, ratio: float, orientation: Orientation) -> Iterator[_View]:
     """Look at a as it is, and in a mirror; where it has few clear matches as it is, first where it has more."""
+    if orientation != "both":
+        yield _View.of(a, b, mirrored=orientation == "mirrored")
+        return
     straight = _View.of(a, b, mirrored=False)
-    if not mirrored:
-        yield straight
-    elif straight.count_clear(ratio) >= _MANY * min(len(a), len(b)):
+    if straight.count_clear(ratio) >= _MANY * min(len(a), len(b)):
         yield straight
         yield _View.of(a, b, mirrored=True)
     else:

@@ -169,10 +169,14 @@ class Index:
         return sum(segment.entry.n_images for segment in self.segments) - len(self.removed)
 
     @cached_property
+    def all_ids(self) -> NDArray[np.int64]:
+        """Numbers of the images, ascending, those included that are removed but still in a segment."""
+        return np.concatenate([np.zeros(0, np.int64), *(segment.catalogue.ids for segment in self.segments)])
+
+    @cached_property
     def ids(self) -> NDArray[np.int64]:
         """Numbers of the images, (n,), ascending."""
-        ids = np.concatenate([np.zeros(0, np.int64), *(segment.catalogue.ids for segment in self.segments)])
-        return ids[~np.isin(ids, self.removed)]
+        return self.all_ids[~np.isin(self.all_ids, self.removed)]
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from classicvision.features.local import LocalFeatures
-from classicvision.matching.pair import match_features
+from classicvision.matching.pair import Orientation, match_features
 from classicvision.matching.result import MatchResult
 from classicvision.retrieval.index import Index
 from classicvision.retrieval.settings import SearchSettings
@@ -44,9 +44,11 @@ def find_copies(
     Notes
     -----
     No more than `n_candidates` images are compared, so the time does not grow with the index but for the search of
-    words. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if at least
-    `least_votes` keypoints agree about a rotation and a size. A copy that is missed so has fewer such keypoints among
-    those that are the same word within `limit` bits, and stands behind `n_always` images that have as many or more.
+    words. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if keypoints that
+    agree about a rotation and a size, among those that are the same word within `limit` bits, weigh `least_votes`, or
+    `least_ratio` times as much as those of the last candidate, which agree by chance. It is compared with the query or
+    its mirror image, whichever has more votes, and with the other one too if that has `least_votes`. A copy that is
+    missed stands behind `n_always` images that have as many votes or more, and does not stand out of chance.
 
     An index of no more than `n_candidates` images is compared as a whole, without words.
     """
@@ -57,10 +59,10 @@ def find_copies(
     match = replace(settings.match, mirrored=settings.match.mirrored and settings.mirrored)
     of_content: dict[str, MatchResult] = {}
     found = []
-    for number in candidates.ids.tolist():
+    for number, orientation in zip(candidates.ids.tolist(), _orientations(candidates, settings), strict=True):
         content = index.image(number).content
         if content not in of_content:  # of exact duplicates one is compared
-            of_content[content] = match_features(features, index.features(number), match)
+            of_content[content] = match_features(features, index.features(number), match, orientation=orientation)
         if of_content[content].verdict == "copy":
             found.append((number, of_content[content]))
     return sorted(found, key=lambda item: -item[1].score)
@@ -72,11 +74,29 @@ def choose_candidates(
     """Return the images that `find_copies` compares with a query, in that order."""
     if len(index) <= settings.n_candidates:
         ids = index.ids[~np.isin(index.ids, list(exclude))]
-        return Candidates(ids, np.zeros(len(ids)), np.zeros(len(ids), bool))
+        unknown = np.full(len(ids), np.inf)
+        return Candidates(ids, unknown, np.zeros(len(ids), bool), unknown)
     found = find_candidates(
         index, features, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
     )
-    allowed = ~np.isin(found.ids, list(exclude))
-    found = Candidates(found.ids[allowed], found.votes[allowed], found.mirrored[allowed]).first(settings.n_candidates)
-    enough = found.votes >= settings.least_votes
-    return found.first(max(int(enough.sum()), settings.n_always))
+    found = found[~np.isin(found.ids, list(exclude))][: settings.n_candidates]
+    enough = found.votes >= _least_votes(found, settings)
+    return found[: max(int(enough.sum()), settings.n_always)]
+
+
+def _least_votes(found: Candidates, settings: SearchSettings) -> float:
+    """Return how many votes are worth a comparison.
+
+    Of the best hundred images most have their votes by chance; so has the last, unless the query has many copies.
+    """
+    chance = float(found.votes[-1]) if len(found) else 0.0
+    return min(settings.least_votes, settings.least_ratio * chance)
+
+
+def _orientations(candidates: Candidates, settings: SearchSettings) -> list[Orientation]:
+    """Return how each candidate is compared with the query: as it has votes."""
+    both = candidates.other_votes >= settings.least_votes
+    return [
+        "both" if is_both else "mirrored" if is_flat else "direct"
+        for is_both, is_flat in zip(both.tolist(), candidates.mirrored.tolist(), strict=True)
+    ]

@@ -9,22 +9,20 @@ is the largest sum of votes that agree about the difference of angle and of scal
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.errors import ArchiveError
 from classicvision.features.local import LocalFeatures
+from classicvision.retrieval.agreement import Query, largest_agreements
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.postings import SCALE_STEPS, angle_bytes, near_postings, scale_bytes
+from classicvision.retrieval.postings import angle_bytes, scale_bytes
 from classicvision.retrieval.segment import Segment
 from classicvision.retrieval.vocabulary import QuantizedFeatures
 
 __all__ = ["Candidates", "find_candidates", "rarity"]
-
-_TURNS = 16  # steps of the difference of angle; votes that agree lie in two neighbouring ones
-_SIZES = 32  # steps of the difference of scale, half an octave each, likewise
-_STEP_BYTES = SCALE_STEPS // 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +36,21 @@ class Candidates:
         The largest weighted number of keypoints that agree about a rotation and a change of size.
     mirrored : (C,) bool
         Whether those are keypoints of the query's mirror image.
+    other_votes : (C,) float64
+        The same of the other orientation, at most `votes`.
     """
 
     ids: NDArray[np.int64]
     votes: NDArray[np.float64]
     mirrored: NDArray[np.bool_]
+    other_votes: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def first(self, n: int) -> Candidates:
-        """Return the best n."""
-        return Candidates(self.ids[:n], self.votes[:n], self.mirrored[:n])
+    def __getitem__(self, rows: slice | NDArray[Any]) -> Self:
+        """Return those chosen by a mask, a slice or an index array."""
+        return type(self)(self.ids[rows], self.votes[rows], self.mirrored[rows], self.other_votes[rows])
 
 
 def find_candidates(
@@ -76,16 +77,17 @@ def find_candidates(
     """
     weights = rarity(index, stop_ratio)
     upright = index.vocabulary.quantize(features.descriptors)
-    found = [_vote(index, upright, features, weights, limit)]
+    direct = _vote(index, upright, features, weights, limit)
+    in_mirror = np.zeros_like(direct)
     if mirrored:
         flat = index.vocabulary.quantize_mirrored(features.descriptors, upright)
-        found.append(_vote(index, flat, features.mirrored(), weights, limit))
-    ids = np.concatenate([ids for ids, _ in found])
-    votes = np.concatenate([votes for _, votes in found])
-    is_flat = np.repeat(np.arange(len(found)) == 1, [len(ids) for ids, _ in found])
-    order = np.lexsort((is_flat, ids, -votes))
-    order = order[np.sort(np.unique(ids[order], return_index=True)[1])]  # each image by its better orientation
-    return Candidates(ids[order], votes[order], is_flat[order])
+        in_mirror = _vote(index, flat, features.mirrored(), weights, limit)
+    votes = np.maximum(direct, in_mirror)
+    votes[np.isin(index.all_ids, index.removed)] = 0
+    rows = np.flatnonzero(votes)
+    rows = rows[np.argsort(-votes[rows], kind="stable")]
+    is_flat, other = (in_mirror > direct)[rows], np.minimum(direct, in_mirror)[rows]
+    return Candidates(index.all_ids[rows], votes[rows], is_flat, other)
 
 
 def rarity(index: Index, stop_ratio: float) -> NDArray[np.float32]:
@@ -104,68 +106,23 @@ def rarity(index: Index, stop_ratio: float) -> NDArray[np.float32]:
 
 def _vote(
     index: Index, quantized: QuantizedFeatures, features: LocalFeatures, weights: NDArray[np.float32], limit: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the numbers and votes of the images that one orientation of the query has votes for."""
+) -> NDArray[np.float64]:
+    """Return the votes of one orientation of the query for each row of `index.all_ids`."""
     searched = np.flatnonzero(weights[quantized.words] > 0)
-    query = quantized[searched]
-    # Bytes of angle and scale of the query's keypoints; differences of bytes are taken modulo a turn.
-    angles, scales = angle_bytes(features.angle[searched]), scale_bytes(features.scale[searched])
-    found = [_found_in(segment, query, limit) for segment in index.segments]
-    images, row_of_query, angle, scale = (np.concatenate(columns) for columns in zip(_NOTHING, *found, strict=True))
-    turned = (angle - angles[row_of_query]).astype(np.int64) // (256 // _TURNS)
-    grown = scale.astype(np.int64) - scales[row_of_query]
-    sizes = np.clip(grown // _STEP_BYTES + _SIZES // 2, 0, _SIZES - 1)
-    vote = weights[query.words[row_of_query]] / np.sqrt(_burst(images, row_of_query, len(searched)))
-    ids, votes = _largest_agreement(images, turned, sizes, vote)
-    kept = ~np.isin(ids, index.removed)
-    return ids[kept], votes[kept]
+    query = Query(
+        quantized[searched],
+        angle_bytes(features.angle[searched]),
+        scale_bytes(features.scale[searched]),
+        weights[quantized.words[searched]],
+    )
+    return np.concatenate([np.zeros(0), *(_votes_in(segment, query, limit) for segment in index.segments)])
 
 
-# Number of the image, row of the query's keypoint, and angle and scale of the posting, for no vote at all.
-_Found = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint8]]
-_NOTHING: _Found = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.uint8))
-
-
-def _found_in(segment: Segment, query: QuantizedFeatures, limit: int) -> _Found:
-    """Return what votes there are in one segment."""
-    postings = segment.postings
+def _votes_in(segment: Segment, query: Query, limit: int) -> NDArray[np.float64]:
     try:
-        posting, row_of_query, _ = near_postings(postings, query, limit)
+        return largest_agreements(segment.postings, query, len(segment.catalogue), limit)
     except ValueError as error:
-        raise _damaged(segment) from error
-    rows = postings.rows[posting]
-    if len(rows) and int(rows.max()) >= len(segment.catalogue):
-        raise _damaged(segment)
-    return segment.catalogue.ids[rows], row_of_query, postings.angles[posting], postings.scales[posting]
-
-
-def _damaged(segment: Segment) -> ArchiveError:
-    path = segment.folder / segment.entry.postings.name
-    return ArchiveError(f"{path} is damaged; `classicvision index verify` says what else is. Build the index again.")
-
-
-def _burst(images: NDArray[np.int64], queries: NDArray[np.int32], n_queries: int) -> NDArray[np.int64]:
-    """Return, for each vote, the number of votes of the same keypoint for the same image, whose number is given."""
-    _, inverse, counts = np.unique(images * n_queries + queries, return_inverse=True, return_counts=True)
-    burst: NDArray[np.int64] = counts[inverse.reshape(-1)]
-    return burst
-
-
-def _largest_agreement(
-    images: NDArray[np.int64], turned: NDArray[np.int64], sizes: NDArray[np.int64], votes: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the images that have a vote and, for each, the largest sum in a window of two by two steps."""
-    found, place = np.unique(images, return_inverse=True)
-    place = place.reshape(-1)
-    several = np.bincount(place, minlength=len(found)) > 1
-    largest = np.zeros(len(found))
-    largest[place] = votes  # right where there is one vote; the others are few, and follow
-    chosen = several[place]
-    number = np.cumsum(several) - 1
-    cells = (number[place[chosen]] * _TURNS + turned[chosen]) * _SIZES + sizes[chosen]
-    sums = np.bincount(cells, votes[chosen], minlength=int(several.sum()) * _TURNS * _SIZES)
-    sums = sums.reshape(-1, _TURNS, _SIZES)
-    sums = sums + np.roll(sums, -1, axis=1)
-    sums[:, :, :-1] += sums[:, :, 1:].copy()
-    largest[several] = sums.max(axis=(1, 2)) if len(sums) else 0
-    return found, largest
+        path = segment.folder / segment.entry.postings.name
+        raise ArchiveError(
+            f"{path} is damaged; `classicvision index verify` says what else is. Build the index again."
+        ) from error

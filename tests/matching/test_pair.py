@@ -125,6 +125,24 @@ def test_mirrored_copies_are_not_looked_for_if_so_set():
     assert match_features(a, a.mirrored(), MatchSettings(mirrored=False)).verdict == "no evidence"
 
 
+@pytest.mark.parametrize(
+    ("is_flat", "orientation", "verdict"),
+    [
+        (False, "direct", "copy"),
+        (False, "mirrored", "no evidence"),
+        (True, "direct", "no evidence"),
+        (True, "mirrored", "copy"),
+    ],
+)
+def test_a_copy_is_found_in_its_own_orientation_only(is_flat, orientation, verdict):
+    a = keypoints(150)
+    b = moved(a.mirrored() if is_flat else a, QUARTER)
+    result = match_features(a, b, orientation=orientation)
+    assert result.verdict == verdict
+    if result.regions:
+        assert_allclose(result.regions[0].b_from_a, match_features(a, b).regions[0].b_from_a, atol=1e-9)
+
+
 def test_unrelated_keypoints_are_no_evidence():
     result = match_features(keypoints(300), keypoints(300, seed=1))
     assert (result.verdict, result.regions) == ("no evidence", ())

@@ -275,6 +275,32 @@ def test_a_reader_that_comes_between_a_manifest_and_its_files_starts_again(index
     assert len(Index.open(index.folder)) == 8
 
 
+def test_a_reader_that_a_writer_overtakes_again_and_again_sees_the_last_state(index, fill, monkeypatch):
+    read, n_writes = Manifest.read.__func__, iter(range(3))
+
+    def overtaken(cls, folder):
+        manifest = read(cls, folder)
+        if (n := next(n_writes, None)) is not None:  # eight segments, and one in their place
+            monkeypatch.undo()
+            fill(index, *([8 * n + seed] for seed in range(8)))
+            monkeypatch.setattr(Manifest, "read", classmethod(overtaken))
+        return manifest
+
+    fill(index, [100])
+    monkeypatch.setattr(Manifest, "read", classmethod(overtaken))
+    assert len(Index.open(index.folder)) == 25
+    assert next(n_writes, None) is None
+
+
+def test_a_snapshot_has_its_words_when_the_index_has_learned_others(index, fill, vocabulary):
+    fill(index, [1, 2])
+    before = index.reopened()
+    with index.writer() as writer:
+        writer.relearn(replace(vocabulary, words=vocabulary.words + 1))
+    assert_array_equal(before.vocabulary.words, vocabulary.words)
+    assert_array_equal(index.reopened().vocabulary.words, vocabulary.words + 1)
+
+
 def test_what_is_no_index_is_said_to_be_none(tmp_path):
     with pytest.raises(ArchiveError, match=r"is no index.*index build"):
         Index.open(tmp_path)

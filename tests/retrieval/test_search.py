@@ -12,9 +12,9 @@ from scipy import sparse
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.search import choose_candidates, find_copies
+from classicvision.retrieval.search import _least_votes, _orientations, choose_candidates, find_copies
 from classicvision.retrieval.settings import SearchSettings
-from classicvision.retrieval.voting import find_candidates, rarity
+from classicvision.retrieval.voting import Candidates, find_candidates, rarity
 
 FEW = SearchSettings(n_candidates=5, n_always=2)
 
@@ -107,6 +107,31 @@ def test_a_rarer_word_weighs_more(filled):
     assert weights[rarest] > weights[commonest] > 0
 
 
+def test_votes_that_stand_out_of_chance_are_enough_however_few():
+    found = Candidates(np.arange(4), np.array([3.0, 2.4, 1.0, 0.9]), np.zeros(4, bool), np.zeros(4))
+    assert _least_votes(found, SearchSettings(least_votes=5.0, least_ratio=2.5)) == pytest.approx(2.25)
+
+
+def test_an_image_with_many_copies_needs_no_more_than_enough_votes():
+    found = Candidates(np.arange(4), np.full(4, 90.0), np.zeros(4, bool), np.zeros(4))
+    assert _least_votes(found, SearchSettings(least_votes=5.0)) == 5.0
+
+
+def test_a_candidate_is_compared_in_the_orientations_that_it_has_votes_in():
+    votes, is_flat, others = np.array([9.0, 9.0, 9.0]), np.array([False, True, True]), np.array([1.0, 1.0, 6.0])
+    candidates = Candidates(np.arange(3), votes, is_flat, others)
+    assert _orientations(candidates, SearchSettings(least_votes=5.0)) == ["direct", "mirrored", "both"]
+
+
+def test_votes_of_the_other_orientation_are_kept(filled, made):
+    found = find_candidates(filled, made(200, 3), limit=20)
+    upright, flat = (
+        find_candidates(filled, q, limit=20, mirrored=False) for q in (made(200, 3), made(200, 3).mirrored())
+    )
+    assert found.votes[found.ids == 3] == upright.votes[upright.ids == 3]
+    assert found.other_votes[found.ids == 3] == flat.votes[flat.ids == 3]
+
+
 def test_a_removed_image_has_no_vote(filled, made):
     with filled.writer() as writer:
         writer.remove(3)
@@ -144,14 +169,22 @@ def test_of_exact_duplicates_each_is_found(index, fill, made, tmp_path):
 def test_no_more_candidates_than_asked_for_and_none_without_votes_after_the_first(filled, made):
     stranger = made(200, 500)
     assert len(choose_candidates(filled, stranger, FEW)) <= 5
-    strict = SearchSettings(n_candidates=20, n_always=3, least_votes=1000)
+    strict = SearchSettings(n_candidates=20, n_always=3, least_votes=1000, least_ratio=1000)
     assert len(choose_candidates(filled, stranger, strict)) == 3
     lenient = SearchSettings(n_candidates=20, n_always=3, least_votes=0)
     assert len(choose_candidates(filled, stranger, lenient)) == 20
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"limit": 65}, {"n_candidates": 0}, {"stop_ratio": 0.5}, {"n_always": -1}, {"least_votes": -1.0}]
+    "wrong",
+    [
+        {"limit": 65},
+        {"least_ratio": 0.5},
+        {"n_candidates": 0},
+        {"stop_ratio": 0.5},
+        {"n_always": -1},
+        {"least_votes": -1.0},
+    ],
 )
 def test_a_setting_out_of_its_range_is_named(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
