@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import pairwise
-
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision.features.local import LocalFeatures
-from classicvision.matching.distinct import are_distinct
-from classicvision.matching.pair import match_features
+from classicvision.matching.correspondences import Correspondences, Motion
+from classicvision.matching.distinct import UNDOUBTED, are_distinct, weigh_distinct
+from classicvision.matching.significance import significance
+from classicvision.matching.verify import N_CHOICES, Agreement
 
 SAME = np.array([[0, 0]], np.int32)
 
@@ -53,28 +53,25 @@ def test_a_picture_of_one_keypoint_has_no_other_place():
     assert_array_equal(are_distinct(keypoints(100), keypoints(108), SAME, 0.8), [True])
 
 
-def grid_of_cells(rng, noise):
-    """Return a lattice of 8 x 8 cells, all with the same three keypoints but for noise in their descriptors."""
-    corner = 40.0 * np.stack(np.meshgrid(np.arange(8), np.arange(8)), axis=2).reshape(-1, 1, 2)
-    xy = (corner + np.array([(5, 5), (30, 12), (16, 31)])).reshape(-1, 2)
-    kinds = np.random.default_rng(0).exponential(30, (3, 128))
-    descriptors = np.tile(kinds, (64, 1)) + rng.normal(0, noise, (192, 128))
-    return LocalFeatures(
-        xy=xy,
-        scale=np.full(192, 2.0),
-        angle=np.zeros(192),
-        response=np.ones(192),
-        descriptors=descriptors.clip(0, 255).astype(np.uint8),
-        image_size=(320, 320),
-    )
+def agreement(significance, n):
+    motion = Motion(np.eye(3), 0.0, 0.0)
+    return Agreement(motion, "similarity", np.ones(n, bool), 1.5, significance, 1e-4)
 
 
-def test_grids_of_the_same_cells_are_no_copies():
-    pictures = [grid_of_cells(np.random.default_rng(seed), noise=6) for seed in range(1, 9)]
-    scores = [match_features(a, b).score for a, b in pairwise(pictures)]
-    assert max(scores) < 3
-
-
-def test_a_grid_is_a_copy_of_itself():
-    a = grid_of_cells(np.random.default_rng(1), noise=6)
-    assert match_features(a, replace(a, response=a.response / 2)).verdict == "copy"
+@pytest.mark.parametrize(
+    ("levels", "before", "after"),
+    [
+        ((9, 50, 91, 132, 173, 214), 20.0, 20.0),
+        ((9, 9, 9, 9, 9, 9), 20.0, 0.0),
+        ((9, 9, 9, 9, 9, 9), UNDOUBTED, UNDOUBTED),
+    ],
+    ids=["distinct places", "places like each other", "too significant to be a grid"],
+)
+def test_only_matches_that_single_out_a_place_are_weighed(levels, before, after):
+    a = keypoints(*levels)
+    rows = np.arange(len(a), dtype=np.int32)
+    matches = Correspondences.of(a, a, np.column_stack([rows, rows]))
+    own = significance(6, 6, 1e-4, n_deciding=2, n_choices=N_CHOICES)
+    found = agreement(before, len(a))
+    weighed = weigh_distinct(found, matches, a, a, 0.8)
+    assert weighed.significance == pytest.approx(min(after, own) if before < UNDOUBTED else after)
