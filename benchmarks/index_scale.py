@@ -4,8 +4,8 @@ The photos of bsds500 are in the index as they are. All other images are made fr
 (caltech101, scene15, coco128): each has the postings of half of the keypoints of two of them, turned, a quarter moved
 to a word beside their own, with one bit in eight of the signatures flipped. Their words are not searched anew, which
 would take most of the time and says nothing about the size of the index; `build` measures what an honest build takes,
-on real images. The keypoints to verify with are those of one of 256 images that are made likewise; they are no copies
-of the queries either. Queries are copies of the photos, made in pixels and extracted.
+on real images. As keypoints to verify with each has those of one of 256 images that are made likewise; they are no
+copies of the queries either. Queries are copies of the photos, made in pixels and extracted.
 
     OMP_NUM_THREADS=1 python benchmarks/index_scale.py --counts 10000 100000 --folder /scratch
 """

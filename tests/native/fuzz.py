@@ -181,7 +181,7 @@ def try_counts(rng: np.random.Generator, points: np.ndarray, errors: np.ndarray)
         turned = [np.roll(one, -int(shift), axis=-1)[1] - one[0] for one in frames]
         a, b = points[0], np.roll(points[1], -int(shift), axis=0)
         here = match.find_errors((b, a) if from_b else (a, b), turned, h, (0.1, 0.2), (9.0, 0.5))
-        expected += [int(np.count_nonzero(here <= tolerance)) for tolerance in tolerances]
+        expected += np.array([np.count_nonzero(here <= tolerance) for tolerance in tolerances], int)
     if counts.tolist() != expected.tolist():
         raise SystemExit("pairs made anew are counted wrong")
 
