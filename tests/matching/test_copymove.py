@@ -66,7 +66,8 @@ def test_a_plain_photograph_has_none(name):
 
 def test_the_patches_that_were_cloned_into_a_picture_of_grass_are_found():
     shifts = [region.b_from_a[:2, 2].round() for region in find_copy_moves(SIFT(data.grass()))]
-    assert sorted(np.abs(shift).tolist() for shift in shifts) == [[4, 162], [182, 346]]
+    # Engines of SIFT agree about a place to a tenth of a pixel, so about a whole one they may not.
+    assert_allclose(sorted(np.abs(shift).tolist() for shift in shifts), [[4, 162], [182, 346]], atol=1)
 
 
 def test_photographs_without_copies_have_hardly_any(shared):
