@@ -52,8 +52,9 @@ def test_a_dot_lands_where_the_transform_says(edit, seed):
     places = places[inside(places, copy.shape[:2], reach + 1)]
     assert len(places) >= 3
     distances = [distance_to_dot(copy, xy, reach) for xy in places]
-    # A quarter of them, because text, logos and a crop in a screenshot hide many; a wrong transform misses nearly all.
-    assert np.percentile(distances, 25) < 0.3
+    # A tenth of them, because text, logos and a crop in a screenshot hide many; a transform that is wrong by a pixel
+    # misses nearly all.
+    assert np.percentile(distances, 10) < 0.3
 
 
 @pytest.mark.parametrize("edit", EDITS)
