@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.features.signature import SIGNATURE_SIZE, SYMMETRIES, symmetric_signatures
-from classicvision.matching.result import MatchResult
+from classicvision.matching.result import MatchResult, Verdict
 
 __all__ = ["SIGNATURE_THRESHOLD", "compare_signatures", "signature_significance"]
 
@@ -53,6 +53,7 @@ def compare_signatures(
     significance, symmetry, n_agree, n_compared = _best_agreement(a, b[np.newaxis])
     score, waves = float(significance[0]), f"{int(n_agree[0])} of {int(n_compared[0])} slow waves agree"
     few = f"too few keypoints ({n_keypoints[0]} and {n_keypoints[1]})"
+    verdict: Verdict
     if score >= threshold:
         verdict, reason = "copy", f"{few}, but as a whole b is a {SYMMETRIES[symmetry[0]]}: {waves}"
     elif _most_significant(int(n_compared[0])) < threshold:
@@ -60,7 +61,7 @@ def compare_signatures(
     else:
         verdict, reason = "cannot decide", f"{few}, and as a whole they differ: {waves}"
     return MatchResult(
-        verdict=verdict,  # type: ignore[arg-type]
+        verdict=verdict,
         method="signature",
         regions=(),
         score=score,

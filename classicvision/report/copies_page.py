@@ -23,6 +23,7 @@ from classicvision.files import write_whole
 from classicvision.report.copies import copies_to_dict
 from classicvision.report.pictures import thumbnail
 from classicvision.report.plain import flat, text, visible
+from classicvision.report.templates import page_environment
 from classicvision.retrieval.findings import LABELS, Finding, Findings
 
 __all__ = ["Layout", "copies_to_html", "pair_layout", "write_copies"]
@@ -64,16 +65,8 @@ def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] |
     str
         HTML 5, to be written as UTF-8.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("classicvision", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(thousands="{:,}".format, visible=visible)
+    environment = page_environment()
+    environment.filters["visible"] = visible
     data = copies_to_dict(findings)
     shown = findings.findings[:MAX_FINDINGS]
     script = files("classicvision.report").joinpath("copies.js").read_text("utf-8")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from classicvision.files import write_whole
 from classicvision.report.pictures import thumbnail
 from classicvision.report.plain import flat, plain, text
+from classicvision.report.templates import page_environment
 
 if TYPE_CHECKING:
     from classicvision.benchmark.evaluation import Case, Evaluation
@@ -86,16 +87,8 @@ def evaluation_to_html(evaluation: Evaluation) -> str:
     str
         HTML 5, to be written as UTF-8.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("classicvision", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=_percent, thousands="{:,}".format)
+    environment = page_environment()
+    environment.filters["percent"] = _percent
     data = evaluation_to_dict(evaluation)
     return environment.get_template("evaluation.html.j2").render(
         data,
