@@ -36,10 +36,11 @@ import protocol
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from classicvision.extraction import Items, extract
+from classicvision.extraction import extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.signature import GlobalSignature
 from classicvision.images import read_image
+from classicvision.items import Items
 from classicvision.matching.geometry import warp_points
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.matching.signature import compare_signatures

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from classicvision import errors, workflows
     from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
     from classicvision.encoding.estimators import BagOfVisualWords
-    from classicvision.extraction import Extraction, Failure, Items, extract
+    from classicvision.extraction import Extraction, Failure, extract
     from classicvision.features.dense import DenseSift
     from classicvision.features.local import LocalFeatures, root_sift
     from classicvision.features.sift import Sift, SiftTrace, trace
     from classicvision.folders import ImageFolder, find_images
     from classicvision.images import Image, read_image, shrink, to_gray, write_image
+    from classicvision.items import Items
     from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
     from classicvision.matching.nearest import match_descriptors
     from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
@@ -46,7 +47,7 @@ _MODULE_OF = {
     "ImageFolder": "folders",
     "Index": "retrieval.index",
     "IndexSettings": "retrieval.settings",
-    "Items": "extraction",
+    "Items": "items",
     "LocalFeatures": "features.local",
     "MatchResult": "matching.result",
     "MatchSettings": "matching.pair",

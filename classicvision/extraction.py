@@ -3,51 +3,35 @@
 What is extracted goes to a store at once (`classicvision.store`), under a key made of the content of the file, the
 fingerprint of the extractor and the libraries behind it. So a run that was interrupted, or killed, goes on where it was
 when it is started again. Memory does not grow with the number of images: `Items` reads one from the store when it is
-asked for it.
+asked for it. Items that are made faster than megabytes are written, as a dense grid's, are not kept: the store
+remembers only that the image works, and `Items` makes them anew from the file.
 """
 
 from __future__ import annotations
 
-import hashlib
 import operator
 import os
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, overload
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import fingerprint
-from classicvision.errors import ClassicVisionError, ImageReadError, StoreError
-from classicvision.features.local import LocalFeatures
-from classicvision.images import LIBRARIES, Image, decode_image, read_bytes
+from classicvision.errors import ClassicVisionError, ImageReadError
+from classicvision.images import LIBRARIES, decode_image, read_bytes
+from classicvision.items import Extractor, Items, ItemT, Source, arrays_of_item, is_kept, source_key
 from classicvision.store import Store
 from classicvision.workers import Workers, count_workers
 
-__all__ = ["Extraction", "Extractor", "Failure", "Item", "Items", "extract"]
-
-Item: TypeAlias = LocalFeatures | NDArray[np.float32]
-"""What an extractor makes of one image: local features, or one vector (d,)."""
-
-ItemT = TypeVar("ItemT", bound=Item)
-Item_co = TypeVar("Item_co", bound=Item, covariant=True)
+__all__ = ["Extraction", "Failure", "extract"]
 
 MAX_CHUNK = 4  # images sent to a worker at once: sending costs far less than extracting
-
-
-class Extractor(Protocol[Item_co]):
-    """Turns one image into one item and learns nothing: a frozen dataclass, whose fingerprint is part of the key."""
-
-    kind: ClassVar[str]
-
-    def __call__(self, image: Image) -> Item_co:
-        """Return the item of one image."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -56,47 +40,6 @@ class Failure:
 
     path: Path
     reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class Items(Sequence[ItemT], Generic[ItemT]):
-    """Items that stay in their store: each is read when it is asked for.
-
-    Attributes
-    ----------
-    store : Store
-        A temporary one lasts as long as the `Items` that read from it.
-    keys : tuple of str
-        One for each item; it identifies the content of the image and the extractor with its settings.
-    """
-
-    store: Store
-    keys: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    @overload
-    def __getitem__(self, rows: int) -> ItemT: ...
-    @overload
-    def __getitem__(self, rows: slice | NDArray[Any] | Sequence[int]) -> Self: ...
-    def __getitem__(self, rows: int | slice | NDArray[Any] | Sequence[int]) -> ItemT | Self:
-        """Return one item, or those chosen by a slice, mask or index array, which stay in the store."""
-        if isinstance(rows, slice):
-            return type(self)(self.store, self.keys[rows])
-        if np.ndim(rows) == 1:
-            chosen = np.arange(len(self))[np.asarray(rows) if len(rows) else []]  # type: ignore[arg-type]
-            return type(self)(self.store, tuple(self.keys[row] for row in chosen))
-        return self._read(self.keys[operator.index(rows)])  # type: ignore[arg-type]
-
-    def _read(self, key: str) -> ItemT:
-        arrays = self.store.get(key)
-        if arrays is None:
-            raise StoreError(
-                f"an extracted item is no longer in {self.store.folder}; run the same again to make it anew"
-            )
-        item: ItemT = _from_arrays(arrays)
-        return item
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +106,11 @@ def extract(
     found = _in_workers(job, images, n_workers) if n_workers > 1 else _in_this_process(job, images)
     outcomes = _collect(found, len(images), progress)
     done = [outcome for outcome in outcomes if outcome.key]
+    source = None
+    if not is_kept(extractor):
+        source = Source(tuple(images[outcome.row] for outcome in done), extractor, job.fingerprint)
     return Extraction(
-        items=Items(job.store, tuple(outcome.key for outcome in done)),
+        items=Items(job.store, tuple(outcome.key for outcome in done), source),
         contents=tuple(outcome.content for outcome in done),
         rows=np.fromiter((outcome.row for outcome in done), np.intp, len(done)),
         failures=tuple(Failure(images[outcome.row], outcome.reason) for outcome in outcomes if not outcome.key),
@@ -197,7 +143,7 @@ class _Job:
         row, path = image
         try:
             data = read_bytes(path)
-            content, key = self._content_and_key(data)
+            content, key = source_key(data, self.fingerprint)
             if self.store.get(key) is not None:
                 return _Outcome(row, content, key, cached=True)
             item = self.extractor(decode_image(data, path))
@@ -207,32 +153,17 @@ class _Job:
             raise
         except Exception as error:  # whatever the extractor trips over is a matter of this image
             return _Outcome(row, reason=" ".join(traceback.format_exception_only(error)[-1].split()))
-        self.store.put(key, _to_arrays(item))
+        arrays = arrays_of_item(item)
+        self.store.put(key, arrays if is_kept(self.extractor) else {})
         return _Outcome(row, content, key)
 
     def find(self, row: int, path: Path) -> _Outcome | None:
         """Look an image up in the store."""
         try:
-            content, key = self._content_and_key(read_bytes(path))
+            content, key = source_key(read_bytes(path), self.fingerprint)
         except ImageReadError:  # `run` says why
             return None
         return None if self.store.get(key) is None else _Outcome(row, content, key, cached=True)
-
-    def _content_and_key(self, data: bytes) -> tuple[str, str]:
-        content = hashlib.sha256(data).hexdigest()
-        return content, hashlib.sha256(f"{content} {self.fingerprint}".encode()).hexdigest()
-
-
-def _to_arrays(item: Item) -> dict[str, NDArray[Any]]:
-    if isinstance(item, LocalFeatures):
-        return item.to_arrays()
-    if isinstance(item, np.ndarray) and item.ndim == 1:
-        return {"vector": item}
-    raise TypeError(f"the extractor returned {type(item).__name__}; LocalFeatures or a vector (d,) was expected")
-
-
-def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Any:
-    return arrays["vector"] if "vector" in arrays else LocalFeatures.from_arrays(arrays)
 
 
 def _require_types(paths: object, extractor: object, store: object) -> None:

@@ -14,10 +14,11 @@ from numpy.testing import assert_array_equal
 
 from classicvision import workers
 from classicvision.errors import SettingsError, StoreError
-from classicvision.extraction import Failure, Items, extract
+from classicvision.extraction import Failure, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.images import write_image
+from classicvision.items import Items
 from classicvision.store import Store
 from classicvision.synthetic import canary
 
@@ -55,6 +56,13 @@ class Brightness2(Brightness):
 class Wrong(Brightness):
     def __call__(self, image):
         return [1.0]
+
+
+@dataclass(frozen=True)
+class Fleeting(Brightness):
+    """Makes items that are not kept."""
+
+    is_kept: ClassVar[bool] = False
 
 
 @pytest.fixture(autouse=True)
@@ -242,3 +250,26 @@ def test_an_item_that_someone_removed_is_an_error_that_says_so(photos, store):
     next(store.folder.glob("??/*")).unlink()
     with pytest.raises(StoreError, match="no longer in"):
         items[0]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_items_that_are_not_kept_are_made_anew_from_their_files(photos, store, n_jobs):
+    paths = photos(10, EXPLODING, 30, 40)
+    found = extract(paths, Fleeting(factor=2.0), store=store, n_jobs=n_jobs)
+    assert [failure.path for failure in found.failures] == [paths[1]]
+    assert values(found.items) == [20, 60, 80]
+    assert values(found.items[[2, 0]]) == [80, 20]
+    assert values(found.items[1:]) == [60, 80]
+    assert all(store.get(key) == {} for key in found.items.keys)
+    assert extract(paths, Fleeting(factor=2.0), store=store).n_cached == 3
+
+
+def test_a_file_that_changes_or_goes_before_its_item_is_made_anew_is_an_error_that_names_it(photos, store):
+    paths = photos(10, 20)
+    found = extract(paths, Fleeting(), store=store)
+    write_image(paths[0], np.full((4, 4, 3), 77, np.uint8))
+    paths[1].unlink()
+    with pytest.raises(StoreError, match=f"{paths[0].name} is needed once more: it has changed"):
+        found.items[0]
+    with pytest.raises(StoreError, match=paths[1].name):
+        found.items[1]

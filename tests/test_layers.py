@@ -18,6 +18,7 @@ LAYERS = (
     {"models", "retrieval", "viz"},
     {"encoding", "matching"},
     {"extraction"},
+    {"items"},
     {"features", "backbone"},
     {"folders", "store", "synthetic"},
     {"images", "workers"},

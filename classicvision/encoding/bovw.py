@@ -61,6 +61,14 @@ class BovwSettings:
         require(1 <= self.n_neighbors <= most, "n_neighbors", self.n_neighbors, f"from 1 to n_words, {self.n_words}")
         require(1e-3 <= self.softness <= 1e3, "softness", self.softness, "from 0.001 to 1000")
 
+    def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> BovwCodebook:
+        """Learn a vocabulary from the items of training images: `learn_bovw`."""
+        return learn_bovw(items, self, rng)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> BovwCodebook:
+        """Rebuild a codebook: `BovwCodebook.from_arrays`."""
+        return BovwCodebook.from_arrays(arrays, self)
+
 
 @dataclass(frozen=True, eq=False)
 class BovwCodebook:

@@ -16,27 +16,19 @@ from numpy.typing import NDArray
 from classicvision import config
 from classicvision._version import __version__
 from classicvision.archive import Archive, read_archive, write_archive
-from classicvision.encoding.bovw import BovwCodebook
+from classicvision.encoding.codebook import Codebook
 from classicvision.errors import ArchiveError, ExtractorDriftWarning, SettingsError
-from classicvision.features.dense import DenseSift
 from classicvision.features.local import LocalFeatures
-from classicvision.features.sift import Sift
+from classicvision.items import Item, arrays_of_item, item_of_arrays
+from classicvision.models.canary import DRIFT_SHARE, MAX_CANARY, seen_on_canary, share_changed
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe
-from classicvision.synthetic import canary
 
-__all__ = ["NO_KEYPOINTS", "Classifier", "Prediction", "library_versions", "seen_on_canary"]
+__all__ = ["NO_KEYPOINTS", "Classifier", "Prediction", "TrainingSummary", "first_64_bits", "library_versions"]
 
 KIND = "classifier"
 
 NO_KEYPOINTS = "no keypoints: the answer rests on the training classes alone, not on this image"
-
-# Two SIFT runs on one machine agree in every bit; other builds of OpenCV may round differently.
-SAME_POSITION = 0.01  # pixels
-SAME_DESCRIPTOR = 0.99  # least cosine
-DRIFT_SHARE = 0.02  # of the canary's keypoints may be lost, moved or changed before we warn
-MAX_CANARY = 10_000  # keypoints; a file that claims more is not ours
-KEPT_OF_CANARY = 1000  # keypoints, the strongest; a dense grid has many times more
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +40,15 @@ class Prediction:
     label : str
     scores : dict of label to float
         Signed distance to each class's border, in units of the margin; not a probability.
-    n_keypoints : int
+    n_keypoints : int or None
+        None where the extractor finds no keypoints but makes a vector.
     note : str
         What a reader must know about this answer; empty as a rule.
     """
 
     label: str
     scores: dict[str, float]
-    n_keypoints: int
+    n_keypoints: int | None
     note: str = ""
 
     @property
@@ -95,13 +88,13 @@ class Classifier:
     Attributes
     ----------
     recipe : Recipe
-    codebook : BovwCodebook
+    codebook : Codebook
     head : LinearHead
     training : TrainingSummary
     contents : (N,) uint64
         The first 64 bits of the SHA-256 of each training image: tells whether a test image was trained on.
-    canary : LocalFeatures
-        The strongest that the extractor found on one synthetic image when the classifier was fitted.
+    canary : LocalFeatures or (d,) float32
+        The strongest that the extractor found on one synthetic image when the classifier was fitted, or its vector.
     versions : dict
         Of the libraries that fitted it.
 
@@ -112,11 +105,11 @@ class Classifier:
     """
 
     recipe: Recipe
-    codebook: BovwCodebook
+    codebook: Codebook
     head: LinearHead
     training: TrainingSummary
     contents: NDArray[np.uint64]
-    canary: LocalFeatures
+    canary: Item
     versions: Mapping[str, str] = field(default_factory=lambda: library_versions())
 
     def __post_init__(self) -> None:
@@ -128,16 +121,19 @@ class Classifier:
             raise ValueError(
                 f"{len(self.head.classes)} classes, but images of {len(self.training.images_per_class)} are counted"
             )
-        if len(self.canary) > MAX_CANARY:
+        if isinstance(self.canary, LocalFeatures) and len(self.canary) > MAX_CANARY:
             raise ValueError(f"{len(self.canary)} keypoints on the canary; at most {MAX_CANARY} were expected")
+        if isinstance(self.canary, np.ndarray) and (self.canary.dtype != np.float32 or self.canary.ndim != 1):
+            raise ValueError(f"the canary is {self.canary.dtype} {self.canary.shape}; a float32 vector was expected")
 
-    def predict(self, items: Iterable[LocalFeatures]) -> Iterator[Prediction]:
-        """Yield a prediction for the features of each image, as they come."""
+    def predict(self, items: Iterable[Item]) -> Iterator[Prediction]:
+        """Yield a prediction for the item of each image, as they come."""
         for item in items:
             decision = self.head.decide(self.codebook.encode(item)[np.newaxis])[0]
             scores = dict(zip(self.head.classes, decision.tolist(), strict=True))
-            note = "" if len(item) else NO_KEYPOINTS
-            yield Prediction(self.head.classes[int(np.argmax(decision))], scores, len(item), note)
+            n_keypoints = len(item) if isinstance(item, LocalFeatures) else None
+            note = NO_KEYPOINTS if n_keypoints == 0 else ""
+            yield Prediction(self.head.classes[int(np.argmax(decision))], scores, n_keypoints, note)
 
     def trained_on(self, contents: Iterable[str]) -> NDArray[np.bool_]:
         """Return for the SHA-256 of each image file whether that image was in the training set."""
@@ -150,7 +146,7 @@ class Classifier:
             "head/bias": self.head.bias,
             "training/contents": self.contents,
             **_prefixed("codebook", self.codebook.to_arrays()),
-            **_prefixed("canary", self.canary.to_arrays()),
+            **_prefixed("canary", arrays_of_item(self.canary)),
         }
         manifest = {
             "kind": KIND,
@@ -194,13 +190,13 @@ class Classifier:
         recipe = replace(recipe, extractor=recipe.extractor.runnable())
         return cls(
             recipe,
-            BovwCodebook.from_arrays(_under("codebook", arrays), recipe.encoder),
+            recipe.encoder.restore(_under("codebook", arrays)),
             LinearHead(
                 _texts(manifest["classes"]), arrays["head/weights"], arrays["head/bias"], float(manifest["cost"])
             ),
             config.from_dict(TrainingSummary, manifest["training"], where="training"),
             arrays["training/contents"].astype(np.uint64, casting="safe"),
-            LocalFeatures.from_arrays(_under("canary", arrays)),
+            item_of_arrays(_under("canary", arrays)),
             dict(zip(_texts(manifest["versions"]), _texts(manifest["versions"].values()), strict=True)),
         )
 
@@ -214,11 +210,6 @@ class Classifier:
                 ExtractorDriftWarning,
                 stacklevel=3,
             )
-
-
-def seen_on_canary(extractor: Sift | DenseSift) -> LocalFeatures:
-    """Return the strongest features that an extractor finds on the canary image, to be kept with a classifier."""
-    return extractor(canary()).strongest(KEPT_OF_CANARY)
 
 
 def library_versions() -> dict[str, str]:
@@ -235,22 +226,6 @@ def library_versions() -> dict[str, str]:
 def first_64_bits(digests: Iterable[str]) -> NDArray[np.uint64]:
     """Return the first 16 of each digest's hexadecimal digits as a number."""
     return np.array([int(digest[:16], 16) for digest in digests], np.uint64)
-
-
-def share_changed(then: LocalFeatures, now: LocalFeatures) -> float:
-    """Return the share of keypoints of either run that the other did not find at the same place and describe alike."""
-    if not len(then) or not len(now):
-        return float(len(then) != len(now))
-    gap = np.abs(then.xy[:, np.newaxis] - now.xy[np.newaxis]).max(axis=2)
-    a, b = (_unit_rows(features.descriptors) for features in (then, now))
-    same = (gap <= SAME_POSITION) & (a @ b.T >= SAME_DESCRIPTOR)
-    return float(max(1 - same.any(axis=1).mean(), 1 - same.any(axis=0).mean()))
-
-
-def _unit_rows(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    values = descriptors.astype(np.float32)
-    values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)
-    return values
 
 
 def _texts(values: Iterable[Any]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import tomli_w
 
 from classicvision import config
 from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
@@ -56,7 +57,7 @@ class Recipe:
     """
 
     extractor: Sift | DenseSift = field(default_factory=Sift)
-    encoder: BovwSettings = field(default_factory=BovwSettings)
+    encoder: BovwSettings | VectorSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings = field(default_factory=SvmSettings)
     seed: int = 0
 

@@ -7,7 +7,7 @@ Copies of one image always share a fold.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision.encoding.bovw import BovwCodebook, learn_bovw
+from classicvision.encoding.codebook import Codebook
 from classicvision.errors import ClassicVisionError, NotEnoughDataError
-from classicvision.extraction import Items
-from classicvision.features.local import LocalFeatures
+from classicvision.items import Items
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe, SvmSettings
 from classicvision.models.svm import fit_hyperplanes
 from classicvision.workers import Workers
 
 __all__ = ["CrossValidation", "Training", "split_folds", "train"]
+
+MAX_KEPT_BYTES = 64 * 2**20  # of the codes of a fold that are kept in the store
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +57,13 @@ class CrossValidation:
 class Training:
     """What was learned: the codebook, the head, and the estimate of their quality."""
 
-    codebook: BovwCodebook
+    codebook: Codebook
     head: LinearHead
     validation: CrossValidation
 
 
 def train(
-    items: Items[LocalFeatures],
+    items: Items[Any],
     labels: Sequence[str],
     recipe: Recipe,
     *,
@@ -76,7 +77,7 @@ def train(
 
     Parameters
     ----------
-    items : lazy sequence of N LocalFeatures
+    items : lazy sequence of N items, as the recipe's extractor makes them
     labels : N labels
     recipe : Recipe
     n_jobs : int
@@ -166,7 +167,7 @@ def _stratified(y: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp
 class _Lesson:
     """What is to be learned; a worker process gets it whole, the items stay in their store."""
 
-    items: Items[LocalFeatures]
+    items: Items[Any]
     y: NDArray[np.intp]
     folds: NDArray[np.intp]
     classes: tuple[str, ...]
@@ -198,17 +199,19 @@ class _Lesson:
         known = self.items.store.get(self._answers_key(fold))
         return None if known is None else known["answers"]
 
-    def learn_codes(self, rows: NDArray[np.intp]) -> tuple[BovwCodebook, NDArray[np.float32]]:
+    def learn_codes(self, rows: NDArray[np.intp]) -> tuple[Codebook, NDArray[np.float32]]:
         """Learn a codebook from some rows and encode all items with it; remembered in the store of the items."""
         settings, store, key = self.recipe.encoder, self.items.store, _key(self._codes_question(rows))
         known = store.get(key)
         if known is None:
-            codebook = learn_bovw(self.items[rows], settings, np.random.default_rng(self.recipe.seed))
-            known = {"codes": codebook.encode_all(self.items), **codebook.to_arrays()}
-            store.put(key, known)
-        arrays = dict(known)
-        codes = arrays.pop("codes")
-        return BovwCodebook.from_arrays(arrays, settings), codes
+            codebook = settings.learn(self.items[rows], np.random.default_rng(self.recipe.seed))
+            codes = codebook.encode_all(self.items)
+            # The answers of a fold are kept too, so of wide codes only the last need be: they wait for the last model.
+            if codes.nbytes <= MAX_KEPT_BYTES or len(rows) == len(self.y):
+                store.put(key, {"codes": codes, **_prefixed("codebook", codebook.to_arrays())})
+            return codebook, codes
+        learned = {name.removeprefix("codebook/"): array for name, array in known.items() if name != "codes"}
+        return settings.restore(learned), known["codes"]
 
     def _codes_question(self, rows: NDArray[np.intp]) -> list[Any]:
         return [config.fingerprint(self.recipe.encoder), self.recipe.seed, list(self.items.keys), rows.tolist()]
@@ -216,6 +219,10 @@ class _Lesson:
     def _answers_key(self, fold: int) -> str:
         codes = self._codes_question(np.flatnonzero(self.folds != fold))
         return _key([codes, config.fingerprint(self.recipe.classifier), self.y.tolist()])
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {f"{prefix}/{name}": array for name, array in arrays.items()}
 
 
 def _key(question: list[Any]) -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from classicvision.extraction import Items
 from classicvision.features.local import LocalFeatures
+from classicvision.items import Items
 from classicvision.matching.result import MatchResult
 from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.findings import Finding, region_points

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from classicvision.extraction import Items
 from classicvision.features.local import LocalFeatures
+from classicvision.items import Items
 from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
 from classicvision.matching.result import MatchResult
 from classicvision.retrieval.findings import Finding, region_points

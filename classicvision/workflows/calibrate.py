@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from classicvision import config
 from classicvision.errors import SettingsError
-from classicvision.extraction import Extraction, Failure, Items, extract
+from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.files import write_whole
+from classicvision.items import Items
 from classicvision.matching.calibration import Calibration, fit_calibration
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.store import Store

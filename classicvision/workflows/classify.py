@@ -16,9 +16,9 @@ from classicvision.archive import read_archive
 from classicvision.benchmark.evaluation import Case, Evaluation
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.extraction import Extraction, Failure, extract
-from classicvision.features.local import LocalFeatures
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
-from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits, seen_on_canary
+from classicvision.models.canary import seen_on_canary
+from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
 from classicvision.models.recipe import Recipe, load_recipe
 from classicvision.models.training import CrossValidation, train
 from classicvision.store import Store
@@ -174,7 +174,7 @@ def inspect(model: PathLike) -> dict[str, Any]:
 
 def _extract_for(
     classifier: Classifier, files: Sequence[Path], store: Store | None, n_jobs: int, progress: Progress | None
-) -> Extraction[LocalFeatures]:
+) -> Extraction[Any]:
     return extract(
         files,
         classifier.recipe.extractor,

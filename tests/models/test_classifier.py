@@ -15,7 +15,8 @@ from classicvision.extraction import extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.folders import find_images
-from classicvision.models.classifier import NO_KEYPOINTS, Classifier, Prediction, share_changed
+from classicvision.models.canary import share_changed
+from classicvision.models.classifier import NO_KEYPOINTS, Classifier, Prediction
 from classicvision.models.recipe import Recipe
 
 
@@ -141,7 +142,7 @@ def own_part(manifest):
     [
         ({"kind": "index"}, "kind is 'index'"),
         ({"recipe": {"extractor": {"kind": "surf"}}}, "surf"),
-        ({"recipe": {"encoder": {"n_word": 3}}}, "n_word"),
+        ({"recipe": {"encoder": {"kind": "bovw", "n_word": 3}}}, "n_word"),
         ({"classes": ["a", "b"]}, "do not fit 2 classes"),
         ({"cost": "much"}, "not a classifier"),
         ({"training": 5}, "training is 5"),
@@ -179,3 +180,13 @@ def test_a_head_of_another_width_than_the_codebook_is_refused(model_file, tmp_pa
 
 def test_the_default_recipe_needs_no_arguments():
     assert Recipe().encoder.n_words == 1000
+
+
+def test_vectors_on_the_canary_are_compared_by_their_direction():
+    east, north, none = (np.array(vector, np.float32) for vector in ([2, 0], [0, 1], [0, 0]))
+    assert share_changed(east, east / 3) == 0
+    assert share_changed(east, north) == 1
+    assert share_changed(none, none) == 0
+    assert share_changed(none, east) == 1
+    assert share_changed(east, np.ones(3, np.float32)) == 1
+    assert share_changed(east, one_keypoint(1.0)) == 1

@@ -10,8 +10,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.errors import ClassicVisionError, NotEnoughDataError
-from classicvision.extraction import Items
 from classicvision.features.local import LocalFeatures
+from classicvision.items import Items
 from classicvision.models import training
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe, SvmSettings
@@ -127,12 +127,12 @@ def test_the_words_of_a_fold_are_learned_without_its_images(problem, monkeypatch
     items, labels = problem
     seen = []
 
-    def spy(chosen, settings, rng):
+    def spy(settings, chosen, rng):
         seen.append(set(chosen.keys))
-        return learn(chosen, settings, rng)
+        return learn(settings, chosen, rng)
 
-    learn = training.learn_bovw
-    monkeypatch.setattr(training, "learn_bovw", spy)
+    learn = BovwSettings.learn
+    monkeypatch.setattr(BovwSettings, "learn", spy)
     train(items, labels, RECIPE)
     folds = split_folds(np.repeat([0, 1], 10), items.keys, ["x", "y"], 3, RECIPE.seed)
     for fold, keys in enumerate(seen[:3]):
@@ -203,7 +203,7 @@ def test_what_the_store_knows_is_not_learned_again(problem, monkeypatch):
     first = train(*problem, RECIPE)
     n_fitted = []
     fit = training.fit_hyperplanes
-    monkeypatch.setattr(training, "learn_bovw", lambda *_: pytest.fail("learned again"))
+    monkeypatch.setattr(BovwSettings, "learn", lambda *_: pytest.fail("learned again"))
 
     def spy(*task, **options):
         n_fitted.append(1)
@@ -212,6 +212,21 @@ def test_what_the_store_knows_is_not_learned_again(problem, monkeypatch):
     monkeypatch.setattr(training, "fit_hyperplanes", spy)
     assert_array_equal(train(*problem, RECIPE).validation.predicted, first.validation.predicted)
     assert len(n_fitted) == 1  # the head that is kept
+
+
+def test_wide_codes_are_kept_of_the_last_model_alone(problem, monkeypatch):
+    items, labels = problem
+    monkeypatch.setattr(training, "MAX_KEPT_BYTES", 0)
+    wide = train(items, labels, RECIPE)
+    kept = [arrays for path in items.store.folder.glob("??/*.block") if "codes" in (arrays := entry(items.store, path))]
+    assert [arrays["codes"].shape for arrays in kept] == [(20, 8)]
+    assert_array_equal(kept[0]["codebook/words"], wide.codebook.words)
+    again = train(items, labels, RECIPE)
+    assert_array_equal(again.head.weights, wide.head.weights)
+
+
+def entry(store, path):
+    return store.get(path.parent.name + path.stem)
 
 
 def test_other_labels_or_another_classifier_are_not_answered_from_the_store(problem, tmp_path):

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from classicvision import Classifier, DenseSift, Recipe, Sift, Store, config, load_recipe, recipe_to_toml, workflows
 from classicvision.archive import read_archive
 from classicvision.errors import SettingsError
-from classicvision.models.classifier import KEPT_OF_CANARY, seen_on_canary
+from classicvision.models.canary import KEPT_OF_CANARY, seen_on_canary
 
 TOML = """
 [extractor]
@@ -19,6 +19,7 @@ bin_sizes = [4, 8]
 max_side = 90
 
 [encoder]
+kind = "bovw"
 n_words = 20
 n_samples = 2000
 """
@@ -65,6 +66,14 @@ def test_a_classifier_on_dense_sift_learns_is_cached_and_comes_back_from_its_fil
         warnings.simplefilter("error")  # the canary looks as it did
         loaded = Classifier.load(tmp_path / "dense.cvmodel")
     assert loaded.recipe == recipe
+
+
+def test_patches_are_made_anew_and_not_kept(recipe_file, texture_folder, tmp_path):
+    store = Store(tmp_path / "cache")
+    workflows.fit(texture_folder, recipe=load_recipe(str(recipe_file)), store=store)
+    n_entries, n_bytes = store.size()
+    assert n_entries > 24
+    assert n_bytes < 24 * 10_000  # one image has 100 kB of patches
 
 
 def test_sparse_and_dense_items_have_keys_of_their_own(texture_folder, tmp_path):

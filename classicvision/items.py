@@ -1,0 +1,133 @@
+"""What extractors make of images, as lazy sequences: read from a store, or made anew, when one is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.errors import ImageReadError, StoreError
+from classicvision.features.local import LocalFeatures
+from classicvision.images import Image, decode_image, read_bytes
+from classicvision.store import Store
+
+__all__ = ["Extractor", "Item", "ItemT", "Items", "Source", "arrays_of_item", "is_kept", "item_of_arrays", "source_key"]
+
+Item: TypeAlias = LocalFeatures | NDArray[np.float32]
+"""What an extractor makes of one image: local features, or one vector (d,)."""
+
+ItemT = TypeVar("ItemT", bound=Item)
+Item_co = TypeVar("Item_co", bound=Item, covariant=True)
+
+
+class Extractor(Protocol[Item_co]):
+    """Turns one image into one item and learns nothing: a frozen dataclass, whose fingerprint is part of the key.
+
+    One with a class variable ``is_kept = False`` makes items that cost more to keep than to make anew.
+    """
+
+    kind: ClassVar[str]
+
+    def __call__(self, image: Image) -> Item_co:
+        """Return the item of one image."""
+        ...
+
+
+def is_kept(extractor: Extractor[Any]) -> bool:
+    """Tell whether the items of an extractor are worth their place in a store."""
+    return bool(getattr(extractor, "is_kept", True))
+
+
+@dataclass(frozen=True)
+class Source(Generic[ItemT]):
+    """Where items come from that are not kept: the files, and what is made of them."""
+
+    paths: tuple[Path, ...]
+    extractor: Extractor[ItemT]
+    fingerprint: str
+
+    def make(self, row: int, key: str) -> ItemT:
+        """Make the item of a file anew, if the file is still the one with that key."""
+        path = self.paths[row]
+        try:
+            data = read_bytes(path)
+            if source_key(data, self.fingerprint)[1] != key:
+                raise ImageReadError(path, "it has changed since it was first read")
+            return self.extractor(decode_image(data, path))
+        except ImageReadError as error:
+            raise StoreError(f"{path} is needed once more: {error.reason}; run the same again") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Items(Sequence[ItemT], Generic[ItemT]):
+    """Items that are looked at one by one: each is read from its store, or made anew, when it is asked for.
+
+    Attributes
+    ----------
+    store : Store
+        A temporary one lasts as long as the `Items` that read from it.
+    keys : tuple of str
+        One for each item; it identifies the content of the image and the extractor with its settings.
+    source : Source or None
+        Of items that are not kept in the store; its paths are as many as the keys.
+    """
+
+    store: Store
+    keys: tuple[str, ...]
+    source: Source[ItemT] | None = None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @overload
+    def __getitem__(self, rows: int) -> ItemT: ...
+    @overload
+    def __getitem__(self, rows: slice | NDArray[Any] | Sequence[int]) -> Self: ...
+    def __getitem__(self, rows: int | slice | NDArray[Any] | Sequence[int]) -> ItemT | Self:
+        """Return one item, or those chosen by a slice, mask or index array, which stay where they are."""
+        if isinstance(rows, slice):
+            return self._chosen(range(len(self))[rows])
+        if np.ndim(rows) == 1:
+            return self._chosen(np.arange(len(self))[np.asarray(rows) if len(rows) else []].tolist())  # type: ignore[arg-type]
+        row = operator.index(rows)  # type: ignore[arg-type]
+        key = self.keys[row]
+        return self._read(key) if self.source is None else self.source.make(row, key)
+
+    def _chosen(self, rows: Sequence[int]) -> Self:
+        source = self.source and replace(self.source, paths=tuple(self.source.paths[row] for row in rows))
+        return type(self)(self.store, tuple(self.keys[row] for row in rows), source)
+
+    def _read(self, key: str) -> ItemT:
+        arrays = self.store.get(key)
+        if arrays is None:
+            raise StoreError(
+                f"an extracted item is no longer in {self.store.folder}; run the same again to make it anew"
+            )
+        item: ItemT = item_of_arrays(arrays)
+        return item
+
+
+def source_key(data: bytes, fingerprint: str) -> tuple[str, str]:
+    """Return the SHA-256 of an image file, and the key of what an extractor of that fingerprint makes of it."""
+    content = hashlib.sha256(data).hexdigest()
+    return content, hashlib.sha256(f"{content} {fingerprint}".encode()).hexdigest()
+
+
+def arrays_of_item(item: Item) -> dict[str, NDArray[Any]]:
+    """Return an item as plain named arrays; a TypeError says what is none."""
+    if isinstance(item, LocalFeatures):
+        return item.to_arrays()
+    if isinstance(item, np.ndarray) and item.ndim == 1:
+        return {"vector": item}
+    raise TypeError(f"the extractor returned {type(item).__name__}; LocalFeatures or a vector (d,) was expected")
+
+
+def item_of_arrays(arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """Rebuild an item from what `arrays_of_item` returned."""
+    return arrays["vector"] if "vector" in arrays else LocalFeatures.from_arrays(arrays)

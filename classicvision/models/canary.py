@@ -1,0 +1,55 @@
+"""The canary: what an extractor makes of one synthetic image, kept with a model to notice when it changes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.features.local import LocalFeatures
+from classicvision.items import Extractor, Item
+from classicvision.synthetic import canary
+
+__all__ = ["DRIFT_SHARE", "KEPT_OF_CANARY", "MAX_CANARY", "seen_on_canary", "share_changed"]
+
+# Two SIFT runs on one machine agree in every bit; other builds of OpenCV may round differently.
+SAME_POSITION = 0.01  # pixels
+SAME_DESCRIPTOR = 0.99  # least cosine
+SAME_VECTOR = 0.999  # least cosine of what a network says
+DRIFT_SHARE = 0.02  # of the canary's keypoints may be lost, moved or changed before we warn
+MAX_CANARY = 10_000  # keypoints; a file that claims more is not ours
+KEPT_OF_CANARY = 1000  # keypoints, the strongest; a dense grid has many times more
+
+
+def seen_on_canary(extractor: Extractor[Item]) -> Item:
+    """Return the strongest features that an extractor finds on the canary image, or its vector."""
+    seen = extractor(canary())
+    return seen.strongest(KEPT_OF_CANARY) if isinstance(seen, LocalFeatures) else seen
+
+
+def share_changed(then: Item, now: Item) -> float:
+    """Return the share of keypoints of either run that the other did not find at the same place and describe alike.
+
+    Of vectors: 0 if they point the same way, else 1.
+    """
+    if isinstance(then, LocalFeatures) and isinstance(now, LocalFeatures):
+        return _share_of_keypoints(then, now)
+    if not isinstance(then, np.ndarray) or not isinstance(now, np.ndarray) or then.shape != now.shape:
+        return 1.0
+    a, b = then.astype(np.float64), now.astype(np.float64)
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b < SAME_VECTOR * norms) if norms else float(bool(a.any() or b.any()))
+
+
+def _share_of_keypoints(then: LocalFeatures, now: LocalFeatures) -> float:
+    if not len(then) or not len(now):
+        return float(len(then) != len(now))
+    gap = np.abs(then.xy[:, np.newaxis] - now.xy[np.newaxis]).max(axis=2)
+    a, b = (_unit_rows(features.descriptors) for features in (then, now))
+    same = (gap <= SAME_POSITION) & (a @ b.T >= SAME_DESCRIPTOR)
+    return float(max(1 - same.any(axis=1).mean(), 1 - same.any(axis=0).mean()))
+
+
+def _unit_rows(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    values = descriptors.astype(np.float32)
+    values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-6)
+    return values
