@@ -115,8 +115,6 @@ def validate(settings: Any) -> None:
     hints = typing.get_type_hints(type(settings))
     for field in fields(settings):
         hint, value = hints[field.name], getattr(settings, field.name)
-        if is_dataclass(hint) and isinstance(value, hint):  # type: ignore[arg-type]
-            continue  # it was checked when it was made
         object.__setattr__(settings, field.name, _typed(hint, value, field.name))
 
 
@@ -199,6 +197,8 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple:
         return _tuple_of(get_args(hint), value, where)
     if is_dataclass(hint):
+        if isinstance(value, hint):  # type: ignore[arg-type]
+            return value  # it was checked when it was made
         return from_dict(hint, value, where=where)  # type: ignore[arg-type]
     if hint is float and isinstance(value, numbers.Real) and not isinstance(value, bool):
         return _finite(value, where)

@@ -9,6 +9,7 @@ remembers only that the image works, and `Items` makes them anew from the file.
 
 from __future__ import annotations
 
+import functools
 import operator
 import os
 import time
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from classicvision.config import fingerprint
 from classicvision.errors import ClassicVisionError, ImageReadError
 from classicvision.images import LIBRARIES, decode_image, read_bytes
-from classicvision.items import Extractor, Items, ItemT, Source, arrays_of_item, is_kept, source_key
+from classicvision.items import Extractor, Items, ItemT, JointItems, Source, arrays_of_item, is_kept, source_key
 from classicvision.store import Store
 from classicvision.workers import Workers, count_workers
 
@@ -100,6 +101,9 @@ def extract(
     """
     start = time.perf_counter()
     _require_types(paths, extractor, store)
+    parts = getattr(extractor, "parts", None)
+    if parts is not None:
+        return _extract_parts(paths, parts, store or Store.temporary(), n_jobs, progress)
     images = [Path(path) for path in paths]
     job = _Job(extractor, f"{fingerprint(extractor)} {LIBRARIES}", store or Store.temporary())
     n_workers = count_workers(n_jobs, len(images))
@@ -117,6 +121,36 @@ def extract(
         n_cached=sum(outcome.cached for outcome in outcomes),
         seconds=time.perf_counter() - start,
     )
+
+
+def _extract_parts(
+    paths: Sequence[str | os.PathLike[str]],
+    extractors: Sequence[Extractor[Any]],
+    store: Store,
+    n_jobs: int,
+    progress: Callable[[int, int], None] | None,
+) -> Extraction[Any]:
+    """Extract with one extractor after the other: each has entries of its own in the store. Kept is what all can do."""
+    found = [
+        extract(paths, extractor, store=store, n_jobs=n_jobs, progress=_after(progress, part, len(extractors)))
+        for part, extractor in enumerate(extractors)
+    ]
+    rows = functools.reduce(np.intersect1d, (one.rows for one in found))
+    chosen = [np.searchsorted(one.rows, rows) for one in found]
+    reasons = {failure.path: failure for one in reversed(found) for failure in one.failures}
+    return Extraction(
+        items=JointItems.of([one.items[places] for one, places in zip(found, chosen, strict=True)]),
+        contents=tuple(found[0].contents[place] for place in chosen[0].tolist()),
+        rows=rows,
+        failures=tuple(reasons[path] for path in map(Path, paths) if path in reasons),
+        n_cached=min(one.n_cached for one in found),
+        seconds=sum(one.seconds for one in found),
+    )
+
+
+def _after(progress: Callable[[int, int], None] | None, part: int, n_parts: int) -> Callable[[int, int], None] | None:
+    """Return what reports the progress of one part as that of the whole."""
+    return progress and (lambda done, total: progress(part * total + done, n_parts * total))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,22 @@ from classicvision.features.local import LocalFeatures
 from classicvision.images import Image, decode_image, read_bytes
 from classicvision.store import Store
 
-__all__ = ["Extractor", "Item", "ItemT", "Items", "Source", "arrays_of_item", "is_kept", "item_of_arrays", "source_key"]
+__all__ = [
+    "Extractor",
+    "Item",
+    "ItemT",
+    "Items",
+    "JointItems",
+    "Source",
+    "arrays_of_item",
+    "is_kept",
+    "item_of_arrays",
+    "source_key",
+]
 
-Item: TypeAlias = LocalFeatures | NDArray[np.float32]
-"""What an extractor makes of one image: local features, or one vector (d,)."""
+Single: TypeAlias = LocalFeatures | NDArray[np.float32]
+Item: TypeAlias = Single | tuple[Single, ...]
+"""What an extractor makes of one image: local features, or one vector (d,); of several extractors, a tuple of these."""
 
 ItemT = TypeVar("ItemT", bound=Item)
 Item_co = TypeVar("Item_co", bound=Item, covariant=True)
@@ -82,6 +94,11 @@ class Items(Sequence[ItemT], Generic[ItemT]):
     keys: tuple[str, ...]
     source: Source[ItemT] | None = None
 
+    @property
+    def are_remade(self) -> bool:
+        """Whether looking at an item means work: it is made anew."""
+        return self.source is not None
+
     def __len__(self) -> int:
         return len(self.keys)
 
@@ -95,7 +112,9 @@ class Items(Sequence[ItemT], Generic[ItemT]):
             return self._chosen(range(len(self))[rows])
         if np.ndim(rows) == 1:
             return self._chosen(np.arange(len(self))[np.asarray(rows) if len(rows) else []].tolist())  # type: ignore[arg-type]
-        row = operator.index(rows)  # type: ignore[arg-type]
+        return self._one(operator.index(rows))  # type: ignore[arg-type]
+
+    def _one(self, row: int) -> ItemT:
         key = self.keys[row]
         return self._read(key) if self.source is None else self.source.make(row, key)
 
@@ -113,6 +132,38 @@ class Items(Sequence[ItemT], Generic[ItemT]):
         return item
 
 
+@dataclass(frozen=True, eq=False)
+class JointItems(Items[tuple[Single, ...]]):
+    """The items of several extractors, of the same images: one of them is the tuple of theirs.
+
+    Attributes
+    ----------
+    parts : tuple of Items
+        Of one length; the store is that of the first.
+    """
+
+    parts: tuple[Items[Any], ...] = ()
+
+    @classmethod
+    def of(cls, parts: Sequence[Items[Any]]) -> Self:
+        """Join the items of some extractors; the key of a tuple is made of the keys of its parts."""
+        columns = zip(*(part.keys for part in parts), strict=True)
+        keys = tuple(hashlib.sha256(" ".join(of_parts).encode()).hexdigest() for of_parts in columns)
+        return cls(parts[0].store, keys, parts=tuple(parts))
+
+    @property
+    def are_remade(self) -> bool:
+        """Whether the items of any part are made anew."""
+        return any(part.are_remade for part in self.parts)
+
+    def _one(self, row: int) -> tuple[Single, ...]:
+        return tuple(part[row] for part in self.parts)
+
+    def _chosen(self, rows: Sequence[int]) -> Self:
+        keys = tuple(self.keys[row] for row in rows)
+        return type(self)(self.store, keys, parts=tuple(part[rows] for part in self.parts))
+
+
 def source_key(data: bytes, fingerprint: str) -> tuple[str, str]:
     """Return the SHA-256 of an image file, and the key of what an extractor of that fingerprint makes of it."""
     content = hashlib.sha256(data).hexdigest()
@@ -125,9 +176,17 @@ def arrays_of_item(item: Item) -> dict[str, NDArray[Any]]:
         return item.to_arrays()
     if isinstance(item, np.ndarray) and item.ndim == 1:
         return {"vector": item}
+    if isinstance(item, tuple):
+        return {f"{i}/{name}": array for i, part in enumerate(item) for name, array in arrays_of_item(part).items()}
     raise TypeError(f"the extractor returned {type(item).__name__}; LocalFeatures or a vector (d,) was expected")
 
 
 def item_of_arrays(arrays: Mapping[str, NDArray[Any]]) -> Any:
     """Rebuild an item from what `arrays_of_item` returned."""
+    if any("/" in name for name in arrays):
+        parts: dict[int, dict[str, NDArray[Any]]] = {}
+        for name, array in arrays.items():
+            number, _, rest = name.partition("/")
+            parts.setdefault(int(number), {})[rest] = array
+        return tuple(item_of_arrays(parts[number]) for number in range(len(parts)))
     return arrays["vector"] if "vector" in arrays else LocalFeatures.from_arrays(arrays)

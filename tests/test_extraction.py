@@ -273,3 +273,30 @@ def test_a_file_that_changes_or_goes_before_its_item_is_made_anew_is_an_error_th
         found.items[0]
     with pytest.raises(StoreError, match=paths[1].name):
         found.items[1]
+
+
+@dataclass(frozen=True)
+class Both:
+    """Two fake extractors side by side."""
+
+    kind: ClassVar[str] = "both"
+
+    parts: tuple = (Brightness(factor=2.0), Fleeting(factor=3.0))
+
+    def __call__(self, image):
+        return tuple(part(image) for part in self.parts)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_several_extractors_give_tuples_of_the_images_that_all_can_read(photos, store, n_jobs):
+    paths = photos(10, EXPLODING, 30)
+    seen = []
+    found = extract(paths, Both(), store=store, n_jobs=n_jobs, progress=lambda *at: seen.append(at))
+    assert [tuple(float(part[0]) for part in item) for item in found.items] == [(20, 30), (60, 90)]
+    assert [failure.path for failure in found.failures] == [paths[1]]
+    assert_array_equal(found.rows, [0, 2])
+    assert seen == [(done, 6) for done in range(1, 7)]
+    assert [float(part[0]) for part in found.items[[1]][0]] == [60, 90]
+    assert len(set(found.items.keys)) == 2
+    assert found.items.are_remade
+    assert extract(paths, Both(), store=store).n_cached == 2

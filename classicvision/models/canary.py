@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,17 +22,19 @@ MAX_CANARY = 10_000  # keypoints; a file that claims more is not ours
 KEPT_OF_CANARY = 1000  # keypoints, the strongest; a dense grid has many times more
 
 
-def seen_on_canary(extractor: Extractor[Item]) -> Item:
+def seen_on_canary(extractor: Extractor[Any]) -> Item:
     """Return the strongest features that an extractor finds on the canary image, or its vector."""
-    seen = extractor(canary())
-    return seen.strongest(KEPT_OF_CANARY) if isinstance(seen, LocalFeatures) else seen
+    seen: Item = _strongest(extractor(canary()))
+    return seen
 
 
 def share_changed(then: Item, now: Item) -> float:
     """Return the share of keypoints of either run that the other did not find at the same place and describe alike.
 
-    Of vectors: 0 if they point the same way, else 1.
+    Of vectors: 0 if they point the same way, else 1. Of several parts: the largest.
     """
+    if isinstance(then, tuple) and isinstance(now, tuple):
+        return max(map(share_changed, then, now)) if len(then) == len(now) else 1.0
     if isinstance(then, LocalFeatures) and isinstance(now, LocalFeatures):
         return _share_of_keypoints(then, now)
     if not isinstance(then, np.ndarray) or not isinstance(now, np.ndarray) or then.shape != now.shape:
@@ -38,6 +42,12 @@ def share_changed(then: Item, now: Item) -> float:
     a, b = then.astype(np.float64), now.astype(np.float64)
     norms = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(a @ b < SAME_VECTOR * norms) if norms else float(bool(a.any() or b.any()))
+
+
+def _strongest(seen: Any) -> Any:
+    if isinstance(seen, tuple):
+        return tuple(map(_strongest, seen))
+    return seen.strongest(KEPT_OF_CANARY) if isinstance(seen, LocalFeatures) else seen
 
 
 def _share_of_keypoints(then: LocalFeatures, now: LocalFeatures) -> float:

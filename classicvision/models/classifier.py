@@ -19,10 +19,11 @@ from classicvision.archive import Archive, read_archive, write_archive
 from classicvision.encoding.codebook import Codebook
 from classicvision.errors import ArchiveError, ExtractorDriftWarning, SettingsError
 from classicvision.features.local import LocalFeatures
-from classicvision.items import Item, arrays_of_item, item_of_arrays
+from classicvision.items import Item, Items, arrays_of_item, item_of_arrays
 from classicvision.models.canary import DRIFT_SHARE, MAX_CANARY, seen_on_canary, share_changed
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe
+from classicvision.workers import count_workers, in_order
 
 __all__ = ["NO_KEYPOINTS", "Classifier", "Prediction", "TrainingSummary", "first_64_bits", "library_versions"]
 
@@ -76,6 +77,7 @@ class TrainingSummary:
     accuracy: float  # mean over the folds, in [0, 1]
     accuracy_deviation: float  # over the folds
     mean_per_class_accuracy: float  # of all images together, each predicted by a model that did not see it
+    weights: tuple[float, ...] = ()  # shares of a fusion's parts
 
     def __post_init__(self) -> None:
         config.validate(self)
@@ -121,19 +123,25 @@ class Classifier:
             raise ValueError(
                 f"{len(self.head.classes)} classes, but images of {len(self.training.images_per_class)} are counted"
             )
-        if isinstance(self.canary, LocalFeatures) and len(self.canary) > MAX_CANARY:
-            raise ValueError(f"{len(self.canary)} keypoints on the canary; at most {MAX_CANARY} were expected")
-        if isinstance(self.canary, np.ndarray) and (self.canary.dtype != np.float32 or self.canary.ndim != 1):
-            raise ValueError(f"the canary is {self.canary.dtype} {self.canary.shape}; a float32 vector was expected")
+        for seen in self.canary if isinstance(self.canary, tuple) else (self.canary,):
+            _require_small(seen)
 
     def predict(self, items: Iterable[Item]) -> Iterator[Prediction]:
         """Yield a prediction for the item of each image, as they come."""
-        for item in items:
-            decision = self.head.decide(self.codebook.encode(item)[np.newaxis])[0]
-            scores = dict(zip(self.head.classes, decision.tolist(), strict=True))
-            n_keypoints = len(item) if isinstance(item, LocalFeatures) else None
-            note = NO_KEYPOINTS if n_keypoints == 0 else ""
-            yield Prediction(self.head.classes[int(np.argmax(decision))], scores, n_keypoints, note)
+        return map(self.predict_item, items)
+
+    def predict_in_workers(self, items: Items[Any], n_jobs: int) -> list[Prediction]:
+        """Return a prediction for each image, as `predict`; by several processes if the items are made anew."""
+        n_workers = count_workers(n_jobs, len(items)) if items.are_remade else 1
+        return in_order(_Predicting(self, items), range(len(items)), n_workers)
+
+    def predict_item(self, item: Item) -> Prediction:
+        """Return the prediction for the item of one image."""
+        decision = self.head.decide(self.codebook.encode(item)[np.newaxis])[0]
+        scores = dict(zip(self.head.classes, decision.tolist(), strict=True))
+        n_keypoints, has_vector = _seen(item)
+        note = NO_KEYPOINTS if n_keypoints == 0 and not has_vector else ""
+        return Prediction(self.head.classes[int(np.argmax(decision))], scores, n_keypoints, note)
 
     def trained_on(self, contents: Iterable[str]) -> NDArray[np.bool_]:
         """Return for the SHA-256 of each image file whether that image was in the training set."""
@@ -210,6 +218,31 @@ class Classifier:
                 ExtractorDriftWarning,
                 stacklevel=3,
             )
+
+
+@dataclass(frozen=True)
+class _Predicting:
+    """Predicts the image in a row; sent to a worker with some of them."""
+
+    classifier: Classifier
+    items: Items[Any]
+
+    def __call__(self, row: int) -> Prediction:
+        return self.classifier.predict_item(self.items[row])
+
+
+def _require_small(seen: Item) -> None:
+    if isinstance(seen, LocalFeatures) and len(seen) > MAX_CANARY:
+        raise ValueError(f"{len(seen)} keypoints on the canary; at most {MAX_CANARY} were expected")
+    if isinstance(seen, np.ndarray) and (seen.dtype != np.float32 or seen.ndim != 1):
+        raise ValueError(f"the canary is {seen.dtype} {seen.shape}; a float32 vector was expected")
+
+
+def _seen(item: Item) -> tuple[int | None, bool]:
+    """Return the number of keypoints in an item, None if it has no local features, and whether it has a vector."""
+    parts = item if isinstance(item, tuple) else (item,)
+    counts = [len(part) for part in parts if isinstance(part, LocalFeatures)]
+    return (sum(counts) if counts else None), len(counts) < len(parts)
 
 
 def library_versions() -> dict[str, str]:

@@ -6,19 +6,22 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import tomli_w
 
 from classicvision import config
 from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.fusion import FusionSettings
 from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
+from classicvision.images import Image
+from classicvision.items import Item
 from classicvision.models.svm import LARGEST_COST, LEAST_COST
 
-__all__ = ["RECIPES", "Recipe", "SvmSettings", "load_recipe", "recipe_to_toml"]
+__all__ = ["RECIPES", "Recipe", "Several", "SvmSettings", "load_recipe", "recipe_to_toml"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,35 @@ class SvmSettings:
 
 
 @dataclass(frozen=True)
+class Several:
+    """Extractors side by side, for a fusion: an item is the tuple of theirs.
+
+    Raises
+    ------
+    SettingsError
+        For fewer than two parts.
+    """
+
+    kind: ClassVar[str] = "several"
+    version: ClassVar[int] = 1
+
+    parts: tuple[Sift | DenseSift, ...]
+
+    def __post_init__(self) -> None:
+        config.validate(self)
+        if len(self.parts) < 2:
+            raise SettingsError(f"extractor.parts has {len(self.parts)} part(s); give at least two")
+
+    def __call__(self, image: Image) -> tuple[Item, ...]:
+        """Return the items of one image."""
+        return tuple(part(image) for part in self.parts)
+
+    def runnable(self) -> Self:
+        """Return the same with engines that exist here."""
+        return replace(self, parts=tuple(part.runnable() for part in self.parts))
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Extractor, encoder, classifier and seed: with the same images they give the same model.
 
@@ -56,8 +88,8 @@ class Recipe:
     dictionaries and fingerprints.
     """
 
-    extractor: Sift | DenseSift = field(default_factory=Sift)
-    encoder: BovwSettings | VectorSettings = field(default_factory=BovwSettings)
+    extractor: Sift | DenseSift | Several = field(default_factory=Sift)
+    encoder: BovwSettings | VectorSettings | FusionSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings = field(default_factory=SvmSettings)
     seed: int = 0
 
@@ -65,6 +97,13 @@ class Recipe:
         config.validate(self)
         if not 0 <= self.seed < 2**32:  # what scikit-learn takes
             raise SettingsError(f"seed is {self.seed}; give one from 0 to {2**32 - 1}")
+        n_extractors = len(self.extractor.parts) if isinstance(self.extractor, Several) else 1
+        n_encoders = len(self.encoder.parts) if isinstance(self.encoder, FusionSettings) else 1
+        if n_extractors != n_encoders:
+            raise SettingsError(
+                f"the recipe has {n_extractors} extractor(s) and {n_encoders} encoder(s); an extractor of kind "
+                "'several' and an encoder of kind 'fusion' belong together, with as many parts each"
+            )
 
 
 # Weak keypoints help scenes and hurt objects. Mean per-class accuracy, cross-validated, at contrast 0.04, 0.02, 0.01

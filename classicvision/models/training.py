@@ -6,34 +6,32 @@ Copies of one image always share a fold.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision import config
 from classicvision.encoding.codebook import Codebook
-from classicvision.errors import ClassicVisionError, NotEnoughDataError
+from classicvision.encoding.fusion import FusionSettings, n_weighings, weighings_of
+from classicvision.errors import ClassicVisionError
 from classicvision.items import Items
+from classicvision.models.folds import split_folds
 from classicvision.models.head import LinearHead
-from classicvision.models.recipe import Recipe, SvmSettings
-from classicvision.models.svm import fit_hyperplanes
+from classicvision.models.lesson import Lesson
+from classicvision.models.recipe import Recipe
 from classicvision.workers import Workers
 
-__all__ = ["CrossValidation", "Training", "split_folds", "train"]
-
-MAX_KEPT_BYTES = 64 * 2**20  # of the codes of a fold that are kept in the store
+__all__ = ["CrossValidation", "Training", "train"]
 
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
     """What cross-validation inside the training set found.
 
-    Each fold is predicted with the cost that was best on the *other* folds, so that `accuracy` is not the accuracy of
-    the luckiest cost.
+    Each fold is predicted with the cost, and the weights of a fusion, that were best on the *other* folds, so that
+    `accuracy` is not the accuracy of the luckiest ones.
 
     Attributes
     ----------
@@ -45,12 +43,15 @@ class CrossValidation:
         Of `predicted`, over all images.
     cost : float
         The cost that was best on all folds together; the smallest of equals.
+    weights : tuple of float
+        The shares of a fusion's parts that were best; empty for other encoders.
     """
 
     predicted: NDArray[np.intp]
     fold_accuracy: NDArray[np.float64]
     mean_per_class_accuracy: float
     cost: float
+    weights: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,7 @@ def train(
     *,
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    share_codebook: bool = False,
 ) -> Training:
     """Learn a codebook and a linear head, and cross-validate both together.
 
@@ -84,6 +86,10 @@ def train(
         Worker processes, each at a fold of its own; -1 for one a core. The result does not depend on it.
     progress : callable(done, total), optional
         Told after each fold, and after the last model.
+    share_codebook : bool
+        Learn one codebook from all items, and in the folds the classifier alone. It costs a fraction and serves to
+        choose C; the estimate is then of a classifier whose words have seen all images, though not their labels: only
+        for where a test set apart says how good the classifier is.
 
     Raises
     ------
@@ -94,143 +100,24 @@ def train(
 
     classes, y = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
     folds = split_folds(y, items.keys, classes, recipe.classifier.folds, recipe.seed)
-    lesson = _Lesson(items, y, folds, tuple(classes.tolist()), recipe)
-    predicted = np.empty((len(recipe.classifier.costs), len(y)), np.intp)
+    lesson = Lesson(items, y, folds, tuple(classes.tolist()), recipe, share_codebook)
+    everything = np.arange(len(y))
+    predicted = np.empty((n_weighings(recipe.encoder) * len(recipe.classifier.costs), len(y)), np.intp)
     n_tasks = lesson.n_folds + 1  # the last holds no image out: its codebook is the one to keep
     with threadpool_limits(1):  # sums of floats depend on how threads divide them
+        if share_codebook:
+            lesson.learn_codes(everything, n_jobs)
         for n_done, (fold, answers) in enumerate(_in_turn_or_workers(lesson, n_tasks, n_jobs), start=1):
             predicted[:, folds == fold] = answers
             if progress:
                 progress(n_done, n_tasks)
-        validation = _choose_cost(predicted, y, folds, recipe.classifier)
-        codebook, codes = lesson.learn_codes(np.arange(len(y)))
-        (head,) = lesson.fit_heads(codes, y, [validation.cost])
+        validation, weighing = _choose(predicted, y, folds, recipe)
+        codebook, codes = lesson.learn_codes(everything)
+        (head,) = lesson.fit_heads(codes, y, [validation.cost], weighings_of(codebook)[weighing])
     return Training(codebook, head, validation)
 
 
-def split_folds(
-    y: NDArray[np.intp], keys: Sequence[str], classes: Sequence[str] | NDArray[np.str_], n_folds: int, seed: int
-) -> NDArray[np.intp]:
-    """Return the fold of each image: stratified, shuffled by the seed, copies of an image together.
-
-    Parameters
-    ----------
-    y : (N,) class indices
-    keys : N strings
-        Equal for equal images.
-    classes : K labels, for messages
-    n_folds : int
-        At most; a class with fewer different images lowers it.
-
-    Raises
-    ------
-    NotEnoughDataError
-        For fewer than two classes, or a class with fewer than two different images.
-    """
-    if len(classes) < 2:
-        raise NotEnoughDataError(f"{len(classes)} class(es) have readable images; a classifier needs at least 2")
-    _, first, group = np.unique(np.asarray(keys, dtype=str), return_index=True, return_inverse=True)
-    order = np.sort(first)  # the first of each group of copies, in the order of the images
-    count = np.bincount(y[order], minlength=len(classes))
-    if count.min() < 2:
-        label, n_images = str(classes[int(count.argmin())]), int(np.sum(y == count.argmin()))
-        copies = f" Its {n_images} readable images are copies of each other, or of other classes'." * (n_images > 1)
-        raise NotEnoughDataError(
-            f"class {label!r} has {count.min()} different readable image(s) of its own; "
-            f"cross-validation needs at least 2.{copies} Add images or leave the class out."
-        )
-    fold_of_group = np.empty(len(first), np.intp)
-    fold_of_group[group[order]] = _stratified(y[order], min(n_folds, int(count.min())), seed)
-    return fold_of_group[group]
-
-
-def _stratified(y: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp]:
-    """Return the fold of each image, such that folds have the same share of each class but for one image.
-
-    These are the folds of scikit-learn's StratifiedKFold with shuffling, whose import costs more than all of this.
-    """
-    # Classes in the order of their first images, and the images in the order of classes, dealt out like cards.
-    _, first, inverse = np.unique(y, return_index=True, return_inverse=True)
-    rank = np.argsort(np.argsort(first))[inverse]
-    dealt = np.arange(len(y)) % n_folds
-    by_class = np.sort(rank)
-    chance = np.random.RandomState(seed)
-    folds = np.empty(len(y), np.intp)
-    for k in range(len(first)):
-        hand = np.sort(dealt[by_class == k])
-        chance.shuffle(hand)
-        folds[rank == k] = hand
-    return folds
-
-
-@dataclass(frozen=True, eq=False)
-class _Lesson:
-    """What is to be learned; a worker process gets it whole, the items stay in their store."""
-
-    items: Items[Any]
-    y: NDArray[np.intp]
-    folds: NDArray[np.intp]
-    classes: tuple[str, ...]
-    recipe: Recipe
-
-    @property
-    def n_folds(self) -> int:
-        return int(self.folds.max()) + 1
-
-    def judge(self, fold: int) -> NDArray[np.intp]:
-        """Predict the images of a fold with a model of all others, once for each cost: (n_costs, n_held_out)."""
-        held_out = self.folds == fold
-        costs = self.recipe.classifier.costs
-        _, codes = self.learn_codes(np.flatnonzero(~held_out))
-        answers = np.empty((len(costs), np.count_nonzero(held_out)), np.intp)
-        if answers.size:
-            for row, head in enumerate(self.fit_heads(codes[~held_out], self.y[~held_out], costs)):
-                answers[row] = head.predict(codes[held_out])
-        self.items.store.put(self._answers_key(fold), {"answers": answers})
-        return answers
-
-    def fit_heads(self, codes: NDArray[np.float32], y: NDArray[np.intp], costs: Sequence[float]) -> list[LinearHead]:
-        """Fit a head for each cost."""
-        found = fit_hyperplanes(codes, y, costs, balanced=self.recipe.classifier.balanced)
-        return [LinearHead(self.classes, *planes, cost) for planes, cost in zip(found, costs, strict=True)]
-
-    def recall(self, fold: int) -> NDArray[np.intp] | None:
-        """Return what `judge` answered in an earlier run, if the store still has it."""
-        known = self.items.store.get(self._answers_key(fold))
-        return None if known is None else known["answers"]
-
-    def learn_codes(self, rows: NDArray[np.intp]) -> tuple[Codebook, NDArray[np.float32]]:
-        """Learn a codebook from some rows and encode all items with it; remembered in the store of the items."""
-        settings, store, key = self.recipe.encoder, self.items.store, _key(self._codes_question(rows))
-        known = store.get(key)
-        if known is None:
-            codebook = settings.learn(self.items[rows], np.random.default_rng(self.recipe.seed))
-            codes = codebook.encode_all(self.items)
-            # The answers of a fold are kept too, so of wide codes only the last need be: they wait for the last model.
-            if codes.nbytes <= MAX_KEPT_BYTES or len(rows) == len(self.y):
-                store.put(key, {"codes": codes, **_prefixed("codebook", codebook.to_arrays())})
-            return codebook, codes
-        learned = {name.removeprefix("codebook/"): array for name, array in known.items() if name != "codes"}
-        return settings.restore(learned), known["codes"]
-
-    def _codes_question(self, rows: NDArray[np.intp]) -> list[Any]:
-        return [config.fingerprint(self.recipe.encoder), self.recipe.seed, list(self.items.keys), rows.tolist()]
-
-    def _answers_key(self, fold: int) -> str:
-        codes = self._codes_question(np.flatnonzero(self.folds != fold))
-        return _key([codes, config.fingerprint(self.recipe.classifier), self.y.tolist()])
-
-
-def _prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {f"{prefix}/{name}": array for name, array in arrays.items()}
-
-
-def _key(question: list[Any]) -> str:
-    """Return the key under which a store remembers the answer to a question in plain values."""
-    return hashlib.sha256(config.canonical_json(question).encode()).hexdigest()
-
-
-def _in_turn_or_workers(lesson: _Lesson, n_tasks: int, n_jobs: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
+def _in_turn_or_workers(lesson: Lesson, n_tasks: int, n_jobs: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """Yield each fold with its answers, as they come; those of an earlier run first."""
     from joblib import effective_n_jobs
 
@@ -258,23 +145,25 @@ def _alive(results: Iterator[tuple[int, NDArray[np.intp] | None]]) -> Iterator[t
         yield fold, answers
 
 
-def _choose_cost(
-    predicted: NDArray[np.intp], y: NDArray[np.intp], folds: NDArray[np.intp], settings: SvmSettings
-) -> CrossValidation:
-    """Choose the cost from the predictions (n_costs, N) of models that did not see the image."""
+def _choose(
+    predicted: NDArray[np.intp], y: NDArray[np.intp], folds: NDArray[np.intp], recipe: Recipe
+) -> tuple[CrossValidation, int]:
+    """Choose cost and weighing from the predictions (n_candidates, N) of models that did not see the image."""
+    costs = recipe.classifier.costs
     correct = predicted == y
     chosen = np.empty(len(y), np.intp)
     for fold in range(int(folds.max()) + 1):
         here = folds == fold
-        chosen[here] = predicted[_best_cost(correct[:, ~here], settings.costs), here]
+        chosen[here] = predicted[_best(correct[:, ~here], costs), here]
     right = chosen == y
     fold_accuracy = np.bincount(folds, weights=right) / np.bincount(folds)
     per_class = np.bincount(y, weights=right) / np.bincount(y)
-    return CrossValidation(
-        chosen, fold_accuracy, float(per_class.mean()), settings.costs[_best_cost(correct, settings.costs)]
-    )
+    weighing, cost = divmod(_best(correct, costs), len(costs))
+    weights = recipe.encoder.shares()[weighing] if isinstance(recipe.encoder, FusionSettings) else ()
+    return CrossValidation(chosen, fold_accuracy, float(per_class.mean()), costs[cost], weights), weighing
 
 
-def _best_cost(correct: NDArray[np.bool_], costs: Sequence[float]) -> int:
+def _best(correct: NDArray[np.bool_], costs: Sequence[float]) -> int:
+    """Return the candidate with most correct predictions; of equals the first weighing, and of it the smallest cost."""
     n_correct = correct.sum(axis=1)
-    return min(range(len(costs)), key=lambda i: (-n_correct[i], costs[i]))
+    return min(range(len(correct)), key=lambda i: (-n_correct[i], i // len(costs), costs[i % len(costs)]))

@@ -78,7 +78,9 @@ def fit(
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     images = ImageFolder.open(folder)
-    found = extract(images.paths, recipe.extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    found: Extraction[Any] = extract(
+        images.paths, recipe.extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
+    )
     readable = images.subset(found.rows)
     _require_every_class(images, readable, found.failures)
     training = train(found.items, readable.labels, recipe, n_jobs=n_jobs, progress=stage(progress, LEARNING))
@@ -121,7 +123,7 @@ def predict(
     found = _extract_for(classifier, files, store, n_jobs, progress)
     return Predictions(
         tuple(files[row] for row in found.rows),
-        tuple(classifier.predict(found.items)),
+        tuple(classifier.predict_in_workers(found.items, n_jobs)),
         tuple(found.failures),
     )
 
@@ -144,9 +146,10 @@ def evaluate(
     _require_known_classes(images, classifier)
     found = _extract_for(classifier, images.paths, store, n_jobs, progress)
     readable = images.subset(found.rows)
+    predictions = classifier.predict_in_workers(found.items, n_jobs)
     cases = [
         Case(path, label, p.label, p.scores, p.n_keypoints, p.note)
-        for path, label, p in zip(readable.paths, readable.labels, classifier.predict(found.items), strict=True)
+        for path, label, p in zip(readable.paths, readable.labels, predictions, strict=True)
     ]
     facts = _model_facts(model, classifier)
     facts["seen_in_training"] = int(classifier.trained_on(found.contents).sum())
@@ -226,6 +229,7 @@ def _training_summary(images: ImageFolder, validation: CrossValidation, n_unread
         accuracy=float(np.mean(validation.fold_accuracy)),
         accuracy_deviation=float(np.std(validation.fold_accuracy, ddof=1)),
         mean_per_class_accuracy=validation.mean_per_class_accuracy,
+        weights=validation.weights,
     )
 
 

@@ -5,18 +5,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import StratifiedKFold
 
 from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.fusion import FusionSettings
+from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import ClassicVisionError, NotEnoughDataError
 from classicvision.features.local import LocalFeatures
-from classicvision.items import Items
-from classicvision.models import training
+from classicvision.features.sift import Sift
+from classicvision.items import Items, JointItems
+from classicvision.models import lesson, training
+from classicvision.models.folds import split_folds
 from classicvision.models.head import LinearHead
-from classicvision.models.recipe import Recipe, SvmSettings
+from classicvision.models.recipe import Recipe, Several, SvmSettings
 from classicvision.models.svm import fit_hyperplanes
-from classicvision.models.training import _choose_cost, split_folds, train
+from classicvision.models.training import _choose, train
 from classicvision.store import Store
 
 RECIPE = Recipe(
@@ -105,7 +109,7 @@ def test_each_fold_is_predicted_with_the_cost_that_was_best_on_the_others():
     y = np.array([0, 0, 1, 1])
     folds = np.array([0, 0, 1, 1])
     predicted = np.array([[0, 0, 0, 0], [1, 1, 1, 1]])  # cost 1 is right on fold 0 alone, cost 10 on fold 1 alone
-    found = _choose_cost(predicted, y, folds, SvmSettings(costs=(1.0, 10.0)))
+    found, _ = _choose(predicted, y, folds, Recipe(classifier=SvmSettings(costs=(1.0, 10.0))))
     assert_array_equal(found.predicted, [1, 1, 0, 0])  # for fold 0, fold 1 chose cost 10; and the other way round
     assert_array_equal(found.fold_accuracy, [0, 0])
     assert found.mean_per_class_accuracy == 0
@@ -113,14 +117,87 @@ def test_each_fold_is_predicted_with_the_cost_that_was_best_on_the_others():
 
 def test_of_equally_good_costs_the_smallest_is_chosen():
     predicted = np.zeros((3, 4), np.intp)
-    found = _choose_cost(predicted, np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), SvmSettings(costs=(10.0, 0.1, 1.0)))
+    found, _ = _choose(
+        predicted,
+        np.array([0, 0, 1, 1]),
+        np.array([0, 1, 0, 1]),
+        Recipe(classifier=SvmSettings(costs=(10.0, 0.1, 1.0))),
+    )
     assert found.cost == 0.1
 
 
 def test_mean_per_class_accuracy_weighs_classes_alike():
     y = np.array([0, 0, 0, 1])
-    found = _choose_cost(np.array([[0, 0, 0, 0]]), y, np.array([0, 1, 0, 1]), SvmSettings(costs=(1.0,)))
+    found, _ = _choose(
+        np.array([[0, 0, 0, 0]]), y, np.array([0, 1, 0, 1]), Recipe(classifier=SvmSettings(costs=(1.0,)))
+    )
     assert found.mean_per_class_accuracy == 0.5
+
+
+def test_of_equally_good_weights_the_first_are_chosen():
+    recipe = fusion_recipe(weights=((1, 3), (1, 1)), costs=(10.0, 1.0))
+    y, folds = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    found, weighing = _choose(np.zeros((4, 4), np.intp), y, folds, recipe)
+    assert (found.weights, found.cost, weighing) == ((0.25, 0.75), 1.0, 0)
+    predicted = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0]])
+    found, weighing = _choose(predicted, y, folds, recipe)
+    assert (found.weights, found.cost, weighing) == ((0.5, 0.5), 10.0, 1)
+
+
+def fusion_recipe(weights, costs):
+    parts = (BovwSettings(n_words=4, n_samples=2000), VectorSettings())
+    classifier = SvmSettings(costs=costs, folds=3)
+    extractor = Several(parts=(Sift(), Sift(contrast=0.03)))  # never called: the items are made by the tests
+    return Recipe(extractor, FusionSettings(parts, weights), classifier, 3)
+
+
+@pytest.fixture
+def joint_problem(problem, tmp_path):
+    """Return items of two parts: words that tell the classes apart, and vectors that do not."""
+    items, labels = problem
+    store = Store(tmp_path / "vectors")
+    rng = np.random.default_rng(1)
+    for key in items.keys:
+        store.put(key, {"vector": rng.normal(size=5).astype(np.float32)})
+    return JointItems.of([items, Items(store, items.keys)]), labels
+
+
+def test_a_fusion_gives_weight_to_the_part_that_tells_the_classes_apart(joint_problem):
+    items, labels = joint_problem
+    learned = train(items, labels, fusion_recipe(((0, 1), (1, 0)), (1.0,)))
+    assert learned.validation.weights == (1, 0)
+    assert learned.validation.mean_per_class_accuracy == 1
+    assert not learned.head.weights[:, 4:].any()  # of the vectors
+    codes = learned.codebook.encode_all(items)
+    assert [learned.head.classes[i] for i in learned.head.predict(codes)] == labels
+
+
+def test_the_head_of_a_fusion_takes_codes_that_are_not_weighed(joint_problem):
+    items, labels = joint_problem
+    learned = train(items, labels, fusion_recipe(((1, 3),), (1.0,)))
+    codes = learned.codebook.encode_all(items)
+    weighed = codes * np.sqrt(np.repeat([0.25, 0.75], [4, 5])).astype(np.float32)
+    y = np.array([learned.head.classes.index(label) for label in labels])
+    ((weights, bias),) = fit_hyperplanes(weighed, y, [1.0])
+    assert_allclose(learned.head.decide(codes)[:, 1], weighed @ weights[0] + bias[0], rtol=1e-5, atol=1e-5)
+
+
+def test_a_shared_codebook_is_learned_once_from_all_items(problem, monkeypatch):
+    items, labels = problem
+    seen = []
+    learn = BovwSettings.learn
+
+    def spy(settings, chosen, rng):
+        seen.append(len(chosen))
+        return learn(settings, chosen, rng)
+
+    monkeypatch.setattr(BovwSettings, "learn", spy)
+    shared = train(items, labels, RECIPE, share_codebook=True)
+    assert seen == [20]
+    own = train(items, labels, RECIPE)
+    assert seen == [20, 13, 13, 14]
+    assert_array_equal(shared.codebook.words, own.codebook.words)
+    assert_array_equal(shared.head.weights, own.head.weights)
 
 
 def test_the_words_of_a_fold_are_learned_without_its_images(problem, monkeypatch):
@@ -143,13 +220,13 @@ def test_the_words_of_a_fold_are_learned_without_its_images(problem, monkeypatch
 def test_a_head_is_never_fitted_on_the_images_it_is_judged_by(problem, monkeypatch):
     items, labels = problem
     sizes = []
-    fit = training.fit_hyperplanes
+    fit = lesson.fit_hyperplanes
 
     def spy(codes, y, *rest, **options):
         sizes.append(len(y))
         return fit(codes, y, *rest, **options)
 
-    monkeypatch.setattr(training, "fit_hyperplanes", spy)
+    monkeypatch.setattr(lesson, "fit_hyperplanes", spy)
     train(items, labels, RECIPE)
     assert max(sizes[:-1]) < len(items)
     assert sizes[-1] == len(items)
@@ -202,21 +279,21 @@ def test_a_fold_that_keeps_killing_its_worker_is_an_error_with_the_remedy():
 def test_what_the_store_knows_is_not_learned_again(problem, monkeypatch):
     first = train(*problem, RECIPE)
     n_fitted = []
-    fit = training.fit_hyperplanes
+    fit = lesson.fit_hyperplanes
     monkeypatch.setattr(BovwSettings, "learn", lambda *_: pytest.fail("learned again"))
 
     def spy(*task, **options):
         n_fitted.append(1)
         return fit(*task, **options)
 
-    monkeypatch.setattr(training, "fit_hyperplanes", spy)
+    monkeypatch.setattr(lesson, "fit_hyperplanes", spy)
     assert_array_equal(train(*problem, RECIPE).validation.predicted, first.validation.predicted)
     assert len(n_fitted) == 1  # the head that is kept
 
 
 def test_wide_codes_are_kept_of_the_last_model_alone(problem, monkeypatch):
     items, labels = problem
-    monkeypatch.setattr(training, "MAX_KEPT_BYTES", 0)
+    monkeypatch.setattr(lesson, "MAX_KEPT_BYTES", 0)
     wide = train(items, labels, RECIPE)
     kept = [arrays for path in items.store.folder.glob("??/*.block") if "codes" in (arrays := entry(items.store, path))]
     assert [arrays["codes"].shape for arrays in kept] == [(20, 8)]

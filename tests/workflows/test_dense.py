@@ -8,8 +8,11 @@ from numpy.testing import assert_array_equal
 
 from classicvision import Classifier, DenseSift, Recipe, Sift, Store, config, load_recipe, recipe_to_toml, workflows
 from classicvision.archive import read_archive
+from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.fusion import FusionSettings
 from classicvision.errors import SettingsError
 from classicvision.models.canary import KEPT_OF_CANARY, seen_on_canary
+from classicvision.models.recipe import Several
 
 TOML = """
 [extractor]
@@ -47,7 +50,7 @@ def test_a_recipe_of_dense_sift_comes_back_from_toml(recipe_file, tmp_path):
 
 def test_an_extractor_without_a_kind_is_an_error_that_lists_the_kinds(tmp_path):
     (tmp_path / "mine.toml").write_text("[extractor]\nstep = 6\n", "utf-8")
-    with pytest.raises(SettingsError, match=r"extractor\.kind is None; choose from dense-sift, sift"):
+    with pytest.raises(SettingsError, match=r"extractor\.kind is None; choose from dense-sift, several, sift"):
         load_recipe(str(tmp_path / "mine.toml"))
 
 
@@ -91,3 +94,37 @@ def test_of_a_fine_grid_on_the_canary_only_the_strongest_are_kept(texture_folder
     recipe = Recipe(DenseSift(step=3, bin_sizes=(4,)), load_recipe("sift-bovw", ["encoder.n_words=20"]).encoder)
     workflows.fit(texture_folder, recipe=recipe).classifier.save(tmp_path / "fine.cvmodel")
     assert_array_equal(read_archive(tmp_path / "fine.cvmodel").arrays["canary/xy"].shape, (KEPT_OF_CANARY, 2))
+
+
+def test_a_fusion_of_two_extractors_is_fitted_saved_and_predicts_the_same_with_several_processes(
+    recipe_file, texture_folder, tmp_path
+):
+    dense = load_recipe(str(recipe_file))
+    recipe = Recipe(
+        Several(parts=(dense.extractor, Sift())),
+        FusionSettings(parts=(dense.encoder, BovwSettings(n_words=20, n_samples=1000))),
+    )
+    (tmp_path / "fusion.toml").write_text(recipe_to_toml(recipe), "utf-8")
+    assert load_recipe(str(tmp_path / "fusion.toml")) == recipe
+    broken = next(path for path in texture_folder.iterdir() if path.is_dir()) / "broken.png"
+    broken.write_bytes(b"no image")
+    try:
+        fitted = workflows.fit(texture_folder, recipe=recipe)
+    finally:
+        broken.unlink()
+    assert [failure.path for failure in fitted.failures] == [broken]
+    assert fitted.classifier.training.weights in recipe.encoder.shares()
+    fitted.classifier.save(tmp_path / "fusion.cvmodel")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one, two = (workflows.predict(tmp_path / "fusion.cvmodel", texture_folder, n_jobs=n) for n in (1, 2))
+    assert [answer.scores for answer in one.predictions] == [answer.scores for answer in two.predictions]
+    assert (
+        np.mean([answer.label == path.parent.name for answer, path in zip(one.predictions, one.paths, strict=True)])
+        > 0.9
+    )
+
+
+def test_extractors_and_encoders_that_do_not_pair_up_are_refused():
+    with pytest.raises(SettingsError, match=r"2 extractor\(s\) and 1 encoder\(s\)"):
+        Recipe(Several(parts=(Sift(), DenseSift())), BovwSettings())

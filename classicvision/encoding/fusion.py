@@ -1,0 +1,144 @@
+"""Several codes of one image side by side, each weighed: what one kind of feature misses, another may see.
+
+The weights are not learned with the codebook but chosen with the cost of the classifier, by cross-validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.config import require, validate
+from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.codebook import Codebook
+from classicvision.encoding.normalize import l2
+from classicvision.encoding.vector import VectorSettings
+from classicvision.errors import SettingsError
+
+__all__ = ["FusionCodebook", "FusionSettings", "SingleSettings", "Weighing", "n_weighings", "weighings_of"]
+
+SingleSettings: TypeAlias = BovwSettings | VectorSettings
+"""Settings of the encoders that can be part of a fusion."""
+
+Weighing: TypeAlias = NDArray[np.float32] | None
+"""What each number of a code is multiplied by before a classifier learns; None leaves them."""
+
+
+@dataclass(frozen=True)
+class FusionSettings:
+    """Encoders whose codes stand side by side, each brought to Euclidean norm 1.
+
+    Its items are tuples, one part for each encoder, in the same order, as `Several` extractors make them.
+
+    Raises
+    ------
+    SettingsError
+        For fewer than two parts, or weights that do not fit them.
+    """
+
+    kind: ClassVar[str] = "fusion"
+    version: ClassVar[int] = 1
+
+    parts: tuple[SingleSettings, ...]
+    # Shares of the parts in the scalar product of two codes; of several rows cross-validation chooses one.
+    weights: tuple[tuple[float, ...], ...] = ()  # none: equal shares, and for each part one row in which it has more
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if len(self.parts) < 2:
+            raise SettingsError(f"a fusion has {len(self.parts)} part(s); give at least two")
+        for row in self.weights:
+            is_good = len(row) == len(self.parts) and all(share >= 0 for share in row) and sum(row) > 0
+            require(is_good, "weights", row, f"{len(self.parts)} numbers from 0 on, one for each part, not all 0")
+
+    def shares(self) -> tuple[tuple[float, ...], ...]:
+        """Return the candidate weights, each with sum 1."""
+        n = len(self.parts)
+        # 0.7 of two parts, 0.5 of three: between an equal share and all.
+        favoured = [tuple(0.4 + 0.6 / n if i == j else 0.6 / n for i in range(n)) for j in range(n)]
+        rows = self.weights or ((1 / n,) * n, *favoured)
+        return tuple(tuple(share / sum(row) for share in row) for row in rows)
+
+    def learn(self, items: Sequence[Any], rng: np.random.Generator) -> FusionCodebook:
+        """Learn the codebook of each part from its part of the items, with random numbers of its own."""
+        codebooks: list[Codebook] = []
+        for number, own_rng in enumerate(rng.spawn(len(self.parts))):
+            part: Any = self.parts[number]
+            codebooks.append(part.learn(_Column(items, number), own_rng))
+        return FusionCodebook(tuple(codebooks), self)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> FusionCodebook:
+        """Rebuild a codebook from what `FusionCodebook.to_arrays` returned."""
+        return FusionCodebook(
+            tuple(settings.restore(_under(f"{part}/", arrays)) for part, settings in enumerate(self.parts)), self
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FusionCodebook:
+    """The codebooks of the parts."""
+
+    parts: tuple[Codebook, ...]
+    settings: FusionSettings
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers in a code."""
+        return sum(part.n_outputs for part in self.parts)
+
+    def feature_names(self) -> list[str]:
+        """Return a name for each number: that of its part's, after the part's number."""
+        return [f"part{i}_{name}" for i, part in enumerate(self.parts) for name in part.feature_names()]
+
+    def encode(self, item: Sequence[Any]) -> NDArray[np.float32]:
+        """Return the code of one image, (n_outputs,): the codes of its parts, each of norm 1 or 0."""
+        return np.concatenate([l2(part.encode(piece)) for part, piece in zip(self.parts, item, strict=True)])
+
+    def encode_all(self, items: Sequence[Any]) -> NDArray[np.float32]:
+        """Return the codes of N images, (N, n_outputs)."""
+        codes = np.empty((len(items), self.n_outputs), np.float32)
+        for row, item in enumerate(items):
+            codes[row] = self.encode(item)
+        return codes
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of all parts, each name after the part's number."""
+        return {f"{i}/{name}": array for i, part in enumerate(self.parts) for name, array in part.to_arrays().items()}
+
+    def weighings(self) -> list[Weighing]:
+        """Return for each candidate of the weights what the numbers of a code are multiplied by."""
+        widths = [part.n_outputs for part in self.parts]
+        return [np.repeat(np.sqrt(np.array(row, np.float32)), widths) for row in self.settings.shares()]
+
+
+def weighings_of(codebook: Codebook) -> list[Weighing]:
+    """Return the candidates for weighing the codes of a codebook; one, which leaves them, unless it is a fusion."""
+    return codebook.weighings() if isinstance(codebook, FusionCodebook) else [None]
+
+
+def n_weighings(settings: Any) -> int:
+    """Return how many candidates there are for weighing the codes."""
+    return len(settings.shares()) if isinstance(settings, FusionSettings) else 1
+
+
+@dataclass(frozen=True)
+class _Column(Sequence[Any]):
+    """One part of all items, still looked at one by one; the other parts are not touched where the items allow it."""
+
+    items: Sequence[Any]
+    part: int
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, row: Any) -> Any:
+        parts = getattr(self.items, "parts", None)  # lazy items: the other parts are not read
+        return self.items[row][self.part] if parts is None else parts[self.part][row]
+
+
+def _under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,67 @@
+"""Folds for cross-validation: stratified, shuffled by a seed, copies of one image together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.errors import NotEnoughDataError
+
+__all__ = ["split_folds"]
+
+
+def split_folds(
+    y: NDArray[np.intp], keys: Sequence[str], classes: Sequence[str] | NDArray[np.str_], n_folds: int, seed: int
+) -> NDArray[np.intp]:
+    """Return the fold of each image: stratified, shuffled by the seed, copies of an image together.
+
+    Parameters
+    ----------
+    y : (N,) class indices
+    keys : N strings
+        Equal for equal images.
+    classes : K labels, for messages
+    n_folds : int
+        At most; a class with fewer different images lowers it.
+
+    Raises
+    ------
+    NotEnoughDataError
+        For fewer than two classes, or a class with fewer than two different images.
+    """
+    if len(classes) < 2:
+        raise NotEnoughDataError(f"{len(classes)} class(es) have readable images; a classifier needs at least 2")
+    _, first, group = np.unique(np.asarray(keys, dtype=str), return_index=True, return_inverse=True)
+    order = np.sort(first)  # the first of each group of copies, in the order of the images
+    count = np.bincount(y[order], minlength=len(classes))
+    if count.min() < 2:
+        label, n_images = str(classes[int(count.argmin())]), int(np.sum(y == count.argmin()))
+        copies = f" Its {n_images} readable images are copies of each other, or of other classes'." * (n_images > 1)
+        raise NotEnoughDataError(
+            f"class {label!r} has {count.min()} different readable image(s) of its own; "
+            f"cross-validation needs at least 2.{copies} Add images or leave the class out."
+        )
+    fold_of_group = np.empty(len(first), np.intp)
+    fold_of_group[group[order]] = _stratified(y[order], min(n_folds, int(count.min())), seed)
+    return fold_of_group[group]
+
+
+def _stratified(y: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp]:
+    """Return the fold of each image, such that folds have the same share of each class but for one image.
+
+    These are the folds of scikit-learn's StratifiedKFold with shuffling, whose import costs more than all of this.
+    """
+    # Classes in the order of their first images, and the images in the order of classes, dealt out like cards.
+    _, first, inverse = np.unique(y, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first))[inverse]
+    dealt = np.arange(len(y)) % n_folds
+    by_class = np.sort(rank)
+    chance = np.random.RandomState(seed)
+    folds = np.empty(len(y), np.intp)
+    for k in range(len(first)):
+        hand = np.sort(dealt[by_class == k])
+        chance.shuffle(hand)
+        folds[rank == k] = hand
+    return folds

@@ -1,0 +1,108 @@
+"""What is learned in one fold: codebook, codes and heads, remembered in the store of the items."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision import config
+from classicvision.encoding.codebook import Codebook
+from classicvision.encoding.fusion import Weighing, n_weighings, weighings_of
+from classicvision.items import Items
+from classicvision.models.coding import encode_in_workers
+from classicvision.models.head import LinearHead
+from classicvision.models.recipe import Recipe
+from classicvision.models.svm import fit_hyperplanes
+
+__all__ = ["Lesson"]
+
+MAX_KEPT_BYTES = 64 * 2**20  # of the codes of a fold that are kept in the store
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What is to be learned; a worker process gets it whole, the items stay in their store."""
+
+    items: Items[Any]
+    y: NDArray[np.intp]
+    folds: NDArray[np.intp]
+    classes: tuple[str, ...]
+    recipe: Recipe
+    share_codebook: bool = False
+
+    @property
+    def n_folds(self) -> int:
+        """How many folds there are."""
+        return int(self.folds.max()) + 1
+
+    def judge(self, fold: int) -> NDArray[np.intp]:
+        """Predict the images of a fold with models of all others, one for each candidate: (n_candidates, n_held_out).
+
+        The candidates are all costs with the first weighing of the codes, then all costs with the next.
+        """
+        held_out = self.folds == fold
+        codebook, codes = self.learn_codes(self._learned_from(fold))
+        weighings = weighings_of(codebook) if held_out.any() else []
+        costs = self.recipe.classifier.costs
+        answers = np.empty((n_weighings(self.recipe.encoder) * len(costs), np.count_nonzero(held_out)), np.intp)
+        for i, weighing in enumerate(weighings):
+            heads = self.fit_heads(codes[~held_out], self.y[~held_out], costs, weighing)
+            for row, head in enumerate(heads, start=i * len(costs)):
+                answers[row] = head.predict(codes[held_out])
+        self.items.store.put(self._answers_key(fold), {"answers": answers})
+        return answers
+
+    def fit_heads(
+        self, codes: NDArray[np.float32], y: NDArray[np.intp], costs: Sequence[float], weighing: Weighing
+    ) -> list[LinearHead]:
+        """Fit a head for each cost, on codes whose numbers are weighed; the heads take codes that are not."""
+        weighed = codes if weighing is None else codes * weighing
+        found = fit_hyperplanes(weighed, y, costs, balanced=self.recipe.classifier.balanced)
+        return [
+            LinearHead(self.classes, weights if weighing is None else weights * weighing, bias, cost)
+            for (weights, bias), cost in zip(found, costs, strict=True)
+        ]
+
+    def recall(self, fold: int) -> NDArray[np.intp] | None:
+        """Return what `judge` answered in an earlier run, if the store still has it."""
+        known = self.items.store.get(self._answers_key(fold))
+        return None if known is None else known["answers"]
+
+    def learn_codes(self, rows: NDArray[np.intp], n_jobs: int = 1) -> tuple[Codebook, NDArray[np.float32]]:
+        """Learn a codebook from some rows and encode all items with it; remembered in the store of the items."""
+        settings, store, key = self.recipe.encoder, self.items.store, _key(self._codes_question(rows))
+        known = store.get(key)
+        if known is None:
+            codebook = settings.learn(self.items[rows], np.random.default_rng(self.recipe.seed))
+            codes = encode_in_workers(codebook, self.items, n_jobs)
+            # The answers of a fold are kept too, so of wide codes only the last need be: they wait for the last model.
+            if codes.nbytes <= MAX_KEPT_BYTES or len(rows) == len(self.y):
+                store.put(key, {"codes": codes, **_prefixed("codebook", codebook.to_arrays())})
+            return codebook, codes
+        learned = {name.removeprefix("codebook/"): array for name, array in known.items() if name != "codes"}
+        return settings.restore(learned), known["codes"]
+
+    def _learned_from(self, fold: int) -> NDArray[np.intp]:
+        """Return the rows from which the codebook of a fold is learned."""
+        return np.arange(len(self.y)) if self.share_codebook else np.flatnonzero(self.folds != fold)
+
+    def _codes_question(self, rows: NDArray[np.intp]) -> list[Any]:
+        return [config.fingerprint(self.recipe.encoder), self.recipe.seed, list(self.items.keys), rows.tolist()]
+
+    def _answers_key(self, fold: int) -> str:
+        codes = [self._codes_question(self._learned_from(fold)), np.flatnonzero(self.folds != fold).tolist()]
+        return _key([codes, config.fingerprint(self.recipe.classifier), self.y.tolist()])
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {f"{prefix}/{name}": array for name, array in arrays.items()}
+
+
+def _key(question: list[Any]) -> str:
+    """Return the key under which a store remembers the answer to a question in plain values."""
+    return hashlib.sha256(config.canonical_json(question).encode()).hexdigest()
