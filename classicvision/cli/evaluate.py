@@ -11,6 +11,7 @@ from classicvision.cli import options, render
 
 if TYPE_CHECKING:
     from classicvision.benchmark.evaluation import Evaluation
+    from classicvision.models.recipe import TestTime
 
 EXAMPLES = """\b
 Examples:
@@ -26,12 +27,14 @@ Examples:
 @options.output_option(
     "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with everything, pictures included."
 )
+@options.TTA
 @options.extraction_options
 @options.JSON
 def evaluate_command(
     model: Path,
     folder: Path,
     report: Path | None,
+    tta: TestTime | None,
     run: options.Run,
     as_json: bool,
 ) -> int:
@@ -43,7 +46,7 @@ def evaluate_command(
     from classicvision.report.evaluation import evaluation_to_dict, write_evaluation
 
     with run.settings() as how:
-        evaluation = workflows.evaluate(model, folder, **how)
+        evaluation = workflows.evaluate(model, folder, tta=tta, **how)
     if as_json:
         render.print_json(evaluation_to_dict(evaluation))
     else:

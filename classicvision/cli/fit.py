@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,15 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
+    from classicvision.models.recipe import TestTime
+    from classicvision.synthetic.augmentation import Augmentation
     from classicvision.workflows import Fit
 
 EXAMPLES = """\b
 Examples:
   classicvision fit photos/ -o photos.cvmodel
   classicvision fit photos/ -o photos.cvmodel --set encoder.n_words=300
+  classicvision fit photos/ -o photos.cvmodel --augment mirror --tta mirror
   classicvision fit photos/ -o photos.cvmodel --recipe mine.toml --seed 1 --json
 """
 
@@ -24,6 +28,13 @@ Examples:
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.output_option("-o", "--output", suffixes=(".cvmodel",), text="The model file to write.")
 @options.recipe_options
+@click.option(
+    "--augment",
+    multiple=True,
+    type=click.Choice(["mirror", "crop", "scale", "color", "cutout"]),
+    help="Learn from a variant more of each image, mirrored or by chance. May be repeated.",
+)
+@options.TTA
 @options.extraction_options
 @options.JSON
 def fit_command(
@@ -32,6 +43,8 @@ def fit_command(
     recipe: str,
     overrides: tuple[str, ...],
     seed: int | None,
+    augment: tuple[Augmentation, ...],
+    tta: TestTime | None,
     run: options.Run,
     as_json: bool,
 ) -> int:
@@ -42,6 +55,7 @@ def fit_command(
     from classicvision import workflows
 
     settings = options.read_recipe(recipe, overrides, seed)
+    settings = replace(settings, augment=augment or settings.augment, tta=tta or settings.tta)
     with run.settings() as how:
         fitted = workflows.fit(folder, recipe=settings, **how)
     fitted.classifier.save(output)

@@ -21,6 +21,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
 
 MODEL = click.argument("model", type=click.Path(path_type=Path))
+TTA = click.option(
+    "--tta",
+    type=click.Choice(["none", "mirror", "ten-crop"]),
+    help="Test-time augmentation: average the scores of several views of an image. Replaces what the model says.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
 

@@ -42,7 +42,7 @@ class Prediction:
     scores : dict of label to float
         Signed distance to each class's border, in units of the margin; not a probability.
     n_keypoints : int or None
-        None where the extractor finds no keypoints but makes a vector.
+        Of the first view, if there are several. None where the extractor finds no keypoints but makes a vector.
     note : str
         What a reader must know about this answer; empty as a rule.
     """
@@ -135,11 +135,12 @@ class Classifier:
         n_workers = count_workers(n_jobs, len(items)) if items.are_remade else 1
         return in_order(_Predicting(self, items), range(len(items)), n_workers)
 
-    def predict_item(self, item: Item) -> Prediction:
-        """Return the prediction for the item of one image."""
-        decision = self.head.decide(self.codebook.encode(item)[np.newaxis])[0]
+    def predict_item(self, item: Any) -> Prediction:
+        """Return the prediction for the item of one image: for its views, if the recipe has test-time augmentation."""
+        views = item if self.recipe.tta != "none" else (item,)
+        decision = self.head.decide(np.stack([self.codebook.encode(view) for view in views])).mean(axis=0)
         scores = dict(zip(self.head.classes, decision.tolist(), strict=True))
-        n_keypoints, has_vector = _seen(item)
+        n_keypoints, has_vector = _seen(views[0])
         note = NO_KEYPOINTS if n_keypoints == 0 and not has_vector else ""
         return Prediction(self.head.classes[int(np.argmax(decision))], scores, n_keypoints, note)
 

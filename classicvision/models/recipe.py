@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import tomli_w
 
@@ -20,8 +20,12 @@ from classicvision.features.sift import Sift
 from classicvision.images import Image
 from classicvision.items import Item
 from classicvision.models.svm import LARGEST_COST, LEAST_COST
+from classicvision.synthetic.augmentation import Augmentation
 
-__all__ = ["RECIPES", "Recipe", "Several", "SvmSettings", "load_recipe", "recipe_to_toml"]
+__all__ = ["RECIPES", "Recipe", "Several", "SvmSettings", "TestTime", "load_recipe", "recipe_to_toml"]
+
+
+TestTime: TypeAlias = Literal["none", "mirror", "ten-crop"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ class Recipe:
     encoder: BovwSettings | VectorSettings | FusionSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings = field(default_factory=SvmSettings)
     seed: int = 0
+    augment: tuple[Augmentation, ...] = ()  # a variant more of each training image for each name; see AUGMENTATIONS
+    tta: TestTime = "none"  # views of an image whose scores are averaged in predictions
 
     def __post_init__(self) -> None:
         config.validate(self)
