@@ -234,8 +234,8 @@ def _check(splits: Sequence[Split], predictions: Mapping[str, Sequence[Sequence[
 
 def _mean_per_class(table: _Table) -> NDArray[np.float64]:
     """Return the mean per-class accuracies (J, R) of splits and recipes."""
-    weights = np.ones((1, len(table.labels)))
-    return _weighted(table, np.unique(table.labels), lambda rows: weights[:, rows])[0]
+    mean: NDArray[np.float64] = _weighted(table, lambda rows: np.ones((1, len(rows))))[0]
+    return mean
 
 
 def _resampled(table: _Table, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -245,16 +245,14 @@ def _resampled(table: _Table, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return how often each of n images is drawn, (_BLOCK, n)."""
         n = len(rows)
         drawn = rng.integers(n, size=(_BLOCK, n)) + n * np.arange(_BLOCK)[:, None]
-        return np.bincount(drawn.ravel(), minlength=_BLOCK * n).reshape(_BLOCK, n).astype(np.float64)
+        counts: NDArray[np.float64] = np.bincount(drawn.ravel(), minlength=_BLOCK * n).astype(np.float64)
+        return counts.reshape(_BLOCK, n)
 
-    classes = np.unique(table.labels)
-    blocks = [np.nanmean(_weighted(table, classes, draw), axis=1) for _ in range(N_RESAMPLES // _BLOCK)]
+    blocks = [np.nanmean(_weighted(table, draw), axis=1) for _ in range(N_RESAMPLES // _BLOCK)]
     return np.concatenate(blocks)
 
 
-def _weighted(
-    table: _Table, classes: NDArray[np.intp], weights_of: Callable[[NDArray[np.intp]], NDArray[np.float64]]
-) -> NDArray[np.float64]:
+def _weighted(table: _Table, weights_of: Callable[[NDArray[np.intp]], NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return the mean over classes of the weighted share of right answers, (B, J, R).
 
     A class without a test image in a split is left out there; a split without any is NaN.
@@ -262,7 +260,7 @@ def _weighted(
     _, n_splits, n_recipes = table.right.shape
     total: Any = 0.0
     n_defined: Any = 0
-    for label in classes:
+    for label in np.unique(table.labels):
         rows = np.flatnonzero(table.labels == label)
         weights = weights_of(rows)
         n_right = weights @ table.right[rows].reshape(len(rows), -1).astype(np.float64)

@@ -1,7 +1,7 @@
 """Which of several recipes is better, and whether that could be chance.
 
-Recipes are compared on the same splits. Two questions are asked of each pair. *Per image* (McNemar 1947): do more images
-have only the one right than only the other? *Per split* (Nadeau and Bengio 2003): is the difference of the mean
+Recipes are compared on the same splits. Two questions are asked of each pair. *Per image* (McNemar 1947): do more
+images have only the one right than only the other? *Per split* (Nadeau and Bengio 2003): is the difference of the mean
 per-class accuracies large beside its deviation from split to split? The first knows nothing of the choice of the
 training images; the second does, but has few numbers to go by. `comparison.compare` names a winner only if both agree.
 """
