@@ -37,6 +37,7 @@ HOMES = {
     "jinja2": {"report", "viz"},
     "matplotlib": {"report", "viz"},
     "onnxruntime": {"backbone"},
+    "scipy": {"benchmark.statistics"},
     "sklearn": {"encoding.estimators", "encoding.vocabulary"},
     "pickle": set(),
     "dill": set(),
@@ -46,7 +47,7 @@ HOMES = {
 }
 
 # Libraries that cost too much to load with a module: only inside functions, but for the modules named.
-INSIDE_FUNCTIONS = {"sklearn": {"encoding.estimators"}, "matplotlib": set(), "onnxruntime": set()}
+INSIDE_FUNCTIONS = {"sklearn": {"encoding.estimators"}, "matplotlib": set(), "onnxruntime": set(), "scipy": set()}
 
 # Where a function may be called, by its full name.
 CALLS = {
