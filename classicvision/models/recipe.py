@@ -18,7 +18,7 @@ from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
 from classicvision.images import Image
-from classicvision.items import Item
+from classicvision.items import Item, is_kept
 from classicvision.models.svm import LARGEST_COST, LEAST_COST
 from classicvision.synthetic.augmentation import Augmentation
 
@@ -74,6 +74,11 @@ class Several:
         config.validate(self)
         if len(self.parts) < 2:
             raise SettingsError(f"extractor.parts has {len(self.parts)} part(s); give at least two")
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the items of all parts are worth their place in a store, where they are made together."""
+        return all(map(is_kept, self.parts))
 
     def __call__(self, image: Image) -> tuple[Item, ...]:
         """Return the items of one image."""

@@ -57,9 +57,8 @@ class Views:
 
     @property
     def is_kept(self) -> bool:
-        """As of the extractor; of several, only if all are."""
-        parts = self.extractor.parts if isinstance(self.extractor, Several) else (self.extractor,)
-        return all(map(is_kept, parts))
+        """As of the extractor."""
+        return is_kept(self.extractor)
 
     def __call__(self, image: Image) -> tuple[Item, ...]:
         """Return the items of all views."""
