@@ -6,10 +6,11 @@ core), and `progress` is told the stage, the number of steps done and their tota
 
 `classify` has `fit`, `predict`, `evaluate` and `inspect`; `match` compares two pictures, `copies` and `copymove` search
 many for copies; `index` builds an index of a library and looks after it; `calibrate` measures what a threshold is
-worth; `about` has `show` and `doctor`.
+worth; `backbone` fetches networks and looks into them; `about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
+from classicvision.workflows.backbone import list_backbones
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
@@ -44,6 +45,7 @@ __all__ = [
     "fit",
     "index_info",
     "inspect",
+    "list_backbones",
     "match",
     "predict",
     "read_calibration",
