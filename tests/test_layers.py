@@ -23,7 +23,7 @@ LAYERS = (
     {"folders", "store", "synthetic"},
     {"images", "workers"},
     {"archive", "config", "decoding", "_native"},
-    {"files"},
+    {"files", "locks"},
     {"errors", "_version"},
 )
 

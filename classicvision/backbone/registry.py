@@ -17,7 +17,7 @@ from importlib import resources
 
 from classicvision.errors import BackboneError
 
-__all__ = ["Entry", "find", "known_networks", "newest"]
+__all__ = ["Entry", "entry_of", "find", "known_networks", "newest"]
 
 _NAME = re.compile(r"(?P<stem>[a-z0-9.-]+?)-(?P<opset>\d+)(?P<variant>-int8|-qdq)?")
 
@@ -103,3 +103,8 @@ def find(name: str, entries: Sequence[Entry] | None = None) -> Entry:
             f"no network is known by the name {name!r}{hint} `classicvision backbone list` has the names"
         )
     return names[name]
+
+
+def entry_of(sha256: str) -> Entry | None:
+    """Return the entry of a file by its content, whatever the file is called; None where it is not one of these."""
+    return next((entry for entry in known_networks() if entry.sha256 == sha256), None)

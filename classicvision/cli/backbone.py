@@ -9,10 +9,14 @@ import click
 EXAMPLES = """\b
 Examples:
   classicvision backbone list
+  classicvision backbone pull resnet18-v1
 """
 
 # Sub-command to module `backbone_<name>`, which has a click command `<name>_command`.
-COMMANDS = ("list",)
+COMMANDS = (
+    "list",
+    "pull",
+)
 
 
 class _LazyGroup(click.Group):

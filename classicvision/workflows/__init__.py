@@ -10,7 +10,7 @@ worth; `backbone` fetches networks and looks into them; `about` has `show` and `
 """
 
 from classicvision.workflows.about import doctor, show
-from classicvision.workflows.backbone import list_backbones
+from classicvision.workflows.backbone import list_backbones, pull_backbone
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
@@ -48,6 +48,7 @@ __all__ = [
     "list_backbones",
     "match",
     "predict",
+    "pull_backbone",
     "read_calibration",
     "remove_from_index",
     "show",
