@@ -33,9 +33,9 @@ def list_command(every_file: bool, as_json: bool) -> int:
     header = ("name", "family", "size", "top-1", "top-5", "preprocessing", "licence")
     click.echo(render.table([header, *map(_row, entries)], right=(2, 3, 4)))
     click.echo(
-        "\nTop-1 and top-5 accuracy in percent, as the zoo states them. Where preprocessing is -, the zoo states"
+        "\nTop-1 and top-5 accuracy in percent, as the zoo states them. Where preprocessing is -, the zoo\n"
+        "states none: give it with --preprocessing. Any other network can be used as a file."
     )
-    click.echo("none: give it with --preprocessing. What is not here can be used as a file: see docs/backbones.md.")
     return 0
 
 
