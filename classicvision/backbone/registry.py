@@ -97,7 +97,7 @@ def find(name: str, entries: Sequence[Entry] | None = None) -> Entry:
     entries = known_networks() if entries is None else entries
     names = {entry.network: entry for entry in newest(entries)} | {entry.name: entry for entry in entries}
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        close = _near(name, [entry.network for entry in newest(entries)])
         hint = f"; did you mean {' or '.join(close)}?" if close else "."
         raise BackboneError(
             f"no network is known by the name {name!r}{hint} `classicvision backbone list` has the names"
@@ -108,3 +108,14 @@ def find(name: str, entries: Sequence[Entry] | None = None) -> Entry:
 def entry_of(sha256: str) -> Entry | None:
     """Return the entry of a file by its content, whatever the file is called; None where it is not one of these."""
     return next((entry for entry in known_networks() if entry.sha256 == sha256), None)
+
+
+def _near(name: str, networks: Sequence[str]) -> list[str]:
+    """Return the networks that a name may mean: those that hold it, else those that are spelled like it."""
+    wanted = _letters(name)
+    holding = [network for network in networks if wanted and wanted in _letters(network)]
+    return holding[:4] or difflib.get_close_matches(name, networks, n=3, cutoff=0.5)
+
+
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())

@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from classicvision.backbone.registry import Entry, find, known_networks, newest
+from classicvision.backbone.registry import Entry, entry_of, find, known_networks, newest
 from classicvision.errors import BackboneError
 
 
@@ -56,9 +56,24 @@ def test_a_network_without_operator_set_is_its_newest_file():
     assert find("vgg16").name == "vgg16-12"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("ResNet-18", "resnet18-v1 or resnet18-v2"), ("alexnet", "bvlcalexnet"), ("vgg", "vgg16 or vgg16-bn or vgg19")],
+)
+def test_a_name_that_is_a_part_of_others_suggests_those(name, meant):
+    with pytest.raises(BackboneError, match=f"did you mean {meant}"):
+        find(name)
+
+
 def test_an_unknown_name_is_an_error_with_the_nearest_names():
     with pytest.raises(BackboneError, match=r"'resnet50-v3'; did you mean .*resnet50-v1"):
         find("resnet50-v3")
+
+
+def test_an_entry_is_found_by_its_content():
+    entry = find("vgg19-bn")
+    assert entry_of(entry.sha256) is entry
+    assert entry_of("0" * 64) is None
 
 
 def test_where_the_zoo_states_no_preprocessing_the_registry_has_none():
