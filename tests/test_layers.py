@@ -36,6 +36,8 @@ HOMES = {
     "cv2": {"images", "synthetic", "features", "viz"},
     "jinja2": {"report", "viz"},
     "matplotlib": {"report", "viz"},
+    "google": {"backbone"},
+    "onnx": {"backbone"},
     "onnxruntime": {"backbone"},
     "sklearn": {"encoding.estimators", "encoding.vocabulary"},
     "pickle": set(),
@@ -46,7 +48,7 @@ HOMES = {
 }
 
 # Libraries that cost too much to load with a module: only inside functions, but for the modules named.
-INSIDE_FUNCTIONS = {"sklearn": {"encoding.estimators"}, "matplotlib": set(), "onnxruntime": set()}
+INSIDE_FUNCTIONS = {"sklearn": {"encoding.estimators"}, "matplotlib": set(), "onnx": set(), "onnxruntime": set()}
 
 # Where a function may be called, by its full name.
 CALLS = {
