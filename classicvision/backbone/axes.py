@@ -16,6 +16,7 @@ CHANNELS_FIRST = frozenset(
         "AveragePool",
         "BatchNormalization",
         "Conv",
+        "FusedConv",
         "ConvInteger",
         "ConvTranspose",
         "DepthToSpace",
@@ -31,6 +32,8 @@ CHANNELS_FIRST = frozenset(
         "MaxPool",
         "MaxRoiPool",
         "QLinearConv",
+        "QLinearAveragePool",
+        "QLinearGlobalAveragePool",
         "SpaceToDepth",
     ]
 )
@@ -70,8 +73,9 @@ def _axes_after(node: Node, before: Sequence[int] | None, axes: Axes, after: Seq
         return None
     if node.operator == "Transpose":
         order = node.integers("perm", tuple(range(len(before)))[::-1])
-        row, column = order.index(axes[0]), order.index(axes[1])
-        return (row, column) if column == row + 1 else None
+        places = [place for place, axis in enumerate(order) if axis in axes]
+        together = len(places) == 2 and places[1] == places[0] + 1 and order[places[0]] == axes[0]
+        return (places[0], places[1]) if together else None
     if node.operator in RESHAPING:
         return _axes_after_reshape(before, axes, after)
     if node.operator == "Gemm" or (node.operator == "MatMul" and axes[1] == len(before) - 1):
