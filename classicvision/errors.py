@@ -12,7 +12,6 @@
     │   └── UnsupportedVersionError                  ... or that another version wrote
     ├── BackboneError           (also RuntimeError)  a network that cannot be fetched, read or run
     ├── IndexInUseError         (also OSError)       an index that another process is writing to
-    ├── BackboneError           (also RuntimeError)  a network file that cannot be used
     └── StoreError              (also OSError)       a cache folder that cannot be read or written
 
     ClassicVisionWarning (UserWarning)
@@ -97,10 +96,6 @@ class BackboneError(ClassicVisionError, RuntimeError):
 
 class IndexInUseError(ClassicVisionError, OSError):
     """An index that another process is writing to; it can still be read and searched."""
-
-
-class BackboneError(ClassicVisionError, RuntimeError):
-    """A network file that cannot be used, or cannot give what is asked of it."""
 
 
 class StoreError(ClassicVisionError, OSError):

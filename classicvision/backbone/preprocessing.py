@@ -1,11 +1,12 @@
 """What is done to a picture before a network sees it: the contract that an ONNX file does not store.
 
-A network answers to any tensor of the right shape, so the wrong colour order or range is a silent fault: accuracy drops
-and nothing fails. Here the contract is one frozen dataclass. It is a part of every recipe that names a network, hence of
-cache keys, models and reports, and it is never guessed.
+A network answers to any tensor of the right shape, so the wrong colour order or range is a silent fault: accuracy
+drops and nothing fails. Here the contract is one frozen dataclass. It is a part of every recipe that names a network,
+hence of cache keys, models and reports, and it is never guessed.
 
 Pillow resizes: its filters widen when a picture shrinks, and networks are trained on pictures resized so (torchvision
-does the same). OpenCV's bilinear resizing looks at four pixels however much it shrinks, which is `antialias=False` here.
+does the same). OpenCV's bilinear resizing looks at four pixels however much it shrinks, which is `antialias=False`
+here; its mean over the area that each new pixel covers is `interpolation="area"`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from PIL import Image as PillowImage
 
 from classicvision.config import require, validate
 from classicvision.errors import SettingsError
-from classicvision.images import Image
+from classicvision.images import Image, resize_by_area
 
 __all__ = ["PRESETS", "Preprocessing", "apply", "named_preset", "resized", "ten_crop"]
 
@@ -59,7 +60,7 @@ class Preprocessing:
     resize: Literal["shorter-side", "square", "none"] = "shorter-side"  # what gets the length resize_to
     resize_to: int = 256  # pixels
     crop: int = 224  # side of the square in the middle that the network sees, in pixels
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear"
     antialias: bool = True  # the filter grows as the picture shrinks, as in Pillow and torchvision
 
     def __post_init__(self) -> None:
@@ -72,27 +73,30 @@ class Preprocessing:
             raise SettingsError(f"resize_to is {self.resize_to}, but crop is {self.crop}; crop at most what is resized")
         if not self.antialias and self.interpolation not in _PLAIN_FILTERS:
             raise SettingsError(
-                f"interpolation {self.interpolation!r} is always antialiased; without it use {', '.join(_PLAIN_FILTERS)}"
+                f"antialias is False, but interpolation {self.interpolation!r} has no such form; "
+                f"use {' or '.join(_PLAIN_FILTERS)}"
             )
 
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
+_SIGNED: Final = (127.5, 127.5, 127.5)  # mean and deviation that bring 0 to 255 into -1 to 1
+
 PRESETS: Final[dict[str, Preprocessing]] = {
     # ResNet, VGG, DenseNet and most others of torchvision, and of the model zoo where it says "as ResNet".
     "imagenet": Preprocessing(mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
     # Networks trained with Caffe: blue first, greys as they are, less the mean colour of ImageNet.
-    "caffe": Preprocessing(colors="bgr", white=255.0, mean=(104.0, 117.0, 123.0)),
-    # The same with the mean of VGG's authors, and the whole picture squeezed into the square (GoogLeNet in the zoo).
-    "caffe-square": Preprocessing(
+    "caffe": Preprocessing(colors="bgr", white=255.0, mean=(104.0, 117.0, 123.0), interpolation="area"),
+    # GoogLeNet in the model zoo: the mean of VGG's authors, and the whole picture squeezed into the square.
+    "googlenet-zoo": Preprocessing(
         colors="bgr", white=255.0, mean=(103.939, 116.779, 123.68), resize="square", resize_to=224
     ),
     # TensorFlow's Inception and MobileNet: x / 127.5 - 1.
-    "inception": Preprocessing(white=255.0, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)),
+    "inception": Preprocessing(white=255.0, mean=_SIGNED, std=_SIGNED, interpolation="area"),
     # The same for MobileNet at 128 pixels: the middle 7 eighths.
     "inception-128": Preprocessing(
-        white=255.0, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5), resize_to=146, crop=128
+        white=255.0, mean=_SIGNED, std=_SIGNED, resize_to=146, crop=128, interpolation="area"
     ),
     # EfficientNet-lite: (x - 127) / 128 of the middle 7 eighths.
     "efficientnet-lite": Preprocessing(white=255.0, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0)),
@@ -154,6 +158,8 @@ def resized(image: Image, preprocessing: Preprocessing) -> Image:
     size = _size_before_crop(height, width, preprocessing)
     if size == (height, width):
         return image
+    if preprocessing.interpolation == "area":
+        return resize_by_area(image, size)
     picture = PillowImage.fromarray(np.ascontiguousarray(image))
     method = _FILTERS[preprocessing.interpolation]
     if preprocessing.antialias:
@@ -164,14 +170,16 @@ def resized(image: Image, preprocessing: Preprocessing) -> Image:
 
 
 def _size_before_crop(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
-    """Return (height, width) after resizing; the longer side is rounded down, as torchvision does."""
+    """Return (height, width) after resizing."""
     side = preprocessing.resize_to
     if preprocessing.resize == "none":
         return height, width
     if preprocessing.resize == "square":
         return side, side
     shorter = min(height, width)
-    return height * side // shorter, width * side // shorter
+    # torchvision rounds the longer side down; what resizes by areas keeps closest to the picture's shape.
+    half = shorter // 2 if preprocessing.interpolation == "area" else 0
+    return (height * side + half) // shorter, (width * side + half) // shorter
 
 
 def _centre_crop(picture: Image, crop: int) -> Image:
@@ -190,4 +198,7 @@ def _to_tensor(picture: Image, preprocessing: Preprocessing) -> NDArray[np.float
     grey = np.arange(256)[:, np.newaxis]
     # One number for each of 256 greys and each channel, computed in float64 and rounded once.
     table = ((grey * (preprocessing.white / 255) - mean) / std).astype(np.float32)
-    return np.stack([table[channels[..., c], c] for c in range(3)])
+    tensor = np.empty((3, *picture.shape[:2]), np.float32)
+    for c in range(3):
+        np.take(table[:, c], channels[..., c], out=tensor[c], mode="clip")  # `clip` writes into `out` without a copy
+    return tensor

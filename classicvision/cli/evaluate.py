@@ -26,12 +26,14 @@ Examples:
 @options.output_option(
     "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with everything, pictures included."
 )
+@options.BACKBONE
 @options.extraction_options
 @options.JSON
 def evaluate_command(
     model: Path,
     folder: Path,
     report: Path | None,
+    backbone: Path | None,
     run: options.Run,
     as_json: bool,
 ) -> int:
@@ -43,7 +45,7 @@ def evaluate_command(
     from classicvision.report.evaluation import evaluation_to_dict, write_evaluation
 
     with run.settings() as how:
-        evaluation = workflows.evaluate(model, folder, **how)
+        evaluation = workflows.evaluate(model, folder, backbone=backbone, **how)
     if as_json:
         render.print_json(evaluation_to_dict(evaluation))
     else:

@@ -22,11 +22,13 @@ Examples:
 @click.command("predict", epilog=EXAMPLES, short_help="Predict the classes of images.")
 @options.MODEL
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.BACKBONE
 @options.extraction_options
 @options.JSON
 def predict_command(
     model: Path,
     paths: tuple[Path, ...],
+    backbone: Path | None,
     run: options.Run,
     as_json: bool,
 ) -> int:
@@ -38,7 +40,7 @@ def predict_command(
     from classicvision import workflows
 
     with run.settings() as how:
-        answers = workflows.predict(model, paths, **how)
+        answers = workflows.predict(model, paths, backbone=backbone, **how)
     if as_json:
         render.print_json(_to_dict(answers, model))
     elif answers.paths:

@@ -100,6 +100,7 @@ def predict(
     model: PathLike,
     paths: PathLike | Sequence[PathLike],
     *,
+    backbone: PathLike | None = None,
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
@@ -113,7 +114,7 @@ def predict(
     NotEnoughDataError
         If there is no image at all.
     """
-    classifier = Classifier.load(model)
+    classifier = Classifier.load(model, backbone=backbone)
     files = find_images(paths)
     if not files:
         raise NotEnoughDataError(
@@ -132,6 +133,7 @@ def evaluate(
     model: PathLike,
     folder: PathLike,
     *,
+    backbone: PathLike | None = None,
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
@@ -141,7 +143,7 @@ def evaluate(
     Images that the classifier was fitted on are scored like the others, but counted in `model["seen_in_training"]` of
     the result: an accuracy with many of them says little.
     """
-    classifier = Classifier.load(model)
+    classifier = Classifier.load(model, backbone=backbone)
     images = ImageFolder.open(folder, min_classes=1)
     _require_known_classes(images, classifier)
     found = _extract_for(classifier, images.paths, store, n_jobs, progress)
@@ -164,12 +166,12 @@ def evaluate(
     )
 
 
-def inspect(model: PathLike) -> dict[str, Any]:
+def inspect(model: PathLike, *, backbone: PathLike | None = None) -> dict[str, Any]:
     """Return what a model file says of itself: its manifest, and the shape and type of each array.
 
     The file is loaded as for a prediction, so what is wrong with it is an error here too.
     """
-    Classifier.load(model)
+    Classifier.load(model, backbone=backbone)
     archive = read_archive(model)
     arrays = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in archive.arrays.items()}
     return {**_file_facts(model), **archive.manifest, "arrays": arrays}
