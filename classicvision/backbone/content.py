@@ -1,4 +1,4 @@
-"""What is in a network's files, without running them: their digest, their metadata, where they are."""
+"""What is in a network's files, without running them: their digest, and their metadata."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Final
 
 from classicvision.backbone.modelfile import external_files, read_model
 from classicvision.errors import BackboneError
-from classicvision.store import default_cache_folder
 
-__all__ = ["digest", "find", "is_digest", "locate", "metadata", "pulled", "require_digest"]
+__all__ = ["digest", "find", "is_digest", "metadata", "require_digest"]
 
-PULLED: Final = "backbones"  # folder of networks in the cache
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LOCATION: Final = b"location"  # stands in every file that names another one with its weights
 
@@ -21,14 +19,6 @@ _LOCATION: Final = b"location"  # stands in every file that names another one wi
 def is_digest(text: str) -> bool:
     """Tell whether a text is a SHA-256 as `digest` writes it."""
     return _DIGEST.fullmatch(text) is not None
-
-
-def locate(path: str) -> Path:
-    """Return the file that a path means; it is an error if there is none."""
-    file = Path(path)
-    if not file.is_file():
-        raise BackboneError(f"{path}: there is no such file; give the path of an ONNX network")
-    return file
 
 
 def digest(path: Path) -> str:
@@ -63,11 +53,6 @@ def find(sha256: str, places: list[Path]) -> Path:
         f"the network {places[0].name} with SHA-256 {sha256[:16]} was not found; looked at "
         f"{', '.join(dict.fromkeys(map(str, places)))}.{others} Put the file there, or name it with --backbone."
     )
-
-
-def pulled(name: str) -> list[Path]:
-    """Return where a network of that name is if it was pulled."""
-    return [default_cache_folder() / PULLED / name]
 
 
 def metadata(path: Path) -> dict[str, str]:

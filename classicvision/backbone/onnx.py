@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.backbone import content
+from classicvision.backbone.download import default_folder, locate
 from classicvision.backbone.network import Network, open_network
 from classicvision.backbone.preprocessing import PRESETS, Preprocessing, apply, named_preset, ten_crop
-from classicvision.backbone.registry import known_networks
+from classicvision.backbone.registry import entry_of
 from classicvision.config import from_dict, require, validate
 from classicvision.errors import BackboneError
 from classicvision.images import Image
@@ -73,7 +74,9 @@ class OnnxBackbone:
         if self.device == "auto":
             object.__setattr__(self, "device", _best_device())
         if not self.sha256:
-            object.__setattr__(self, "sha256", content.digest(content.locate(self.path)))
+            file = locate(self.path)
+            object.__setattr__(self, "path", os.fspath(file))
+            object.__setattr__(self, "sha256", content.digest(file))
         if not isinstance(self.preprocessing, Preprocessing):
             object.__setattr__(self, "preprocessing", self._stated_preprocessing())
 
@@ -149,10 +152,10 @@ class OnnxBackbone:
             If there is no file with the content that the settings name; the message says where it was looked for.
         """
         if file is not None:
-            content.require_digest(content.locate(os.fspath(file)), self.sha256)
+            content.require_digest(locate(file), self.sha256)
             return replace(self, path=os.fspath(file))
         name = Path(self.path).name
-        places = [Path(self.path), Path(beside) / name, *content.pulled(name)]
+        places = [Path(self.path), Path(beside) / name, default_folder() / name]
         return replace(self, path=os.fspath(content.find(self.sha256, places)))
 
     def runnable(self) -> OnnxBackbone:
@@ -163,9 +166,8 @@ class OnnxBackbone:
     def _stated_preprocessing(self) -> Preprocessing:
         if isinstance(self.preprocessing, str):
             return named_preset(self.preprocessing)
-        path = content.locate(self.path)
-        known = (entry.preprocessing for entry in known_networks() if entry.sha256 == self.sha256)
-        stated = next(filter(None, known), None) or content.metadata(path).get(METADATA_KEY)
+        path, entry = locate(self.path), entry_of(self.sha256)
+        stated = (entry.preprocessing if entry else None) or content.metadata(path).get(METADATA_KEY)
         if stated is None:
             raise BackboneError(
                 f"{path}: neither the file nor the registry says how pictures are to be prepared for this network. A "
@@ -194,7 +196,7 @@ def _read_preprocessing(stated: str, path: Path) -> Preprocessing:
 
 @lru_cache(maxsize=OPEN_NETWORKS)
 def _open(backbone: OnnxBackbone) -> Network:
-    path = content.locate(backbone.path)
+    path = locate(backbone.path)
     content.require_digest(path, backbone.sha256)
     return open_network(path, backbone.stage, backbone.device)
 
