@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision import Classifier, Recipe, Store, config, load_recipe, recipe_to_toml, workflows
+from classicvision import BovwSettings, Classifier, Recipe, Sift, Store, config, load_recipe, recipe_to_toml, workflows
 from classicvision.archive import read_archive, write_archive
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.preprocessing import PRESETS
+from classicvision.encoding.fusion import FusionSettings
 from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import ArchiveError, BackboneError, ExtractorDriftWarning, SettingsError
 from classicvision.models.canary import seen_on_canary
+from classicvision.models.recipe import Several
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +171,16 @@ def test_predicting_with_a_network_loads_no_scikit_learn(model, texture_folder):
         "sys.exit('sklearn' in sys.modules or 'matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_network_and_keypoints_stand_side_by_side(network, texture_folder, tmp_path):
+    recipe = Recipe(
+        Several((Sift(), OnnxBackbone(network, "pixels", pooling="max"))),
+        FusionSettings((BovwSettings(n_words=20, n_samples=2000), VectorSettings())),
+    )
+    fitted = workflows.fit(texture_folder, recipe=recipe, store=Store.temporary())
+    fitted.classifier.save(tmp_path / "both.cvmodel")
+    shutil.copy(network, tmp_path)
+    answers = workflows.predict(tmp_path / "both.cvmodel", texture_folder, backbone=tmp_path / "colors.onnx")
+    assert len(answers.predictions) == 24
+    assert fitted.classifier.training.accuracy > 0.9
