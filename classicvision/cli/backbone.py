@@ -14,6 +14,7 @@ Examples:
 
 # Sub-command to module `backbone_<name>`, which has a click command `<name>_command`.
 COMMANDS = (
+    "classify",
     "list",
     "pull",
 )

@@ -11,6 +11,7 @@ worth; `backbone` fetches networks and looks into them; `about` has `show` and `
 
 from classicvision.workflows.about import doctor, show
 from classicvision.workflows.backbone import list_backbones, pull_backbone
+from classicvision.workflows.backbone_classify import NamedClasses, classify_with_backbone
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
@@ -31,12 +32,14 @@ __all__ = [
     "CalibrationRun",
     "Fit",
     "IndexChange",
+    "NamedClasses",
     "Predictions",
     "Progress",
     "add_to_index",
     "at_false_match_rate",
     "build_index",
     "calibrate",
+    "classify_with_backbone",
     "doctor",
     "evaluate",
     "find_copies",
