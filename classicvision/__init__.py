@@ -12,6 +12,8 @@ from classicvision._version import __version__
 
 if TYPE_CHECKING:
     from classicvision import errors, workflows
+    from classicvision.backbone.onnx import OnnxBackbone
+    from classicvision.backbone.preprocessing import Preprocessing
     from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
     from classicvision.encoding.estimators import BagOfVisualWords
     from classicvision.extraction import Extraction, Failure, extract
@@ -51,7 +53,9 @@ _MODULE_OF = {
     "LocalFeatures": "features.local",
     "MatchResult": "matching.result",
     "MatchSettings": "matching.pair",
+    "OnnxBackbone": "backbone.onnx",
     "Prediction": "models.classifier",
+    "Preprocessing": "backbone.preprocessing",
     "RECIPES": "models.recipe",
     "Recipe": "models.recipe",
     "Region": "matching.result",
@@ -99,7 +103,9 @@ __all__ = [
     "LocalFeatures",
     "MatchResult",
     "MatchSettings",
+    "OnnxBackbone",
     "Prediction",
+    "Preprocessing",
     "Recipe",
     "Region",
     "SearchSettings",

@@ -28,6 +28,7 @@ Examples:
     "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with everything, pictures included."
 )
 @options.TTA
+@options.BACKBONE
 @options.extraction_options
 @options.JSON
 def evaluate_command(
@@ -35,6 +36,7 @@ def evaluate_command(
     folder: Path,
     report: Path | None,
     tta: TestTime | None,
+    backbone: Path | None,
     run: options.Run,
     as_json: bool,
 ) -> int:
@@ -46,7 +48,7 @@ def evaluate_command(
     from classicvision.report.evaluation import evaluation_to_dict, write_evaluation
 
     with run.settings() as how:
-        evaluation = workflows.evaluate(model, folder, tta=tta, **how)
+        evaluation = workflows.evaluate(model, folder, tta=tta, backbone=backbone, **how)
     if as_json:
         render.print_json(evaluation_to_dict(evaluation))
     else:

@@ -24,12 +24,14 @@ Examples:
 @options.MODEL
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.TTA
+@options.BACKBONE
 @options.extraction_options
 @options.JSON
 def predict_command(
     model: Path,
     paths: tuple[Path, ...],
     tta: TestTime | None,
+    backbone: Path | None,
     run: options.Run,
     as_json: bool,
 ) -> int:
@@ -41,7 +43,7 @@ def predict_command(
     from classicvision import workflows
 
     with run.settings() as how:
-        answers = workflows.predict(model, paths, tta=tta, **how)
+        answers = workflows.predict(model, paths, tta=tta, backbone=backbone, **how)
     if as_json:
         render.print_json(_to_dict(answers, model))
     elif answers.paths:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 import tomli_w
 
 from classicvision import config
+from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings
 from classicvision.encoding.vector import VectorSettings
@@ -68,7 +69,7 @@ class Several:
     kind: ClassVar[str] = "several"
     version: ClassVar[int] = 1
 
-    parts: tuple[Sift | DenseSift, ...]
+    parts: tuple[Sift | DenseSift | OnnxBackbone, ...]
 
     def __post_init__(self) -> None:
         config.validate(self)
@@ -84,6 +85,11 @@ class Several:
         """Return the items of one image."""
         return tuple(part(image) for part in self.parts)
 
+    @property
+    def libraries(self) -> str:
+        """What the parts depend on besides what decodes pictures."""
+        return " ".join(part.libraries for part in self.parts if isinstance(part, OnnxBackbone))
+
     def runnable(self) -> Self:
         """Return the same with engines that exist here."""
         return replace(self, parts=tuple(part.runnable() for part in self.parts))
@@ -97,7 +103,7 @@ class Recipe:
     dictionaries and fingerprints.
     """
 
-    extractor: Sift | DenseSift | Several = field(default_factory=Sift)
+    extractor: Sift | DenseSift | OnnxBackbone | Several = field(default_factory=Sift)
     encoder: BovwSettings | VectorSettings | FusionSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings = field(default_factory=SvmSettings)
     seed: int = 0
@@ -131,6 +137,12 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
+NETWORK = "cnn:"  # begins a recipe's name that is the path, or the name, of a network
+
+# Codes of norm 1 whose dimensions are many and mostly alike ask for more cost than histograms of words do.
+_LINEAR_PROBE = SvmSettings(costs=(0.3, 1.0, 3.0, 10.0, 30.0))
+
+
 def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int | None = None) -> Recipe:
     """Return a named recipe, or one from a TOML file, with single values replaced.
 
@@ -138,7 +150,8 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     ----------
     name_or_file : str
         A key of `RECIPES`, or the path of a ``.toml`` file as `recipe_to_toml` writes it. What such a file leaves out
-        has the default of its class, `Sift()` and so on, which is not always that of a named recipe.
+        has the default of its class, `Sift()` and so on, which is not always that of a named recipe. Or ``cnn:FILE``:
+        a network's features in place of visual words.
     overrides : iterable of str
         Assignments such as ``extractor.contrast=0.03``, in order.
     seed : int, optional
@@ -148,9 +161,13 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     ------
     SettingsError
         For an unknown name, an unreadable file, or a setting that does not exist or cannot have its value.
+    BackboneError
+        If a network's file is not there, or nothing says how pictures are to be prepared for it.
     """
-    recipe = RECIPES[name_or_file] if name_or_file in RECIPES else _read_recipe(name_or_file)
-    recipe = config.changed(recipe, overrides)
+    data = _recipe_data(name_or_file)
+    for assignment in overrides:
+        data = config.override(data, assignment)
+    recipe = config.from_dict(Recipe, data)
     return recipe if seed is None else replace(recipe, seed=seed)
 
 
@@ -159,11 +176,21 @@ def recipe_to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(config.to_dict(recipe))
 
 
+def _recipe_data(name_or_file: str) -> dict[str, Any]:
+    """Return a recipe as plain values; one with a network is not complete, so that what it lacks can be set."""
+    if name_or_file.startswith(NETWORK):
+        extractor = {"kind": OnnxBackbone.kind, "path": name_or_file.removeprefix(NETWORK)}
+        settings = {"encoder": VectorSettings(), "classifier": _LINEAR_PROBE}
+        return {"extractor": extractor, "seed": 0} | {name: config.to_dict(part) for name, part in settings.items()}
+    return config.to_dict(RECIPES[name_or_file] if name_or_file in RECIPES else _read_recipe(name_or_file))
+
+
 def _read_recipe(name_or_file: str) -> Recipe:
     path = Path(name_or_file)
     if path.suffix != ".toml":
         raise SettingsError(
-            f"no recipe is named {name_or_file!r}; choose from {', '.join(RECIPES)}, or give a .toml file"
+            f"no recipe is named {name_or_file!r}; choose from {', '.join(RECIPES)}, "
+            f"or give a .toml file, or {NETWORK}FILE for the features of a network"
         )
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))

@@ -105,6 +105,7 @@ def predict(
     paths: PathLike | Sequence[PathLike],
     *,
     tta: TestTime | None = None,
+    backbone: PathLike | None = None,
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
@@ -120,7 +121,7 @@ def predict(
     NotEnoughDataError
         If there is no image at all.
     """
-    classifier = _load(model, tta)
+    classifier = _load(model, tta, backbone)
     files = find_images(paths)
     if not files:
         raise NotEnoughDataError(
@@ -140,6 +141,7 @@ def evaluate(
     folder: PathLike,
     *,
     tta: TestTime | None = None,
+    backbone: PathLike | None = None,
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
@@ -149,7 +151,7 @@ def evaluate(
     Images that the classifier was fitted on are scored like the others, but counted in `model["seen_in_training"]` of
     the result: an accuracy with many of them says little.
     """
-    classifier = _load(model, tta)
+    classifier = _load(model, tta, backbone)
     images = ImageFolder.open(folder, min_classes=1)
     _require_known_classes(images, classifier)
     found = _extract_for(classifier, images.paths, store, n_jobs, progress)
@@ -172,19 +174,19 @@ def evaluate(
     )
 
 
-def inspect(model: PathLike) -> dict[str, Any]:
+def inspect(model: PathLike, *, backbone: PathLike | None = None) -> dict[str, Any]:
     """Return what a model file says of itself: its manifest, and the shape and type of each array.
 
     The file is loaded as for a prediction, so what is wrong with it is an error here too.
     """
-    Classifier.load(model)
+    Classifier.load(model, backbone=backbone)
     archive = read_archive(model)
     arrays = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in archive.arrays.items()}
     return {**_file_facts(model), **archive.manifest, "arrays": arrays}
 
 
-def _load(model: PathLike, tta: TestTime | None) -> Classifier:
-    classifier = Classifier.load(model)
+def _load(model: PathLike, tta: TestTime | None, backbone: PathLike | None) -> Classifier:
+    classifier = Classifier.load(model, backbone=backbone)
     return classifier if tta is None else replace(classifier, recipe=replace(classifier.recipe, tta=tta))
 
 
