@@ -15,6 +15,7 @@ import click
 from classicvision.cli import render
 
 if TYPE_CHECKING:
+    from classicvision.backbone.onnx import OnnxBackbone
     from classicvision.models.recipe import Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,6 +36,7 @@ BACKBONE = click.option(
     metavar="FILE.onnx",
     help="Where the model's network is, if it is no longer where it was when the model was fitted.",
 )
+NETWORK = click.argument("network", metavar="FILE.onnx|NAME")
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,45 @@ def recipe_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def network_options(command: F) -> F:
+    """Add the options that say how a command uses a network: `preprocessing`, `overrides` and `stage`."""
+    for option in (
+        click.option(
+            "--stage",
+            default="penultimate",
+            show_default=True,
+            metavar="NAME",
+            help="Stage or tensor of the network; `backbone inspect` lists them.",
+        ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change one value of the preprocessing, e.g. crop=384. May be repeated.",
+        ),
+        click.option(
+            "--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def open_backbone(network: str, preprocessing: str | None, overrides: tuple[str, ...], stage: str) -> OnnxBackbone:
+    """Return the network that a command was given; a wrong setting is wrong usage."""
+    from dataclasses import replace
+
+    from classicvision.backbone.onnx import OnnxBackbone
+    from classicvision.errors import SettingsError
+
+    try:
+        backbone = OnnxBackbone(network, stage=stage, preprocessing=preprocessing)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+    return replace(backbone, preprocessing=change(backbone.contract, overrides)) if overrides else backbone
 
 
 def output_option(*names: str, suffixes: tuple[str, ...], required: bool = True, text: str) -> Callable[[F], F]:

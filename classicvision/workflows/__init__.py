@@ -10,7 +10,7 @@ worth; `backbone` fetches networks and looks into them; `benchmark` compares rec
 """
 
 from classicvision.workflows.about import doctor, show
-from classicvision.workflows.backbone import list_backbones, pull_backbone
+from classicvision.workflows.backbone import list_backbones, pull_backbone, verify_backbone, write_reference
 from classicvision.workflows.backbone_classify import NamedClasses, classify_with_backbone
 from classicvision.workflows.benchmark import benchmark
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
@@ -58,6 +58,8 @@ __all__ = [
     "remove_from_index",
     "show",
     "update_index",
+    "verify_backbone",
     "verify_index",
     "write_calibration",
+    "write_reference",
 ]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from classicvision.backbone.download import pull
+from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.registry import Entry, find, known_networks, newest
-from classicvision.workflows.run import Progress
+from classicvision.backbone.verification import Verification, make_reference, read_reference, verify
+from classicvision.files import write_whole
+from classicvision.workflows.run import PathLike, Progress
 
-__all__ = ["list_backbones", "pull_backbone"]
+__all__ = ["list_backbones", "pull_backbone", "verify_backbone", "write_reference"]
 
 
 def list_backbones(*, every_file: bool = False) -> list[Entry]:
@@ -27,3 +32,15 @@ def pull_backbone(
     entry = find(name)
     megabytes = (lambda done, total: progress(f"{entry.name}, MB", done >> 20, total >> 20)) if progress else None
     return pull(entry, folder, offline=offline, progress=megabytes)
+
+
+def verify_backbone(backbone: OnnxBackbone, *, reference: PathLike | None = None) -> Verification:
+    """Compare a network with the registry, with what photographs show, and with vectors stored in a file."""
+    return verify(backbone, read_reference(Path(reference)) if reference else None)
+
+
+def write_reference(backbone: OnnxBackbone, output: PathLike) -> dict[str, Any]:
+    """Store what a network gives for the photographs, for `verify_backbone` elsewhere, and return it."""
+    reference = make_reference(backbone)
+    write_whole(Path(output), [json.dumps(reference, indent=1).encode()])
+    return reference

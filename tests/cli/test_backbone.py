@@ -94,3 +94,70 @@ def test_pull_of_an_unknown_name_is_an_error_with_a_near_one(run):
     code, _, messages = run("pull", "resnet-18")
     assert code == 1
     assert "did you mean resnet18-v" in messages
+
+
+@pytest.fixture
+def network(tmp_path):
+    """Return the file of a network whose output is the mean colour of a picture."""
+    from onnx import TensorProto, helper, save
+
+    pictures = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 32, 32])
+    colours = helper.make_tensor_value_info("colours", TensorProto.FLOAT, ["n", 3, 1, 1])
+    node = helper.make_node("GlobalAveragePool", ["images"], ["colours"])
+    graph = helper.make_graph([node], "net", [pictures], [colours])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "net.onnx")
+    return tmp_path / "net.onnx"
+
+
+PREPARED = ["--preprocessing", "imagenet", "--set", "resize_to=36", "--set", "crop=32"]
+
+
+def test_verify_with_nothing_to_compare_says_so_and_fails(run, network):
+    code, output, _ = run("verify", network, *PREPARED)
+    assert code == 1
+    assert "Nothing could be compared: give --reference." in output
+
+
+def test_verify_writes_a_reference_that_it_agrees_with(run, network, tmp_path):
+    run("verify", network, *PREPARED, "--write", tmp_path / "r.json")
+    code, output, _ = run("verify", network, *PREPARED, "--reference", tmp_path / "r.json")
+    assert code == 0
+    assert "right chelsea  0.00000" in output
+    assert "All that was compared is right." in output
+
+
+def test_verify_of_other_preprocessing_is_exit_code_1(run, network, tmp_path):
+    run("verify", network, *PREPARED, "--write", tmp_path / "r.json")
+    code, output, _ = run("verify", network, *PREPARED, "--set", "colors=bgr", "--reference", tmp_path / "r.json")
+    assert code == 1
+    assert "WRONG coffee" in output
+
+
+def test_verify_as_json_is_one_document(run, network, tmp_path):
+    run("verify", network, *PREPARED, "--write", tmp_path / "r.json")
+    code, output, _ = run("verify", network, *PREPARED, "--reference", tmp_path / "r.json", "--json")
+    facts = json.loads(output)
+    assert code == 0
+    assert facts["passed"] is True
+    assert facts["preprocessing"]["crop"] == 32
+    assert [agreement["distance"] for agreement in facts["agreements"]] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--preprocessing", "kaffe"], "choose from imagenet"),
+        ([*PREPARED, "--set", "crop=50"], "resize_to is 36, but crop is 50"),
+        ([*PREPARED, "--set", "mean=1"], "mean"),
+    ],
+)
+def test_wrong_preprocessing_is_wrong_usage(run, network, words, message):
+    code, _, messages = run("verify", network, *words)
+    assert code == 2
+    assert message in messages
+
+
+def test_a_network_without_preprocessing_is_an_error_that_lists_the_presets(run, network):
+    code, _, messages = run("verify", network)
+    assert code == 1
+    assert "imagenet, caffe" in messages
