@@ -10,6 +10,7 @@ EXAMPLES = """\b
 Examples:
   classicvision backbone list
   classicvision backbone pull resnet18-v1
+  classicvision backbone inspect resnet18-v1
 """
 
 # Sub-command to module `backbone_<name>`, which has a click command `<name>_command`.
@@ -17,6 +18,7 @@ COMMANDS = (
     "classify",
     "list",
     "pull",
+    "inspect",
 )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from classicvision.backbone.download import pull
+from classicvision.backbone.download import locate, pull
+from classicvision.backbone.graph import read_graph
+from classicvision.backbone.inspection import NetworkInspection, inspect_graph
+from classicvision.backbone.penultimate import penultimate
 from classicvision.backbone.registry import Entry, find, known_networks, newest
-from classicvision.workflows.run import Progress
+from classicvision.workflows.run import PathLike, Progress
 
-__all__ = ["list_backbones", "pull_backbone"]
+__all__ = ["inspect_backbone", "list_backbones", "pull_backbone"]
 
 
 def list_backbones(*, every_file: bool = False) -> list[Entry]:
@@ -27,3 +30,12 @@ def pull_backbone(
     entry = find(name)
     megabytes = (lambda done, total: progress(f"{entry.name}, MB", done >> 20, total >> 20)) if progress else None
     return pull(entry, folder, offline=offline, progress=megabytes)
+
+
+def inspect_backbone(network: PathLike, *, size: tuple[int, int] | None = None) -> NetworkInspection:
+    """Return what a network is made of, layer by layer and stage by stage; nothing is run.
+
+    `network` is a file or a name; `size` is (height, width) of the picture, for files that take any (224 x 224).
+    """
+    graph = read_graph(locate(network), size=size)
+    return inspect_graph(graph, penultimate(graph))
