@@ -21,9 +21,9 @@ Examples:
 """
 
 NOTES = """\
-MACs: multiply-adds of convolutions and matrix products. Memory: what each layer writes; activation functions and
-views take none. Field: side of the part of the picture that one position sees, in pixels / distance from one
-position to the next; all: the whole picture. Centre: of the first position's field, padding is negative."""
+MACs: multiply-adds of convolutions and matrix products. Memory: what the layers write; activation
+functions and views take none. Field: side of what one position sees / distance to the next one, in
+pixels of the picture; all: the whole picture. Centre: of the first position's field."""
 
 WIDTH = 100  # of a line; names are shortened to fit
 MIN_NAME = 12
