@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.backbone.image_input import ImageInput, find_image_input
 from classicvision.backbone.modelfile import read_model
-from classicvision.backbone.shapes import infer_tensors, is_small
+from classicvision.backbone.shapes import infer_tensors
 from classicvision.backbone.tensors import Tensor
+from classicvision.backbone.values import attributes_of
 
 if TYPE_CHECKING:
-    from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+    from onnx import GraphProto, ModelProto
 
 __all__ = ["Graph", "ImageInput", "Node", "Tensor", "describe", "read_graph"]
 
@@ -104,6 +104,8 @@ def describe(model: ModelProto, path: str | os.PathLike[str], *, size: tuple[int
     stored = {tensor.name for tensor in graph.initializer} | {sparse.values.name for sparse in graph.sparse_initializer}
     image = find_image_input([value for value in graph.input if value.name not in stored], path)
     size = image.picture_size(size, path)
+    constants = _constants(graph, stored)
+    tensors, values = infer_tensors(model, image, size, constants, path)
     return Graph(
         input=image,
         size=size,
@@ -115,13 +117,13 @@ def describe(model: ModelProto, path: str | os.PathLike[str], *, size: tuple[int
                 "" if node.domain == "ai.onnx" else node.domain,
                 tuple(node.input),
                 tuple(node.output),
-                _attributes(node.attribute),
+                attributes_of(node),
             )
             for node in graph.node
         ),
-        tensors=infer_tensors(model, image, size, path),
-        constants=_constants(graph, stored),
-        values=_values(graph),
+        tensors=tensors,
+        constants=constants,
+        values=values,
         metadata={entry.key: entry.value for entry in model.metadata_props},
         opset=max(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")),
         producer=" ".join(filter(None, (model.producer_name, model.producer_version))),
@@ -137,44 +139,3 @@ def _constants(graph: GraphProto, stored: set[str]) -> frozenset[str]:
         if known and not has_branches:
             constants.update(filter(None, node.output))
     return frozenset(constants)
-
-
-def _values(graph: GraphProto) -> dict[str, NDArray[Any]]:
-    """Return the small constants by name."""
-    tensors = {tensor.name: tensor for tensor in graph.initializer}
-    values = {}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.output:
-            for attribute in node.attribute:
-                if attribute.name == "value":
-                    tensors[node.output[0]] = attribute.t
-                elif attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
-                    values[node.output[0]] = np.asarray(_attributes([attribute]).get(attribute.name, ()))
-    return values | {name: _array(tensor) for name, tensor in tensors.items() if is_small(tensor)}
-
-
-def _array(tensor: TensorProto) -> NDArray[Any]:
-    from onnx import numpy_helper
-
-    return numpy_helper.to_array(tensor)
-
-
-def _attributes(attributes: Iterable[AttributeProto]) -> dict[str, Any]:
-    """Return attributes as numbers, text and tuples."""
-    from onnx import AttributeProto
-
-    plain: dict[str, Any] = {}
-    for attribute in attributes:
-        if attribute.type == AttributeProto.INT:
-            plain[attribute.name] = attribute.i
-        elif attribute.type == AttributeProto.FLOAT:
-            plain[attribute.name] = attribute.f
-        elif attribute.type == AttributeProto.STRING:
-            plain[attribute.name] = attribute.s.decode("utf-8", "replace")
-        elif attribute.type == AttributeProto.INTS:
-            plain[attribute.name] = tuple(attribute.ints)
-        elif attribute.type == AttributeProto.FLOATS:
-            plain[attribute.name] = tuple(attribute.floats)
-        elif attribute.type == AttributeProto.STRINGS:
-            plain[attribute.name] = tuple(text.decode("utf-8", "replace") for text in attribute.strings)
-    return plain

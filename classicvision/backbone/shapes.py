@@ -1,77 +1,148 @@
-"""The shape of every tensor of a network, by ONNX's own shape inference.
+"""The shape of every tensor of a network, node by node, by ONNX's own inference.
 
-It runs on a copy without the large weights: for one image where the file leaves the size of a batch free, and for a
-picture of a given size where the file takes any.
+Shapes are for one image where the file leaves the batch free, and for a picture of a given size where the file
+takes any. Nodes are inferred one at a time and their outputs checked in between: ONNX's inference of a whole graph, and
+onnxruntime's, end the process on some networks in which a window does not fit into its map.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from classicvision.backbone.image_input import ImageInput
-from classicvision.backbone.tensors import Tensor, dtype_name, tensor_of
+from classicvision.backbone.tensors import Tensor, tensor_of
+from classicvision.backbone.values import evaluate
 from classicvision.errors import BackboneError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, TensorProto
+    from onnx import ModelProto, NodeProto, TensorProto, TypeProto
 
-__all__ = ["infer_tensors", "is_small"]
+__all__ = ["infer_tensors"]
 
 MAX_VALUES = 4096  # elements of a constant that is kept with its values: axes, shapes and sizes, not weights
-
-
-def is_small(tensor: TensorProto) -> bool:
-    """Return whether a stored tensor may be an axis, a shape or a size, whose values are needed."""
-    return tensor.data_type in (1, 6, 7, 10, 11) and tensor.data_location == 0 and math.prod(tensor.dims) <= MAX_VALUES
+WHOLE_NUMBERS_AND_FLOATS = (1, 6, 7, 10, 11)  # ONNX's numbers of float32, int32, int64, float16 and float64
 
 
 def infer_tensors(
-    model: ModelProto, image: ImageInput, size: tuple[int, int], path: str | os.PathLike[str]
-) -> dict[str, Tensor]:
-    """Return the type and shape of every tensor, inferred for a picture of the given size."""
-    from onnx import shape_inference
+    model: ModelProto, image: ImageInput, size: tuple[int, int], constants: frozenset[str], path: str | os.PathLike[str]
+) -> tuple[dict[str, Tensor], dict[str, NDArray[Any]]]:
+    """Return the type and shape of every tensor, and the values of small constants.
 
-    light = _without_weights(model, image, size)
-    try:
-        inferred = shape_inference.infer_shapes(light, data_prop=True).graph
-    except Exception as error:  # the library raises its own errors, RuntimeError, ValueError and more
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackboneError(f"{os.fspath(path)}: the shapes in the network do not fit: {reason}") from error
-    tensors = {value.name: tensor_of(value.type) for value in (*inferred.input, *inferred.value_info, *inferred.output)}
-    tensors |= {
-        tensor.name: Tensor(dtype_name(tensor.data_type), tuple(tensor.dims)) for tensor in model.graph.initializer
-    }
-    for sparse in model.graph.sparse_initializer:
-        tensors[sparse.values.name] = Tensor(dtype_name(sparse.values.data_type), tuple(sparse.dims))
-    return tensors
+    Raises
+    ------
+    BackboneError
+        If a layer's window does not fit into its input.
+    """
+    types, declared = _stored_types(model, image, size), _declared_types(model, image)
+    values = {tensor.name: _array(tensor) for tensor in model.graph.initializer if _is_small(tensor)}
+    tensors = {name: tensor_of(kind) for name, kind in types.items()}
+    for node in model.graph.node:
+        found = _infer_node(model, node, types, values)
+        for name, kind in ({name: declared[name] for name in node.output if name in declared} | found).items():
+            if name not in constants:
+                _check_lengths(node, name, kind, size, path)
+            types[name], tensors[name] = kind, tensor_of(kind)
+        values |= _evaluate_node(node, tensors, values, constants)
+    return tensors, values
 
 
-def _without_weights(model: ModelProto, image: ImageInput, size: tuple[int, int]) -> ModelProto:
-    """Return a copy for one picture, with the shapes of the large weights but not the weights."""
-    from onnx import ModelProto
+def _stored_types(model: ModelProto, image: ImageInput, size: tuple[int, int]) -> dict[str, TypeProto]:
+    """Return the types of what the network is given: the picture and the stored tensors."""
+    from onnx import TensorProto, helper
 
-    light = ModelProto(ir_version=model.ir_version)
-    light.opset_import.extend(model.opset_import)
-    light.functions.extend(model.functions)
-    graph = light.graph
-    graph.name = model.graph.name
-    graph.node.extend(model.graph.node)
-    graph.sparse_initializer.extend(model.graph.sparse_initializer)
-    foreign = {name for node in model.graph.node if node.domain not in ("", "ai.onnx") for name in node.output}
-    graph.value_info.extend(value for value in model.graph.value_info if value.name in foreign)
+    picture = (3, *size) if image.layout == "NCHW" else (*size, 3)
+    kind = TensorProto.FLOAT if image.dtype == "float32" else TensorProto.FLOAT16
+    types = {image.name: helper.make_tensor_type_proto(kind, (image.batch or 1, *picture))}
     for tensor in model.graph.initializer:
-        if is_small(tensor):
-            graph.initializer.append(tensor)
-        else:
-            graph.initializer.add(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type)
-    for value in model.graph.input:
-        graph.input.append(value)
-        if value.name == image.name:
-            picture = (3, *size) if image.layout == "NCHW" else (*size, 3)
-            for axis, n in zip(graph.input[-1].type.tensor_type.shape.dim, (image.batch or 1, *picture), strict=True):
-                axis.dim_value = n
-    for value in model.graph.output:  # what the file says of its outputs may be for another size
-        graph.output.add(name=value.name).type.tensor_type.elem_type = value.type.tensor_type.elem_type
-    return light
+        types[tensor.name] = helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+    for sparse in model.graph.sparse_initializer:
+        types[sparse.values.name] = helper.make_tensor_type_proto(sparse.values.data_type, sparse.dims)
+    return types
+
+
+def _declared_types(model: ModelProto, image: ImageInput) -> dict[str, TypeProto]:
+    """Return what the file says of the outputs of operators that are not ONNX's, where it takes one size of picture."""
+    foreign = {name for node in model.graph.node if node.domain not in ("", "ai.onnx") for name in node.output}
+    batch = next(value.type.tensor_type.shape.dim[0] for value in model.graph.input if value.name == image.name)
+    types = {}
+    for value in model.graph.value_info:
+        if value.name in foreign and image.height and image.width:
+            types[value.name] = kind = type(value.type)()
+            kind.CopyFrom(value.type)
+            for axis in kind.tensor_type.shape.dim:
+                if batch.dim_param and axis.dim_param == batch.dim_param:
+                    axis.dim_value = 1
+    return types
+
+
+def _infer_node(
+    model: ModelProto, node: NodeProto, types: Mapping[str, TypeProto], values: Mapping[str, NDArray[Any]]
+) -> dict[str, TypeProto]:
+    """Return the types of a node's outputs as far as they are known: of none if the operator or an input is not."""
+    from onnx import defs, numpy_helper, shape_inference
+
+    inputs = list(filter(None, node.input))
+    has_branches = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
+    if has_branches or any(name not in types for name in inputs):
+        return {}
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    version = max(
+        (o.version for o in model.opset_import if (o.domain or "ai.onnx") == (domain or "ai.onnx")), default=0
+    )
+    try:
+        schema = defs.get_schema(node.op_type, version, domain)
+        found = shape_inference.infer_node_outputs(
+            schema,
+            node,
+            {name: types[name] for name in inputs},
+            {name: numpy_helper.from_array(values[name], name) for name in inputs if name in values},
+            opset_imports=list(model.opset_import),
+        )
+    except Exception:  # the library raises its own errors, RuntimeError, ValueError and more
+        return {}
+    return {name: kind for name, kind in found.items() if name}
+
+
+def _check_lengths(
+    node: NodeProto, name: str, kind: TypeProto, size: tuple[int, int], path: str | os.PathLike[str]
+) -> None:
+    """Refuse a tensor that would have no numbers: libraries may take it for anything."""
+    lengths = [axis.dim_value for axis in kind.tensor_type.shape.dim if axis.HasField("dim_value")]
+    if any(n < 1 for n in lengths):
+        raise BackboneError(
+            f"{os.fspath(path)}: for a picture of {size[0]} x {size[1]} the layer {node.name or name!r} "
+            f"({node.op_type}) gives {' x '.join(map(str, lengths))} numbers, for its window does not fit. "
+            "Give a larger picture, or export the network again."
+        )
+
+
+def _evaluate_node(
+    node: NodeProto, tensors: Mapping[str, Tensor], values: Mapping[str, NDArray[Any]], constants: frozenset[str]
+) -> dict[str, NDArray[Any]]:
+    """Return the value of a node's output if it is a small constant."""
+    output = node.output[0] if node.output else ""
+    if output not in constants:
+        return {}
+    for attribute in node.attribute:
+        if node.op_type == "Constant" and attribute.name == "value":
+            return {output: _array(attribute.t)} if _is_small(attribute.t) else {}
+    value = evaluate(node, tensors, values)
+    return {output: value} if value is not None and value.size <= MAX_VALUES else {}
+
+
+def _is_small(tensor: TensorProto) -> bool:
+    """Return whether a stored tensor may be an axis, a shape or a size, whose values are needed."""
+    stored_here = tensor.data_location == 0 and tensor.data_type in WHOLE_NUMBERS_AND_FLOATS
+    return stored_here and math.prod(tensor.dims) <= MAX_VALUES
+
+
+def _array(tensor: TensorProto) -> NDArray[Any]:
+    from onnx import numpy_helper
+
+    return np.asarray(numpy_helper.to_array(tensor))

@@ -35,7 +35,7 @@ def tensor_of(kind: TypeProto) -> Tensor:
     if not tensor.HasField("shape"):
         return Tensor(dtype_name(tensor.elem_type), None)
     axes = tuple(axis.dim_value if axis.HasField("dim_value") else None for axis in tensor.shape.dim)
-    # A negative length is what some exporters write for a free axis, and what an overflow leaves.
+    # A negative length is what some exporters write for a free axis.
     return Tensor(dtype_name(tensor.elem_type), tuple(None if n is not None and n < 0 else n for n in axes))
 
 

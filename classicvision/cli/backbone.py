@@ -11,6 +11,7 @@ Examples:
   classicvision backbone list
   classicvision backbone pull resnet18-v1
   classicvision backbone verify resnet18-v1
+  classicvision backbone inspect resnet18-v1
 """
 
 # Sub-command to module `backbone_<name>`, which has a click command `<name>_command`.
@@ -19,6 +20,7 @@ COMMANDS = (
     "list",
     "pull",
     "verify",
+    "inspect",
 )
 
 

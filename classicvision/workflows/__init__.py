@@ -10,7 +10,13 @@ worth; `backbone` fetches networks and looks into them; `benchmark` compares rec
 """
 
 from classicvision.workflows.about import doctor, show
-from classicvision.workflows.backbone import list_backbones, pull_backbone, verify_backbone, write_reference
+from classicvision.workflows.backbone import (
+    inspect_backbone,
+    list_backbones,
+    pull_backbone,
+    verify_backbone,
+    write_reference,
+)
 from classicvision.workflows.backbone_classify import NamedClasses, classify_with_backbone
 from classicvision.workflows.benchmark import benchmark
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
@@ -50,6 +56,7 @@ __all__ = [
     "fit",
     "index_info",
     "inspect",
+    "inspect_backbone",
     "list_backbones",
     "match",
     "predict",

@@ -6,14 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from classicvision.backbone.download import pull
+from classicvision.backbone.download import locate, pull
+from classicvision.backbone.graph import read_graph
+from classicvision.backbone.inspection import NetworkInspection, inspect_graph
 from classicvision.backbone.onnx import OnnxBackbone
+from classicvision.backbone.penultimate import penultimate
 from classicvision.backbone.registry import Entry, find, known_networks, newest
 from classicvision.backbone.verification import Verification, make_reference, read_reference, verify
 from classicvision.files import write_whole
 from classicvision.workflows.run import PathLike, Progress
 
-__all__ = ["list_backbones", "pull_backbone", "verify_backbone", "write_reference"]
+__all__ = ["inspect_backbone", "list_backbones", "pull_backbone", "verify_backbone", "write_reference"]
 
 
 def list_backbones(*, every_file: bool = False) -> list[Entry]:
@@ -44,3 +47,12 @@ def write_reference(backbone: OnnxBackbone, output: PathLike) -> dict[str, Any]:
     reference = make_reference(backbone)
     write_whole(Path(output), [json.dumps(reference, indent=1).encode()])
     return reference
+
+
+def inspect_backbone(network: PathLike, *, size: tuple[int, int] | None = None) -> NetworkInspection:
+    """Return what a network is made of, layer by layer and stage by stage; nothing is run.
+
+    `network` is a file or a name; `size` is (height, width) of the picture, for files that take any (224 x 224).
+    """
+    graph = read_graph(locate(network), size=size)
+    return inspect_graph(graph, penultimate(graph))
