@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 DONE, ERROR, USAGE, SOME_FAILED, FOUND, INTERRUPTED = 0, 1, 2, 3, 11, 130
 
-# Command name to module; each module has a click command of the same name with `_command` behind it.
+# Each command has a module of its name, with underscores for hyphens; in it is a click command with `_command` behind.
 COMMANDS = (
     "fit",
     "predict",
@@ -33,6 +33,7 @@ COMMANDS = (
     "index",
     "calibrate",
     "backbone",
+    "benchmark-matching",
     "inspect",
     "show",
     "recipes",
@@ -49,7 +50,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"{__name__}.{name}"), f"{name}_command")
+        module = name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), f"{module}_command")
         return command
 
 

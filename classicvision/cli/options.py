@@ -37,6 +37,24 @@ BACKBONE = click.option(
     help="Where the model's network is, if it is no longer where it was when the model was fitted.",
 )
 NETWORK = click.argument("network", metavar="FILE.onnx|NAME")
+QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+
+
+def _check_jobs(ctx: click.Context, parameter: click.Parameter, jobs: int) -> int:
+    if jobs == 0:
+        raise click.BadParameter("0 workers do nothing; give 1 or more, or -1 for all cores")
+    return jobs
+
+
+JOBS = click.option(
+    "-j",
+    "--jobs",
+    type=int,
+    default=-1,
+    show_default=True,
+    callback=_check_jobs,
+    help="Worker processes; -1 is all cores. The result is the same for any number.",
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,7 @@ def extraction_options(command: Callable[..., int]) -> Callable[..., int]:
         return command(run=Run(jobs, cache, no_cache, quiet), **others)
 
     for option in (
-        click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+        QUIET,
         click.option("--no-cache", is_flag=True, help="Keep nothing between runs."),
         click.option(
             "--cache",
@@ -76,15 +94,7 @@ def extraction_options(command: Callable[..., int]) -> Callable[..., int]:
             metavar="DIR",
             help="Where features are kept between runs; by default the user's cache folder.",
         ),
-        click.option(
-            "-j",
-            "--jobs",
-            type=int,
-            default=-1,
-            show_default=True,
-            callback=_check_jobs,
-            help="Worker processes; -1 is all cores. The result is the same for any number.",
-        ),
+        JOBS,
     ):
         with_run = option(with_run)
     return with_run
@@ -190,9 +200,3 @@ def read_recipe(recipe: str, overrides: tuple[str, ...], seed: int | None) -> Re
         return load_recipe(recipe, overrides, seed=seed)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _check_jobs(ctx: click.Context, parameter: click.Parameter, jobs: int) -> int:
-    if jobs == 0:
-        raise click.BadParameter("0 workers do nothing; give 1 or more, or -1 for all cores")
-    return jobs

@@ -6,7 +6,8 @@ core), and `progress` is told the stage, the number of steps done and their tota
 
 `classify` has `fit`, `predict`, `evaluate` and `inspect`; `match` compares two pictures, `copies` and `copymove` search
 many for copies; `index` builds an index of a library and looks after it; `calibrate` measures what a threshold is
-worth; `backbone` fetches networks and looks into them; `benchmark` compares recipes; `about` has `show` and `doctor`.
+worth; `backbone` fetches networks and looks into them; `benchmark` compares recipes, `benchmark_matching` detectors of
+keypoints; `about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
@@ -19,6 +20,7 @@ from classicvision.workflows.backbone import (
 )
 from classicvision.workflows.backbone_classify import NamedClasses, classify_with_backbone
 from classicvision.workflows.benchmark import benchmark
+from classicvision.workflows.benchmark_matching import MatchingBenchmark, benchmark_matching
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
@@ -39,12 +41,14 @@ __all__ = [
     "CalibrationRun",
     "Fit",
     "IndexChange",
+    "MatchingBenchmark",
     "NamedClasses",
     "Predictions",
     "Progress",
     "add_to_index",
     "at_false_match_rate",
     "benchmark",
+    "benchmark_matching",
     "build_index",
     "calibrate",
     "classify_with_backbone",

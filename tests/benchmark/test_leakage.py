@@ -96,3 +96,14 @@ def test_planted_copies_are_found_in_real_files(photo, tmp_path):
         ("train-0", "test-crop", "near"),
         ("train-equal", "test-crop", "near"),
     }
+
+
+def test_the_image_that_scene_15_has_in_two_classes_is_a_leak_that_contradicts(shared):
+    scenes = shared / "data" / "scene15"
+    train = [scenes / "inside_city" / f"image_{number:04}.jpg" for number in (304, 305, 306)]
+    test = [scenes / "tall_building" / f"image_{number:04}.jpg" for number in (299, 300, 301)]
+    labels = {path: path.parent.name for path in (*train, *test)}
+    duplicates = Duplicates.of(workflows.find_copies_among([*train, *test]))
+    (leak,) = find_leaks(duplicates, train, test, labels=labels).leaks
+    assert (leak.train, leak.test) == (train[1], test[1])
+    assert (leak.kind, leak.contradicts) == ("exact", True)

@@ -1,0 +1,113 @@
+"""``classicvision benchmark-matching``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from classicvision.cli import options, render
+
+if TYPE_CHECKING:
+    from classicvision.benchmark.matching import MatchingProtocol, MatchingSummary
+    from classicvision.workflows.benchmark_matching import MatchingBenchmark
+
+EXAMPLES = """\b
+Examples:
+  classicvision benchmark-matching hpatches/
+  classicvision benchmark-matching oxford/graf --detector sift-fast --detector orb
+  classicvision benchmark-matching hpatches/ --set max_side=640 --set n_keypoints=1000 --json > matching.json
+"""
+
+
+@click.command("benchmark-matching", epilog=EXAMPLES, short_help="Compare keypoint detectors on known homographies.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--detector",
+    "detectors",
+    multiple=True,
+    metavar="NAME",
+    help="sift-exact, sift-fast, sift-reference, sift-opencv, orb or akaze; all but the slow reference by default. "
+    "May be repeated.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change the protocol, e.g. ratio=0.7: max_side, n_keypoints, ratio, mutual, threshold, scale_factor, "
+    "n_hypotheses or seed. May be repeated.",
+)
+@options.JOBS
+@options.QUIET
+@options.JSON
+def benchmark_matching_command(
+    folder: Path, detectors: tuple[str, ...], overrides: tuple[str, ...], jobs: int, quiet: bool, as_json: bool
+) -> int:
+    """Measure how keypoints come back and match in FOLDER, which holds scenes with known homographies.
+
+    A scene is a folder with img1.png to img6.png and H1to2p to H1to6p (Oxford), or 1.ppm to 6.ppm and H_1_2 to H_1_6
+    (HPatches). Each homography maps points of the first picture onto the other.
+    """
+    from classicvision import workflows
+    from classicvision.benchmark.matching import DETECTORS, MatchingProtocol
+    from classicvision.workflows.benchmark_matching import DEFAULT_DETECTORS, matching_to_dict
+
+    if unknown := [name for name in detectors if name not in DETECTORS]:
+        raise click.UsageError(f"--detector is {unknown[0]!r}; choose from {', '.join(DETECTORS)}")
+    protocol = options.change(MatchingProtocol(), overrides)
+    with render.progress_bar(quiet) as progress:
+        measured = workflows.benchmark_matching(
+            folder, detectors=detectors or DEFAULT_DETECTORS, protocol=protocol, n_jobs=jobs, progress=progress
+        )
+    if as_json:
+        render.print_json(matching_to_dict(measured))
+    else:
+        click.echo(_to_text(measured))
+    return render.report_failures(measured.failures)
+
+
+def _to_text(measured: MatchingBenchmark) -> str:
+    from classicvision.benchmark.matching import HOMOGRAPHY_THRESHOLDS
+
+    protocol = measured.protocol
+    limits = "/".join(map(str, HOMOGRAPHY_THRESHOLDS))
+    head = ("detector", "keypoints", "repeated %", "matches", "right", "matching score %", "accuracy %")
+    rows: list[tuple[str, ...]] = [(*head, f"homography {limits} px %", "corner px")]
+    rows += [_row(name, summary) for name, summary in measured.summaries.items()]
+    n_scenes = len({(pair.scene, pair.a) for pair in measured.pairs})
+    n_pairs = next(iter(measured.summaries.values())).n_pairs
+    lines = [
+        render.table(rows, right=range(1, len(rows[0]))),
+        "",
+        f"Means over {render.count(n_pairs, 'pair')} of {render.count(n_scenes, 'scene')}; corner px is the median. "
+        + _protocol_in_words(protocol),
+    ]
+    lines += [f"Without {name}: {reason}." for name, reason in measured.absent.items()]
+    return "\n".join(lines)
+
+
+def _row(name: str, found: MatchingSummary) -> tuple[str, ...]:
+    corner = found.median_corner_error
+    return (
+        name,
+        f"{found.n_keypoints:.0f}",
+        f"{100 * found.repeatability:.1f}",
+        f"{found.n_matches:.0f}",
+        f"{found.n_right:.0f}",
+        f"{100 * found.matching_score:.1f}",
+        f"{100 * found.precision:.1f}",
+        " / ".join(f"{100 * share:.0f}" for share in found.homographies),
+        "-" if corner == float("inf") else f"{corner:.2f}",
+    )
+
+
+def _protocol_in_words(protocol: MatchingProtocol) -> str:
+    size = "pictures as they are" if protocol.max_side is None else f"pictures of at most {protocol.max_side} pixels"
+    mutual = "mutual " if protocol.mutual else ""
+    return (
+        f"Protocol: {size}, {protocol.n_keypoints} strongest keypoints, {mutual}nearest neighbours at ratio "
+        f"{protocol.ratio:g}, right within {protocol.threshold:g} px, scales within {protocol.scale_factor:g}, "
+        f"{protocol.n_hypotheses} hypotheses, seed {protocol.seed}."
+    )
