@@ -116,7 +116,8 @@ class BovwCodebook:
 
     def count(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Count the votes of an image's descriptors for each word, (n_words,); each descriptor has one vote in all."""
-        return _count([features], self._prepared, self.settings)[0]
+        votes: NDArray[np.float32] = _count([features], self._prepared, self.settings)[0]
+        return votes
 
     def encode(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Return the code of one image, (n_outputs,); zeros if it has no keypoints."""

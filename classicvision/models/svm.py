@@ -106,7 +106,8 @@ class _Primal:
         self._codes = codes
 
     def decide(self, vectors: Floats) -> Floats:
-        return _product(self._codes, vectors[:-1]) + vectors[-1]
+        decided: Floats = _product(self._codes, vectors[:-1]) + vectors[-1]
+        return decided
 
     def collect(self, values: Floats) -> Floats:
         return np.vstack([_product(self._codes.T, values), values.sum(axis=0)])
