@@ -1,147 +1,215 @@
-"""Every speed benchmark of this folder in one document, Markdown and JSON, with the machine, versions and commit.
+"""Every speed benchmark in one document, Markdown and JSON, with the machine, its flags, versions and commit.
 
-Each script runs as it does by itself, one after the other: all whose names begin with `speed`, then `throughput.py` and
-`fit.py`. What one of them prints is a chapter; the first table has the ratios of those that are known here.
+Each piece is one script with some options, in a process of its own. What it finds is written to the JSON file at once
+and replaces what the file had for that piece, so the pieces can be measured one after the other, a few at a time, and
+again. The document has all that are in the file: first the ratios beside what is asked of them, then what each script
+printed.
 
-    python benchmarks/table.py --markdown speed.md --json speed.json
-    python benchmarks/table.py --only speed speed_words
+    python benchmarks/table.py speed.json --markdown speed.md
+    python benchmarks/table.py speed.json --only sift words-avx2
+    python benchmarks/table.py speed.json --only --markdown speed.md      # measures nothing
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import math
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import machine
-
 HERE = Path(__file__).parent
-WHOLE_PROGRAMS = ("throughput", "fit")  # two cores; the others measure one thread
 Report = dict[str, Any]
+Rows = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A script, its options, variables of its environment, and what its figures come to."""
+
+    title: str
+    script: str
+    summarise: Callable[[Report], Rows]
+    options: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    column: int = 0  # of the summary: 0 for the best instruction set, 1 where ours is held to AVX2
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=scripts(), default=scripts(), help="run these alone")
-    parser.add_argument("--repeats", type=int, help="of each measurement; by default what each script takes")
+    parser.add_argument("figures", type=Path, help="JSON file that is added to, or begun")
+    parser.add_argument("--only", nargs="*", choices=PIECES, default=list(PIECES), help="measure these pieces alone")
+    parser.add_argument("--repeats", type=int, help="of each measurement; by default as many as each piece says")
     parser.add_argument("--markdown", type=Path, help="also write the document here")
-    parser.add_argument("--json", type=Path, help="also write all figures here")
     options = parser.parse_args()
-    chapters = {name: run(name, options.repeats) for name in options.only}
-    report = {"machine": machine.describe(), "parts": {name: figures for name, (_, figures) in chapters.items()}}
-    text = document(report, {name: printed for name, (printed, _) in chapters.items()})
+    report: Report = json.loads(options.figures.read_text("utf-8")) if options.figures.exists() else {}
+    for name in options.only:
+        report[name] = measure(PIECES[name], options.repeats)
+        options.figures.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    text = document({name: report[name] for name in PIECES if name in report})
     print(text)
     if options.markdown:
         options.markdown.write_text(text, "utf-8")
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
 
 
-def scripts() -> list[str]:
-    return [*sorted(path.stem for path in HERE.glob("speed*.py")), *WHOLE_PROGRAMS]
-
-
-def run(name: str, repeats: int | None) -> tuple[str, Report]:
-    """Return what a script prints, without its line about the machine, and its figures."""
+def measure(piece: Piece, repeats: int | None) -> Report:
+    """Run a script; return its command, what it printed without its line about the machine, and its figures."""
+    words = [f"{piece.script}.py", *piece.options, *(["--repeats", str(repeats)] if repeats else [])]
+    start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder) / "figures.json"
-        command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(figures)]
-        command += ["--repeats", str(repeats)] if repeats else []
-        one_thread = {} if name in WHOLE_PROGRAMS else {"OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=os.environ | one_thread, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, str(HERE / words[0]), *words[1:], "--json", str(figures)]
+        done = subprocess.run(command, env=os.environ | piece.environment, stdout=subprocess.PIPE, text=True)
         if done.returncode:
-            raise SystemExit(f"{name}.py ended with {done.returncode}")
-        report: Report = json.loads(figures.read_text("utf-8"))
-    return "\n".join(line for line in done.stdout.splitlines() if not line.startswith("cpu ")).strip(), report
+            raise SystemExit(f"{' '.join(words)} ended with {done.returncode}")
+        found: Report = json.loads(figures.read_text("utf-8"))
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("cpu ")]
+    return {
+        "command": " ".join([*(f"{name}={value}" for name, value in piece.environment.items()), *words]),
+        "minutes": round((time.monotonic() - start) / 60, 1),
+        "machine": found.pop("machine"),
+        "printed": "\n".join(lines).strip(),
+        "figures": found,
+    }
 
 
-def document(report: Report, printed: dict[str, str]) -> str:
-    """Return the Markdown document."""
-    facts = "\n".join(f"- {name}: {_plain(value)}" for name, value in report["machine"].items())
-    rows = "\n".join(f"| {what} | {ratio:.2f} |" for what, ratio in summary(report["parts"]))
-    chapters = "\n\n".join(f"## {title(name)}\n\n{text}" for name, text in printed.items())
-    return f"# Speed\n\n{facts}\n\n| ours against the peer | times |\n| --- | ---: |\n{rows}\n\n{chapters}\n"
+def document(report: Report) -> str:
+    """Return the Markdown document of the pieces that were measured."""
+    if not report:
+        return "Nothing was measured yet.\n"
+    machine = next(iter(report.values()))["machine"]
+    facts = "\n".join(f"- {name}: {_plain(machine[name])}" for name in FACTS if name in machine)
+    rows = "\n".join(f"| {' | '.join(row)} |" for row in summary(report))
+    head = "| ours against the peer | best instruction set | held to AVX2 | asked |\n| --- | ---: | ---: | ---: |"
+    chapters = "\n\n".join(chapter(name, found, machine) for name, found in report.items())
+    return f"# Speed\n\n{facts}\n\n{head}\n{rows}\n\n{chapters}\n"
 
 
-def title(name: str) -> str:
-    """Return the first sentence of a script's description."""
-    return (ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text("utf-8"))) or name).split(".\n")[0]
+def summary(report: Report) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what was compared, our ratios with the best instruction set and held to AVX2, and what is asked of them."""
+    found: dict[str, list[str]] = {}
+    for name, part in report.items():
+        piece = PIECES[name]
+        for what, value in piece.summarise(part["figures"]):
+            found.setdefault(what, ["", ""])[piece.column] = value
+    for what, values in found.items():
+        yield what, *values, ASKED.get(what, "")
 
 
-def summary(parts: dict[str, Report]) -> Iterator[tuple[str, float]]:
-    """Yield what each known part comes to: how many times faster, or smaller, than the peer."""
-    for name, summarise in SUMMARIES.items():
-        if name in parts:
-            yield from summarise(parts[name])
+def chapter(name: str, found: Report, machine: Report) -> str:
+    """Return what one piece printed, with its command and whatever is not as the document's head says."""
+    other = [f"{fact}: {_plain(value)}" for fact, value in found["machine"].items() if machine.get(fact) != value]
+    command = f"`{found['command']}`, {found['minutes']} minutes" + "".join(f"; {fact}" for fact in other)
+    return f"## {PIECES[name].title}\n\n{command}\n\n{found['printed']}"
 
 
-def of_sift(report: Report) -> Iterator[tuple[str, float]]:
+def of_sift(report: Report) -> Rows:
     for heap, rows in report["heaps"].items():
         for precision in rows[0]["ratio"]:
             ratios = [row["ratio"][precision] for row in rows]
-            yield f"SIFT, {precision}, OpenCV, {heap} heap, geometric mean", geometric_mean(ratios)
+            yield f"SIFT {precision}, OpenCV, {heap} heap, geometric mean of {len(rows)}", _times(ratios)
     peaks = report["peak_bytes"]
     for precision in sorted(peaks.keys() - {"opencv"}):
-        yield f"SIFT, {precision}, peak memory, OpenCV", peaks["opencv"] / peaks[precision]
+        yield f"SIFT {precision}, OpenCV, peak memory", f"1/{peaks['opencv'] / peaks[precision]:.1f}"
 
 
-def of_dense(report: Report) -> Iterator[tuple[str, float]]:
-    for peer in ("vlfeat", "opencv"):
-        yield f"dense SIFT, {peer}, geometric mean", geometric_mean([row["ratio"][peer] for row in report["speed"]])
+def of_dense(report: Report) -> Rows:
+    for peer, name in (("vlfeat", "VLFeat flat"), ("opencv", "OpenCV grid")):
+        ratios = [row["ratio"][peer] for row in report["speed"]]
+        yield f"dense SIFT, {name}, geometric mean", f"{_times(ratios)} ({min(ratios):.0f} to {max(ratios):.0f})"
 
 
-def of_match(report: Report) -> Iterator[tuple[str, float]]:
+def of_match(report: Report) -> Rows:
     for kind, ratio in report["ratio"].items():
-        yield f"matching, {kind}, OpenCV, geometric mean", ratio
+        yield f"two pictures compared, {kind}, OpenCV and MAGSAC", _times([ratio])
 
 
-def of_words(report: Report) -> Iterator[tuple[str, float]]:
+def of_words(report: Report) -> Rows:
     for row in report["search"]:
         times = row["milliseconds"]
-        for ours in (name for name in times if name.startswith("ours")):
-            yield f"nearest of {row['n_words']} words, {ours}, faiss Flat", times["faiss"] / times[ours]
-    if "kmeans" in report:
-        rows = report["kmeans"]
-        for ours in (name for name in rows if name.startswith("ours")):
-            yield f"k-means, {ours}, faiss", rows["faiss"]["seconds"] / rows[ours]["seconds"]
+        ours = {_from_bytes(name): times["faiss"] / ms for name, ms in times.items() if name.startswith("ours")}
+        for name, ratio in ours.items():
+            yield f"nearest of {row['n_words']} words{name}, faiss Flat", _times([ratio])
+    ways = report.get("kmeans", {})
+    for name in (name for name in ways if name.startswith("ours")):
+        inertia = 100 * (ways[name]["inertia"] / ways["faiss"]["inertia"] - 1)
+        ratio = _times([ways["faiss"]["seconds"] / ways[name]["seconds"]])
+        yield f"k-means{_from_bytes(name)}, faiss", f"{ratio}, inertia {inertia:+.3f} %"
 
 
-def of_throughput(report: Report) -> Iterator[tuple[str, float]]:
+def of_folder(report: Report) -> Rows:
     for heap, rows in report["heaps"].items():
         for source in dict.fromkeys(row["source"] for row in rows):
-            seconds = {row["way"]: row["seconds"] for row in rows if row["source"] == source}
-            theirs = min(time for way, time in seconds.items() if way.startswith("OpenCV"))
-            for way in seconds:
-                if not way.startswith("OpenCV"):
-                    yield f"folder, {source}, {way}, OpenCV's best way, {heap} heap", theirs / seconds[way]
+            here = [row for row in rows if row["source"] == source]
+            theirs = min(row["seconds"] for row in here if row["way"].startswith("OpenCV"))
+            for row in here:
+                if not row["way"].startswith("OpenCV"):
+                    way = row["way"].removeprefix("classicvision, ")
+                    what = f"folder {source} by {way}, {report['precision']}, OpenCV's best way, {heap} heap"
+                    yield what, _times([theirs / row["seconds"]])
 
 
-def of_fit(report: Report) -> Iterator[tuple[str, float]]:
-    rows = report["rows"]
-    for kind in ("seconds", "cpu_seconds"):
-        yield f"fit, cold, everyday script, {kind}", rows["everyday script"][kind] / rows["fit, cold"][kind]
+def of_fit(report: Report) -> Rows:
+    ours, theirs = (report["rows"][name] for name in ("fit, cold", "everyday script"))
+    yield "whole fit, cold, the everyday script", _times([theirs["seconds"] / ours["seconds"]])
+    yield "whole fit, cold, processor time", _times([theirs["cpu_seconds"] / ours["cpu_seconds"]])
+    yield "whole fit, cold, peak memory", f"1/{theirs['peak_mb'] / ours['peak_mb']:.1f}"
 
 
-SUMMARIES: dict[str, Callable[[Report], Iterator[tuple[str, float]]]] = {
-    "speed": of_sift,
-    "speed_dense": of_dense,
-    "speed_match": of_match,
-    "speed_words": of_words,
-    "throughput": of_throughput,
-    "fit": of_fit,
+AVX2 = {"CLASSICVISION_ISA": "v3", "OMP_NUM_THREADS": "1"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+FAISS_AVX2 = AVX2 | {"FAISS_SIMD_LEVEL": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
+FACTS = ("cpu", "cpu_flags", "system", "instruction_set", "versions", "commit")
+
+_SIFT = ("SIFT", "speed", of_sift, ("--repeats", "3"))
+_DENSE = ("Dense SIFT", "speed_dense", of_dense, ("--repeats", "3"))
+_WORDS = ("Nearest words and k-means", "speed_words", of_words, ("--repeats", "5", "--seeds", "1"))
+_MATCH = ("Two pictures compared", "speed_match", of_match, ("--repeats", "5"))
+PIECES = {
+    "sift": Piece(*_SIFT),
+    "sift-avx2": Piece(f"{_SIFT[0]}, held to AVX2", *_SIFT[1:], AVX2, 1),
+    "dense": Piece(*_DENSE),
+    "dense-avx2": Piece(f"{_DENSE[0]}, held to AVX2", *_DENSE[1:], AVX2, 1),
+    "words": Piece(*_WORDS, ONE_THREAD),
+    "words-avx2": Piece(f"{_WORDS[0]}, all held to AVX2", *_WORDS[1:], FAISS_AVX2, 1),
+    "match": Piece(*_MATCH, ONE_THREAD),
+    "match-avx2": Piece(f"{_MATCH[0]}, held to AVX2", *_MATCH[1:], AVX2, 1),
+    "folder": Piece("A folder on two cores", "throughput", of_folder, ("--repeats", "1", "--precision", "exact")),
+    "folder-fast": Piece(
+        "A folder on two cores, fast", "throughput", of_folder, ("--repeats", "1", "--precision", "fast")
+    ),
+    "fit": Piece("A whole fit", "fit", of_fit, ("--repeats", "1", "--no-accuracy")),
+}
+
+# What is asked, with the best instruction set / held to AVX2.
+ASKED = {
+    "SIFT exact, OpenCV, warm heap, geometric mean of 11": "4 / 3.3",
+    "SIFT fast, OpenCV, warm heap, geometric mean of 11": "7 / 5",
+    "SIFT exact, OpenCV, peak memory": "1/3",
+    "dense SIFT, VLFeat flat, geometric mean": "25",
+    "dense SIFT, OpenCV grid, geometric mean": "80",
+    "nearest of 1000 words, faiss Flat": "5",
+    "nearest of 4096 words, faiss Flat": "5",
+    "k-means, faiss": "2.5, inertia within 0.1 %",
+    "folder in memory by threads, exact, OpenCV's best way, warm heap": "4.5",
+    "whole fit, cold, the everyday script": "5",
 }
 
 
-def geometric_mean(ratios: list[float]) -> float:
-    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+def _times(ratios: list[float]) -> str:
+    """Return the geometric mean."""
+    return f"{math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}"
+
+
+def _from_bytes(name: str) -> str:
+    return name.removeprefix("ours").removeprefix(",")
 
 
 def _plain(value: Any) -> str:

@@ -57,7 +57,8 @@ def main() -> None:
     if options.part:
         print(json.dumps(run_here(*options.part, options)))
         return
-    report = {"machine": machine.describe(), "jobs": options.jobs, "heaps": {}}
+    precision = options.precision or Sift().precision
+    report = {"machine": machine.describe(), "jobs": options.jobs, "precision": precision, "heaps": {}}
     for heap, environment in heaps().items():
         report["heaps"][heap] = rows = compare(environment, options)
         print_table(heap, rows)

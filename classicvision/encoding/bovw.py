@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -20,6 +20,7 @@ from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 __all__ = ["BovwCodebook", "BovwSettings", "learn_bovw"]
 
 _BLOCK_ROWS = 16_384  # descriptors that are compared with the words at a time
+_BLOCK_NUMBERS = 2**20  # of the codes of images that are counted at a time
 _SIFT_NORM = 512  # of a descriptor as stored (Lowe 2004, section 6.1)
 _CHI2_PARTS = ("", "_cos", "_sin")  # what the chi-squared map makes of each word
 
@@ -115,20 +116,27 @@ class BovwCodebook:
 
     def count(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Count the votes of an image's descriptors for each word, (n_words,); each descriptor has one vote in all."""
-        return _count(features, self._prepared, self.settings)
+        votes: NDArray[np.float32] = _count([features], self._prepared, self.settings)[0]
+        return votes
 
     def encode(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Return the code of one image, (n_outputs,); zeros if it has no keypoints."""
-        counts = self.count(features)
-        weighted = counts if self.idf is None else counts * self.idf
-        return _NORMALIZATIONS[self.settings.normalization](weighted)
+        return self._weigh(self.count(features))
 
     def encode_all(self, items: Sequence[LocalFeatures]) -> NDArray[np.float32]:
-        """Return the codes of N images, (N, n_outputs); the images are looked at one by one."""
+        """Return the codes of N images, (N, n_outputs); a few images are looked at together."""
         codes = np.empty((len(items), self.n_outputs), np.float32)
-        for row, features in enumerate(items):
-            codes[row] = self.encode(features)
+        n_done = 0
+        for group in _groups(items, max(1, _BLOCK_NUMBERS // self.n_outputs)):
+            counts = _count(group, self._prepared, self.settings)
+            codes[n_done : n_done + len(group)] = self._weigh(counts)
+            n_done += len(group)
         return codes
+
+    def _weigh(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the codes of counted votes, (n_words,) or (N, n_words)."""
+        weighted = counts if self.idf is None else counts * self.idf
+        return _NORMALIZATIONS[self.settings.normalization](weighted)
 
     @cached_property
     def _prepared(self) -> PreparedWords:
@@ -169,22 +177,41 @@ def learn_bovw(items: Sequence[LocalFeatures], settings: BovwSettings, rng: np.r
     return BovwCodebook(words, weights, settings)
 
 
-def _count(features: LocalFeatures, words: PreparedWords, settings: BovwSettings) -> NDArray[np.float32]:
-    """Return the votes for each word; in blocks, since a dense grid may have a million descriptors."""
-    counts = np.zeros(settings.n_words)
-    for start in range(0, len(features), _BLOCK_ROWS):
-        block = features.descriptors[start : start + _BLOCK_ROWS]
-        descriptors = block if settings.root_sift else np.divide(block, _SIFT_NORM)
+def _groups(items: Iterable[LocalFeatures], n_most: int) -> Iterator[list[LocalFeatures]]:
+    """Yield the images in order, in groups of at most `n_most` that fill a block with their descriptors."""
+    group: list[LocalFeatures] = []
+    n_rows = 0
+    for features in items:
+        if group and (len(group) == n_most or n_rows + len(features) > _BLOCK_ROWS):
+            yield group
+            group, n_rows = [], 0
+        group.append(features)
+        n_rows += len(features)
+    if group:
+        yield group
+
+
+def _count(group: Sequence[LocalFeatures], words: PreparedWords, settings: BovwSettings) -> NDArray[np.float32]:
+    """Return the votes of each image for each word, (n, n_words).
+
+    A call for a few images costs as much as one for an image. In blocks, since a dense grid may have a million
+    descriptors.
+    """
+    descriptors = group[0].descriptors if len(group) == 1 else np.concatenate([one.descriptors for one in group])
+    image = np.repeat(np.arange(len(group)), [len(one) for one in group])
+    counts = np.zeros(len(group) * settings.n_words)
+    for start in range(0, len(descriptors), _BLOCK_ROWS):
+        here = slice(start, start + _BLOCK_ROWS)
+        block = descriptors[here] if settings.root_sift else np.divide(descriptors[here], _SIFT_NORM)
+        first = image[here] * settings.n_words
         if settings.assignment == "hard":
-            labels = label_points(descriptors, words, as_root_sift=settings.root_sift)
-            counts += np.bincount(labels, minlength=settings.n_words)
+            labels = label_points(block, words, as_root_sift=settings.root_sift)
+            counts += np.bincount(first + labels, minlength=len(counts))
             continue
-        nearest, squared_distances = nearest_words(
-            descriptors, words, settings.n_neighbors, as_root_sift=settings.root_sift
-        )
+        nearest, squared_distances = nearest_words(block, words, settings.n_neighbors, as_root_sift=settings.root_sift)
         votes = _share_votes(squared_distances.astype(np.float64), settings.softness)
-        counts += np.bincount(nearest.ravel(), votes.ravel(), minlength=settings.n_words)
-    return counts.astype(np.float32)
+        counts += np.bincount((first[:, np.newaxis] + nearest).ravel(), votes.ravel(), minlength=len(counts))
+    return counts.reshape(len(group), -1).astype(np.float32)
 
 
 def _share_votes(squared_distances: NDArray[np.float64], softness: float) -> NDArray[np.float64]:
@@ -198,8 +225,8 @@ def _share_votes(squared_distances: NDArray[np.float64], softness: float) -> NDA
 def _rarity(items: Sequence[LocalFeatures], words: NDArray[np.float32], settings: BovwSettings) -> NDArray[np.float32]:
     n_images = np.zeros(settings.n_words, np.int64)
     prepared = PreparedWords.of(words)
-    for features in items:
-        n_images += _count(features, prepared, settings) > 0
+    for group in _groups(items, max(1, _BLOCK_NUMBERS // settings.n_words)):
+        n_images += np.count_nonzero(_count(group, prepared, settings), axis=0)
     return idf(n_images, len(items))
 
 

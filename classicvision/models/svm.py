@@ -106,11 +106,11 @@ class _Primal:
         self._codes = codes
 
     def decide(self, vectors: Floats) -> Floats:
-        decided: Floats = self._codes @ vectors[:-1] + vectors[-1]
+        decided: Floats = _product(self._codes, vectors[:-1]) + vectors[-1]
         return decided
 
     def collect(self, values: Floats) -> Floats:
-        return np.vstack([self._codes.T @ values, values.sum(axis=0)])
+        return np.vstack([_product(self._codes.T, values), values.sum(axis=0)])
 
     def inner(self, a: Floats, b: Floats, decided_b: Floats) -> Floats:
         return _dots(a, b)
@@ -131,8 +131,7 @@ class _Gram:
             self._products += block @ block.T
 
     def decide(self, vectors: Floats) -> Floats:
-        decided: Floats = self._products @ vectors
-        return decided
+        return _product(self._products, vectors)
 
     def collect(self, values: Floats) -> Floats:
         return values
@@ -266,7 +265,17 @@ def _search_line(
 
 
 _ZERO = np.float32(0)
+_EIGHT = 8  # columns at least
 _TINY = np.finfo(np.float32).tiny
+
+
+def _product(matrix: Floats, vectors: Floats) -> Floats:
+    """Return a matrix times a few columns: in eights, which linear algebra libraries take in half the time of 15."""
+    n_columns = vectors.shape[1]
+    padded = np.zeros((len(vectors), -(-n_columns // _EIGHT) * _EIGHT), np.float32)
+    padded[:, :n_columns] = vectors
+    product: Floats = (matrix @ padded)[:, :n_columns]
+    return product
 
 
 def _dots(a: Floats, b: Floats) -> Floats:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 COMMAND = [sys.executable, "-m", "classicvision"]
+SLOWLY = ["--set", "extractor.precision=exact", "--set", "extractor.engine=reference"]
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +96,7 @@ def test_sigterm_clears_the_temporary_store_away(texture_folder, tmp_path, monke
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--no-cache", "-q"]
-    process = subprocess.Popen([*COMMAND, *words, "--set", "extractor.engine=reference"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*COMMAND, *words, *SLOWLY], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not list((tmp_path / "temporary").glob("classicvision-*/??/*.block")) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -105,7 +106,7 @@ def test_sigterm_clears_the_temporary_store_away(texture_folder, tmp_path, monke
 
 
 def test_ctrl_c_during_a_fit_ends_it_with_130_and_the_next_run_goes_on(texture_folder, tmp_path):
-    words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--set", "extractor.engine=reference"]
+    words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", *SLOWLY]
     process = subprocess.Popen([*COMMAND, *words, "--set", "encoder.n_words=30"], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while len(list((tmp_path / "cache").glob("??/*.block"))) < 3 and time.monotonic() < deadline:

@@ -271,3 +271,13 @@ def test_blocks_of_descriptors_leave_no_trace_in_the_counts(assignment, monkeypa
     whole = codebook.count(random_features(1))
     monkeypatch.setattr("classicvision.encoding.bovw._BLOCK_ROWS", 7)
     assert_array_equal(codebook.count(random_features(1)), whole)
+
+
+@pytest.mark.parametrize("assignment", ["hard", "soft"])
+@pytest.mark.parametrize("limit", ["_BLOCK_ROWS", "_BLOCK_NUMBERS"])
+def test_images_that_are_counted_together_leave_no_trace_in_the_codes(assignment, limit, monkeypatch):
+    codebook = random_codebook(assignment=assignment)
+    items = [random_features(seed, n) for seed, n in enumerate([3, 9, 0, 1, 30, 2, 2])]
+    together = codebook.encode_all(items)
+    monkeypatch.setattr(f"classicvision.encoding.bovw.{limit}", 10)
+    assert_array_equal(codebook.encode_all(items), together)

@@ -8,6 +8,12 @@ from classicvision.models.recipe import RECIPES, Recipe, SvmSettings, load_recip
 
 
 @pytest.mark.parametrize("name", RECIPES)
+def test_named_recipes_name_an_engine_that_is_here(name):
+    extractor = RECIPES[name].extractor
+    assert extractor.runnable() == extractor
+
+
+@pytest.mark.parametrize("name", RECIPES)
 def test_every_named_recipe_comes_back_from_toml(name, tmp_path):
     file = tmp_path / "recipe.toml"
     file.write_text(recipe_to_toml(RECIPES[name]), "utf-8")

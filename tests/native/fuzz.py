@@ -1,6 +1,7 @@
 """Random sizes, strides, contents and settings through the kernels; `make sanitize` runs it in a build that checks all.
 
 python tests/native/fuzz.py --rounds 100000
+python tests/native/fuzz.py --rounds 100000 --kernels sift dense --seed 7
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kernels", nargs="+", choices=KERNELS, default=list(KERNELS), help="try these alone")
     arguments = parser.parse_args()
     start = time.monotonic()
-    n_rounds, n_found = (dict.fromkeys(KERNELS, 0) for _ in range(2))
+    n_rounds, n_found = (dict.fromkeys(arguments.kernels, 0) for _ in range(2))
     for number in range(arguments.rounds):
         rng = np.random.default_rng([arguments.seed, number])
-        for name, try_kernel in KERNELS.items():
-            n_found[name] += try_kernel(rng)
+        for name in arguments.kernels:
+            n_found[name] += KERNELS[name](rng)
             n_rounds[name] += 1
     for name, n in n_rounds.items():
         print(f"{name}: {n} rounds on {instruction_set()}, {n_found[name]} results, no fault")  # noqa: T201
