@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from classicvision.config import require, validate
 from classicvision.encoding.codebook import frozen_array
 from classicvision.encoding.nearest import PreparedWords, label_points, nearest_words
-from classicvision.encoding.normalize import additive_chi2_map, hellinger, idf, l1, l2
+from classicvision.encoding.normalize import additive_chi2_map, idf, l1, l2
 from classicvision.encoding.pyramid import join_cells, mirrored_sum, n_cells, parse_cells, pool, pooled_names
 from classicvision.encoding.vocabulary import as_compared, learn_image_words, word_names
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
@@ -25,12 +25,20 @@ _BLOCK_ROWS = 16_384  # descriptors that are compared with the words at a time
 _CHI2_PARTS = ("", "_cos", "_sin")  # what the chi-squared map makes of each word
 
 
-def _chi2(codes: NDArray[Any]) -> NDArray[np.float32]:
-    return additive_chi2_map(l1(codes), n_samples=2)
+_Step: TypeAlias = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
-_NORMALIZATIONS = {"hellinger": hellinger, "l2": l2, "l1": l1, "chi2": _chi2}
-_OF_SUMS = {"hellinger": l2, "l2": l2, "l1": l1, "chi2": l2}  # what keeps the norm of codes that were put together
+def _as_they_are(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    return shares
+
+
+# How a histogram is divided, what is made of each share, and what divides a sum of the results.
+_NORMALIZATIONS: dict[str, tuple[_Step, _Step, _Step]] = {
+    "hellinger": (l1, np.sqrt, l2),
+    "l2": (l2, _as_they_are, l2),
+    "l1": (l1, _as_they_are, l1),
+    "chi2": (l1, additive_chi2_map, l2),
+}
 _WHOLE_IMAGE = ("1x1",)
 
 
@@ -56,6 +64,7 @@ class BovwSettings:
     normalization: Literal["hellinger", "l2", "l1", "chi2"] = "hellinger"
     root_sift: bool = True  # compare descriptors by Hellinger's distance (Arandjelovic and Zisserman 2012)
     cells: tuple[str, ...] = _WHOLE_IMAGE  # grids, rows x columns, with a histogram a cell (Lazebnik et al. 2006)
+    normalize_cells: bool = False  # each cell by itself first: a bare one then weighs as much as a full one
     mirror: bool = False  # add the code of the mirror image: both then have the same code
 
     def __post_init__(self) -> None:
@@ -131,7 +140,7 @@ class BovwCodebook:
     def encode(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Return the code of one image, (n_outputs,); zeros if it has no keypoints."""
         if self.settings.mirror:
-            return mirrored_sum(features, self._encode_cells, _OF_SUMS[self.settings.normalization])
+            return mirrored_sum(features, self._encode_cells, _NORMALIZATIONS[self.settings.normalization][2])
         return self._encode_cells(features)
 
     def encode_all(self, items: Sequence[LocalFeatures]) -> NDArray[np.float32]:
@@ -145,8 +154,11 @@ class BovwCodebook:
         """Return the code of one image as it is, without its mirror image."""
         counts = _count(features, self._prepared, self.settings, self.settings.cells)
         weighted = counts if self.idf is None else counts * self.idf
-        normalization = self.settings.normalization
-        return join_cells(_NORMALIZATIONS[normalization](weighted), _OF_SUMS[normalization])
+        divide, convert, divide_sum = _NORMALIZATIONS[self.settings.normalization]
+        if self.settings.normalize_cells:
+            return join_cells(convert(divide(weighted)), divide_sum)
+        shares = divide(weighted.reshape(-1)).reshape(weighted.shape)
+        return convert(shares).reshape(-1)
 
     @cached_property
     def _prepared(self) -> PreparedWords:

@@ -58,7 +58,9 @@ class BagOfVisualWords(_Encoder):
 
     Parameters
     ----------
-    n_words, n_samples, assignment, n_neighbors, softness, tf_idf, normalization, root_sift, cells, mirror
+    n_words, n_samples, assignment, n_neighbors, softness, tf_idf, normalization, root_sift
+        As in `BovwSettings`.
+    cells, normalize_cells, mirror
         As in `BovwSettings`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         An int makes each `fit` give the same words; None draws from NumPy's global state, as in scikit-learn.
@@ -92,6 +94,7 @@ class BagOfVisualWords(_Encoder):
         normalization: Literal["hellinger", "l2", "l1", "chi2"] = "hellinger",
         root_sift: bool = True,
         cells: tuple[str, ...] = ("1x1",),
+        normalize_cells: bool = False,
         mirror: bool = False,
         random_state: Chance = None,
     ) -> None:
@@ -104,6 +107,7 @@ class BagOfVisualWords(_Encoder):
         self.normalization = normalization
         self.root_sift = root_sift
         self.cells = cells
+        self.normalize_cells = normalize_cells
         self.mirror = mirror
         self.random_state = random_state
 
@@ -115,7 +119,7 @@ class LocalityConstrainedCoding(_Encoder):
 
     Parameters
     ----------
-    n_words, n_samples, n_neighbors, regularization, pooling, root_sift, cells, mirror
+    n_words, n_samples, n_neighbors, regularization, pooling, root_sift, cells, normalize_cells, mirror
         As in `LlcSettings`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         An int makes each `fit` give the same words; None draws from NumPy's global state, as in scikit-learn.
@@ -148,6 +152,7 @@ class LocalityConstrainedCoding(_Encoder):
         pooling: Literal["max", "sum"] = "max",
         root_sift: bool = True,
         cells: tuple[str, ...] = ("1x1",),
+        normalize_cells: bool = False,
         mirror: bool = False,
         random_state: Chance = None,
     ) -> None:
@@ -158,6 +163,7 @@ class LocalityConstrainedCoding(_Encoder):
         self.pooling = pooling
         self.root_sift = root_sift
         self.cells = cells
+        self.normalize_cells = normalize_cells
         self.mirror = mirror
         self.random_state = random_state
 

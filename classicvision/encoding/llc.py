@@ -49,6 +49,7 @@ class LlcSettings:
     pooling: Literal["max", "sum"] = "max"  # what remains of the weights that a word has in an image
     root_sift: bool = True  # compare descriptors by Hellinger's distance (Arandjelovic and Zisserman 2012)
     cells: tuple[str, ...] = ("1x1",)  # grids, rows x columns, with a code a cell (Lazebnik et al. 2006)
+    normalize_cells: bool = False  # each cell by itself first: a bare one then weighs as much as a full one
     mirror: bool = False  # add the code of the mirror image: both then have the same code
 
     def __post_init__(self) -> None:
@@ -139,7 +140,8 @@ class LlcCodebook:
     def _encode_cells(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Return the code of one image as it is, without its mirror image."""
         pool_rows = partial(_POOLS[self.settings.pooling], *self.mix(features), self.settings.n_words)
-        return join_cells(l2(pool(features, self.settings.cells, pool_rows)))
+        pooled = pool(features, self.settings.cells, pool_rows)
+        return join_cells(l2(pooled)) if self.settings.normalize_cells else l2(pooled.reshape(-1))
 
     @cached_property
     def _prepared(self) -> PreparedWords:

@@ -116,7 +116,8 @@ def pool(
 def join_cells(codes: Code, normalize: Callable[[Code], Code] = l2) -> Code:
     """Put the codes of cells (n_cells, D), each normalised, in one row (n_cells * D,) and normalise that.
 
-    The code of a single cell is returned as it is.
+    The code of a single cell is returned as it is. A bare cell then weighs as much as a full one, which suits some
+    codes and harms others: measure it.
     """
     return codes[0] if len(codes) == 1 else normalize(codes.reshape(-1))
 

@@ -26,12 +26,13 @@ SETTINGS = {
     "bovw": BovwSettings(n_words=7),
     "bovw-soft": BovwSettings(n_words=7, assignment="soft"),
     "bovw-idf-pyramid": BovwSettings(n_words=30, tf_idf=True, cells=PYRAMID),
-    "bovw-chi2-pyramid": BovwSettings(n_words=7, normalization="chi2", cells=PYRAMID),
+    "bovw-chi2-pyramid": BovwSettings(n_words=7, normalization="chi2", cells=PYRAMID, normalize_cells=True),
+    "bovw-l2-pyramid": BovwSettings(n_words=7, normalization="l2", cells=PYRAMID),
     "bovw-l1-pyramid-mirror": BovwSettings(n_words=7, normalization="l1", cells=PYRAMID, mirror=True),
     "bovw-l2-mirror": BovwSettings(n_words=7, normalization="l2", mirror=True),
     "llc": LlcSettings(n_words=7),
     "llc-sum-pyramid": LlcSettings(n_words=7, pooling="sum", root_sift=False, cells=PYRAMID),
-    "llc-pyramid-mirror": LlcSettings(n_words=7, cells=PYRAMID, mirror=True),
+    "llc-pyramid-mirror": LlcSettings(n_words=7, cells=PYRAMID, normalize_cells=True, mirror=True),
 }
 SIZE = (40, 60)
 
@@ -140,6 +141,15 @@ def test_every_number_of_a_code_has_its_own_name(name):
 @pytest.mark.parametrize("name", [name for name in SETTINGS if name.endswith("mirror")])
 def test_with_the_mirror_sum_an_image_and_its_mirror_image_have_the_same_code(name):
     assert_allclose(learned(name).encode(items[0].mirrored()), learned(name).encode(items[0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if "pyramid" in name])
+def test_each_number_of_a_pyramid_is_named_after_the_cell_whose_features_make_it(name):
+    names = np.array(learned(name).feature_names())
+    right = items[0][items[0].xy[:, 0] > (SIZE[1] - 1) / 2]
+    filled = {cell.rsplit("_word_")[0] for cell in names[learned(name).encode(right) != 0]}
+    both = {"cell_2x2_0_0", "cell_2x2_1_0"} if SETTINGS[name].mirror else set()
+    assert filled == {"cell_1x1_0_0", "cell_2x2_0_1", "cell_2x2_1_1", *(f"cell_3x1_{i}_0" for i in range(3)), *both}
 
 
 # --- arrays and settings

@@ -70,7 +70,7 @@ def code_by_loop(image, codebook):
                         continue
                     weights = weights_by_loop(point, words, settings.n_neighbors, settings.regularization)
                     code = np.maximum(code, weights) if settings.pooling == "max" else code + weights
-                parts.append(code / max(np.linalg.norm(code), 1e-30))
+                parts.append(code / max(np.linalg.norm(code), 1e-30) if settings.normalize_cells else code)
     whole = np.concatenate(parts)
     return whole / max(np.linalg.norm(whole), 1e-30)
 
@@ -141,6 +141,7 @@ ALL_SETTINGS = [
     {"root_sift": False},
     {"cells": ("1x1", "2x2", "3x1")},
     {"cells": ("2x3",), "pooling": "sum"},
+    {"cells": ("1x1", "2x2", "3x1"), "normalize_cells": True},
 ]
 
 
