@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from functools import cached_property, partial
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import require, validate
+from classicvision.encoding.codebook import frozen_array
 from classicvision.encoding.nearest import PreparedWords, label_points, nearest_words
-from classicvision.encoding.normalize import additive_chi2_map, hellinger, idf, l1, l2
-from classicvision.encoding.vocabulary import learn_words, sample_descriptors
+from classicvision.encoding.normalize import additive_chi2_map, idf, l1, l2
+from classicvision.encoding.pyramid import join_cells, n_cells, parse_cells, pool, pooled_names
+from classicvision.encoding.vocabulary import as_compared, learn_image_words, word_names
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
 __all__ = ["BovwCodebook", "BovwSettings", "learn_bovw"]
 
 _BLOCK_ROWS = 16_384  # descriptors that are compared with the words at a time
 _BLOCK_NUMBERS = 2**20  # of the codes of images that are counted at a time
-_SIFT_NORM = 512  # of a descriptor as stored (Lowe 2004, section 6.1)
 _CHI2_PARTS = ("", "_cos", "_sin")  # what the chi-squared map makes of each word
 
 
-def _chi2(codes: NDArray[Any]) -> NDArray[np.float32]:
-    return additive_chi2_map(l1(codes), n_samples=2)
+_Step: TypeAlias = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
-_NORMALIZATIONS = {"hellinger": hellinger, "l2": l2, "l1": l1, "chi2": _chi2}
+def _as_they_are(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    return shares
+
+
+# How a histogram is divided, what is made of each share, and what divides a sum of the results.
+_NORMALIZATIONS: dict[str, tuple[_Step, _Step, _Step]] = {
+    "hellinger": (l1, np.sqrt, l2),
+    "l2": (l2, _as_they_are, l2),
+    "l1": (l1, _as_they_are, l1),
+    "chi2": (l1, additive_chi2_map, l2),
+}
+_WHOLE_IMAGE = ("1x1",)
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,9 @@ class BovwSettings:
     tf_idf: bool = False  # weigh words by their rarity (Sivic and Zisserman 2003)
     normalization: Literal["hellinger", "l2", "l1", "chi2"] = "hellinger"
     root_sift: bool = True  # compare descriptors by Hellinger's distance (Arandjelovic and Zisserman 2012)
+    cells: tuple[str, ...] = _WHOLE_IMAGE  # grids, rows x columns, with a histogram a cell (Lazebnik et al. 2006)
+    normalize_cells: bool = False  # each cell by itself first: a bare one then weighs as much as a full one
+    mirror: bool = False  # add the code of the mirror image: both then have the same code
 
     def __post_init__(self) -> None:
         validate(self)
@@ -61,6 +75,7 @@ class BovwSettings:
         most = self.n_words if self.assignment == "soft" else math.inf
         require(1 <= self.n_neighbors <= most, "n_neighbors", self.n_neighbors, f"from 1 to n_words, {self.n_words}")
         require(1e-3 <= self.softness <= 1e3, "softness", self.softness, "from 0.001 to 1000")
+        parse_cells(self.cells)
 
     def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> BovwCodebook:
         """Learn a vocabulary from the items of training images: `learn_bovw`."""
@@ -95,48 +110,70 @@ class BovwCodebook:
 
     def __post_init__(self) -> None:
         n_words = self.settings.n_words
-        object.__setattr__(self, "words", _frozen("words", self.words, (n_words, DESCRIPTOR_SIZE)))
+        object.__setattr__(self, "words", frozen_array("words", self.words, (n_words, DESCRIPTOR_SIZE)))
         if (self.idf is not None) != self.settings.tf_idf:
             raise ValueError(
                 f"tf_idf is {self.settings.tf_idf}, but idf is {'missing' if self.idf is None else 'given'}"
             )
         if self.idf is not None:
-            object.__setattr__(self, "idf", _frozen("idf", self.idf, (n_words,)))
+            object.__setattr__(self, "idf", frozen_array("idf", self.idf, (n_words,)))
 
     @property
     def n_outputs(self) -> int:
         """Numbers in a code."""
-        return self.settings.n_words * (len(_CHI2_PARTS) if self.settings.normalization == "chi2" else 1)
+        n_parts = len(_CHI2_PARTS) if self.settings.normalization == "chi2" else 1
+        return n_cells(self.settings.cells) * n_parts * self.settings.n_words
 
     def feature_names(self) -> list[str]:
-        """Return a name for each number of a code: ``word_0042``, and ``word_0042_cos`` for parts of it."""
-        digits = max(4, len(str(self.settings.n_words - 1)))
+        """Return a name for each number of a code: ``word_0042``, and ``word_0042_cos`` for parts of it.
+
+        With several cells the cell stands before: ``cell_2x2_0_1_word_0042``.
+        """
         parts = _CHI2_PARTS if self.settings.normalization == "chi2" else ("",)
-        return [f"word_{word:0{digits}d}{part}" for part in parts for word in range(self.settings.n_words)]
+        names = word_names(self.settings.n_words)
+        return pooled_names(self.settings.cells, [name + part for part in parts for name in names])
 
     def count(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Count the votes of an image's descriptors for each word, (n_words,); each descriptor has one vote in all."""
-        votes: NDArray[np.float32] = _count([features], self._prepared, self.settings)[0]
-        return votes
+        ((counts,),) = _count([features], self._prepared, self.settings, _WHOLE_IMAGE)
+        return np.asarray(counts)
 
     def encode(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Return the code of one image, (n_outputs,); zeros if it has no keypoints."""
-        return self._weigh(self.count(features))
+        return self._encode_group([features])[0]
 
     def encode_all(self, items: Sequence[LocalFeatures]) -> NDArray[np.float32]:
         """Return the codes of N images, (N, n_outputs); a few images are looked at together."""
         codes = np.empty((len(items), self.n_outputs), np.float32)
         n_done = 0
         for group in _groups(items, max(1, _BLOCK_NUMBERS // self.n_outputs)):
-            counts = _count(group, self._prepared, self.settings)
-            codes[n_done : n_done + len(group)] = self._weigh(counts)
-            n_done += len(group)
+            for code in self._encode_group(group):
+                codes[n_done] = code
+                n_done += 1
         return codes
 
+    def _encode_group(self, group: Sequence[LocalFeatures]) -> list[NDArray[np.float32]]:
+        """Return the code of each of some images."""
+        codes = self._encode_cells(group)
+        if not self.settings.mirror:
+            return codes
+        divide_sum = _NORMALIZATIONS[self.settings.normalization][2]
+        mirrored = self._encode_cells([features.mirrored() for features in group])
+        return [divide_sum(code + of_mirror) for code, of_mirror in zip(codes, mirrored, strict=True)]
+
+    def _encode_cells(self, group: Sequence[LocalFeatures]) -> list[NDArray[np.float32]]:
+        """Return the codes of images as they are, without their mirror images."""
+        counts = _count(group, self._prepared, self.settings, self.settings.cells)
+        return [self._weigh(of_cells) for of_cells in counts]
+
     def _weigh(self, counts: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the codes of counted votes, (n_words,) or (N, n_words)."""
+        """Return the code of an image from its votes, (n_cells, n_words)."""
         weighted = counts if self.idf is None else counts * self.idf
-        return _NORMALIZATIONS[self.settings.normalization](weighted)
+        divide, convert, divide_sum = _NORMALIZATIONS[self.settings.normalization]
+        if self.settings.normalize_cells:
+            return join_cells(convert(divide(weighted)), divide_sum)
+        shares = divide(weighted.reshape(-1)).reshape(weighted.shape)
+        return convert(shares).reshape(-1)
 
     @cached_property
     def _prepared(self) -> PreparedWords:
@@ -169,10 +206,9 @@ def learn_bovw(items: Sequence[LocalFeatures], settings: BovwSettings, rng: np.r
     NotEnoughDataError
         If the images have fewer different descriptors than the settings ask for words.
     """
-    sample = sample_descriptors(items, settings.n_samples, rng)
-    words = learn_words(sample, settings.n_words, rng, as_root_sift=settings.root_sift)
-    if not settings.root_sift:
-        words /= _SIFT_NORM  # a power of two: exact
+    words = learn_image_words(
+        items, settings.n_words, rng, n_samples=settings.n_samples, as_root_sift=settings.root_sift
+    )
     weights = _rarity(items, words, settings) if settings.tf_idf else None
     return BovwCodebook(words, weights, settings)
 
@@ -191,27 +227,48 @@ def _groups(items: Iterable[LocalFeatures], n_most: int) -> Iterator[list[LocalF
         yield group
 
 
-def _count(group: Sequence[LocalFeatures], words: PreparedWords, settings: BovwSettings) -> NDArray[np.float32]:
-    """Return the votes of each image for each word, (n, n_words).
+def _count(
+    group: Sequence[LocalFeatures], words: PreparedWords, settings: BovwSettings, cells: tuple[str, ...]
+) -> list[NDArray[np.float32]]:
+    """Return the votes of each image for each word, (n_cells, n_words).
 
-    A call for a few images costs as much as one for an image. In blocks, since a dense grid may have a million
-    descriptors.
+    A call for a few images costs as much as one for an image. In blocks, since a grid may have a million descriptors.
     """
-    descriptors = group[0].descriptors if len(group) == 1 else np.concatenate([one.descriptors for one in group])
-    image = np.repeat(np.arange(len(group)), [len(one) for one in group])
-    counts = np.zeros(len(group) * settings.n_words)
-    for start in range(0, len(descriptors), _BLOCK_ROWS):
-        here = slice(start, start + _BLOCK_ROWS)
-        block = descriptors[here] if settings.root_sift else np.divide(descriptors[here], _SIFT_NORM)
-        first = image[here] * settings.n_words
-        if settings.assignment == "hard":
-            labels = label_points(block, words, as_root_sift=settings.root_sift)
-            counts += np.bincount(first + labels, minlength=len(counts))
-            continue
-        nearest, squared_distances = nearest_words(block, words, settings.n_neighbors, as_root_sift=settings.root_sift)
-        votes = _share_votes(squared_distances.astype(np.float64), settings.softness)
-        counts += np.bincount((first[:, np.newaxis] + nearest).ravel(), votes.ravel(), minlength=len(counts))
-    return counts.reshape(len(group), -1).astype(np.float32)
+    stored = group[0].descriptors if len(group) == 1 else np.concatenate([one.descriptors for one in group])
+    blocks = [
+        _vote(stored[at : at + _BLOCK_ROWS], words, settings) for at in range(0, max(len(stored), 1), _BLOCK_ROWS)
+    ]
+    chosen, votes = (
+        np.concatenate(columns) if len(blocks) > 1 else columns[0] for columns in zip(*blocks, strict=True)
+    )
+    counts, first = [], 0
+    for features in group:
+        own = slice(first, first := first + len(features))
+        histogram = partial(_histogram, chosen[own], votes[own], settings.n_words)
+        counts.append(pool(features, cells, histogram).astype(np.float32))
+    return counts
+
+
+def _histogram(
+    chosen: NDArray[np.int32], votes: NDArray[np.float64], n_words: int, rows: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the votes of some rows for each word, (n_words,)."""
+    counts: NDArray[Any] = np.bincount(chosen[rows].ravel(), votes[rows].ravel(), minlength=n_words)
+    return counts
+
+
+def _vote(
+    stored: NDArray[np.uint8], words: PreparedWords, settings: BovwSettings
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the words that descriptors (N, 128) vote for, (N, m), and the shares of their votes."""
+    descriptors = as_compared(stored, as_root_sift=settings.root_sift)
+    if settings.assignment == "hard":
+        labels = label_points(descriptors, words, as_root_sift=settings.root_sift)
+        return labels[:, np.newaxis], np.ones((len(labels), 1))
+    nearest, squared_distances = nearest_words(
+        descriptors, words, settings.n_neighbors, as_root_sift=settings.root_sift
+    )
+    return nearest, _share_votes(squared_distances.astype(np.float64), settings.softness)
 
 
 def _share_votes(squared_distances: NDArray[np.float64], softness: float) -> NDArray[np.float64]:
@@ -225,16 +282,6 @@ def _share_votes(squared_distances: NDArray[np.float64], softness: float) -> NDA
 def _rarity(items: Sequence[LocalFeatures], words: NDArray[np.float32], settings: BovwSettings) -> NDArray[np.float32]:
     n_images = np.zeros(settings.n_words, np.int64)
     prepared = PreparedWords.of(words)
-    for group in _groups(items, max(1, _BLOCK_NUMBERS // settings.n_words)):
-        n_images += np.count_nonzero(_count(group, prepared, settings), axis=0)
+    for features in items:
+        n_images += _count([features], prepared, settings, _WHOLE_IMAGE)[0][0] > 0
     return idf(n_images, len(items))
-
-
-def _frozen(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    if array.dtype != np.float32 or array.shape != shape:
-        raise ValueError(f"{name} is {array.dtype} {array.shape}; these settings need float32 {shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds numbers that are not finite")
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view

@@ -13,7 +13,7 @@ import tomli_w
 from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.encoding.bovw import BovwSettings
-from classicvision.encoding.fusion import FusionSettings
+from classicvision.encoding.fusion import FusionSettings, SingleSettings
 from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
@@ -104,7 +104,7 @@ class Recipe:
     """
 
     extractor: Sift | DenseSift | OnnxBackbone | Several = field(default_factory=Sift)
-    encoder: BovwSettings | VectorSettings | FusionSettings = field(default_factory=BovwSettings)
+    encoder: SingleSettings | FusionSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings = field(default_factory=SvmSettings)
     seed: int = 0
     augment: tuple[Augmentation, ...] = ()  # a variant more of each training image for each name; see AUGMENTATIONS

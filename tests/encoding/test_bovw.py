@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,8 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision.config import from_dict, to_dict
 from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
+from classicvision.encoding.normalize import additive_chi2_map
 from classicvision.errors import NotEnoughDataError, SettingsError
-from classicvision.features.local import LocalFeatures
+from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
 
 
 def features(descriptors):
@@ -104,6 +107,41 @@ def test_idf_is_learned_from_the_images_that_hold_a_word():
     codebook = learn_bovw(items, BovwSettings(n_words=2, tf_idf=True), np.random.default_rng(0))
     of_word = codebook.words.argmax(axis=1)  # 0 for the word e0, which all four images have
     assert_allclose(codebook.idf[of_word], [0, np.log(2)], rtol=1e-6)
+
+
+# Three of e0 in the upper half of the picture, one of e1 in the lower.
+PYRAMID_CODES = {
+    ("l1", False): [3, 1, 3, 0, 0, 1, 8],
+    ("l1", True): [0.75, 0.25, 1, 0, 0, 1, 3],
+    ("l2", False): [3, 1, 3, 0, 0, 1, np.sqrt(20)],
+    ("l2", True): [3 / np.sqrt(10), 1 / np.sqrt(10), 1, 0, 0, 1, np.sqrt(3)],
+    ("hellinger", False): [np.sqrt(3), 1, np.sqrt(3), 0, 0, 1, np.sqrt(8)],
+    ("hellinger", True): [np.sqrt(0.75), 0.5, 1, 0, 0, 1, np.sqrt(3)],
+}
+
+
+@pytest.mark.parametrize(("normalization", "normalize_cells"), PYRAMID_CODES)
+def test_code_of_a_picture_and_of_its_two_halves(normalization, normalize_cells):
+    image = replace(axes(0, 0, 1, 0), xy=np.array([[0, 0], [7, 1], [2, 6], [3, 3]]))
+    settings = {"normalization": normalization, "normalize_cells": normalize_cells}
+    *numbers, norm = PYRAMID_CODES[normalization, normalize_cells]
+    code = two_words(cells=("1x1", "2x1"), **settings).encode(image)
+    assert_allclose(code, np.array(numbers) / norm, rtol=1e-6)
+
+
+def test_the_chi2_shares_of_a_pyramid_are_those_of_the_whole():
+    image = replace(axes(0, 1), xy=np.array([[0, 0], [0, 7]]))
+    code = two_words(normalization="chi2", cells=("1x1", "2x1")).encode(image)
+    shares = np.array([[1, 1], [1, 0], [0, 1]]) / 4
+    assert_allclose(code.reshape(3, 6), additive_chi2_map(shares), rtol=1e-6)
+
+
+def test_mirror_images_of_words_share_the_code():
+    word = MIRRORED_NUMBERS[1]  # the direction that 1 comes from
+    words = np.zeros((2, 128), np.float32)
+    words[[0, 1], [1, word]] = 1
+    codebook = BovwCodebook(words, None, BovwSettings(n_words=2, mirror=True))
+    assert_allclose(codebook.encode(axes(1)), [np.sqrt(0.5)] * 2, rtol=1e-6)
 
 
 # --- what holds for any image
