@@ -1,0 +1,124 @@
+"""Spatial pyramids and mirror sums: where the features of an image lie, kept in its code (Lazebnik et al. 2006).
+
+A grid "3x1" divides the image into 3 rows and 1 column of equal cells: three bands, one above the other. The features
+of each cell are encoded by themselves, and the codes of all cells of all grids stand one after another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.config import require
+from classicvision.encoding.normalize import l2
+from classicvision.features.local import LocalFeatures
+
+__all__ = ["cell_names", "cell_rows", "mirrored_sum", "parse_cells", "pool"]
+
+Number = TypeVar("Number", bound=np.floating)
+Code = NDArray[np.float32]
+
+_GRID = re.compile(r"([1-9][0-9]?)x([1-9][0-9]?)")
+_MOST_CELLS = 32  # along a side
+
+
+def parse_cells(cells: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the grids that a setting `cells` names, as (rows, columns).
+
+    Parameters
+    ----------
+    cells : sequence of str
+        ``ROWSxCOLUMNS`` each, such as ``("1x1", "2x2", "3x1")``; at least one, all different.
+
+    Raises
+    ------
+    SettingsError
+        For what is no such list; the message shows it.
+    """
+    found = [_GRID.fullmatch(cell) for cell in cells]
+    grids = [(int(match[1]), int(match[2])) for match in found if match]
+    is_good = len(grids) == len(cells) > 0 and all(max(grid) <= _MOST_CELLS for grid in grids)
+    require(is_good, "cells", cells, f"one or more grids such as '3x1', rows x columns, at most {_MOST_CELLS} of each")
+    require(len(set(grids)) == len(grids), "cells", cells, "different grids")
+    return grids
+
+
+def cell_names(cells: Sequence[str]) -> list[str]:
+    """Return a name for each cell, in the order of `pool`: ``2x2_0_1`` is at the right of the upper row."""
+    return [
+        f"{rows}x{columns}_{row}_{column}"
+        for rows, columns in parse_cells(cells)
+        for row in range(rows)
+        for column in range(columns)
+    ]
+
+
+def cell_rows(features: LocalFeatures, cells: str) -> list[NDArray[np.intp]]:
+    """Return which features lie in each cell of a grid.
+
+    Parameters
+    ----------
+    features : LocalFeatures
+        N keypoints; one outside the picture counts with the nearest cell.
+    cells : str
+        One grid, such as ``"3x1"``.
+
+    Returns
+    -------
+    list of (n,) intp
+        Ascending rows of the features, cell by cell, row by row. Each feature is in exactly one of them; one on a
+        border is in the lower or right cell.
+    """
+    ((n_rows, n_columns),) = parse_cells([cells])
+    height, width = features.image_size
+    # A pixel's centre is a whole number, so the picture begins half a pixel before the first.
+    row, column = (
+        np.clip(((where + 0.5) * n // max(side, 1)).astype(np.intp), 0, n - 1)
+        for where, n, side in zip(
+            features.xy.T[::-1].astype(np.float64), (n_rows, n_columns), (height, width), strict=True
+        )
+    )
+    number = row * n_columns + column
+    order = np.argsort(number, kind="stable")
+    return np.split(order, np.searchsorted(number[order], np.arange(1, n_rows * n_columns)))
+
+
+def pool(
+    features: LocalFeatures, cells: Sequence[str], encode_rows: Callable[[NDArray[np.intp]], NDArray[Number]]
+) -> NDArray[Number]:
+    """Encode the features of each cell by themselves.
+
+    Parameters
+    ----------
+    features : LocalFeatures
+    cells : sequence of str
+        Grids, as `parse_cells` takes them.
+    encode_rows : callable
+        Takes rows of the features, (n,) intp, none for an empty cell; returns their code (D,).
+
+    Returns
+    -------
+    (n_cells, D) array
+        Grid by grid, row by row.
+    """
+    return np.stack([encode_rows(rows) for cell in cells for rows in cell_rows(features, cell)])
+
+
+def mirrored_sum(
+    features: LocalFeatures, encode: Callable[[LocalFeatures], Code], normalize: Callable[[Code], Code] = l2
+) -> Code:
+    """Return the code of an image plus that of its mirror image, normalised: the same for both.
+
+    Parameters
+    ----------
+    features : LocalFeatures
+    encode : callable
+        Returns the code (D,) of features.
+    normalize : callable
+        Applied to the sum.
+    """
+    return normalize(encode(features) + encode(features.mirrored()))
