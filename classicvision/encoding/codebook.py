@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Codebook", "EncoderSettings"]
+__all__ = ["Codebook", "EncoderSettings", "frozen_array"]
 
 
 class Codebook(Protocol):
@@ -55,3 +55,14 @@ class EncoderSettings(Protocol):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Codebook:
         """Rebuild a codebook from what its `to_arrays` returned; a ValueError says what does not fit."""
         ...
+
+
+def frozen_array(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a read-only view of an array of a codebook; a ValueError says what does not fit."""
+    if array.dtype != np.float32 or array.shape != shape:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}; these settings need float32 {shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds numbers that are not finite")
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

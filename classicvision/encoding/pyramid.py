@@ -17,7 +17,7 @@ from classicvision.config import require
 from classicvision.encoding.normalize import l2
 from classicvision.features.local import LocalFeatures
 
-__all__ = ["cell_names", "cell_rows", "mirrored_sum", "parse_cells", "pool"]
+__all__ = ["cell_names", "cell_rows", "join_cells", "mirrored_sum", "n_cells", "parse_cells", "pool", "pooled_names"]
 
 Number = TypeVar("Number", bound=np.floating)
 Code = NDArray[np.float32]
@@ -45,6 +45,11 @@ def parse_cells(cells: Sequence[str]) -> list[tuple[int, int]]:
     require(is_good, "cells", cells, f"one or more grids such as '3x1', rows x columns, at most {_MOST_CELLS} of each")
     require(len(set(grids)) == len(grids), "cells", cells, "different grids")
     return grids
+
+
+def n_cells(cells: Sequence[str]) -> int:
+    """Return the number of cells of all grids."""
+    return sum(rows * columns for rows, columns in parse_cells(cells))
 
 
 def cell_names(cells: Sequence[str]) -> list[str]:
@@ -106,6 +111,20 @@ def pool(
         Grid by grid, row by row.
     """
     return np.stack([encode_rows(rows) for cell in cells for rows in cell_rows(features, cell)])
+
+
+def join_cells(codes: Code, normalize: Callable[[Code], Code] = l2) -> Code:
+    """Put the codes of cells (n_cells, D), each normalised, in one row (n_cells * D,) and normalise that.
+
+    The code of a single cell is returned as it is.
+    """
+    return codes[0] if len(codes) == 1 else normalize(codes.reshape(-1))
+
+
+def pooled_names(cells: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return a name for each number of `join_cells`: ``cell_2x2_0_1_word_0042``; for a single cell the names given."""
+    prefixes = [f"cell_{cell}_" for cell in cell_names(cells)]
+    return [prefix + name for prefix in prefixes for name in names] if len(prefixes) > 1 else list(names)
 
 
 def mirrored_sum(

@@ -15,9 +15,11 @@ from classicvision.encoding.seeding import random_start, scalable_start
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
-__all__ = ["Start", "learn_words", "sample_descriptors"]
+__all__ = ["Start", "as_compared", "learn_image_words", "learn_words", "sample_descriptors", "word_names"]
 
 Start = Literal["random", "k-means||"]
+
+_SIFT_NORM = 512  # of a descriptor as stored (Lowe 2004, section 6.1)
 
 
 def sample_descriptors(items: Iterable[LocalFeatures], n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -118,6 +120,45 @@ def learn_words(
             f"(n_words; --set encoder.n_words={max(len(words) // 2, 1)} on the command line)."
         )
     return _lloyd(points, words, max_iterations, n_threads, as_root_sift)
+
+
+def learn_image_words(
+    items: Iterable[LocalFeatures], n_words: int, rng: np.random.Generator, *, n_samples: int, as_root_sift: bool
+) -> NDArray[np.float32]:
+    """Learn words from the descriptors of many images, in the space of `as_compared`.
+
+    Parameters
+    ----------
+    items : iterable of LocalFeatures
+        Looked at one by one, once.
+    n_words : int
+    rng : numpy.random.Generator
+    n_samples : int
+        Descriptors to learn from.
+    as_root_sift : bool
+
+    Returns
+    -------
+    (n_words, 128) float32
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the images have fewer than `n_words` different descriptors.
+    """
+    words = learn_words(sample_descriptors(items, n_samples, rng), n_words, rng, as_root_sift=as_root_sift)
+    return words if as_root_sift else words / np.float32(_SIFT_NORM)  # a power of two: exact
+
+
+def as_compared(descriptors: NDArray[np.uint8], *, as_root_sift: bool) -> NDArray[Any]:
+    """Return descriptors (N, 128) as searches for words take them: as stored for RootSIFT, else of length 1."""
+    return descriptors if as_root_sift else np.divide(descriptors, _SIFT_NORM)
+
+
+def word_names(n_words: int) -> list[str]:
+    """Return a name for each word: ``word_0042``."""
+    digits = max(4, len(str(n_words - 1)))
+    return [f"word_{word:0{digits}d}" for word in range(n_words)]
 
 
 def _put_in_reservoir(
