@@ -65,6 +65,7 @@ class DenseSift:
     window: float = 2.0  # sigma of the weights of the cells, in cells; `vl_dsift` has 2, PHOW 1.5
     min_side: int | None = None  # enlarge a picture whose longer side is shorter to this first, in pixels
     max_side: int | None = None  # shrink a picture whose longer side is longer to this first; both alike: always resize
+    enlarge: float = 1.0  # magnify a picture by this factor first, but not beyond max_side
     engine: Literal["auto", "native", "reference"] = "auto"  # auto: the fastest here, named from then on
 
     def __post_init__(self) -> None:
@@ -82,6 +83,7 @@ class DenseSift:
         for name in ("min_side", "max_side"):
             value = getattr(self, name)
             require(value is None or value >= 1, name, value, "at least 1, or None for no limit")
+        require(1 <= self.enlarge <= 16, "enlarge", self.enlarge, "from 1 to 16")
         if self.min_side is not None and self.max_side is not None and self.min_side > self.max_side:
             raise SettingsError(f"min_side is {self.min_side}; it must be at most max_side, {self.max_side}")
 
@@ -100,7 +102,7 @@ class DenseSift:
             the patches, `scale` is that of a SIFT keypoint with cells of this size, a third of it, `angle` is 0 and
             `response` the norm of the histogram over the area of a cell, for grey values in [0, 1].
         """
-        gray = _analysed(image, self.min_side, self.max_side)
+        gray = _analysed(image, self)
         xy, response, descriptors, counts = _ENGINES[self.engine](gray, self)
         features = LocalFeatures(
             xy=xy,
@@ -163,9 +165,15 @@ def _firsts(settings: DenseSift) -> list[int]:
     return [first_cell(size, max(settings.bin_sizes)) for size in settings.bin_sizes]
 
 
-def _analysed(image: Image, min_side: int | None, max_side: int | None) -> NDArray[np.uint8]:
-    """Check a picture and return it in grey, (h, w), resized if its longer side is not between the two limits."""
+def _analysed(image: Image, settings: DenseSift) -> NDArray[np.uint8]:
+    """Check a picture and return it in grey, (h, w), resized as the settings say."""
     require_picture(image)
-    sized = image if max_side is None else shrink(image, max_side)
-    sized = sized if min_side is None else enlarge(sized, min_side)
+    sized = image if settings.max_side is None else shrink(image, settings.max_side)
+    sized = enlarge(sized, _least_side(max(image.shape[:2]), settings))
     return np.ascontiguousarray(sized if sized.ndim == 2 else to_gray(sized))
+
+
+def _least_side(longest: int, settings: DenseSift) -> int:
+    """Return the least longer side, in pixels, at which a picture is described whose longer side is `longest`."""
+    wanted = max(round(longest * settings.enlarge), settings.min_side or 1)
+    return wanted if settings.max_side is None else min(wanted, settings.max_side)

@@ -12,7 +12,7 @@ from classicvision import _native
 from classicvision.config import fingerprint
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
-from classicvision.images import to_gray
+from classicvision.images import enlarge, to_gray
 
 ENGINES = [
     "reference",
@@ -110,6 +110,28 @@ def test_a_small_picture_is_enlarged_to_the_least_side():
     assert_allclose(features.scale, 1)
 
 
+def test_a_picture_is_enlarged_by_a_factor_and_described_in_its_own_frame():
+    features = DenseSift(enlarge=1.5, bin_sizes=(6,), step=6, contrast=0.0)(photograph())
+    larger = DenseSift(bin_sizes=(6,), step=6, contrast=0.0)(enlarge(photograph(), 270))
+    assert_array_equal(features.descriptors, larger.descriptors)
+    assert_allclose(np.diff(np.unique(features.xy[:, 0])), 4, atol=1e-5)
+    assert features.image_size == (150, 180)
+
+
+@pytest.mark.parametrize(("max_side", "side"), [(None, 270), (300, 270), (200, 200), (180, 180), (90, 90)])
+def test_a_picture_is_not_enlarged_beyond_the_largest_side(max_side, side):
+    sized = DenseSift(min_side=side, max_side=side, contrast=0.0)(photograph())
+    features = DenseSift(enlarge=1.5, max_side=max_side, contrast=0.0)(photograph())
+    assert_array_equal(features.descriptors, sized.descriptors)
+
+
+def test_of_the_factor_and_the_least_side_the_larger_counts():
+    for settings in ({"enlarge": 2.0, "min_side": 300}, {"enlarge": 1.2, "min_side": 360}):
+        assert_array_equal(
+            DenseSift(**settings)(photograph()).descriptors, DenseSift(min_side=360)(photograph()).descriptors
+        )
+
+
 def test_a_picture_between_both_limits_keeps_its_size():
     plain, limited = (DenseSift(**sides)(photograph()) for sides in ({}, {"min_side": 100, "max_side": 200}))
     assert_array_equal(plain.xy, limited.xy)
@@ -140,6 +162,8 @@ def test_opencv_describes_upright_keypoints_of_the_same_scale_alike():
         ({"magnification": 0.5}, "magnification is 0.5"),
         ({"window": 0.0}, "window is 0.0"),
         ({"min_side": 0}, "min_side is 0"),
+        ({"enlarge": 0.5}, "enlarge is 0.5; it must be from 1 to 16"),
+        ({"enlarge": 17}, "enlarge is 17"),
         ({"min_side": 500, "max_side": 400}, "min_side is 500; it must be at most max_side, 400"),
         ({"engine": "opencv"}, "engine is 'opencv'"),
     ],
