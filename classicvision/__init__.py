@@ -13,7 +13,8 @@ from classicvision._version import __version__
 if TYPE_CHECKING:
     from classicvision import errors, workflows
     from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
-    from classicvision.encoding.estimators import BagOfVisualWords
+    from classicvision.encoding.estimators import BagOfVisualWords, LocalityConstrainedCoding
+    from classicvision.encoding.llc import LlcCodebook, LlcSettings, learn_llc
     from classicvision.extraction import Extraction, Failure, extract
     from classicvision.features.dense import DenseSift
     from classicvision.features.local import LocalFeatures, root_sift
@@ -48,7 +49,10 @@ _MODULE_OF = {
     "Index": "retrieval.index",
     "IndexSettings": "retrieval.settings",
     "Items": "items",
+    "LlcCodebook": "encoding.llc",
+    "LlcSettings": "encoding.llc",
     "LocalFeatures": "features.local",
+    "LocalityConstrainedCoding": "encoding.estimators",
     "MatchResult": "matching.result",
     "MatchSettings": "matching.pair",
     "Prediction": "models.classifier",
@@ -67,6 +71,7 @@ _MODULE_OF = {
     "find_copy_moves": "matching.copymove",
     "find_images": "folders",
     "learn_bovw": "encoding.bovw",
+    "learn_llc": "encoding.llc",
     "load_recipe": "models.recipe",
     "match_descriptors": "matching.nearest",
     "match_features": "matching.pair",
@@ -96,7 +101,10 @@ __all__ = [
     "Index",
     "IndexSettings",
     "Items",
+    "LlcCodebook",
+    "LlcSettings",
     "LocalFeatures",
+    "LocalityConstrainedCoding",
     "MatchResult",
     "MatchSettings",
     "Prediction",
@@ -116,6 +124,7 @@ __all__ = [
     "find_copy_moves",
     "find_images",
     "learn_bovw",
+    "learn_llc",
     "load_recipe",
     "match_descriptors",
     "match_features",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, Self
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,46 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from classicvision.encoding.bovw import BovwSettings, learn_bovw
+from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.codebook import Codebook, EncoderSettings
+from classicvision.encoding.llc import LlcSettings
 from classicvision.features.local import LocalFeatures
 
-__all__ = ["BagOfVisualWords"]
+__all__ = ["BagOfVisualWords", "LocalityConstrainedCoding"]
+
+Chance: TypeAlias = int | np.random.Generator | np.random.RandomState | None
 
 
-class BagOfVisualWords(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """What all encoders share: parameters are those of the settings and `random_state`; `fit` learns the codebook."""
+
+    _settings: ClassVar[Callable[..., EncoderSettings]]
+    codebook_: Codebook
+
+    def fit(self, X: Sequence[LocalFeatures] | NDArray[np.object_], y: object = None) -> Self:
+        """Learn the codebook from the features of N images; `y` is ignored."""
+        parameters = self.get_params(deep=False)
+        chance = parameters.pop("random_state")
+        self.codebook_ = self._settings(**parameters).learn(_require_items(X), _generator(chance))
+        return self
+
+    def transform(self, X: Sequence[LocalFeatures] | NDArray[np.object_]) -> NDArray[np.float32]:
+        """Return the codes of N images, (N, n_outputs) float32."""
+        check_is_fitted(self)
+        return self.codebook_.encode_all(_require_items(X))
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the name of each number of a code; `input_features` is ignored, as an image has none."""
+        check_is_fitted(self)
+        return np.array(self.codebook_.feature_names(), dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+class BagOfVisualWords(_Encoder):
     """Encode the local features of images as histograms of visual words.
 
     Samples are images: X is a list, a NumPy array of objects, or any lazy sequence of `LocalFeatures`. The parameters
@@ -25,7 +58,7 @@ class BagOfVisualWords(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    n_words, n_samples, assignment, n_neighbors, softness, tf_idf, normalization, root_sift
+    n_words, n_samples, assignment, n_neighbors, softness, tf_idf, normalization, root_sift, cells, mirror
         As in `BovwSettings`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         An int makes each `fit` give the same words; None draws from NumPy's global state, as in scikit-learn.
@@ -45,6 +78,8 @@ class BagOfVisualWords(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     (4, 5)
     """
 
+    _settings = BovwSettings
+
     def __init__(
         self,
         n_words: int = 1000,
@@ -56,7 +91,9 @@ class BagOfVisualWords(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tf_idf: bool = False,
         normalization: Literal["hellinger", "l2", "l1", "chi2"] = "hellinger",
         root_sift: bool = True,
-        random_state: int | np.random.Generator | np.random.RandomState | None = None,
+        cells: tuple[str, ...] = ("1x1",),
+        mirror: bool = False,
+        random_state: Chance = None,
     ) -> None:
         self.n_words = n_words
         self.n_samples = n_samples
@@ -66,28 +103,63 @@ class BagOfVisualWords(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.tf_idf = tf_idf
         self.normalization = normalization
         self.root_sift = root_sift
+        self.cells = cells
+        self.mirror = mirror
         self.random_state = random_state
 
-    def fit(self, X: Sequence[LocalFeatures] | NDArray[np.object_], y: object = None) -> Self:
-        """Learn the vocabulary from the features of N images; `y` is ignored."""
-        settings = BovwSettings(**{name: value for name, value in self.get_params().items() if name != "random_state"})
-        self.codebook_ = learn_bovw(_require_items(X), settings, _generator(self.random_state))
-        return self
 
-    def transform(self, X: Sequence[LocalFeatures] | NDArray[np.object_]) -> NDArray[np.float32]:
-        """Return the codes of N images, (N, n_outputs) float32."""
-        check_is_fitted(self)
-        return self.codebook_.encode_all(_require_items(X))
+class LocalityConstrainedCoding(_Encoder):
+    """Encode the local features of images as mixtures of their nearest visual words (Wang et al. 2010).
 
-    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Return the name of each number of a code; `input_features` is ignored, as an image has none."""
-        check_is_fitted(self)
-        return np.array(self.codebook_.feature_names(), dtype=object)
+    Samples are images, as for `BagOfVisualWords`. The parameters are those of `LlcSettings` and are checked by `fit`.
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        return tags
+    Parameters
+    ----------
+    n_words, n_samples, n_neighbors, regularization, pooling, root_sift, cells, mirror
+        As in `LlcSettings`.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        An int makes each `fit` give the same words; None draws from NumPy's global state, as in scikit-learn.
+
+    Attributes
+    ----------
+    codebook_ : LlcCodebook
+        What was learned, free of scikit-learn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicvision import DenseSift
+    >>> pictures = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), dtype=np.uint8)
+    >>> items = [DenseSift()(picture) for picture in pictures]
+    >>> encoder = LocalityConstrainedCoding(n_words=50, cells=("1x1", "2x2"), random_state=0)
+    >>> encoder.fit_transform(items).shape
+    (4, 250)
+    """
+
+    _settings = LlcSettings
+
+    def __init__(
+        self,
+        n_words: int = 1024,
+        *,
+        n_samples: int = 100_000,
+        n_neighbors: int = 5,
+        regularization: float = 1e-4,
+        pooling: Literal["max", "sum"] = "max",
+        root_sift: bool = True,
+        cells: tuple[str, ...] = ("1x1",),
+        mirror: bool = False,
+        random_state: Chance = None,
+    ) -> None:
+        self.n_words = n_words
+        self.n_samples = n_samples
+        self.n_neighbors = n_neighbors
+        self.regularization = regularization
+        self.pooling = pooling
+        self.root_sift = root_sift
+        self.cells = cells
+        self.mirror = mirror
+        self.random_state = random_state
 
 
 def _require_items(X: Any) -> Sequence[LocalFeatures]:

@@ -12,8 +12,7 @@ import tomli_w
 
 from classicvision import config
 from classicvision.encoding.bovw import BovwSettings
-from classicvision.encoding.fusion import FusionSettings
-from classicvision.encoding.vector import VectorSettings
+from classicvision.encoding.fusion import FusionSettings, SingleSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
@@ -89,7 +88,7 @@ class Recipe:
     """
 
     extractor: Sift | DenseSift | Several = field(default_factory=Sift)
-    encoder: BovwSettings | VectorSettings | FusionSettings = field(default_factory=BovwSettings)
+    encoder: SingleSettings | FusionSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings = field(default_factory=SvmSettings)
     seed: int = 0
 

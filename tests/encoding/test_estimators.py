@@ -15,8 +15,9 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from classicvision.encoding.bovw import BovwSettings, learn_bovw
-from classicvision.encoding.estimators import BagOfVisualWords
+from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.estimators import BagOfVisualWords, LocalityConstrainedCoding
+from classicvision.encoding.llc import LlcSettings
 from classicvision.features.local import LocalFeatures
 
 
@@ -60,6 +61,24 @@ def X(request):
     return CONTAINERS[request.param]
 
 
+# Each estimator with its settings, and parameters for few descriptors.
+ESTIMATORS = {
+    BagOfVisualWords: (BovwSettings, {"n_words": 5}),
+    LocalityConstrainedCoding: (LlcSettings, {"n_words": 5, "cells": ("1x1", "2x1")}),
+}
+
+
+@pytest.fixture(params=ESTIMATORS, ids=lambda estimator: estimator.__name__)
+def Encoder(request):
+    return request.param
+
+
+@pytest.fixture
+def make(Encoder):
+    """Return a function that makes the estimator with parameters for few descriptors."""
+    return lambda **parameters: Encoder(**ESTIMATORS[Encoder][1] | parameters)
+
+
 def codes_by(estimator):
     return estimator.fit(items).transform(items)
 
@@ -67,31 +86,35 @@ def codes_by(estimator):
 # --- parameters
 
 
-def test_parameters_are_the_settings_and_the_random_state_with_the_same_defaults():
-    defaults = {field.name: field.default for field in fields(BovwSettings)} | {"random_state": None}
-    assert BagOfVisualWords().get_params() == defaults
+def test_parameters_are_the_settings_and_the_random_state_with_the_same_defaults(Encoder):
+    defaults = {field.name: field.default for field in fields(ESTIMATORS[Encoder][0])} | {"random_state": None}
+    assert Encoder().get_params() == defaults
 
 
-def test_init_only_stores():
-    nonsense = dict.fromkeys(inspect.signature(BagOfVisualWords).parameters, object())
-    estimator = BagOfVisualWords(**nonsense)
-    assert vars(estimator) == nonsense
+def test_init_only_stores(Encoder):
+    nonsense = dict.fromkeys(inspect.signature(Encoder).parameters, object())
+    assert vars(Encoder(**nonsense)) == nonsense
 
 
-def test_a_wrong_parameter_is_refused_by_fit():
-    with pytest.raises(ValueError, match="n_words is 0"):
-        BagOfVisualWords(n_words=0).fit(items)
+def test_the_documentation_names_every_parameter(Encoder):
+    for name in Encoder().get_params():
+        assert name in Encoder.__doc__
 
 
-def test_fit_leaves_the_parameters_as_they_were():
-    estimator = BagOfVisualWords(n_words=5, random_state=0)
+def test_a_wrong_parameter_is_refused_by_fit(make):
+    with pytest.raises(ValueError, match="n_samples is 0"):
+        make(n_samples=0).fit(items)
+
+
+def test_fit_leaves_the_parameters_as_they_were(make):
+    estimator = make(random_state=0)
     before = estimator.get_params()
     estimator.fit(items)
     assert estimator.get_params() == before
 
 
-def test_clone_has_the_parameters_and_not_what_was_learned():
-    estimator = BagOfVisualWords(n_words=5, tf_idf=True, random_state=0).fit(items)
+def test_clone_has_the_parameters_and_not_what_was_learned(make):
+    estimator = make(random_state=0).fit(items)
     copy = clone(estimator)
     assert copy.get_params() == estimator.get_params()
     assert not hasattr(copy, "codebook_")
@@ -100,94 +123,103 @@ def test_clone_has_the_parameters_and_not_what_was_learned():
 # --- fit and transform
 
 
-def test_fit_returns_the_estimator_and_learns_what_learn_bovw_learns():
-    estimator = BagOfVisualWords(n_words=5, random_state=3)
+def test_fit_returns_the_estimator_and_learns_what_the_settings_learn(Encoder, make):
+    settings, parameters = ESTIMATORS[Encoder]
+    estimator = make(random_state=3)
     assert estimator.fit(items) is estimator
-    expected = learn_bovw(items, BovwSettings(n_words=5), np.random.default_rng(3))
-    assert_array_equal(estimator.codebook_.words, expected.words)
+    expected = settings(**parameters).learn(items, np.random.default_rng(3))
+    for name, array in expected.to_arrays().items():
+        assert_array_equal(estimator.codebook_.to_arrays()[name], array)
     assert_array_equal(estimator.transform(items), expected.encode_all(items))
 
 
-def test_fit_twice_is_the_last_fit():
-    estimator = BagOfVisualWords(n_words=5, random_state=0).fit(items)
-    estimator.set_params(n_words=4).fit(items[::2])
-    expected = BagOfVisualWords(n_words=4, random_state=0).fit(items[::2])
+def test_fit_twice_is_the_last_fit(make):
+    estimator = make(random_state=0).fit(items)
+    estimator.set_params(n_samples=90).fit(items[::2])
+    expected = make(n_samples=90, random_state=0).fit(items[::2])
     assert_array_equal(estimator.transform(items), expected.transform(items))
 
 
-def test_fit_transform_is_fit_then_transform():
-    estimator = BagOfVisualWords(n_words=5, random_state=0)
-    assert_array_equal(estimator.fit_transform(items, y), codes_by(estimator))
+def test_fit_transform_is_fit_then_transform(make):
+    assert_array_equal(make(random_state=0).fit_transform(items, y), codes_by(make(random_state=0)))
 
 
-def test_code_of_an_image_does_not_depend_on_the_others():
-    estimator = BagOfVisualWords(n_words=5, random_state=0).fit(items)
+def test_code_of_an_image_does_not_depend_on_the_others(make):
+    estimator = make(random_state=0).fit(items)
     assert_array_equal(estimator.transform(items[3:4]), estimator.transform(items)[3:4])
 
 
 @pytest.mark.parametrize("method", ["transform", "get_feature_names_out"])
-def test_before_fit_nothing_can_be_asked(method):
+def test_before_fit_nothing_can_be_asked(Encoder, method):
     with pytest.raises(NotFittedError):
-        getattr(BagOfVisualWords(), method)([])
+        getattr(Encoder(), method)([])
 
 
-def test_no_images_have_no_codes():
-    assert BagOfVisualWords(n_words=5).fit(items).transform([]).shape == (0, 5)
+def test_no_images_have_no_codes(make):
+    estimator = make().fit(items)
+    assert estimator.transform([]).shape == (0, estimator.codebook_.n_outputs)
 
 
 @pytest.mark.parametrize("wrong", [items[0], {}, 5, iter(items), [1, 2], np.ones((3, 128)), [[items[0]]]])
-def test_what_is_no_sequence_of_features_is_refused(wrong):
+def test_what_is_no_sequence_of_features_is_refused(make, wrong):
     with pytest.raises(TypeError, match="sequence of LocalFeatures was expected"):
-        BagOfVisualWords(n_words=5).fit(wrong)
+        make().fit(wrong)
 
 
 # --- random_state
 
 
-def test_an_int_gives_the_same_words_at_every_fit():
-    estimator = BagOfVisualWords(n_words=5, random_state=7)
+def test_an_int_gives_the_same_codebook_at_every_fit(make):
+    estimator = make(random_state=7)
     assert_array_equal(codes_by(estimator), codes_by(estimator))
 
 
-@pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState])
-def test_a_generator_moves_on_from_fit_to_fit(make):
-    estimator = BagOfVisualWords(n_words=5, random_state=make(0))
+@pytest.mark.parametrize("chance", [np.random.default_rng, np.random.RandomState])
+def test_a_generator_moves_on_from_fit_to_fit(make, chance):
+    estimator = make(random_state=chance(0))
     first, second = codes_by(estimator), codes_by(estimator)
     assert not np.array_equal(first, second)
-    assert_array_equal(first, codes_by(BagOfVisualWords(n_words=5, random_state=make(0))))
+    assert_array_equal(first, codes_by(make(random_state=chance(0))))
 
 
-def test_none_draws_from_numpys_global_state():
+def test_none_draws_from_numpys_global_state(make):
     codes = []
     for _ in range(2):
         np.random.seed(5)  # noqa: NPY002 -- the global state is what is tested
-        codes.append(codes_by(BagOfVisualWords(n_words=5)))
+        codes.append(codes_by(make()))
     assert_array_equal(*codes)
 
 
 # --- names and containers
 
 
-def test_names_of_the_outputs():
+def test_names_of_the_outputs_are_those_of_the_codebook(make):
+    estimator = make(random_state=0).fit(items)
+    names = estimator.get_feature_names_out()
+    assert names.dtype == object
+    assert list(names) == estimator.codebook_.feature_names()
+
+
+def test_names_of_words():
     estimator = BagOfVisualWords(n_words=3, random_state=0).fit(items)
     assert list(estimator.get_feature_names_out()) == ["word_0000", "word_0001", "word_0002"]
 
 
-def test_set_output_gives_a_table_with_the_names_of_words():
+def test_set_output_gives_a_table_with_the_names_of_the_outputs(make):
     pandas = pytest.importorskip("pandas", reason="set_output('pandas') needs pandas")
-    estimator = BagOfVisualWords(n_words=3, random_state=0).set_output(transform="pandas")
+    estimator = make(random_state=0).set_output(transform="pandas")
     table = estimator.fit_transform(items)
     assert isinstance(table, pandas.DataFrame)
-    assert list(table.columns) == ["word_0000", "word_0001", "word_0002"]
+    assert list(table.columns) == list(estimator.get_feature_names_out())
 
 
-def test_every_container_gives_the_same_codes(X):
-    estimator = BagOfVisualWords(n_words=5, random_state=0)
+def test_every_container_gives_the_same_codes(make, X):
+    estimator = make(random_state=0)
     assert_array_equal(estimator.fit(X).transform(X), codes_by(clone(estimator)))
 
 
-def test_cross_validation_in_a_pipeline_separates_two_easy_classes(X):
-    model = make_pipeline(BagOfVisualWords(n_words=6, random_state=0), LinearSVC())
+def test_cross_validation_in_a_pipeline_separates_two_easy_classes(make, X):
+    model = make_pipeline(make(random_state=0), LinearSVC())
     assert_array_equal(cross_val_score(model, X, y, cv=4), np.ones(4))
 
 
