@@ -3,6 +3,7 @@
 The vocabulary is learned, and C chosen by cross-validation, on the training images of each split alone.
 
     python benchmarks/scene15.py --splits 10 --recipe sift-bovw
+    python benchmarks/scene15.py --splits 2 --recipe mine.toml --set encoder.n_words=4000
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import numpy as np
 import protocol
 
 from classicvision import ImageFolder, Store, extract, load_recipe
-from classicvision.models.training import train
+from classicvision.items import Items
+from classicvision.models.training import Training, train
 
 N_TRAIN = 100
+_BLOCK_IMAGES = 128  # encoded at a time: wide codes of all test images would take gigabytes
 
 
 def main() -> None:
@@ -60,8 +63,7 @@ def measure(name: str, overrides: Sequence[str], n_splits: int, store: Store, n_
         rows, test = protocol.split_rows(images.labels, N_TRAIN, seed=split)
         labels = [images.labels[row] for row in rows]
         learned = train(items[rows], labels, load_recipe(name, overrides, seed=split), n_jobs=n_jobs)
-        codes = learned.codebook.encode_all(items[test])
-        predicted = [learned.head.classes[i] for i in learned.head.predict(codes)]
+        predicted = predict(learned, items[test])
         accuracies.append(100 * protocol.mean_per_class([images.labels[row] for row in test], predicted))
         costs.append(learned.head.cost)
         checked = 100 * learned.validation.mean_per_class_accuracy
@@ -79,6 +81,13 @@ def measure(name: str, overrides: Sequence[str], n_splits: int, store: Store, n_
         "dimension": learned.codebook.n_outputs,
         "minutes": (time.monotonic() - start) / 60,
     }
+
+
+def predict(learned: Training, items: Items) -> list[str]:
+    blocks = (items[start : start + _BLOCK_IMAGES] for start in range(0, len(items), _BLOCK_IMAGES))
+    return [
+        learned.head.classes[i] for block in blocks for i in learned.head.predict(learned.codebook.encode_all(block))
+    ]
 
 
 if __name__ == "__main__":
