@@ -25,6 +25,7 @@ from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 __all__ = ["LlcCodebook", "LlcSettings", "learn_llc", "mix_words"]
 
 _BLOCK_ROWS = 2048  # descriptors whose equations are solved at a time: some hundred KiB
+_BLOCK_WORDS = 512  # words whose distances to all others are computed at a time
 _MOST_WORDS = 8192  # their distances to each other are held: 256 MiB
 
 
@@ -146,12 +147,18 @@ class LlcCodebook:
 
     @cached_property
     def _between(self) -> NDArray[np.float32]:
-        """Squared distances of the words from each other, (K, K), of which float64 decides every digit."""
-        table = np.empty((len(self.words), len(self.words)), np.float32)
+        """Squared distances of the words from each other, (K, K)."""
+        from threadpoolctl import threadpool_limits
+
         words = self.words.astype(np.float64)
-        for row, word in enumerate(words):
-            difference = words - word
-            table[row] = np.einsum("ij,ij->i", difference, difference)
+        squared_norms = np.einsum("ij,ij->i", words, words)
+        table = np.empty((len(words), len(words)), np.float32)
+        with threadpool_limits(1):  # sums of floats depend on how threads divide them
+            for start in range(0, len(words), _BLOCK_WORDS):
+                rows = slice(start, start + _BLOCK_WORDS)
+                squared = squared_norms[rows, np.newaxis] + squared_norms - 2 * (words[rows] @ words.T)
+                table[rows] = np.maximum(squared, 0)
+        np.fill_diagonal(table, 0)
         return table
 
 
