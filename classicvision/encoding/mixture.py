@@ -1,0 +1,172 @@
+"""A mixture of Gaussians with diagonal covariance, and what points say about its components.
+
+`moments` is the E step of EM and all that a Fisher vector needs: by the compiled kernel where it was built, else in
+NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.encoding.pca import frozen_floats
+
+__all__ = ["LEAST_POSTERIOR", "DiagonalMixture", "Moments", "moments"]
+
+LEAST_POSTERIOR = 1e-6  # smaller posteriors count as zero
+_BLOCK_NUMBERS = 2**18  # posteriors at a time
+
+
+@dataclass(frozen=True, eq=False)
+class DiagonalMixture:
+    """K Gaussians in D dimensions. Read-only arrays.
+
+    Attributes
+    ----------
+    weights : (K,) float32
+        Shares of the components; they sum to 1.
+    means : (K, D) float32
+    variances : (K, D) float32
+
+    Raises
+    ------
+    ValueError
+        If an array has another type or shape, or holds numbers that are not finite or not positive.
+    """
+
+    weights: NDArray[np.float32]
+    means: NDArray[np.float32]
+    variances: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.weights), self.means.shape[-1] if np.ndim(self.means) else 0)
+        for name, expected in (("weights", shape[:1]), ("means", shape), ("variances", shape)):
+            object.__setattr__(self, name, frozen_floats(name, getattr(self, name), expected))
+        for name in ("weights", "variances"):
+            if not (getattr(self, name) > 0).all():
+                raise ValueError(f"{name} holds {getattr(self, name).min()}; all must be above 0")
+
+    @cached_property
+    def log_peaks(self) -> NDArray[np.float64]:
+        """Logarithm of weight times density at the mean, (K,)."""
+        log_volumes = np.log(2 * np.pi * self.variances.astype(np.float64)).sum(axis=1)
+        peaks: NDArray[np.float64] = np.log(self.weights.astype(np.float64)) - log_volumes / 2
+        return peaks
+
+    @cached_property
+    def deviations(self) -> NDArray[np.float32]:
+        """Square roots of the variances, (K, D)."""
+        return np.sqrt(self.variances)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the parameters as plain arrays."""
+        return {"weights": self.weights, "means": self.means, "variances": self.variances}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, int]) -> Self:
+        """Rebuild a mixture of (K, D) from what `to_arrays` returned; a ValueError says what does not fit."""
+        for name, expected in (("weights", shape[:1]), ("means", shape), ("variances", shape)):
+            if name not in arrays:
+                raise ValueError(f"a mixture needs the array {name!r}")
+            frozen_floats(name, arrays[name], expected)
+        return cls(arrays["weights"], arrays["means"], arrays["variances"])
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Sums over points x of the posterior g of each component and of the deviates u = (x - mean) / deviation.
+
+    Attributes
+    ----------
+    zeroth : (K,) float64
+        Sum of g.
+    first : (K, D) float64
+        Sum of g u.
+    second : (K, D) float64
+        Sum of g u^2.
+    log_likelihood : float
+        Sum of the logarithms of the points' densities.
+    n_points : int
+    """
+
+    zeroth: NDArray[np.float64]
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+    log_likelihood: float
+    n_points: int
+
+    @classmethod
+    def zero(cls, mixture: DiagonalMixture) -> Self:
+        """Return the moments of no point."""
+        shape = mixture.means.shape
+        return cls(np.zeros(shape[0]), np.zeros(shape), np.zeros(shape), 0.0, 0)
+
+    def __add__(self, other: Moments) -> Moments:
+        """Return the moments of two sets of points together."""
+        return Moments(
+            self.zeroth + other.zeroth,
+            self.first + other.first,
+            self.second + other.second,
+            self.log_likelihood + other.log_likelihood,
+            self.n_points + other.n_points,
+        )
+
+
+def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
+    """Return what points say about the components of a mixture.
+
+    Parameters
+    ----------
+    points : (N, D) float32
+    mixture : DiagonalMixture
+
+    Notes
+    -----
+    Posteriors below `LEAST_POSTERIOR` count as zero: a descriptor is near to a few components only. Products are taken
+    in float32, in blocks whose sums are added in float64.
+    """
+    if points.ndim != 2 or points.shape[1] != mixture.means.shape[1]:
+        raise ValueError(f"points {points.shape} and means {mixture.means.shape} must be (N, D) and (K, D)")
+    return _moments_by_numpy(points, mixture)
+
+
+def _moments_by_numpy(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
+    n_rows = max(_BLOCK_NUMBERS // len(mixture.weights), 1)
+    total = Moments.zero(mixture)
+    for start in range(0, len(points), n_rows):
+        total += _moments_of_block(points[start : start + n_rows], mixture)
+    return total
+
+
+def _moments_of_block(block: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
+    squares = np.square(block)
+    posteriors, log_densities = _posteriors(block, squares, mixture)
+    zeroth = posteriors.sum(axis=0, dtype=np.float64)[:, np.newaxis]
+    means, variances = mixture.means.astype(np.float64), mixture.variances.astype(np.float64)
+    plain, squared = (posteriors.T @ block).astype(np.float64), (posteriors.T @ squares).astype(np.float64)
+    first = (plain - means * zeroth) / np.sqrt(variances)
+    second = (squared - 2 * means * plain + means**2 * zeroth) / variances
+    return Moments(zeroth[:, 0], first, second, float(log_densities.sum(dtype=np.float64)), len(block))
+
+
+def _posteriors(
+    block: NDArray[np.float32], squares: NDArray[np.float32], mixture: DiagonalMixture
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the posteriors (N, K) of points, small ones as zero, and the logarithms of their densities, (N, 1)."""
+    precisions = 1 / mixture.variances
+    lengths = np.einsum("kd,kd,kd->k", mixture.means, mixture.means, precisions, dtype=np.float64)
+    # log of w exp(-sum((x - m)^2 / v) / 2) / sqrt(prod(2 pi v)), as products of matrices.
+    scores = block @ (mixture.means * precisions).T
+    scores -= squares @ (precisions / 2).T
+    scores += (mixture.log_peaks - lengths / 2).astype(np.float32)
+    best = scores.max(axis=1, keepdims=True)
+    shares = np.exp(scores - best)
+    total = shares.sum(axis=1, keepdims=True)
+    shares /= total
+    shares[shares < LEAST_POSTERIOR] = 0
+    return shares, best + np.log(total)
