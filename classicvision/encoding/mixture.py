@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision._native import native_available
 from classicvision.encoding.pca import frozen_floats
 
-__all__ = ["LEAST_POSTERIOR", "DiagonalMixture", "Moments", "moments"]
+if TYPE_CHECKING:
+    from classicvision._native.mixture import MixtureTable
 
-LEAST_POSTERIOR = 1e-6  # smaller posteriors count as zero
+__all__ = ["LEAST_SHARE", "DiagonalMixture", "Moments", "moments"]
+
+LEAST_SHARE = 1e-5  # components of a smaller density, beside the largest one at a point, count as zero
 _BLOCK_NUMBERS = 2**18  # posteriors at a time
 
 
@@ -59,9 +63,15 @@ class DiagonalMixture:
         return peaks
 
     @cached_property
-    def deviations(self) -> NDArray[np.float32]:
-        """Square roots of the variances, (K, D)."""
-        return np.sqrt(self.variances)
+    def table(self) -> MixtureTable | None:
+        """The mixture as the compiled kernel reads it; None where there is no kernel, or it has no room for it."""
+        if not native_available():
+            return None
+        from classicvision._native import mixture as native
+
+        if not native.has_room_for(self.means.shape):
+            return None
+        return native.prepare(self.weights, self.means, self.variances, self.log_peaks)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the parameters as plain arrays."""
@@ -127,12 +137,19 @@ def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
 
     Notes
     -----
-    Posteriors below `LEAST_POSTERIOR` count as zero: a descriptor is near to a few components only. Products are taken
-    in float32, in blocks whose sums are added in float64.
+    A descriptor is near to a few components only. At each point those whose weighted density is less than `LEAST_SHARE`
+    of the largest one count as zero. Products are taken in float32, in blocks whose sums are added in float64.
     """
     if points.ndim != 2 or points.shape[1] != mixture.means.shape[1]:
         raise ValueError(f"points {points.shape} and means {mixture.means.shape} must be (N, D) and (K, D)")
-    return _moments_by_numpy(points, mixture)
+    if mixture.table is None:
+        return _moments_by_numpy(points, mixture)
+    from classicvision._native import mixture as native
+
+    found = native.add_moments(
+        np.ascontiguousarray(points, np.float32), mixture.table, len(mixture.weights), LEAST_SHARE
+    )
+    return Moments(*found, len(points))
 
 
 def _moments_by_numpy(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
@@ -166,7 +183,7 @@ def _posteriors(
     scores += (mixture.log_peaks - lengths / 2).astype(np.float32)
     best = scores.max(axis=1, keepdims=True)
     shares = np.exp(scores - best)
+    shares[shares < LEAST_SHARE] = 0
     total = shares.sum(axis=1, keepdims=True)
     shares /= total
-    shares[shares < LEAST_POSTERIOR] = 0
     return shares, best + np.log(total)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision._native import native_available
 from classicvision.encoding.vocabulary import relative_places
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures, root_sift
+
+if TYPE_CHECKING:
+    from classicvision._native.mixture import PreparedBasis
 
 __all__ = ["Projection", "frozen_floats", "learn_projection", "plain_descriptors"]
 
@@ -72,9 +77,25 @@ class Projection:
     def _project(self, descriptors: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
         """Write the projections into the first columns of the points."""
         n_dims = self.basis.shape[1]
+        if self._prepared is not None:
+            from classicvision._native import mixture as native
+
+            scale = 1 / _SIFT_NORM
+            native.project(descriptors, self._prepared, points, as_root_sift=self.as_root_sift, scale=scale)
+            return
         for start in range(0, len(descriptors), _BLOCK_ROWS):
             here = slice(start, start + _BLOCK_ROWS)
             points[here, :n_dims] = (plain_descriptors(descriptors[here], self.as_root_sift) - self.mean) @ self.basis
+
+    @cached_property
+    def _prepared(self) -> PreparedBasis | None:
+        """The basis as the compiled kernel reads it; None where there is no kernel."""
+        if not native_available():
+            return None
+        from classicvision._native import mixture as native
+
+        offset = self.mean.astype(np.float64) @ self.basis
+        return native.prepare_basis(self.basis, offset.astype(np.float32))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learned as plain arrays."""
