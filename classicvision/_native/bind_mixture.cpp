@@ -15,15 +15,6 @@ void require(bool fact, const char* message) {
 
 std::size_t padded(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
-void require_finite(const Array<const float>& points) {
-    // Squares of larger numbers leave the range of float32.
-    constexpr float LARGEST_POINT = 1e15f;
-    bool is_good = true;
-    const std::size_t n = points.size(0) * points.size(1);
-    for (std::size_t i = 0; i < n; ++i) is_good &= std::fabs(points.data()[i]) < LARGEST_POINT;
-    require(is_good, "points hold numbers that are not finite, or not below 1e+15");
-}
-
 // The arrays of a mixture, held until the end of the scope.
 class MixtureArrays {
 public:
@@ -32,7 +23,7 @@ public:
           roots_(objects[1], "roots", 2),
           log_peaks_(objects[2], "log_peaks", 1),
           centre_(objects[3], "centre", 1),
-          scales_(objects[4], "scales", 2),
+          scales_(objects[4], "scales", 1),
           factors_(objects[5], "factors", 4),
           steps_(objects[6], "steps", 1),
           offsets_(objects[7], "offsets", 1) {}
@@ -47,7 +38,7 @@ public:
         roots_.require(0, n_components), roots_.require(1, n_padded);
         log_peaks_.require(0, n_components);
         centre_.require(0, n_padded);
-        scales_.require(0, 2), scales_.require(1, n_padded);
+        scales_.require(0, n_padded);
         factors_.require(0, n_columns / panel), factors_.require(1, n_dims);
         factors_.require(2, panel), factors_.require(3, 2);
         steps_.require(0, n_columns);
@@ -128,10 +119,10 @@ PyObject* method_add_moments(PyObject*, PyObject* arguments) {
         {
             thread_local Arena arena;  // working memory of this thread, kept for its next points
             const WithoutLock others_run;
-            require_finite(points);
             log_likelihood = kernels().add_moments({mixture, points.data(), points.size(0),
-                                                    static_cast<float>(least_share), zeroth.data(), first.data(),
-                                                    second.data()},
+                                                    static_cast<float>(least_share),
+                                                    static_cast<float>(std::log(least_share)), zeroth.data(),
+                                                    first.data(), second.data()},
                                                    arena);
         }
         return PyFloat_FromDouble(log_likelihood);

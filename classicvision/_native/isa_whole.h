@@ -29,6 +29,39 @@ CV_INLINE unsigned at_most(Floats values, Floats limit) {
 #endif
 }
 
+// One bit for each of the first n lanes, of all lanes if there are fewer.
+CV_INLINE unsigned first_lanes(std::size_t n) {
+    return n >= LANES ? (1u << LANES) - 1 : (1u << n) - 1;
+}
+
+// Write the lanes whose bits are set, one after another, and return how many; all LANES places may be written.
+CV_INLINE std::size_t store_chosen(float* to, Floats values, unsigned mask) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    _mm512_storeu_ps(to, _mm512_maskz_compress_ps(static_cast<__mmask16>(mask), (__m512)values));
+    return static_cast<std::size_t>(__builtin_popcount(mask));
+#else
+    std::size_t n = 0;
+    for (int lane = 0; lane < LANES; ++lane) {
+        to[n] = values[lane];
+        n += mask >> lane & 1;
+    }
+    return n;
+#endif
+}
+CV_INLINE std::size_t store_chosen(std::int32_t* to, Ints values, unsigned mask) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    _mm512_storeu_si512(to, _mm512_maskz_compress_epi32(static_cast<__mmask16>(mask), (__m512i)values));
+    return static_cast<std::size_t>(__builtin_popcount(mask));
+#else
+    std::size_t n = 0;
+    for (int lane = 0; lane < LANES; ++lane) {
+        to[n] = values[lane];
+        n += mask >> lane & 1;
+    }
+    return n;
+#endif
+}
+
 CV_INLINE std::size_t lowest_bit(std::uint64_t mask) {
 #if defined(__GNUC__)
     return static_cast<std::size_t>(__builtin_ctzll(mask));

@@ -20,7 +20,10 @@ constexpr std::size_t BLOCK = 512;               // points that are sorted by co
 constexpr std::size_t GROUP_ROWS = 8 * SCREEN_ROWS;  // points that are screened at a time
 constexpr std::size_t SUM_VECTORS = LANES == 16 ? 4 : 2;
 constexpr float CLEAR_ERROR = 1.0f;   // of the screen: where it is larger, all densities are computed anew
-constexpr float LIGHT_SHARE = 1e-3f;  // components of a smaller share keep the screen's score: its usual error is 0.4 %
+// Logarithm of 0.001: components of a smaller share keep the screen's score, whose usual error is 0.4 %.
+constexpr float LOG_LIGHT_SHARE = -6.9f;
+constexpr float LOWEST = -3e38f;
+constexpr std::size_t LOG_EVERY = 64;  // sums of shares, at most 2^12 each, that are multiplied before a logarithm
 
 // exp(x) for x from -80 to 0, within 2 units of the last digit: 2^n e^r with |r| at most log(2) / 2.
 CV_INLINE Floats exponential(Floats x) {
@@ -41,7 +44,8 @@ struct Room {
     std::int32_t* levels;  // (GROUP_ROWS, n_padded)
     float* scores;         // (GROUP_ROWS, n_columns)
     std::int32_t* near;    // (n_columns + LANES,): components near to one point
-    float* shares;         // (n_columns + LANES,)
+    float* shares;         // (n_columns + LANES,): their scores, then their shares of the largest density
+    std::int32_t* clear;   // (n_columns + LANES,): places among `near` of those that weigh much
     std::uint32_t* counts;  // (n_components,): points of each component
     std::uint32_t* rows;    // (n_components, BLOCK)
     float* posteriors;      // (n_components, BLOCK)
@@ -49,15 +53,16 @@ struct Room {
 
 Room take_room(const Mixture& mixture, Arena& arena) {
     const std::size_t n_columns = mixture.n_panels * PANEL, n_padded = mixture.n_padded, k = mixture.n_components;
-    const std::size_t n_floats = BLOCK * n_padded + GROUP_ROWS * (n_padded + n_columns) + 2 * (n_columns + LANES) + k +
+    const std::size_t n_floats = BLOCK * n_padded + GROUP_ROWS * (n_padded + n_columns) + 3 * (n_columns + LANES) + k +
                                  2 * k * BLOCK;
-    arena.reserve(4 * n_floats + 8 * Arena::ALIGNMENT);
+    arena.reserve(4 * n_floats + 9 * Arena::ALIGNMENT);
     Room room;
     room.points = arena.take<float>(BLOCK * n_padded);
     room.levels = arena.take<std::int32_t>(GROUP_ROWS * n_padded);
     room.scores = arena.take<float>(GROUP_ROWS * n_columns);
     room.near = arena.take<std::int32_t>(n_columns + LANES);
     room.shares = arena.take<float>(n_columns + LANES);
+    room.clear = arena.take<std::int32_t>(n_columns + LANES);
     room.counts = arena.take<std::uint32_t>(k);
     room.rows = arena.take<std::uint32_t>(k * BLOCK);
     room.posteriors = arena.take<float>(k * BLOCK);
@@ -76,54 +81,69 @@ CV_INLINE float log_density(const Mixture& mixture, std::size_t component, const
     return mixture.log_peaks[component] - 0.5f * sum_of_lanes(sum);
 }
 
-// Find the components near to a point and their shares of the largest density; returns their number and the largest.
+// Numbers from `start` on, one a lane.
+CV_INLINE Ints counted_from(std::size_t start) {
+    std::int32_t numbers[LANES];
+    for (int lane = 0; lane < LANES; ++lane) numbers[lane] = static_cast<std::int32_t>(start) + lane;
+    return load<Ints>(numbers);
+}
+
+// Write which of n numbers are at least a limit, and return how many; LANES places more may be read and written.
+CV_INLINE std::size_t find_at_least(float limit, const float* values, std::size_t n, std::int32_t* found) {
+    std::size_t n_found = 0;
+    Ints numbers = counted_from(0);
+    for (std::size_t i = 0; i < n; i += LANES) {
+        const unsigned mask = at_most(spread(limit), load(values + i)) & first_lanes(n - i);
+        n_found += store_chosen(found + n_found, numbers, mask);
+        numbers = numbers + spread_as<Ints>(LANES);
+    }
+    return n_found;
+}
+
+// Find the components near to a point and their scores; returns their number.
 CV_STEP std::size_t find_near(const AddMoments& task, const float* point, const float* scores, float error,
-                              const Room& room, float& best) {
-    const Mixture& mixture = task.mixture;
-    const std::size_t n_columns = mixture.n_panels * PANEL;
-    Floats most = load(scores);
-    for (std::size_t k = LANES; k < n_columns; k += LANES) most = larger(most, load(scores + k));
-    const float margin = 2 * error, top = largest_lane(most);
-    const float limit = top + std::log(task.least_share) - margin;
-    const float clear = error > CLEAR_ERROR ? limit : top + std::log(LIGHT_SHARE) - margin;
-    std::size_t n = 0;
-    best = -3e38f;
-    for (std::size_t k = 0; k < n_columns; k += LANES) {
-        std::uint64_t mask = at_most(spread(limit), load(scores + k));
-        for (; mask; mask &= mask - 1) {
-            const std::size_t component = k + lowest_bit(mask);
-            if (component >= mixture.n_components) break;
-            const float rough = scores[component];
-            const float score = rough >= clear ? log_density(mixture, component, point) : rough;
-            room.near[n] = static_cast<std::int32_t>(component);
-            room.shares[n++] = score;
-            best = std::max(best, score);
-        }
+                              const Room& room) {
+    const std::size_t n_components = task.mixture.n_components;
+    Floats most = spread(LOWEST);
+    for (std::size_t k = 0; k < task.mixture.n_panels * PANEL; k += LANES) most = larger(most, load(scores + k));
+    const float top = largest_lane(most) - 2 * error;
+    const std::size_t n = find_at_least(top + task.log_least_share, scores, n_components, room.near);
+    for (std::size_t i = 0; i < n; ++i) room.shares[i] = scores[room.near[i]];
+    const float clear = error > CLEAR_ERROR ? LOWEST : top + LOG_LIGHT_SHARE;
+    const std::size_t n_clear = find_at_least(clear, room.shares, n, room.clear);
+    for (std::size_t i = 0; i < n_clear; ++i) {
+        const std::size_t place = static_cast<std::size_t>(room.clear[i]);
+        room.shares[place] = log_density(task.mixture, static_cast<std::size_t>(room.near[place]), point);
     }
     return n;
 }
 
-// Note the posteriors of one point; returns the logarithm of its density.
-CV_STEP double note_point(const AddMoments& task, std::size_t row, const float* scores, float error, const Room& room) {
-    float best;
-    const std::size_t n = find_near(task, room.points + row * task.mixture.n_padded, scores, error, room, best);
-    for (std::size_t i = n; i < n + LANES; ++i) room.shares[i] = -3e38f;
-    Floats sums = spread(0.0f);
+// Note the posteriors of one point; adds to the sum of the logarithms of the densities, but for the factor returned.
+CV_STEP float note_point(const AddMoments& task, std::size_t row, const float* scores, float error, const Room& room,
+                         double& log_sum) {
+    const std::size_t n = find_near(task, room.points + row * task.mixture.n_padded, scores, error, room);
+    for (std::size_t i = n; i < n + LANES; ++i) room.shares[i] = LOWEST;
+    Floats most = spread(LOWEST), sums = spread(0.0f);
+    for (std::size_t i = 0; i < n; i += LANES) most = larger(most, load(room.shares + i));
+    const float best = largest_lane(most);
+    std::size_t n_kept = 0;
     for (std::size_t i = 0; i < n; i += LANES) {
         const Floats share = exponential(load(room.shares + i) - spread(best));
-        const Floats kept = choose(share >= spread(task.least_share), share, spread(0.0f));
-        store(room.shares + i, kept);
-        sums = sums + kept;
+        const unsigned kept = at_most(spread(task.least_share), share);
+        sums = sums + choose(share >= spread(task.least_share), share, spread(0.0f));
+        const Ints near = load<Ints>(room.near + i);
+        store_chosen(room.near + n_kept, near, kept);
+        n_kept += store_chosen(room.shares + n_kept, share, kept);
     }
     const float total = sum_of_lanes(sums), inverse = 1 / total;
-    for (std::size_t i = 0; i < n; ++i) {
-        if (!(room.shares[i] > 0)) continue;
+    for (std::size_t i = 0; i < n_kept; ++i) {
         const std::size_t component = static_cast<std::size_t>(room.near[i]);
         const std::size_t place = component * BLOCK + room.counts[component]++;
         room.rows[place] = static_cast<std::uint32_t>(row);
         room.posteriors[place] = room.shares[i] * inverse;
     }
-    return static_cast<double>(best) + std::log(static_cast<double>(total));
+    log_sum += best;
+    return total;
 }
 
 // Add up WIDTH vectors of dimensions, from `start` on, over the points of one component.
@@ -188,9 +208,13 @@ double note_group(const AddMoments& task, std::size_t start, std::size_t n, cons
                          n_columns);
         }
     }
-    double sum = 0;
+    double sum = 0, product = 1;
     for (std::size_t i = 0; i < n; ++i) {
-        sum += note_point(task, start + i, room.scores + i * n_columns, points[i].error, room);
+        product *= note_point(task, start + i, room.scores + i * n_columns, points[i].error, room, sum);
+        if ((i + 1) % LOG_EVERY == 0 || i + 1 == n) {
+            sum += std::log(product);
+            product = 1;
+        }
     }
     return sum;
 }
@@ -207,8 +231,10 @@ double add_moments(const AddMoments& task, Arena& arena) {
         const std::size_t n = std::min(BLOCK, task.n_points - block);
         for (std::size_t i = 0; i < n; ++i) {
             float* row = room.points + i * mixture.n_padded;
-            std::memcpy(row, task.points + (block + i) * mixture.n_dims, mixture.n_dims * sizeof *row);
-            std::fill(row + mixture.n_dims, row + mixture.n_padded, 0.0f);
+            const float* point = task.points + (block + i) * mixture.n_dims;
+            std::size_t d = 0;
+            for (; d + LANES <= mixture.n_dims; d += LANES) store(row + d, load(point + d));
+            if (d < mixture.n_dims) store(row + d, load_first(point + d, mixture.n_dims - d));
         }
         std::fill(room.counts, room.counts + mixture.n_components, 0u);
         for (std::size_t start = 0; start < n; start += GROUP_ROWS) {

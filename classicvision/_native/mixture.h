@@ -36,9 +36,9 @@ struct Mixture {
     const float* roots;       // (n_components, n_padded): 1 / deviation
     const float* log_peaks;   // (n_components,): logarithm of weight times density at the mean
     std::size_t n_padded;
-    // The screen: for pairs (x - centre, (x - centre)^2), each times its scale, one product in 16 bits.
+    // The screen: for pairs (z, z^2 / 4) with z = (x - centre) * scale, one product in 16 bits.
     const float* centre;      // (n_padded,)
-    const float* scales;      // (2, n_padded): of the difference and of its square
+    const float* scales;      // (n_padded,): of the difference; its square is divided by four then
     const std::int16_t* factors;  // (n_panels, n_dims, MIXTURE_PANEL, 2)
     std::size_t n_panels;
     const float* steps;       // (n_panels * MIXTURE_PANEL,): what 1 is worth in the factors of a component
@@ -52,6 +52,7 @@ struct AddMoments {
     const float* points;  // (n_points, n_dims)
     std::size_t n_points;
     float least_share;    // components of a smaller density than this share of the largest one are left out
+    float log_least_share;
     double* zeroth;       // (n_components,), added to
     double* first;        // (n_components, n_dims), added to
     double* second;       // (n_components, n_dims), added to

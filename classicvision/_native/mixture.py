@@ -81,17 +81,16 @@ def prepare(
 ) -> MixtureTable:
     """Make a mixture ready for `add_moments`, for the instruction set at hand.
 
-    The logarithm of weight times density is a constant plus a sum over the dimensions of z f + z^2 g, with z the
-    difference from the mixture's mean, f = (m - c) / v and g = -1 / (2 v). Numbers of points and factors are rounded to
-    whole ones of 13 and 16 bits; how far that can move a score is noted.
+    The logarithm of weight times density is a constant plus a sum over the dimensions of (x - c) f - (x - c)^2 g, with
+    c the mixture's mean, f = (m - c) / v and g = 1 / (2 v). Numbers of points and factors are rounded to whole ones of
+    13 and 16 bits; how far that can move a score is noted.
     """
     shares, m, v = (array.astype(np.float64) for array in (weights / weights.sum(), means, variances))
     centre = (shares @ m).astype(np.float32)
     m = m - centre
     spread = np.sqrt(shares @ (v + np.square(m)))
-    # Numbers of points come to about the same size: 1, and for squares 1 where the difference is two deviations.
-    scales = np.stack([1 / spread, 1 / np.square(2 * spread)]).astype(np.float32)
-    factors = np.stack([m / v, -1 / (2 * v)], axis=1) / scales
+    scales = (1 / spread).astype(np.float32)
+    factors = np.stack([m / v / scales, -2 / (v * np.square(scales.astype(np.float64)))], axis=1)
     sizes = np.abs(factors).sum(axis=(1, 2))
     levels = np.minimum(_LARGEST_FACTOR / np.abs(factors).max(axis=(1, 2)), _LARGEST_SUM / sizes)
     offsets = log_peaks - (np.square(m) / (2 * v)).sum(axis=1)
@@ -119,7 +118,6 @@ def add_moments(
     Parameters
     ----------
     points : (N, D) float32, contiguous
-        A ValueError is raised for numbers that are not finite.
     table : MixtureTable
     n_components : int
         K.

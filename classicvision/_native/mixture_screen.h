@@ -13,6 +13,7 @@ namespace classicvision::CV_ISA {
 namespace {
 
 constexpr float SCREEN_LEVELS = 4095;  // times the sum of a component's factors, at most 520,000: below 2^31
+constexpr float SQUARE_SCALE = 0.25f;  // squares of two deviations come to the size of one
 constexpr std::size_t PANEL_VECTORS = 2;
 constexpr std::size_t PANEL = PANEL_VECTORS * LANES;
 #if defined(__AVX512F__)
@@ -36,36 +37,36 @@ CV_INLINE Ints rounded_level(Floats values) {
     return to_ints((values + spread(0x1.8p23f)) - spread(0x1.8p23f));
 }
 
-// A point as pairs of levels (n_padded of them), what a level is worth, and the error that rounding can leave in any
-// score.
+// What a level of a point is worth, and the error that rounding can leave in any score.
 struct ScreenPoint {
     float step;
     float error;
 };
 
+// Write a point as pairs of levels: n_padded of them.
 CV_INLINE ScreenPoint screen_point(const Mixture& mixture, const float* point, std::int32_t* levels) {
     Floats most = spread(0.0f), sum = spread(0.0f);
     for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
-        const Floats z = load(point + d) - load(mixture.centre + d);
-        const Floats plain = magnitude(z) * load(mixture.scales + d);
-        const Floats square = z * z * load(mixture.scales + mixture.n_padded + d);
-        most = larger(most, larger(plain, square));
-        sum = sum + plain + square;
+        const Floats z = (load(point + d) - load(mixture.centre + d)) * load(mixture.scales + d);
+        const Floats size = magnitude(z);
+        most = larger(most, size);
+        sum = sum + fused(spread(SQUARE_SCALE) * z, z, size);
     }
-    const float largest = largest_lane(most);
-    if (!(largest < 1e30f)) {  // beyond what can be rounded: all components may be near
+    const float total = sum_of_lanes(sum), longest = largest_lane(most);
+    if (!(total < 1e30f)) {  // beyond what can be rounded: all components may be near
         for (std::size_t d = 0; d < mixture.n_padded; d += LANES) store(levels + d, spread_as<Ints>(0));
         return {0.0f, 1e38f};
     }
-    const float step = largest > 1e-30f ? largest / SCREEN_LEVELS : 1.0f;
+    const float largest = longest * SQUARE_SCALE > 1.0f ? longest * longest * SQUARE_SCALE : longest;
+    const float step = largest > 1e-30f ? largest * (1.0f / SCREEN_LEVELS) : 1.0f;
     const Floats inverse = spread(1.0f / step);
     for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
-        const Floats z = load(point + d) - load(mixture.centre + d);
-        const Ints plain = rounded_level(z * load(mixture.scales + d) * inverse);
-        const Ints square = rounded_level(z * z * load(mixture.scales + mixture.n_padded + d) * inverse);
-        store(levels + d, joined(plain, shifted_up(square, 16)));
+        const Floats z = (load(point + d) - load(mixture.centre + d)) * load(mixture.scales + d);
+        const Floats level = z * inverse;
+        const Ints square = rounded_level(spread(SQUARE_SCALE) * z * level);
+        store(levels + d, joined(rounded_level(level), shifted_up(square, 16)));
     }
-    return {step, mixture.point_error * step + mixture.factor_error * (sum_of_lanes(sum) + step)};
+    return {step, mixture.point_error * step + mixture.factor_error * (total + step)};
 }
 
 // Write the scores of SCREEN_ROWS points for one panel of components.

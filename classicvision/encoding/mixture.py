@@ -135,6 +135,11 @@ def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
     points : (N, D) float32
     mixture : DiagonalMixture
 
+    Raises
+    ------
+    ValueError
+        For points of another width, or that hold numbers that are not finite.
+
     Notes
     -----
     A descriptor is near to a few components only. At each point those whose weighted density is less than `LEAST_SHARE`
@@ -142,13 +147,18 @@ def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
     """
     if points.ndim != 2 or points.shape[1] != mixture.means.shape[1]:
         raise ValueError(f"points {points.shape} and means {mixture.means.shape} must be (N, D) and (K, D)")
+    found = _moments(np.ascontiguousarray(points, np.float32), mixture)
+    if not np.isfinite(found.log_likelihood):
+        raise ValueError("points hold numbers that are not finite, or too far from the mixture for float32")
+    return found
+
+
+def _moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
     if mixture.table is None:
         return _moments_by_numpy(points, mixture)
     from classicvision._native import mixture as native
 
-    found = native.add_moments(
-        np.ascontiguousarray(points, np.float32), mixture.table, len(mixture.weights), LEAST_SHARE
-    )
+    found = native.add_moments(points, mixture.table, len(mixture.weights), LEAST_SHARE)
     return Moments(*found, len(points))
 
 
