@@ -13,8 +13,10 @@ from classicvision._version import __version__
 if TYPE_CHECKING:
     from classicvision import errors, workflows
     from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
-    from classicvision.encoding.estimators import BagOfVisualWords, LocalityConstrainedCoding
+    from classicvision.encoding.estimators import BagOfVisualWords, FisherVector, LocalityConstrainedCoding, Vlad
+    from classicvision.encoding.fisher import FisherCodebook, FisherSettings, learn_fisher
     from classicvision.encoding.llc import LlcCodebook, LlcSettings, learn_llc
+    from classicvision.encoding.vlad import VladCodebook, VladSettings, learn_vlad
     from classicvision.extraction import Extraction, Failure, extract
     from classicvision.features.dense import DenseSift
     from classicvision.features.local import LocalFeatures, root_sift
@@ -44,6 +46,9 @@ _MODULE_OF = {
     "DenseSift": "features.dense",
     "Extraction": "extraction",
     "Failure": "extraction",
+    "FisherCodebook": "encoding.fisher",
+    "FisherSettings": "encoding.fisher",
+    "FisherVector": "encoding.estimators",
     "Image": "images",
     "ImageFolder": "folders",
     "Index": "retrieval.index",
@@ -64,6 +69,9 @@ _MODULE_OF = {
     "SiftTrace": "features.sift",
     "Store": "store",
     "SvmSettings": "models.recipe",
+    "Vlad": "encoding.estimators",
+    "VladCodebook": "encoding.vlad",
+    "VladSettings": "encoding.vlad",
     "default_cache_folder": "store",
     "describe": "matching.words",
     "extract": "extraction",
@@ -71,7 +79,9 @@ _MODULE_OF = {
     "find_copy_moves": "matching.copymove",
     "find_images": "folders",
     "learn_bovw": "encoding.bovw",
+    "learn_fisher": "encoding.fisher",
     "learn_llc": "encoding.llc",
+    "learn_vlad": "encoding.vlad",
     "load_recipe": "models.recipe",
     "match_descriptors": "matching.nearest",
     "match_features": "matching.pair",
@@ -96,6 +106,9 @@ __all__ = [
     "DenseSift",
     "Extraction",
     "Failure",
+    "FisherCodebook",
+    "FisherSettings",
+    "FisherVector",
     "Image",
     "ImageFolder",
     "Index",
@@ -115,6 +128,9 @@ __all__ = [
     "SiftTrace",
     "Store",
     "SvmSettings",
+    "Vlad",
+    "VladCodebook",
+    "VladSettings",
     "__version__",
     "default_cache_folder",
     "describe",
@@ -124,7 +140,9 @@ __all__ = [
     "find_copy_moves",
     "find_images",
     "learn_bovw",
+    "learn_fisher",
     "learn_llc",
+    "learn_vlad",
     "load_recipe",
     "match_descriptors",
     "match_features",

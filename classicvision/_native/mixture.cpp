@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "arena.h"
 #include "kernels.h"
@@ -122,7 +123,7 @@ CV_STEP std::size_t find_near(const AddMoments& task, const float* point, const 
 CV_STEP float note_point(const AddMoments& task, std::size_t row, const float* scores, float error, const Room& room,
                          double& log_sum) {
     const std::size_t n = find_near(task, room.points + row * task.mixture.n_padded, scores, error, room);
-    for (std::size_t i = n; i < n + LANES; ++i) room.shares[i] = LOWEST;
+    for (std::size_t i = n; i < n + LANES; ++i) room.shares[i] = -std::numeric_limits<float>::infinity();
     Floats most = spread(LOWEST), sums = spread(0.0f);
     for (std::size_t i = 0; i < n; i += LANES) most = larger(most, load(room.shares + i));
     const float best = largest_lane(most);

@@ -19,7 +19,7 @@ from classicvision.encoding.gmm import learn_mixture
 from classicvision.encoding.mixture import DiagonalMixture, Moments, moments
 from classicvision.encoding.normalize import l2, signed_power
 from classicvision.encoding.pca import Projection, learn_projection
-from classicvision.encoding.pyramid import cell_names, mirrored_sum, parse_cells, pool
+from classicvision.encoding.pyramid import join_cells, mirrored_sum, n_cells, parse_cells, pool, pooled_names
 from classicvision.encoding.vocabulary import sample_places
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
@@ -106,19 +106,18 @@ class FisherCodebook:
     @property
     def n_outputs(self) -> int:
         """Numbers in a code: 2 K D for each cell."""
-        return len(cell_names(self.settings.cells)) * 2 * self.mixture.means.size
+        return n_cells(self.settings.cells) * 2 * int(self.mixture.means.size)
 
     def feature_names(self) -> list[str]:
         """Return a name for each number: ``mean_017_003`` is by number 3 of the mean of component 17."""
         n_components, n_dims = self.mixture.means.shape
-        cells = cell_names(self.settings.cells)
-        return [
-            f"{prefix}{part}_{component:03d}_{number:03d}"
-            for prefix in ([f"{cell}_" for cell in cells] if len(cells) > 1 else [""])
+        names = [
+            f"{part}_{component:03d}_{number:03d}"
             for part in ("mean", "deviation")
             for component in range(n_components)
             for number in range(n_dims)
         ]
+        return pooled_names(self.settings.cells, names)
 
     def encode(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Return the code of one image, (n_outputs,); zeros if it has no keypoints."""
@@ -142,7 +141,7 @@ class FisherCodebook:
             here = points if len(rows) == len(points) else points[rows]
             return l2(signed_power(fisher_gradient(moments(here, self.mixture), self.mixture), self.settings.power))
 
-        return l2(pool(features, self.settings.cells, encode_rows).ravel())
+        return join_cells(pool(features, self.settings.cells, encode_rows))
 
 
 def fisher_gradient(found: Moments, mixture: DiagonalMixture) -> NDArray[np.float32]:

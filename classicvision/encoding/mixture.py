@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import native_available
-from classicvision.encoding.pca import frozen_floats
+from classicvision.encoding.codebook import frozen_array
 
 if TYPE_CHECKING:
     from classicvision._native.mixture import MixtureTable
@@ -50,7 +50,7 @@ class DiagonalMixture:
     def __post_init__(self) -> None:
         shape = (len(self.weights), self.means.shape[-1] if np.ndim(self.means) else 0)
         for name, expected in (("weights", shape[:1]), ("means", shape), ("variances", shape)):
-            object.__setattr__(self, name, frozen_floats(name, getattr(self, name), expected))
+            object.__setattr__(self, name, frozen_array(name, getattr(self, name), expected))
         for name in ("weights", "variances"):
             if not (getattr(self, name) > 0).all():
                 raise ValueError(f"{name} holds {getattr(self, name).min()}; all must be above 0")
@@ -83,7 +83,7 @@ class DiagonalMixture:
         for name, expected in (("weights", shape[:1]), ("means", shape), ("variances", shape)):
             if name not in arrays:
                 raise ValueError(f"a mixture needs the array {name!r}")
-            frozen_floats(name, arrays[name], expected)
+            frozen_array(name, arrays[name], expected)
         return cls(arrays["weights"], arrays["means"], arrays["variances"])
 
 
@@ -143,7 +143,7 @@ def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
     Notes
     -----
     A descriptor is near to a few components only. At each point those whose weighted density is less than `LEAST_SHARE`
-    of the largest one count as zero. Products are taken in float32, in blocks whose sums are added in float64.
+    of the largest one count as zero. NumPy computes in float64, the kernel in float32 and adds up in float64.
     """
     if points.ndim != 2 or points.shape[1] != mixture.means.shape[1]:
         raise ValueError(f"points {points.shape} and means {mixture.means.shape} must be (N, D) and (K, D)")
@@ -163,37 +163,35 @@ def _moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
 
 
 def _moments_by_numpy(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
+    from threadpoolctl import threadpool_limits
+
     n_rows = max(_BLOCK_NUMBERS // len(mixture.weights), 1)
     total = Moments.zero(mixture)
-    for start in range(0, len(points), n_rows):
-        total += _moments_of_block(points[start : start + n_rows], mixture)
+    with threadpool_limits(1):  # sums of floats depend on how threads divide them
+        for start in range(0, len(points), n_rows):
+            total += _moments_of_block(points[start : start + n_rows], mixture)
     return total
 
 
-def _moments_of_block(block: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
+def _moments_of_block(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
+    block = points.astype(np.float64)
     squares = np.square(block)
-    posteriors, log_densities = _posteriors(block, squares, mixture)
-    zeroth = posteriors.sum(axis=0, dtype=np.float64)[:, np.newaxis]
     means, variances = mixture.means.astype(np.float64), mixture.variances.astype(np.float64)
-    plain, squared = (posteriors.T @ block).astype(np.float64), (posteriors.T @ squares).astype(np.float64)
-    first = (plain - means * zeroth) / np.sqrt(variances)
-    second = (squared - 2 * means * plain + means**2 * zeroth) / variances
-    return Moments(zeroth[:, 0], first, second, float(log_densities.sum(dtype=np.float64)), len(block))
-
-
-def _posteriors(
-    block: NDArray[np.float32], squares: NDArray[np.float32], mixture: DiagonalMixture
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the posteriors (N, K) of points, small ones as zero, and the logarithms of their densities, (N, 1)."""
-    precisions = 1 / mixture.variances
-    lengths = np.einsum("kd,kd,kd->k", mixture.means, mixture.means, precisions, dtype=np.float64)
     # log of w exp(-sum((x - m)^2 / v) / 2) / sqrt(prod(2 pi v)), as products of matrices.
-    scores = block @ (mixture.means * precisions).T
-    scores -= squares @ (precisions / 2).T
-    scores += (mixture.log_peaks - lengths / 2).astype(np.float32)
+    scores = block @ (means / variances).T
+    scores -= squares @ (0.5 / variances).T
+    scores += mixture.log_peaks - (np.square(means) / variances).sum(axis=1) / 2
     best = scores.max(axis=1, keepdims=True)
     shares = np.exp(scores - best)
     shares[shares < LEAST_SHARE] = 0
     total = shares.sum(axis=1, keepdims=True)
-    shares /= total
-    return shares, best + np.log(total)
+    posteriors = shares / total
+    zeroth = posteriors.sum(axis=0)
+    first, second = posteriors.T @ block, posteriors.T @ squares
+    return Moments(
+        zeroth,
+        (first - means * zeroth[:, np.newaxis]) / np.sqrt(variances),
+        (second - 2 * means * first + np.square(means) * zeroth[:, np.newaxis]) / variances,
+        float((best + np.log(total)).sum()),
+        len(block),
+    )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import native_available
+from classicvision.encoding.codebook import frozen_array
 from classicvision.encoding.vocabulary import relative_places
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures, root_sift
@@ -18,7 +19,7 @@ from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures, root_si
 if TYPE_CHECKING:
     from classicvision._native.mixture import PreparedBasis
 
-__all__ = ["Projection", "frozen_floats", "learn_projection", "plain_descriptors"]
+__all__ = ["Projection", "learn_projection", "plain_descriptors"]
 
 _BLOCK_ROWS = 2048  # descriptors that are float32 at a time
 _SIFT_NORM = 512  # of a descriptor as stored (Lowe 2004, section 6.1)
@@ -35,8 +36,8 @@ class Projection:
         Of the descriptors, as RootSIFT or divided by 512.
     basis : (128, n_dims) float32
         Principal directions as columns, the one of largest variance first; divided by their deviation if whitened.
-    xy_scale : (1,) float32
-        What a width or height of the image is worth beside a descriptor; 0 if places are not appended.
+    xy_scale : (2,) float32
+        What the width and the height of the image are worth beside a descriptor; 0 if places are not appended.
     as_root_sift : bool
 
     Raises
@@ -52,9 +53,9 @@ class Projection:
 
     def __post_init__(self) -> None:
         n_dims = self.basis.shape[-1] if np.ndim(self.basis) else 0
-        object.__setattr__(self, "mean", frozen_floats("mean", self.mean, (DESCRIPTOR_SIZE,)))
-        object.__setattr__(self, "basis", frozen_floats("basis", self.basis, (DESCRIPTOR_SIZE, n_dims)))
-        object.__setattr__(self, "xy_scale", frozen_floats("xy_scale", self.xy_scale, (1,)))
+        object.__setattr__(self, "mean", frozen_array("mean", self.mean, (DESCRIPTOR_SIZE,)))
+        object.__setattr__(self, "basis", frozen_array("basis", self.basis, (DESCRIPTOR_SIZE, n_dims)))
+        object.__setattr__(self, "xy_scale", frozen_array("xy_scale", self.xy_scale, (2,)))
 
     @property
     def n_outputs(self) -> int:
@@ -83,9 +84,13 @@ class Projection:
             scale = 1 / _SIFT_NORM
             native.project(descriptors, self._prepared, points, as_root_sift=self.as_root_sift, scale=scale)
             return
-        for start in range(0, len(descriptors), _BLOCK_ROWS):
-            here = slice(start, start + _BLOCK_ROWS)
-            points[here, :n_dims] = (plain_descriptors(descriptors[here], self.as_root_sift) - self.mean) @ self.basis
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            for start in range(0, len(descriptors), _BLOCK_ROWS):
+                here = slice(start, start + _BLOCK_ROWS)
+                plain = plain_descriptors(descriptors[here], self.as_root_sift)
+                points[here, :n_dims] = (plain - self.mean) @ self.basis
 
     @cached_property
     def _prepared(self) -> PreparedBasis | None:
@@ -147,32 +152,24 @@ def learn_projection(
             "there is no descriptor to learn directions from: the images have no keypoints. "
             "Lower the contrast threshold of the extractor, or look at the images."
         )
-    mean, covariance = _moments(descriptors, as_root_sift)
-    variances, directions = np.linalg.eigh(covariance)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # sums of floats depend on how threads divide them
+        mean, covariance = _moments(descriptors, as_root_sift)
+        variances, directions = np.linalg.eigh(covariance)
     basis, kept = directions[:, ::-1][:, :n_dims], np.maximum(variances[::-1][:n_dims], 0)
     # A direction has no sign: the largest of its numbers shall be positive, whatever the library says.
     basis = basis * np.sign(np.take_along_axis(basis, np.abs(basis).argmax(axis=0)[np.newaxis], axis=0))
     deviations = np.sqrt(np.maximum(kept, max(kept[0] * _FLAT, np.finfo(np.float32).tiny)))
     if whiten:
         basis, deviations = basis / deviations, np.ones_like(deviations)
-    scale = deviations[:1] if xy else np.zeros(1)
+    scale = np.full(2, deviations[0] if xy else 0)
     return Projection(mean.astype(np.float32), basis.astype(np.float32), scale.astype(np.float32), as_root_sift)
 
 
 def plain_descriptors(descriptors: NDArray[np.uint8], as_root_sift: bool) -> NDArray[np.float32]:
     """Return descriptors (N, 128) as the float32 that are projected."""
     return root_sift(descriptors) if as_root_sift else descriptors.astype(np.float32) / np.float32(_SIFT_NORM)
-
-
-def frozen_floats(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return a read-only view of an array; a ValueError says what is wrong with it."""
-    if array.dtype != np.float32 or array.shape != shape:
-        raise ValueError(f"{name} is {array.dtype} {array.shape}; these settings need float32 {shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds numbers that are not finite")
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def _moments(descriptors: NDArray[np.uint8], as_root_sift: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

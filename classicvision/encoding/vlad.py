@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import require, validate
+from classicvision.encoding.codebook import frozen_array
 from classicvision.encoding.nearest import PreparedWords, label_points
 from classicvision.encoding.normalize import l2, signed_power
-from classicvision.encoding.pca import Projection, frozen_floats, learn_projection
-from classicvision.encoding.pyramid import cell_names, mirrored_sum, parse_cells, pool
-from classicvision.encoding.vocabulary import learn_words, sample_places
+from classicvision.encoding.pca import Projection, learn_projection
+from classicvision.encoding.pyramid import join_cells, mirrored_sum, n_cells, parse_cells, pool, pooled_names
+from classicvision.encoding.vocabulary import learn_words, sample_places, word_names
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
 __all__ = ["VladCodebook", "VladSettings", "add_residuals", "learn_vlad"]
@@ -94,22 +95,18 @@ class VladCodebook:
         width = self.settings.n_dims + 2 * self.settings.xy
         if self.projection.n_outputs != width:
             raise ValueError(f"points of {self.projection.n_outputs} numbers do not fit these settings: {width}")
-        object.__setattr__(self, "words", frozen_floats("words", self.words, (self.settings.n_words, width)))
+        object.__setattr__(self, "words", frozen_array("words", self.words, (self.settings.n_words, width)))
 
     @property
     def n_outputs(self) -> int:
         """Numbers in a code: those of the words for each cell."""
-        return len(cell_names(self.settings.cells)) * self.words.size
+        return n_cells(self.settings.cells) * int(self.words.size)
 
     def feature_names(self) -> list[str]:
-        """Return a name for each number: ``word_0017_003`` is number 3 of the residuals of word 17."""
-        cells = cell_names(self.settings.cells)
-        return [
-            f"{prefix}word_{word:04d}_{number:03d}"
-            for prefix in ([f"{cell}_" for cell in cells] if len(cells) > 1 else [""])
-            for word in range(len(self.words))
-            for number in range(self.words.shape[1])
-        ]
+        """Return a name for each number: ``word_0017_003`` for number 3 of the residuals of word 17."""
+        n_words, n_dims = self.words.shape
+        names = [f"{word}_{number:03d}" for word in word_names(n_words) for number in range(n_dims)]
+        return pooled_names(self.settings.cells, names)
 
     def encode(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Return the code of one image, (n_outputs,); zeros if it has no keypoints."""
@@ -139,7 +136,7 @@ class VladCodebook:
             each = l2(sums) if self.settings.intra_norm else sums.astype(np.float32)
             return l2(signed_power(each.ravel(), self.settings.power))
 
-        return l2(pool(features, self.settings.cells, encode_rows).ravel())
+        return join_cells(pool(features, self.settings.cells, encode_rows))
 
 
 def add_residuals(
