@@ -12,6 +12,8 @@ from classicvision._version import __version__
 
 if TYPE_CHECKING:
     from classicvision import errors, workflows
+    from classicvision.backbone.onnx import OnnxBackbone
+    from classicvision.backbone.preprocessing import Preprocessing
     from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
     from classicvision.encoding.estimators import BagOfVisualWords, FisherVector, LocalityConstrainedCoding, Vlad
     from classicvision.encoding.fisher import FisherCodebook, FisherSettings, learn_fisher
@@ -60,7 +62,9 @@ _MODULE_OF = {
     "LocalityConstrainedCoding": "encoding.estimators",
     "MatchResult": "matching.result",
     "MatchSettings": "matching.pair",
+    "OnnxBackbone": "backbone.onnx",
     "Prediction": "models.classifier",
+    "Preprocessing": "backbone.preprocessing",
     "RECIPES": "models.recipe",
     "Recipe": "models.recipe",
     "Region": "matching.result",
@@ -120,7 +124,9 @@ __all__ = [
     "LocalityConstrainedCoding",
     "MatchResult",
     "MatchSettings",
+    "OnnxBackbone",
     "Prediction",
+    "Preprocessing",
     "Recipe",
     "Region",
     "SearchSettings",

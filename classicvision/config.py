@@ -1,7 +1,8 @@
 """Settings as values: frozen dataclasses to and from plain dictionaries, and a fingerprint of what they say.
 
 A settings class may carry two class variables. `kind` names it where several classes can stand in one place; `version`
-is raised when the same settings begin to give another result, so that fingerprints made before no longer match.
+is raised when the same settings begin to give another result, so that fingerprints made before no longer match. A field
+that is not compared, such as the place of a file whose content is compared, has no part in the fingerprint.
 """
 
 from __future__ import annotations
@@ -148,9 +149,10 @@ def _with_versions(value: Any) -> Any:
         return [_with_versions(item) for item in value]
     if not is_dataclass(value):
         return value
-    inner = {field.name: _with_versions(getattr(value, field.name)) for field in fields(value)}
-    known = {name: item for name, item in inner.items() if item is not None}
-    return to_dict(value) | known | {"class": type(value).__name__, "version": getattr(value, "version", 1)}
+    kept = {field.name: getattr(value, field.name) for field in fields(value) if field.compare}
+    known = {name: _with_versions(item) for name, item in kept.items() if item is not None}
+    kind = {"kind": value.kind} if hasattr(value, "kind") else {}
+    return kind | known | {"class": type(value).__name__, "version": getattr(value, "version", 1)}
 
 
 def _plain(value: Any) -> Any:
@@ -234,6 +236,9 @@ def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
         if not isinstance(kind, str) or kind not in kinds:
             raise SettingsError(f"{_join(where, 'kind')} is {kind!r}; choose from {', '.join(sorted(kinds))}")
         return _typed(kinds[kind], value, where)
+    tables = [option for option in options if is_dataclass(option)]
+    if tables and isinstance(value, Mapping):
+        return _typed(tables[0], value, where)
     for option in options:
         try:
             return _typed(option, value, where)

@@ -10,6 +10,7 @@
     ├── ArchiveError            (also ValueError)    a model or index that is damaged or not ours
     │   ├── UnsafeArchiveError                       ... or that asks for more than it may
     │   └── UnsupportedVersionError                  ... or that another version wrote
+    ├── BackboneError           (also RuntimeError)  a network that cannot be fetched, read or run
     ├── IndexInUseError         (also OSError)       an index that another process is writing to
     └── StoreError              (also OSError)       a cache folder that cannot be read or written
 
@@ -28,6 +29,7 @@ from pathlib import Path
 
 __all__ = [
     "ArchiveError",
+    "BackboneError",
     "ClassicVisionError",
     "ClassicVisionWarning",
     "ExtractorDriftWarning",
@@ -86,6 +88,10 @@ class UnsafeArchiveError(ArchiveError):
 
 class UnsupportedVersionError(ArchiveError):
     """An archive in a format version that this release does not read."""
+
+
+class BackboneError(ClassicVisionError, RuntimeError):
+    """A network that cannot be fetched, read or run."""
 
 
 class IndexInUseError(ClassicVisionError, OSError):

@@ -105,7 +105,8 @@ def extract(
     if parts is not None:
         return _extract_parts(paths, parts, store or Store.temporary(), n_jobs, progress)
     images = [Path(path) for path in paths]
-    job = _Job(extractor, f"{fingerprint(extractor)} {LIBRARIES}", store or Store.temporary())
+    libraries = " ".join(filter(None, (LIBRARIES, getattr(extractor, "libraries", ""))))
+    job = _Job(extractor, f"{fingerprint(extractor)} {libraries}", store or Store.temporary())
     n_workers = count_workers(n_jobs, len(images))
     found = _in_workers(job, images, n_workers) if n_workers > 1 else _in_this_process(job, images)
     outcomes = _collect(found, len(images), progress)

@@ -29,6 +29,7 @@ __all__ = [
     "enlarge",
     "read_bytes",
     "read_image",
+    "resize_by_area",
     "shrink",
     "to_gray",
     "write_image",
@@ -136,8 +137,13 @@ def shrink(image: Image, max_side: int) -> Image:
     longest = max(height, width)
     if longest <= max_side:
         return image
-    size = [max(1, round(side * max_side / longest)) for side in (width, height)]
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    new_height, new_width = (max(1, round(side * max_side / longest)) for side in (height, width))
+    return resize_by_area(image, (new_height, new_width))
+
+
+def resize_by_area(image: Image, size: tuple[int, int]) -> Image:
+    """Return an image in another size (height, width); each new pixel is the mean of what it covers if that is more."""
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def enlarge(image: Image, min_side: int) -> Image:

@@ -41,7 +41,8 @@ Item_co = TypeVar("Item_co", bound=Item, covariant=True)
 class Extractor(Protocol[Item_co]):
     """Turns one image into one item and learns nothing: a frozen dataclass, whose fingerprint is part of the key.
 
-    One with a class variable ``is_kept = False`` makes items that cost more to keep than to make anew.
+    One with a class variable ``is_kept = False`` makes items that cost more to keep than to make anew. One with an
+    attribute ``libraries`` names with it what else its items depend on.
     """
 
     kind: ClassVar[str]

@@ -134,3 +134,58 @@ def copies_folder(photo: Callable[[int], Image], tmp_path_factory: pytest.TempPa
     shutil.copy(folder / "library" / "2.png", folder / "suspects" / "equal.png")
     write_image(folder / "suspects" / "stranger.png", photo(99))
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_network(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that makes an ONNX file of a network that can be computed by hand.
+
+    It averages each channel of the tensor that it is given over all pixels (features), and multiplies these three
+    numbers by `weights`, (3, n_classes) (logits). Before that stands a 1 x 1 convolution that changes nothing (pixels).
+    """
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    def make(
+        *,
+        weights: object = ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0)),
+        layout: str = "NCHW",
+        half: bool = False,
+        batch: int | None = None,
+        size: int | None = None,
+        opset: int = 17,
+        preprocessing: str | None = None,
+        external: bool = False,
+        name: str = "network.onnx",
+    ) -> Path:
+        dtype, kind = (np.float16, TensorProto.FLOAT16) if half else (np.float32, TensorProto.FLOAT)
+        values = {"identity": np.eye(3).reshape(3, 3, 1, 1), "weights": np.asarray(weights), "bias": np.zeros(1)}
+        stored = [numpy_helper.from_array(np.asarray(value, dtype), key) for key, value in values.items()]
+        first = "picture" if layout == "NCHW" else "channels_first"
+        nodes = [helper.make_node("Transpose", ["picture"], [first], perm=[0, 3, 1, 2])] * (layout == "NHWC")
+        nodes += [
+            helper.make_node("Conv", [first, "identity"], ["pixels"], kernel_shape=[1, 1]),
+            helper.make_node("GlobalAveragePool", ["pixels"], ["pool"]),
+            helper.make_node("Flatten", ["pool"], ["features"]),
+            helper.make_node("Gemm", ["features", "weights", "bias"], ["logits"]),
+        ]
+        sides = [size or "h", size or "w"]
+        shape = [batch or "n", 3, *sides] if layout == "NCHW" else [batch or "n", *sides, 3]
+        n_classes = np.shape(values["weights"])[1]
+        graph = helper.make_graph(
+            nodes,
+            "by hand",
+            [helper.make_tensor_value_info("picture", kind, shape)],
+            [helper.make_tensor_value_info("logits", kind, [batch or "n", n_classes])],
+            stored,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+        if preprocessing is not None:
+            helper.set_model_props(model, {"classicvision.preprocessing": preprocessing})
+        path = tmp_path_factory.mktemp("network") / name
+        where = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 0} if external else {}
+        onnx.save(model, path, **where)
+        return path
+
+    return make

@@ -23,7 +23,7 @@ LAYERS = (
     {"folders", "store", "synthetic"},
     {"images", "workers"},
     {"archive", "config", "decoding", "_native"},
-    {"files"},
+    {"files", "locks"},
     {"errors", "_version"},
 )
 
@@ -36,7 +36,10 @@ HOMES = {
     "cv2": {"images", "synthetic", "features", "viz"},
     "jinja2": {"report", "viz"},
     "matplotlib": {"report", "viz"},
+    "google": {"backbone"},
+    "onnx": {"backbone"},
     "onnxruntime": {"backbone"},
+    "scipy": {"benchmark.statistics"},
     "sklearn": {"encoding.estimators", "encoding.vocabulary"},
     "pickle": set(),
     "dill": set(),
@@ -46,7 +49,9 @@ HOMES = {
 }
 
 # Libraries that cost too much to load with a module: only inside functions, but for the modules named.
-INSIDE_FUNCTIONS = {"sklearn": {"encoding.estimators"}, "matplotlib": set(), "onnxruntime": set()}
+INSIDE_FUNCTIONS = {"sklearn": {"encoding.estimators"}} | {
+    library: set() for library in ("matplotlib", "onnx", "onnxruntime", "scipy")
+}
 
 # Where a function may be called, by its full name.
 CALLS = {

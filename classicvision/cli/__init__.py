@@ -32,6 +32,7 @@ COMMANDS = (
     "copies",
     "index",
     "calibrate",
+    "backbone",
     "inspect",
     "show",
     "recipes",

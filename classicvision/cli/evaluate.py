@@ -11,6 +11,7 @@ from classicvision.cli import options, render
 
 if TYPE_CHECKING:
     from classicvision.benchmark.evaluation import Evaluation
+    from classicvision.models.recipe import TestTime
 
 EXAMPLES = """\b
 Examples:
@@ -26,12 +27,16 @@ Examples:
 @options.output_option(
     "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with everything, pictures included."
 )
+@options.TTA
+@options.BACKBONE
 @options.extraction_options
 @options.JSON
 def evaluate_command(
     model: Path,
     folder: Path,
     report: Path | None,
+    tta: TestTime | None,
+    backbone: Path | None,
     run: options.Run,
     as_json: bool,
 ) -> int:
@@ -43,7 +48,7 @@ def evaluate_command(
     from classicvision.report.evaluation import evaluation_to_dict, write_evaluation
 
     with run.settings() as how:
-        evaluation = workflows.evaluate(model, folder, **how)
+        evaluation = workflows.evaluate(model, folder, tta=tta, backbone=backbone, **how)
     if as_json:
         render.print_json(evaluation_to_dict(evaluation))
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,28 +12,51 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
+    from classicvision.models.recipe import TestTime
+    from classicvision.synthetic.augmentation import Augmentation
     from classicvision.workflows import Fit
 
 EXAMPLES = """\b
 Examples:
   classicvision fit photos/ -o photos.cvmodel
   classicvision fit photos/ -o photos.cvmodel --set encoder.n_words=300
+  classicvision fit photos/ -o photos.cvmodel --augment mirror --tta mirror
   classicvision fit photos/ -o photos.cvmodel --recipe mine.toml --seed 1 --json
+  classicvision fit photos/ -o photos.cvmodel --backbone mobilenet.onnx --preprocessing inception
 """
 
 
 @click.command("fit", epilog=EXAMPLES, short_help="Fit a classifier on a folder of images.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.output_option("-o", "--output", suffixes=(".cvmodel",), text="The model file to write.")
+@click.option(
+    "--backbone",
+    metavar="FILE.onnx|NAME",
+    help="Classify by the features of this network in place of visual words: short for --recipe cnn:FILE.",
+)
+@click.option("--stage", metavar="NAME", help="Stage or tensor of the network; `backbone inspect` lists them.")
+@click.option("--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so.")
 @options.recipe_options
+@click.option(
+    "--augment",
+    multiple=True,
+    type=click.Choice(["mirror", "crop", "scale", "color", "cutout"]),
+    help="Learn from a variant more of each image, mirrored or by chance. May be repeated.",
+)
+@options.TTA
 @options.extraction_options
 @options.JSON
 def fit_command(
     folder: Path,
     output: Path,
-    recipe: str,
+    backbone: str | None,
+    stage: str | None,
+    preprocessing: str | None,
+    recipe: str | None,
     overrides: tuple[str, ...],
     seed: int | None,
+    augment: tuple[Augmentation, ...],
+    tta: TestTime | None,
     run: options.Run,
     as_json: bool,
 ) -> int:
@@ -41,7 +66,9 @@ def fit_command(
     """
     from classicvision import workflows
 
+    recipe, overrides = _recipe_of(recipe, backbone, {"stage": stage, "preprocessing": preprocessing}, overrides)
     settings = options.read_recipe(recipe, overrides, seed)
+    settings = replace(settings, augment=augment or settings.augment, tta=tta or settings.tta)
     with run.settings() as how:
         fitted = workflows.fit(folder, recipe=settings, **how)
     fitted.classifier.save(output)
@@ -51,6 +78,18 @@ def fit_command(
         click.echo(_to_text(fitted, output))
     _report_contradictions(fitted)
     return render.report_failures(fitted.failures)
+
+
+def _recipe_of(
+    recipe: str | None, backbone: str | None, network: dict[str, str | None], overrides: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the recipe, and all that is changed in it: settings of the network, then `--set`."""
+    if recipe and backbone:
+        raise click.UsageError("--recipe and --backbone exclude each other: a network is a recipe of its own")
+    given = [f"extractor.{name}={json.dumps(value)}" for name, value in network.items() if value is not None]
+    if given and not (backbone or (recipe or "").startswith("cnn:")):
+        raise click.UsageError("--stage and --preprocessing are about a network; name it with --backbone FILE")
+    return f"cnn:{backbone}" if backbone else recipe or options.DEFAULT_RECIPE, (*given, *overrides)
 
 
 def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:

@@ -18,12 +18,13 @@ Examples:
 
 @click.command("inspect", epilog=EXAMPLES, short_help="Say what is in a model file.")
 @options.MODEL
+@options.BACKBONE
 @options.JSON
-def inspect_command(model: Path, as_json: bool) -> int:
+def inspect_command(model: Path, backbone: Path | None, as_json: bool) -> int:
     """Say what is in MODEL: recipe, classes, training, versions and arrays. Every checksum is verified."""
     from classicvision import workflows
 
-    facts = workflows.inspect(model)
+    facts = workflows.inspect(model, backbone=backbone)
     if as_json:
         render.print_json(facts)
     else:

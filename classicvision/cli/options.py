@@ -20,8 +20,21 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
 
+DEFAULT_RECIPE = "sift-bovw"
+
 MODEL = click.argument("model", type=click.Path(path_type=Path))
+TTA = click.option(
+    "--tta",
+    type=click.Choice(["none", "mirror", "ten-crop"]),
+    help="Test-time augmentation: average the scores of several views of an image. Replaces what the model says.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+BACKBONE = click.option(
+    "--backbone",
+    type=click.Path(path_type=Path),
+    metavar="FILE.onnx",
+    help="Where the model's network is, if it is no longer where it was when the model was fitted.",
+)
 
 
 @dataclass(frozen=True)
@@ -88,9 +101,8 @@ def recipe_options(command: F) -> F:
         ),
         click.option(
             "--recipe",
-            default="sift-bovw",
-            show_default=True,
-            metavar="NAME|FILE.toml",
+            show_default=DEFAULT_RECIPE,
+            metavar="NAME|FILE.toml|cnn:FILE",
             help="What to do with the images; `classicvision recipes` lists the names.",
         ),
     ):

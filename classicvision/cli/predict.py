@@ -10,6 +10,7 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
+    from classicvision.models.recipe import TestTime
     from classicvision.workflows import Predictions
 
 EXAMPLES = """\b
@@ -22,11 +23,15 @@ Examples:
 @click.command("predict", epilog=EXAMPLES, short_help="Predict the classes of images.")
 @options.MODEL
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.TTA
+@options.BACKBONE
 @options.extraction_options
 @options.JSON
 def predict_command(
     model: Path,
     paths: tuple[Path, ...],
+    tta: TestTime | None,
+    backbone: Path | None,
     run: options.Run,
     as_json: bool,
 ) -> int:
@@ -38,7 +43,7 @@ def predict_command(
     from classicvision import workflows
 
     with run.settings() as how:
-        answers = workflows.predict(model, paths, **how)
+        answers = workflows.predict(model, paths, tta=tta, backbone=backbone, **how)
     if as_json:
         render.print_json(_to_dict(answers, model))
     elif answers.paths:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 from classicvision import config
 from classicvision._version import __version__
 from classicvision.archive import Archive, read_archive, write_archive
+from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.encoding.codebook import Codebook
 from classicvision.errors import ArchiveError, ExtractorDriftWarning, SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.items import Item, Items, arrays_of_item, item_of_arrays
 from classicvision.models.canary import DRIFT_SHARE, MAX_CANARY, seen_on_canary, share_changed
 from classicvision.models.head import LinearHead
-from classicvision.models.recipe import Recipe
+from classicvision.models.recipe import Recipe, Several
 from classicvision.workers import count_workers, in_order
 
 __all__ = ["NO_KEYPOINTS", "Classifier", "Prediction", "TrainingSummary", "first_64_bits", "library_versions"]
@@ -42,7 +44,7 @@ class Prediction:
     scores : dict of label to float
         Signed distance to each class's border, in units of the margin; not a probability.
     n_keypoints : int or None
-        None where the extractor finds no keypoints but makes a vector.
+        Of the first view, if there are several. None where the extractor finds no keypoints but makes a vector.
     note : str
         What a reader must know about this answer; empty as a rule.
     """
@@ -135,11 +137,12 @@ class Classifier:
         n_workers = count_workers(n_jobs, len(items)) if items.are_remade else 1
         return in_order(_Predicting(self, items), range(len(items)), n_workers)
 
-    def predict_item(self, item: Item) -> Prediction:
-        """Return the prediction for the item of one image."""
-        decision = self.head.decide(self.codebook.encode(item)[np.newaxis])[0]
+    def predict_item(self, item: Any) -> Prediction:
+        """Return the prediction for the item of one image: for its views, if the recipe has test-time augmentation."""
+        views = item if self.recipe.tta != "none" else (item,)
+        decision = self.head.decide(np.stack([self.codebook.encode(view) for view in views])).mean(axis=0)
         scores = dict(zip(self.head.classes, decision.tolist(), strict=True))
-        n_keypoints, has_vector = _seen(item)
+        n_keypoints, has_vector = _seen(views[0])
         note = NO_KEYPOINTS if n_keypoints == 0 and not has_vector else ""
         return Prediction(self.head.classes[int(np.argmax(decision))], scores, n_keypoints, note)
 
@@ -167,13 +170,24 @@ class Classifier:
         write_archive(path, manifest, arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], *, backbone: str | os.PathLike[str] | None = None) -> Self:
         """Read a classifier, and check that the extractor still sees what it saw when the classifier was fitted.
+
+        Parameters
+        ----------
+        path : path
+        backbone : path, optional
+            The file of its network. Without it the network is looked for where it was, beside the model, and among
+            those that were pulled.
 
         Raises
         ------
         ArchiveError
             If the file is damaged, or is not a classifier.
+        BackboneError
+            If its network is not found, or the file given is another one.
+        SettingsError
+            If a network is given to a classifier that uses none.
 
         Warns
         -----
@@ -185,6 +199,7 @@ class Classifier:
             classifier = cls._from_archive(archive)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArchiveError(f"{os.fspath(path)}: not a classifier of this release: {error}") from error
+        classifier = classifier._with_network(path, backbone)
         classifier._warn_of_drift(path)
         return classifier
 
@@ -207,6 +222,17 @@ class Classifier:
             item_of_arrays(_under("canary", arrays)),
             dict(zip(_texts(manifest["versions"]), _texts(manifest["versions"].values()), strict=True)),
         )
+
+    def _with_network(self, path: str | os.PathLike[str], backbone: str | os.PathLike[str] | None) -> Self:
+        """Return this classifier with the place of its network's file, which is no part of the model."""
+        extractor = self.recipe.extractor
+        parts = extractor.parts if isinstance(extractor, Several) else (extractor,)
+        if backbone is not None and not any(isinstance(part, OnnxBackbone) for part in parts):
+            raise SettingsError(f"{os.fspath(path)} was fitted with {extractor.kind} and uses no network")
+        folder = Path(path).parent
+        parts = tuple(p.found(backbone, beside=folder) if isinstance(p, OnnxBackbone) else p for p in parts)
+        found = replace(extractor, parts=parts) if isinstance(extractor, Several) else parts[0]
+        return replace(self, recipe=replace(self.recipe, extractor=found))
 
     def _warn_of_drift(self, path: str | os.PathLike[str]) -> None:
         changed = share_changed(self.canary, seen_on_canary(self.recipe.extractor))
@@ -248,7 +274,7 @@ def _seen(item: Item) -> tuple[int | None, bool]:
 def library_versions() -> dict[str, str]:
     """Return the versions of everything that has a say in a result."""
     versions = {"classicvision": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    for name in ("opencv-python-headless", "pillow", "scikit-learn"):
+    for name in ("opencv-python-headless", "pillow", "scikit-learn", "onnxruntime"):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

@@ -34,6 +34,7 @@ class Lesson:
     classes: tuple[str, ...]
     recipe: Recipe
     share_codebook: bool = False
+    variants: tuple[Items[Any], ...] = ()  # of the same images, to learn from beside them
 
     @property
     def n_folds(self) -> int:
@@ -51,17 +52,19 @@ class Lesson:
         costs = self.recipe.classifier.costs
         answers = np.empty((n_weighings(self.recipe.encoder) * len(costs), np.count_nonzero(held_out)), np.intp)
         for i, weighing in enumerate(weighings):
-            heads = self.fit_heads(codes[~held_out], self.y[~held_out], costs, weighing)
-            for row, head in enumerate(heads, start=i * len(costs)):
-                answers[row] = head.predict(codes[held_out])
+            for row, head in enumerate(self.fit_heads(codes, ~held_out, costs, weighing), start=i * len(costs)):
+                answers[row] = head.predict(codes[: len(self.y)][held_out])
         self.items.store.put(self._answers_key(fold), {"answers": answers})
         return answers
 
     def fit_heads(
-        self, codes: NDArray[np.float32], y: NDArray[np.intp], costs: Sequence[float], weighing: Weighing
+        self, codes: NDArray[np.float32], chosen: NDArray[np.bool_], costs: Sequence[float], weighing: Weighing
     ) -> list[LinearHead]:
-        """Fit a head for each cost, on codes whose numbers are weighed; the heads take codes that are not."""
-        weighed = codes if weighing is None else codes * weighing
+        """Fit a head for each cost on the chosen images and their variants; it takes codes that are not weighed."""
+        n_views = 1 + len(self.variants)
+        some = codes if chosen.all() else codes[np.tile(chosen, n_views)]
+        weighed = some if weighing is None else some * weighing
+        y = np.tile(self.y[chosen], n_views)
         found = fit_hyperplanes(weighed, y, costs, balanced=self.recipe.classifier.balanced)
         return [
             LinearHead(self.classes, weights if weighing is None else weights * weighing, bias, cost)
@@ -74,12 +77,17 @@ class Lesson:
         return None if known is None else known["answers"]
 
     def learn_codes(self, rows: NDArray[np.intp], n_jobs: int = 1) -> tuple[Codebook, NDArray[np.float32]]:
-        """Learn a codebook from some rows and encode all items with it; remembered in the store of the items."""
+        """Learn a codebook from some rows and encode everything with it; remembered in the store of the items.
+
+        The codes are those of all items, then those of their variants, in the same order. Variants do not help to make
+        the codebook.
+        """
         settings, store, key = self.recipe.encoder, self.items.store, _key(self._codes_question(rows))
         known = store.get(key)
         if known is None:
             codebook = settings.learn(self.items[rows], np.random.default_rng(self.recipe.seed))
-            codes = encode_in_workers(codebook, self.items, n_jobs)
+            views = [encode_in_workers(codebook, items, n_jobs) for items in (self.items, *self.variants)]
+            codes = np.concatenate(views) if self.variants else views[0]
             # The answers of a fold are kept too, so of wide codes only the last need be: they wait for the last model.
             if codes.nbytes <= MAX_KEPT_BYTES or len(rows) == len(self.y):
                 store.put(key, {"codes": codes, **_prefixed("codebook", codebook.to_arrays())})
@@ -92,7 +100,8 @@ class Lesson:
         return np.arange(len(self.y)) if self.share_codebook else np.flatnonzero(self.folds != fold)
 
     def _codes_question(self, rows: NDArray[np.intp]) -> list[Any]:
-        return [config.fingerprint(self.recipe.encoder), self.recipe.seed, list(self.items.keys), rows.tolist()]
+        keys = [list(items.keys) for items in (self.items, *self.variants)]
+        return [config.fingerprint(self.recipe.encoder), self.recipe.seed, *keys, rows.tolist()]
 
     def _answers_key(self, fold: int) -> str:
         codes = [self._codes_question(self._learned_from(fold)), np.flatnonzero(self.folds != fold).tolist()]

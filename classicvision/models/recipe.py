@@ -6,21 +6,26 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import tomli_w
 
 from classicvision import config
+from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings, SingleSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
 from classicvision.images import Image
-from classicvision.items import Item
+from classicvision.items import Item, is_kept
 from classicvision.models.svm import LARGEST_COST, LEAST_COST
+from classicvision.synthetic.augmentation import Augmentation
 
-__all__ = ["RECIPES", "Recipe", "Several", "SvmSettings", "load_recipe", "recipe_to_toml"]
+__all__ = ["RECIPES", "Recipe", "Several", "SvmSettings", "TestTime", "load_recipe", "recipe_to_toml"]
+
+
+TestTime: TypeAlias = Literal["none", "mirror", "ten-crop"]
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,26 @@ class Several:
     kind: ClassVar[str] = "several"
     version: ClassVar[int] = 1
 
-    parts: tuple[Sift | DenseSift, ...]
+    parts: tuple[Sift | DenseSift | OnnxBackbone, ...]
 
     def __post_init__(self) -> None:
         config.validate(self)
         if len(self.parts) < 2:
             raise SettingsError(f"extractor.parts has {len(self.parts)} part(s); give at least two")
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the items of all parts are worth their place in a store, where they are made together."""
+        return all(map(is_kept, self.parts))
+
     def __call__(self, image: Image) -> tuple[Item, ...]:
         """Return the items of one image."""
         return tuple(part(image) for part in self.parts)
+
+    @property
+    def libraries(self) -> str:
+        """What the parts depend on besides what decodes pictures."""
+        return " ".join(part.libraries for part in self.parts if isinstance(part, OnnxBackbone))
 
     def runnable(self) -> Self:
         """Return the same with engines that exist here."""
@@ -87,10 +102,12 @@ class Recipe:
     dictionaries and fingerprints.
     """
 
-    extractor: Sift | DenseSift | Several = field(default_factory=Sift)
+    extractor: Sift | DenseSift | OnnxBackbone | Several = field(default_factory=Sift)
     encoder: SingleSettings | FusionSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings = field(default_factory=SvmSettings)
     seed: int = 0
+    augment: tuple[Augmentation, ...] = ()  # a variant more of each training image for each name; see AUGMENTATIONS
+    tta: TestTime = "none"  # views of an image whose scores are averaged in predictions
 
     def __post_init__(self) -> None:
         config.validate(self)
@@ -119,6 +136,12 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
+NETWORK = "cnn:"  # begins a recipe's name that is the path, or the name, of a network
+
+# Codes of norm 1 whose dimensions are many and mostly alike ask for more cost than histograms of words do.
+_LINEAR_PROBE = SvmSettings(costs=(0.3, 1.0, 3.0, 10.0, 30.0))
+
+
 def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int | None = None) -> Recipe:
     """Return a named recipe, or one from a TOML file, with single values replaced.
 
@@ -126,7 +149,8 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     ----------
     name_or_file : str
         A key of `RECIPES`, or the path of a ``.toml`` file as `recipe_to_toml` writes it. What such a file leaves out
-        has the default of its class, `Sift()` and so on, which is not always that of a named recipe.
+        has the default of its class, `Sift()` and so on, which is not always that of a named recipe. Or ``cnn:FILE``:
+        a network's features in place of visual words.
     overrides : iterable of str
         Assignments such as ``extractor.contrast=0.03``, in order.
     seed : int, optional
@@ -136,9 +160,13 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     ------
     SettingsError
         For an unknown name, an unreadable file, or a setting that does not exist or cannot have its value.
+    BackboneError
+        If a network's file is not there, or nothing says how pictures are to be prepared for it.
     """
-    recipe = RECIPES[name_or_file] if name_or_file in RECIPES else _read_recipe(name_or_file)
-    recipe = config.changed(recipe, overrides)
+    data = _recipe_data(name_or_file)
+    for assignment in overrides:
+        data = config.override(data, assignment)
+    recipe = config.from_dict(Recipe, data)
     return recipe if seed is None else replace(recipe, seed=seed)
 
 
@@ -147,11 +175,21 @@ def recipe_to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(config.to_dict(recipe))
 
 
+def _recipe_data(name_or_file: str) -> dict[str, Any]:
+    """Return a recipe as plain values; one with a network is not complete, so that what it lacks can be set."""
+    if name_or_file.startswith(NETWORK):
+        extractor = {"kind": OnnxBackbone.kind, "path": name_or_file.removeprefix(NETWORK)}
+        settings = {"encoder": VectorSettings(), "classifier": _LINEAR_PROBE}
+        return {"extractor": extractor, "seed": 0} | {name: config.to_dict(part) for name, part in settings.items()}
+    return config.to_dict(RECIPES[name_or_file] if name_or_file in RECIPES else _read_recipe(name_or_file))
+
+
 def _read_recipe(name_or_file: str) -> Recipe:
     path = Path(name_or_file)
     if path.suffix != ".toml":
         raise SettingsError(
-            f"no recipe is named {name_or_file!r}; choose from {', '.join(RECIPES)}, or give a .toml file"
+            f"no recipe is named {name_or_file!r}; choose from {', '.join(RECIPES)}, "
+            f"or give a .toml file, or {NETWORK}FILE for the features of a network"
         )
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))

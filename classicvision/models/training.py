@@ -71,6 +71,7 @@ def train(
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
     share_codebook: bool = False,
+    variants: Sequence[Items[Any]] = (),
 ) -> Training:
     """Learn a codebook and a linear head, and cross-validate both together.
 
@@ -90,6 +91,9 @@ def train(
         Learn one codebook from all items, and in the folds the classifier alone. It costs a fraction and serves to
         choose C; the estimate is then of a classifier whose words have seen all images, though not their labels: only
         for where a test set apart says how good the classifier is.
+    variants : sequence of Items
+        Augmented images: each has N items, in the same order. The classifier learns from them too, and is judged by the
+        images as they are; no variant of an image that is held out is learned from.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def train(
 
     classes, y = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
     folds = split_folds(y, items.keys, classes, recipe.classifier.folds, recipe.seed)
-    lesson = Lesson(items, y, folds, tuple(classes.tolist()), recipe, share_codebook)
+    lesson = Lesson(items, y, folds, tuple(classes.tolist()), recipe, share_codebook, tuple(variants))
     everything = np.arange(len(y))
     predicted = np.empty((n_weighings(recipe.encoder) * len(recipe.classifier.costs), len(y)), np.intp)
     n_tasks = lesson.n_folds + 1  # the last holds no image out: its codebook is the one to keep
@@ -113,7 +117,7 @@ def train(
                 progress(n_done, n_tasks)
         validation, weighing = _choose(predicted, y, folds, recipe)
         codebook, codes = lesson.learn_codes(everything)
-        (head,) = lesson.fit_heads(codes, y, [validation.cost], weighings_of(codebook)[weighing])
+        (head,) = lesson.fit_heads(codes, np.ones(len(y), bool), [validation.cost], weighings_of(codebook)[weighing])
     return Training(codebook, head, validation)
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from classicvision.errors import IndexInUseError
+from classicvision.locks import try_lock
 
 __all__ = ["LOCK_NAME", "only_writer"]
 
 LOCK_NAME = "writer.lock"
-_OFFSET = 2**30  # of the byte that Windows locks: far behind the text, which others may then read
 
 
 @contextmanager
@@ -34,7 +33,7 @@ def only_writer(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise IndexInUseError(f"{folder} cannot be written to ({error.strerror}); check its permissions") from error
     try:
-        if not _lock(descriptor):
+        if not try_lock(descriptor):
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
             raise IndexInUseError(
                 f"{folder} is being written to by process {holder or 'unknown'}; wait until it is done, or stop it"
@@ -44,21 +43,3 @@ def only_writer(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)  # gives the lock back
-
-
-def _lock(descriptor: int) -> bool:
-    """Lock an open file without waiting; False if another process or another place in this one has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(descriptor, _OFFSET, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

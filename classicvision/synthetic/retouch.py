@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from classicvision.images import Image
 
-__all__ = ["add_logo", "add_noise", "add_text", "blur", "change_gamma", "compress"]
+__all__ = ["add_logo", "add_noise", "add_text", "blur", "change_gamma", "compress", "cover"]
 
 
 def compress(image: Image, rng: np.random.Generator, *, quality: int) -> Image:
@@ -33,6 +33,16 @@ def blur(image: Image, rng: np.random.Generator, *, sigma: float) -> Image:
 def add_noise(image: Image, rng: np.random.Generator, *, sigma: float) -> Image:
     """Add independent Gaussian noise of `sigma` levels to every channel."""
     return _to_image(image + rng.normal(0, sigma, image.shape))
+
+
+def cover(image: Image, rng: np.random.Generator, *, share: float) -> Image:
+    """Cover `share` of the area with one grey rectangle of the picture's shape, at a random place."""
+    height, width = image.shape[:2]
+    tall, wide = (max(1, round(side * np.sqrt(share))) for side in (height, width))
+    top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
+    copy = image.copy()
+    copy[top : top + tall, left : left + wide] = 128
+    return copy
 
 
 def add_text(image: Image, rng: np.random.Generator) -> Image:

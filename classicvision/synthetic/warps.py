@@ -58,21 +58,23 @@ def rescale(image: Image, rng: np.random.Generator, *, factor: float) -> Copy:
     return _resize(image, tuple(max(1, round(side * factor)) for side in image.shape[:2]))
 
 
-def rotate(image: Image, rng: np.random.Generator, *, trim: bool = False) -> Copy:
-    """Turn by any angle, on a ground of one colour that holds all of the picture.
+def rotate(image: Image, rng: np.random.Generator, *, trim: bool = False, degrees: float | None = None) -> Copy:
+    """Turn by any angle, or clockwise by some degrees, on a ground of one colour that holds all of the picture.
 
     With `trim`, by up to 30 degrees either way, and what remains is the largest upright rectangle of the same shape
     that lies within the picture, as programs that straighten photographs cut it.
     """
     height, width = image.shape[:2]
     angle = rng.uniform(-np.pi / 6, np.pi / 6) if trim else rng.uniform(0, 2 * np.pi)
+    if degrees is not None:
+        angle = np.radians(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
     if trim:
         inner = min(
             width / (width * abs(cos) + height * abs(sin)),
             height / (width * abs(sin) + height * abs(cos)),
         )
-        new_width, new_height = int(inner * width), int(inner * height)
+        new_width, new_height = max(1, int(inner * width)), max(1, int(inner * height))
     else:
         new_width = int(np.ceil(width * abs(cos) + height * abs(sin)))
         new_height = int(np.ceil(width * abs(sin) + height * abs(cos)))

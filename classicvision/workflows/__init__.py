@@ -6,10 +6,13 @@ core), and `progress` is told the stage, the number of steps done and their tota
 
 `classify` has `fit`, `predict`, `evaluate` and `inspect`; `match` compares two pictures, `copies` and `copymove` search
 many for copies; `index` builds an index of a library and looks after it; `calibrate` measures what a threshold is
-worth; `about` has `show` and `doctor`.
+worth; `backbone` fetches networks and looks into them; `benchmark` compares recipes; `about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
+from classicvision.workflows.backbone import list_backbones, pull_backbone
+from classicvision.workflows.backbone_classify import NamedClasses, classify_with_backbone
+from classicvision.workflows.benchmark import benchmark
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
@@ -30,12 +33,15 @@ __all__ = [
     "CalibrationRun",
     "Fit",
     "IndexChange",
+    "NamedClasses",
     "Predictions",
     "Progress",
     "add_to_index",
     "at_false_match_rate",
+    "benchmark",
     "build_index",
     "calibrate",
+    "classify_with_backbone",
     "doctor",
     "evaluate",
     "find_copies",
@@ -44,8 +50,10 @@ __all__ = [
     "fit",
     "index_info",
     "inspect",
+    "list_backbones",
     "match",
     "predict",
+    "pull_backbone",
     "read_calibration",
     "remove_from_index",
     "show",

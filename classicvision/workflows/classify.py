@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from classicvision.extraction import Extraction, Failure, extract
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
 from classicvision.models.canary import seen_on_canary
 from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
-from classicvision.models.recipe import Recipe, load_recipe
+from classicvision.models.recipe import Recipe, TestTime, load_recipe
 from classicvision.models.training import CrossValidation, train
+from classicvision.models.views import to_learn_from, views_of
 from classicvision.store import Store
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage
 
@@ -78,12 +79,15 @@ def fit(
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
     images = ImageFolder.open(folder)
-    found: Extraction[Any] = extract(
-        images.paths, recipe.extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
+    found: Any = extract(
+        images.paths, to_learn_from(recipe), store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
     )
     readable = images.subset(found.rows)
     _require_every_class(images, readable, found.failures)
-    training = train(found.items, readable.labels, recipe, n_jobs=n_jobs, progress=stage(progress, LEARNING))
+    items, *variants = found.items.parts if recipe.augment else [found.items]
+    training = train(
+        items, readable.labels, recipe, n_jobs=n_jobs, progress=stage(progress, LEARNING), variants=variants
+    )
     classifier = Classifier(
         recipe,
         training.codebook,
@@ -100,11 +104,15 @@ def predict(
     model: PathLike,
     paths: PathLike | Sequence[PathLike],
     *,
+    tta: TestTime | None = None,
+    backbone: PathLike | None = None,
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Predictions:
     """Predict the class of images, given as files and as folders of files.
+
+    `tta`, views of an image whose scores are averaged, replaces what the model's recipe says.
 
     Raises
     ------
@@ -113,7 +121,7 @@ def predict(
     NotEnoughDataError
         If there is no image at all.
     """
-    classifier = Classifier.load(model)
+    classifier = _load(model, tta, backbone)
     files = find_images(paths)
     if not files:
         raise NotEnoughDataError(
@@ -132,16 +140,18 @@ def evaluate(
     model: PathLike,
     folder: PathLike,
     *,
+    tta: TestTime | None = None,
+    backbone: PathLike | None = None,
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Try a classifier on a folder of images whose classes are known, one sub-folder a class.
+    """Try a classifier on a folder of images whose classes are known, one sub-folder a class; `tta` as in `predict`.
 
     Images that the classifier was fitted on are scored like the others, but counted in `model["seen_in_training"]` of
     the result: an accuracy with many of them says little.
     """
-    classifier = Classifier.load(model)
+    classifier = _load(model, tta, backbone)
     images = ImageFolder.open(folder, min_classes=1)
     _require_known_classes(images, classifier)
     found = _extract_for(classifier, images.paths, store, n_jobs, progress)
@@ -164,15 +174,20 @@ def evaluate(
     )
 
 
-def inspect(model: PathLike) -> dict[str, Any]:
+def inspect(model: PathLike, *, backbone: PathLike | None = None) -> dict[str, Any]:
     """Return what a model file says of itself: its manifest, and the shape and type of each array.
 
     The file is loaded as for a prediction, so what is wrong with it is an error here too.
     """
-    Classifier.load(model)
+    Classifier.load(model, backbone=backbone)
     archive = read_archive(model)
     arrays = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in archive.arrays.items()}
     return {**_file_facts(model), **archive.manifest, "arrays": arrays}
+
+
+def _load(model: PathLike, tta: TestTime | None, backbone: PathLike | None) -> Classifier:
+    classifier = Classifier.load(model, backbone=backbone)
+    return classifier if tta is None else replace(classifier, recipe=replace(classifier.recipe, tta=tta))
 
 
 def _extract_for(
@@ -180,7 +195,7 @@ def _extract_for(
 ) -> Extraction[Any]:
     return extract(
         files,
-        classifier.recipe.extractor,
+        views_of(classifier.recipe),
         store=store,
         n_jobs=n_jobs,
         progress=stage(progress, EXTRACTING),

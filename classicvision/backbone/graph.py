@@ -1,0 +1,180 @@
+"""What an ONNX network is made of, as plain values: its image input, its nodes, and the shape of every tensor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.backbone.image_input import ImageInput, find_image_input
+from classicvision.backbone.modelfile import read_model
+from classicvision.backbone.shapes import infer_tensors, is_small
+from classicvision.backbone.tensors import Tensor
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+
+__all__ = ["Graph", "ImageInput", "Node", "Tensor", "describe", "read_graph"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation. An empty name of an input stands for an optional one that is left out."""
+
+    name: str  # the file's, or where it has none the name of the first output
+    operator: str
+    domain: str  # "" for the standard operators
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]  # numbers, text and tuples of them; tensors and inner graphs are left out
+
+    def integers(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+        """Return an attribute that is a list of whole numbers."""
+        value = self.attributes.get(name, default)
+        return tuple(map(int, value)) if isinstance(value, tuple) else default
+
+    def integer(self, name: str, default: int) -> int:
+        """Return an attribute that is one whole number."""
+        value = self.attributes.get(name, default)
+        return value if isinstance(value, int) else default
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A network as plain values; its nodes are sorted, each after those that it needs."""
+
+    input: ImageInput
+    size: tuple[int, int]  # height and width of the picture that the shapes are for
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]  # every tensor that has a name
+    constants: frozenset[str]  # tensors that hold nothing of the picture: weights, sizes, what is computed from them
+    values: Mapping[str, NDArray[Any]]  # small constants
+    metadata: Mapping[str, str]
+    opset: int
+    producer: str
+
+    def tensor(self, name: str) -> Tensor:
+        """Return what is known of a tensor."""
+        return self.tensors.get(name, Tensor("", None))
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """Return the shape of a tensor, or None where it is not fully known."""
+        shape = self.tensor(name).shape
+        return None if shape is None or None in shape else tuple(n or 0 for n in shape)
+
+    @property
+    def batch(self) -> int:
+        """The number of images that the shapes are for."""
+        return self.input.batch or 1
+
+    def is_data(self, name: str) -> bool:
+        """Return whether a tensor depends on the picture; an input that is left out does not."""
+        return bool(name) and name not in self.constants
+
+
+def read_graph(path: str | os.PathLike[str], *, size: tuple[int, int] | None = None) -> Graph:
+    """Read an ONNX file and return what the network in it is made of.
+
+    Parameters
+    ----------
+    path : path
+        The file. Weights in other files must be beside it; they are not read.
+    size : (height, width), optional
+        The size of the picture where the file takes any; 224 x 224 by default.
+
+    Raises
+    ------
+    BackboneError
+        If the file is not an intact ONNX network that takes one picture, or fixes another size.
+    OSError
+        If the file cannot be read.
+    """
+    return describe(read_model(path), Path(path), size=size)
+
+
+def describe(model: ModelProto, path: str | os.PathLike[str], *, size: tuple[int, int] | None = None) -> Graph:
+    """Return what a network is made of, for a model that `read_model` gave; messages begin with `path`."""
+    graph = model.graph
+    stored = {tensor.name for tensor in graph.initializer} | {sparse.values.name for sparse in graph.sparse_initializer}
+    image = find_image_input([value for value in graph.input if value.name not in stored], path)
+    size = image.picture_size(size, path)
+    return Graph(
+        input=image,
+        size=size,
+        outputs=tuple(value.name for value in graph.output),
+        nodes=tuple(
+            Node(
+                node.name or next(filter(None, node.output), node.op_type),
+                node.op_type,
+                "" if node.domain == "ai.onnx" else node.domain,
+                tuple(node.input),
+                tuple(node.output),
+                _attributes(node.attribute),
+            )
+            for node in graph.node
+        ),
+        tensors=infer_tensors(model, image, size, path),
+        constants=_constants(graph, stored),
+        values=_values(graph),
+        metadata={entry.key: entry.value for entry in model.metadata_props},
+        opset=max(opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")),
+        producer=" ".join(filter(None, (model.producer_name, model.producer_version))),
+    )
+
+
+def _constants(graph: GraphProto, stored: set[str]) -> frozenset[str]:
+    """Return the tensors that hold nothing of the picture: what is stored, sizes, and what follows from those alone."""
+    constants = set(stored)
+    for node in graph.node:
+        has_branches = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)
+        known = node.op_type in ("Shape", "Size") or constants.issuperset(filter(None, node.input))
+        if known and not has_branches:
+            constants.update(filter(None, node.output))
+    return frozenset(constants)
+
+
+def _values(graph: GraphProto) -> dict[str, NDArray[Any]]:
+    """Return the small constants by name."""
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    values = {}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.output:
+            for attribute in node.attribute:
+                if attribute.name == "value":
+                    tensors[node.output[0]] = attribute.t
+                elif attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
+                    values[node.output[0]] = np.asarray(_attributes([attribute]).get(attribute.name, ()))
+    return values | {name: _array(tensor) for name, tensor in tensors.items() if is_small(tensor)}
+
+
+def _array(tensor: TensorProto) -> NDArray[Any]:
+    from onnx import numpy_helper
+
+    return numpy_helper.to_array(tensor)
+
+
+def _attributes(attributes: Iterable[AttributeProto]) -> dict[str, Any]:
+    """Return attributes as numbers, text and tuples."""
+    from onnx import AttributeProto
+
+    plain: dict[str, Any] = {}
+    for attribute in attributes:
+        if attribute.type == AttributeProto.INT:
+            plain[attribute.name] = attribute.i
+        elif attribute.type == AttributeProto.FLOAT:
+            plain[attribute.name] = attribute.f
+        elif attribute.type == AttributeProto.STRING:
+            plain[attribute.name] = attribute.s.decode("utf-8", "replace")
+        elif attribute.type == AttributeProto.INTS:
+            plain[attribute.name] = tuple(attribute.ints)
+        elif attribute.type == AttributeProto.FLOATS:
+            plain[attribute.name] = tuple(attribute.floats)
+        elif attribute.type == AttributeProto.STRINGS:
+            plain[attribute.name] = tuple(text.decode("utf-8", "replace") for text in attribute.strings)
+    return plain

@@ -1,0 +1,193 @@
+"""A network cut off at one tensor and opened in onnxruntime, on one thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.backbone.graph import Graph, describe
+from classicvision.backbone.image_input import ImageInput
+from classicvision.backbone.modelfile import read_model
+from classicvision.backbone.penultimate import Tap, output_of, penultimate, tap_at
+from classicvision.backbone.stages import PENULTIMATE, find_stages
+from classicvision.errors import BackboneError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["OUTPUT", "Network", "open_network", "tensor_of_stage"]
+
+OUTPUT: Final = "output"  # what the network gives: logits or probabilities, as a rule
+MAX_NAMED = 12  # stages that a message names
+
+_PROVIDERS: Final = {
+    "cpu": ["CPUExecutionProvider"],
+    "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A session that gives one tensor; called with pictures that were prepared, it returns that tensor.
+
+    Attributes
+    ----------
+    path : Path
+    input : ImageInput
+    tap : Tap
+    session : onnxruntime.InferenceSession
+        Its input and output are the only ones.
+    """
+
+    path: Path
+    input: ImageInput
+    tap: Tap
+    session: Any
+
+    def __call__(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the network.
+
+        Parameters
+        ----------
+        tensors : (N, 3, H, W) float32
+            Channels first, whatever the network's own layout.
+
+        Returns
+        -------
+        (N, ...) float32
+            The tensor; if it has four axes, its channels are the second: (N, C, h, w).
+
+        Raises
+        ------
+        BackboneError
+            If the network does not take tensors of this size, or fails.
+        """
+        self._require_size(tensors.shape)
+        fed = tensors.transpose(0, 2, 3, 1) if self.input.layout == "NHWC" else tensors
+        fed = np.ascontiguousarray(fed, self.input.dtype)
+        n = self.input.batch or len(fed)
+        blocks = [self._run(fed[start : start + n], n) for start in range(0, len(fed), n)]
+        found = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        return np.moveaxis(found, 3, 1) if found.ndim == 4 and self.tap.channel_axis == 3 else found
+
+    def _run(self, block: NDArray[Any], n: int) -> NDArray[np.float32]:
+        """Run at most n pictures through a network that takes n at once; those that lack are black."""
+        n_given = len(block)
+        if n_given < n:
+            block = np.concatenate([block, np.zeros((n - n_given, *block.shape[1:]), block.dtype)])
+        try:
+            (found,) = self.session.run(None, {self.input.name: block})
+        except Exception as error:  # onnxruntime has a dozen kinds, all made at run time
+            raise BackboneError(f"{self.path}: the network failed at {self.tap.tensor!r}: {_line(error)}") from error
+        if not isinstance(found, np.ndarray) or found.ndim < 1 or len(found) != n:
+            raise BackboneError(
+                f"{self.path}: the tensor {self.tap.tensor!r} has the shape {np.shape(found)} for {n} picture(s); "
+                "one row for each was expected. Choose another stage."
+            )
+        return found[:n_given].astype(np.float32, copy=False)
+
+    def _require_size(self, shape: tuple[int, ...]) -> None:
+        for name, expected, given in zip(
+            ("high", "wide"), (self.input.height, self.input.width), shape[2:], strict=True
+        ):
+            if expected not in (None, given):
+                raise BackboneError(
+                    f"{self.path}: the network takes pictures {expected} pixels {name}; the preprocessing crops "
+                    f"{given}. Set preprocessing.crop to {expected}."
+                )
+
+
+def open_network(path: Path, stage: str, device: str = "cpu") -> Network:
+    """Open an ONNX file such that it gives a stage and computes nothing that the stage does not need.
+
+    Parameters
+    ----------
+    path : Path
+    stage : str
+        ``penultimate``, ``output``, a stage that `stages` lists, or a tensor's name.
+    device : {"cpu", "cuda"}
+
+    Raises
+    ------
+    BackboneError
+        If the file is damaged or no image network, has no such stage, or cannot be run.
+    """
+    model = read_model(path)
+    graph = describe(model, path)
+    tap = tap_at(graph, tensor_of_stage(graph, stage, path))
+    return Network(path, graph.input, tap, _start(_cut(model, tap, path), path, device))
+
+
+def tensor_of_stage(graph: Graph, stage: str, path: Path) -> str:
+    """Return the tensor that a stage means; an unknown one is a `BackboneError` that lists those there are."""
+    last = penultimate(graph)
+    known = {PENULTIMATE: last, OUTPUT: output_of(graph)}
+    if stage in known:
+        return known[stage]
+    known |= {found.name: found.tensor for found in find_stages(graph, last)}
+    if stage in known:
+        return known[stage]
+    made = {name for node in graph.nodes for name in node.outputs if graph.is_data(name)}
+    if stage in made:
+        return stage
+    raise BackboneError(
+        f"{path}: there is no stage or tensor {stage!r}. Its stages are {', '.join(list(known)[:MAX_NAMED])}; "
+        "`classicvision backbone inspect` lists them with all tensors."
+    )
+
+
+def _cut(model: ModelProto, tap: Tap, path: Path) -> bytes:
+    """Return the part of a model that makes one tensor, which becomes its only output, with all weights in it."""
+    from onnx.external_data_helper import load_external_data_for_model
+    from onnx.helper import make_empty_tensor_value_info, make_node
+
+    graph, output = model.graph, tap.tensor
+    if tap.scale:
+        output = f"{tap.tensor} as numbers"
+        graph.node.append(make_node("DequantizeLinear", [tap.tensor, tap.scale, tap.zero_point], [output]))
+    _keep_what_makes(graph, output)
+    del graph.output[:]
+    graph.output.append(make_empty_tensor_value_info(output))
+    try:
+        load_external_data_for_model(model, str(path.parent))
+        return bytes(model.SerializeToString())
+    except Exception as error:  # protobuf's limit of 2 GB has another type in each of its releases
+        raise BackboneError(f"{path}: its weights cannot be put together: {_line(error)}") from error
+
+
+def _keep_what_makes(graph: Any, output: str) -> None:
+    """Take out of a graph every node and weight that a tensor does not depend on."""
+    needed, kept = {output}, []
+    for node in reversed(graph.node):
+        has_branches = any(a.HasField("g") or a.graphs for a in node.attribute)
+        if has_branches:  # what is read inside branches is not listed outside
+            return
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed.update(node.input)
+    weights = [tensor for tensor in graph.initializer if tensor.name in needed]
+    inputs = [value for value in graph.input if value.name in needed]  # old files list the weights here too
+    for field, values in ((graph.node, kept[::-1]), (graph.initializer, weights), (graph.input, inputs)):
+        del field[:]
+        field.extend(values)
+
+
+def _start(model: bytes, path: Path, device: str) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # parallel over pictures; sums keep their order
+    options.log_severity_level = 4  # what goes wrong is raised; warnings about unused weights help nobody
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=_PROVIDERS[device])
+    except Exception as error:
+        raise BackboneError(f"{path}: onnxruntime cannot run the network: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    """Return the first lines of what a library says, as one."""
+    return " ".join(str(error).split())[:400] or type(error).__name__

@@ -1,0 +1,175 @@
+"""One recipe on one split: learned, tested, and remembered, so that a run that was interrupted goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision import config
+from classicvision.encoding.codebook import Codebook
+from classicvision.items import Items
+from classicvision.models.head import LinearHead
+from classicvision.models.recipe import Recipe
+from classicvision.models.training import Training, train
+from classicvision.workers import count_workers, in_order
+
+__all__ = ["Contestant", "Trial", "predict_rows", "teach", "try_out"]
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """A recipe, and what its extractor made of all images of the benchmark.
+
+    Attributes
+    ----------
+    name : str
+    recipe : Recipe
+    items : Items
+        To learn from.
+    variants : tuple of Items
+        Augmented images.
+    seen : Items
+        To be tested on: the same items, or several views of each image.
+    """
+
+    name: str
+    recipe: Recipe
+    items: Items[Any]
+    variants: tuple[Items[Any], ...]
+    seen: Items[Any]
+
+    @property
+    def has_views(self) -> bool:
+        """Whether each of `seen` is a tuple of views."""
+        return self.recipe.tta != "none"
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What came of one split.
+
+    Attributes
+    ----------
+    predicted : (M,) intp
+        Class index of each test image.
+    cost : float
+        C, chosen by cross-validation on the training images.
+    weights : tuple of float
+        Shares of a fusion's parts, chosen likewise.
+    seconds : float
+        Wall time of learning when it was done; extraction apart.
+    n_outputs : int
+        Numbers in a code.
+    n_bytes : int
+        Of codebook and hyperplanes.
+    """
+
+    predicted: NDArray[np.intp]
+    cost: float
+    weights: tuple[float, ...]
+    seconds: float
+    n_outputs: int
+    n_bytes: int
+
+
+def try_out(
+    contestant: Contestant,
+    labels: Sequence[str],
+    learned: NDArray[np.intp],
+    tested: NDArray[np.intp],
+    *,
+    seed: int,
+    n_jobs: int,
+) -> Trial:
+    """Learn from some rows and predict others; answered from the store if the same was asked before.
+
+    Parameters
+    ----------
+    contestant : Contestant
+    labels : N labels, of all images
+    learned, tested : rows
+    seed : int
+        Replaces the recipe's.
+    n_jobs : int
+        Worker processes; they change no answer.
+    """
+    store, key = contestant.items.store, _question(contestant, labels, learned, tested, seed)
+    known = store.get(key)
+    if known is None:
+        start = time.perf_counter()
+        training = teach(contestant, labels, learned, seed=seed, n_jobs=n_jobs)
+        seconds = time.perf_counter() - start
+        predicted = predict_rows(contestant, training.codebook, training.head, contestant.seen[tested], n_jobs)
+        known = {
+            "predicted": predicted,
+            "weights": np.array(training.validation.weights, np.float64),
+            "facts": np.array(
+                [training.head.cost, seconds, training.codebook.n_outputs, _n_bytes(training)], np.float64
+            ),
+        }
+        store.put(key, known)
+    cost, seconds, n_outputs, n_bytes = known["facts"].tolist()
+    return Trial(known["predicted"], cost, tuple(known["weights"].tolist()), seconds, int(n_outputs), int(n_bytes))
+
+
+def teach(contestant: Contestant, labels: Sequence[str], rows: NDArray[np.intp], *, seed: int, n_jobs: int) -> Training:
+    """Learn from some rows. C is chosen with one codebook for all folds: the test images say how good it is."""
+    return train(
+        contestant.items[rows],
+        [labels[row] for row in rows],
+        replace(contestant.recipe, seed=seed),
+        n_jobs=n_jobs,
+        share_codebook=True,
+        variants=[variant[rows] for variant in contestant.variants],
+    )
+
+
+def predict_rows(
+    contestant: Contestant, codebook: Codebook, head: LinearHead, items: Items[Any], n_jobs: int
+) -> NDArray[np.intp]:
+    """Return the class index of each item, by several processes."""
+    answer = _Answer(codebook, head, items, contestant.has_views)
+    predicted = in_order(answer, range(len(items)), count_workers(n_jobs, len(items)))
+    return np.array(predicted, np.intp)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """Predicts the image in a row; sent to a worker with some of them."""
+
+    codebook: Codebook
+    head: LinearHead
+    items: Items[Any]
+    has_views: bool
+
+    def __call__(self, row: int) -> int:
+        item = self.items[row]
+        views = item if self.has_views else (item,)
+        decision = self.head.decide(np.stack([self.codebook.encode(view) for view in views])).mean(axis=0)
+        return int(decision.argmax())
+
+
+def _n_bytes(training: Training) -> int:
+    arrays = [*training.codebook.to_arrays().values(), training.head.weights, training.head.bias]
+    return sum(array.nbytes for array in arrays)
+
+
+def _question(
+    contestant: Contestant, labels: Sequence[str], learned: NDArray[np.intp], tested: NDArray[np.intp], seed: int
+) -> str:
+    keys = [items[learned].keys for items in (contestant.items, *contestant.variants)]
+    question = [
+        "trial 1",
+        config.fingerprint(replace(contestant.recipe, seed=seed)),
+        [list(some) for some in keys],
+        [labels[row] for row in learned],
+        list(contestant.seen[tested].keys),
+        sorted(set(labels)),
+    ]
+    return hashlib.sha256(config.canonical_json(question).encode()).hexdigest()

@@ -1,0 +1,81 @@
+"""``classicvision backbone classify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from classicvision.cli import options, render
+
+if TYPE_CHECKING:
+    from classicvision.workflows.backbone_classify import NamedClasses
+
+EXAMPLES = """\b
+Examples:
+  classicvision backbone classify mobilenet.onnx photo.jpg --preprocessing inception
+  classicvision backbone classify resnet18-v1 photos/ --names imagenet.txt --top 1 --json
+"""
+
+
+@click.command("classify", epilog=EXAMPLES, short_help="Name the classes that a network sees in photos.")
+@click.argument("network")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so.")
+@click.option("--top", "n_best", type=click.IntRange(min=1), default=5, show_default=True, help="Classes an image.")
+@click.option("--names", type=click.Path(path_type=Path), metavar="FILE.txt", help="The name of a class a line.")
+@click.option("--views", type=click.Choice(["one", "mirror", "ten-crop"]), default="one", show_default=True)
+@options.extraction_options
+@options.JSON
+def classify_command(
+    network: str,
+    paths: tuple[Path, ...],
+    preprocessing: str | None,
+    n_best: int,
+    names: Path | None,
+    views: Any,
+    run: options.Run,
+    as_json: bool,
+) -> int:
+    """Print the classes that NETWORK, a file or a name of the model zoo, sees in PATHS: files and folders.
+
+    Classes are those that the network was trained on; their numbers begin at 0.
+    """
+    from classicvision import workflows
+    from classicvision.backbone.onnx import OnnxBackbone
+
+    backbone = OnnxBackbone(network, preprocessing=preprocessing, views=views)
+    with run.settings() as how:
+        found = workflows.classify_with_backbone(backbone, paths, n_best=n_best, names=names, **how)
+    if as_json:
+        render.print_json(_to_dict(found, network))
+    elif found.paths:
+        click.echo(_to_text(found))
+    return render.report_failures(found.failures)
+
+
+def _to_dict(found: NamedClasses, network: str) -> dict[str, Any]:
+    return {
+        "network": network,
+        "images": [
+            {
+                "path": str(path),
+                "classes": [
+                    {"index": answer.index, "probability": answer.probability, "name": answer.name}
+                    for answer in answers
+                ],
+            }
+            for path, answers in zip(found.paths, found.answers, strict=True)
+        ],
+        "failures": render.failures_to_dicts(found.failures),
+    }
+
+
+def _to_text(found: NamedClasses) -> str:
+    rows = [("image", "class", "probability", "name")]
+    for path, answers in zip(found.paths, found.answers, strict=True):
+        for number, answer in enumerate(answers):
+            name = answer.name or ("background" if answer.index < 0 else "")
+            rows.append(("" if number else str(path), str(answer.index), render.percent(answer.probability), name))
+    return render.table(rows, right=(1, 2))

@@ -1,0 +1,81 @@
+"""Recipes side by side on a folder of labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from classicvision.benchmark.leakage import Duplicates, Leakage, find_leaks
+from classicvision.benchmark.plan import LITE_IMAGES as LITE_IMAGES
+from classicvision.benchmark.plan import BenchmarkSettings, PlannedSplit, lite, lite_recipe, thinned
+from classicvision.benchmark.runner import Benchmark, run_benchmark
+from classicvision.folders import ImageFolder
+from classicvision.models.recipe import Recipe, load_recipe
+from classicvision.store import Store
+from classicvision.workflows.copies import find_copies_among
+from classicvision.workflows.run import PathLike, Progress
+
+__all__ = ["benchmark"]
+
+
+def benchmark(
+    folder: PathLike,
+    recipes: Sequence[str] | Mapping[str, Recipe],
+    *,
+    settings: BenchmarkSettings | None = None,
+    is_lite: bool = False,
+    leakage: bool = True,
+    store: Store | None = None,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> Benchmark:
+    """Compare recipes on a folder of images, one sub-folder a class: the same splits, the same classifier.
+
+    Parameters
+    ----------
+    folder : path
+    recipes : sequence of str, or mapping from name to Recipe
+        Names as `load_recipe` takes them.
+    settings : BenchmarkSettings, optional
+    is_lite : bool
+        Do everything at toy size: some images of each class, small vocabularies. It shows that all works.
+    leakage : bool
+        Look for copies of training images among the test images.
+    store, n_jobs, progress
+        As everywhere.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If a class has too few images for the splits.
+    SettingsError
+        For an unknown recipe.
+    """
+    chosen = dict(recipes) if isinstance(recipes, Mapping) else {name: load_recipe(name) for name in recipes}
+    images = ImageFolder.open(folder)
+    settings = settings or BenchmarkSettings()
+    if is_lite:
+        images = images.subset(thinned(images.labels, LITE_IMAGES, settings.seed))
+        settings, chosen = lite(settings), {name: lite_recipe(recipe) for name, recipe in chosen.items()}
+    store = store or Store.temporary()
+    look = partial(_find_leakage, store=store, n_jobs=n_jobs, progress=progress)
+    return run_benchmark(
+        images, chosen, settings, store=store, n_jobs=n_jobs, tell=progress, find_leakage=look if leakage else None
+    )
+
+
+def _find_leakage(
+    images: ImageFolder, splits: Sequence[PlannedSplit], *, store: Store, n_jobs: int, progress: Progress | None
+) -> tuple[Leakage, ...]:
+    found = find_copies_among(images.paths, store=store, n_jobs=n_jobs, progress=progress)
+    duplicates = Duplicates.of(found)
+    labels = dict(zip(images.paths, images.labels, strict=True))
+    return tuple(
+        find_leaks(
+            duplicates,
+            [images.paths[row] for row in split.train.ravel()],
+            [images.paths[row] for row in split.test],
+            labels=labels,
+        )
+        for split in splits
+    )

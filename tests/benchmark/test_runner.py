@@ -1,0 +1,136 @@
+"""Recipes against each other, on drawn textures."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from classicvision import BovwSettings, Recipe, Sift, Store, SvmSettings, workflows
+from classicvision.benchmark import trial
+from classicvision.benchmark.plan import BenchmarkSettings
+from classicvision.benchmark.robustness import ROBUSTNESS_CARD
+from classicvision.errors import NotEnoughDataError
+from classicvision.features.dense import DenseSift
+from classicvision.images import write_image
+from classicvision.synthetic import textures
+
+WORDS = Recipe(Sift(), BovwSettings(n_words=12, n_samples=1000), SvmSettings(costs=(1.0,), folds=2))
+ONE_WORD = replace(WORDS, encoder=BovwSettings(n_words=1, n_samples=1000))  # cannot tell anything apart
+SETTINGS = BenchmarkSettings(n_splits=3, n_train=4, learning_curve=(2,), n_timed=2)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("benchmark") / "store")
+
+
+@pytest.fixture(scope="module")
+def found(texture_folder, store):
+    recipes = {"words": WORDS, "again": WORDS, "blind": ONE_WORD}
+    return workflows.benchmark(texture_folder, recipes, settings=SETTINGS, store=store)
+
+
+def verdict(found, a, b):
+    return next(one for one in found.comparison.verdicts if (one.a, one.b) == (a, b))
+
+
+def test_the_same_recipe_under_two_names_is_no_difference(found):
+    assert verdict(found, "words", "again").better is None
+    assert verdict(found, "words", "again").difference.value == 0
+
+
+def test_a_recipe_that_sees_nothing_is_worse(found):
+    assert verdict(found, "words", "blind").better == "words"
+    assert found.comparison.accuracies["words"].mean.value > 0.9
+    assert found.comparison.accuracies["blind"].mean.value < 0.5
+
+
+def test_every_recipe_is_tested_on_the_same_images(found):
+    assert {len(trial.predicted) for entrant in found.entrants for trial in entrant.trials} == {12}
+    assert len(found.splits) == len(found.entrants[0].trials) == 3
+    assert set(found.predicted(found.entrants[0], 0)) == set(found.images.classes)
+
+
+def test_the_learning_curve_has_one_accuracy_a_split(found):
+    curve = found.entrants[0].curve
+    assert list(curve) == [2]
+    assert len(curve[2]) == 3
+    assert np.mean(curve[2]) <= found.comparison.accuracies["words"].mean.value + 0.05
+
+
+def test_costs_are_measured_in_every_stage(found):
+    for entrant in found.entrants:
+        cost = entrant.cost
+        assert min(cost.read, cost.extract, cost.encode, cost.predict) > 0
+        assert cost.total == pytest.approx(cost.read + cost.extract + cost.encode + cost.predict)
+        assert cost.peak_mb > 20  # an interpreter with NumPy has more
+
+
+def test_what_was_answered_once_is_not_asked_again(found, texture_folder, store, monkeypatch):
+    monkeypatch.setattr(trial, "predict_rows", lambda *_: pytest.fail("predicted again"))
+    again = workflows.benchmark(texture_folder, {"words": WORDS}, settings=SETTINGS, store=store)
+    assert_array_equal(again.entrants[0].trials[2].predicted, found.entrants[0].trials[2].predicted)
+    assert again.entrants[0].trials[0].seconds == found.entrants[0].trials[0].seconds
+
+
+def test_workers_change_no_answer(found, texture_folder):
+    other = workflows.benchmark(texture_folder, {"words": WORDS}, settings=SETTINGS, n_jobs=2)
+    for one, two in zip(other.entrants[0].trials, found.entrants[0].trials, strict=True):
+        assert_array_equal(one.predicted, two.predicted)
+        assert (one.cost, one.n_outputs, one.n_bytes) == (two.cost, two.n_outputs, two.n_bytes)
+
+
+def test_damaged_test_images_are_tried_at_every_strength(texture_folder):
+    settings = replace(SETTINGS, n_splits=1, learning_curve=(), robustness=True, n_damaged=6)
+    found = workflows.benchmark(texture_folder, {"words": WORDS}, settings=settings, leakage=False)
+    damaged = found.entrants[0].damaged
+    assert set(damaged) == {None, *(damage for strengths in ROBUSTNESS_CARD.values() for damage in strengths)}
+    assert damaged[None] > 0.9
+    assert min(damaged.values()) < damaged[None]
+    assert found.leakage == ()
+
+
+@pytest.fixture
+def own_folder(texture_folder, tmp_path):
+    return shutil.copytree(texture_folder, tmp_path / "own")
+
+
+def test_a_copy_across_a_split_and_a_broken_image_are_reported(own_folder):
+    first, second = sorted(path for path in own_folder.iterdir() if path.is_dir())[:2]
+    original = sorted(first.iterdir())[0]
+    for number in range(3):  # so that at least one lies on the other side of every split
+        shutil.copy(original, first / f"copy{number}.png")
+    (second / "broken.png").write_bytes(b"no image")
+    found = workflows.benchmark(own_folder, {"words": WORDS}, settings=replace(SETTINGS, learning_curve=()))
+    assert [failure.path.name for failure in found.failures] == ["broken.png"]
+    assert len(found.leakage) == 3
+    leaks = [leak for split in found.leakage for leak in split.leaks if leak.kind == "exact"]
+    names = {path.name for leak in leaks for path in (leak.train, leak.test)}
+    assert names <= {original.name, "copy0.png", "copy1.png", "copy2.png"}
+    assert len(names) > 1
+
+
+def test_dense_recipes_augmentation_and_views_are_compared_like_others(texture_folder):
+    dense = Recipe(DenseSift(step=12, bin_sizes=(4,)), WORDS.encoder, WORDS.classifier, augment=("mirror",))
+    recipes = {"dense": dense, "twice": replace(dense, augment=(), tta="mirror")}
+    settings = replace(SETTINGS, n_splits=1, learning_curve=())
+    found = workflows.benchmark(texture_folder, recipes, settings=settings, leakage=False, n_jobs=2)
+    assert all(accuracy.mean.value > 0.8 for accuracy in found.comparison.accuracies.values())
+
+
+def test_the_toy_size_makes_recipes_small_and_takes_names(tmp_path):
+    images, labels = textures(2, 14, size=64, rng=np.random.default_rng(1))
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (tmp_path / label).mkdir(exist_ok=True)
+        write_image(tmp_path / label / f"{number}.png", image)
+    found = workflows.benchmark(tmp_path, ["sift-bovw"], is_lite=True, leakage=False)
+    assert (len(found.splits), found.entrants[0].name) == (2, "sift-bovw")
+    assert found.entrants[0].recipe.encoder.n_words == 50
+    assert found.splits[0].train.shape == (2, 12)
+
+
+def test_no_recipe_is_an_error(texture_folder):
+    with pytest.raises(NotEnoughDataError, match="at least one"):
+        workflows.benchmark(texture_folder, [])

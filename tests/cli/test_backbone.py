@@ -1,0 +1,96 @@
+"""The commands that list and fetch networks: what they print where, and their exit codes."""
+
+import json
+
+import pytest
+
+from classicvision import cli
+from classicvision.backbone.registry import Entry
+from classicvision.cli import backbone
+from classicvision.workflows import backbone as verbs
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLASSICVISION_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*words):
+        code = cli._run(["backbone", *map(str, words)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def fetched(tmp_path, monkeypatch):
+    """Have one network known by the name `net-7`, whose file is in the cache; return the file."""
+    file = tmp_path / "cache" / "backbones" / "net-7.onnx"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"network")
+    sha256 = "a2bb6dd3f2d6aa7f0f15b25b9a5a9ad1b15f34a4ad6c66d5e9e0bd0dc7e0c4de"
+    entry = Entry("net-7", "tests", "https://example.invalid/net-7.onnx", sha256, 7, 7)
+    monkeypatch.setattr(verbs, "find", lambda name: entry)
+    return file
+
+
+@pytest.mark.parametrize("name", backbone.COMMANDS)
+def test_help_has_examples_that_begin_with_the_command(name, run):
+    code, output, _ = run(name, "--help")
+    assert code == 0
+    examples = output.partition("Examples:")[2].strip().splitlines()
+    assert examples
+    assert all(line.strip().startswith(f"classicvision backbone {name}") for line in examples)
+
+
+def test_the_group_lists_every_command(run):
+    code, output, _ = run("--help")
+    assert code == 0
+    assert all(f"\n  {name} " in output for name in backbone.COMMANDS)
+
+
+def test_list_has_a_row_for_each_network_and_fits_a_terminal(run):
+    code, output, _ = run("list")
+    assert code == 0
+    rows = {line.split()[0]: line for line in output.splitlines() if line}
+    assert rows["resnet18-v1-7"].split()[1:] == ["resnet", "46.8", "MB", "69.9", "89.3", "imagenet", "Apache-2.0"]
+    assert "resnet18-v1-7-int8" not in rows
+    assert max(map(len, output.splitlines())) <= 100
+
+
+def test_list_all_has_every_file_as_json(run):
+    _, output, _ = run("list", "--all", "--json")
+    entries = {entry["name"]: entry for entry in json.loads(output)}
+    assert len(entries) == 86
+    assert entries["vgg16-7"]["n_bytes"] == 553_437_328
+
+
+def test_pull_prints_the_path_and_nothing_else(run, fetched, monkeypatch):
+    monkeypatch.setattr("classicvision.backbone.download._matches", lambda file, entry: True)
+    assert run("pull", "net-7") == (0, f"{fetched}\n", "")
+
+
+def test_pull_as_json_has_names_and_files(run, fetched, monkeypatch):
+    monkeypatch.setattr("classicvision.backbone.download._matches", lambda file, entry: True)
+    assert json.loads(run("pull", "net-7", "--json")[1]) == [{"name": "net-7", "file": str(fetched)}]
+
+
+def test_pull_offline_says_that_a_damaged_file_is_damaged(run, fetched):
+    code, output, messages = run("pull", "net-7", "--offline")
+    assert (code, output) == (1, "")
+    assert f"{fetched} is damaged, and fetching is switched off" in messages
+
+
+def test_pull_looks_in_the_cache_folder_that_is_named(run, fetched, tmp_path):
+    code, _, messages = run("pull", "net-7", "--offline", "--cache", tmp_path / "other")
+    assert code == 1
+    assert f"{tmp_path / 'other' / 'backbones' / 'net-7.onnx'} is not there" in messages
+
+
+def test_pull_of_an_unknown_name_is_an_error_with_a_near_one(run):
+    code, _, messages = run("pull", "resnet-18")
+    assert code == 1
+    assert "did you mean resnet18-v" in messages
