@@ -14,6 +14,7 @@ from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings, SingleSettings
+from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
