@@ -29,6 +29,14 @@ CV_INLINE unsigned at_most(Floats values, Floats limit) {
 #endif
 }
 
+// The first n lanes to memory that has room for no more; all of them if there are fewer.
+CV_INLINE void store_first(float* to, Floats values, std::size_t n) {
+    if (n >= LANES) return store(to, values);
+    float lanes[LANES];
+    store(lanes, values);
+    std::memcpy(to, lanes, n * sizeof *lanes);
+}
+
 // One bit for each of the first n lanes, of all lanes if there are fewer.
 CV_INLINE unsigned first_lanes(std::size_t n) {
     return n >= LANES ? (1u << LANES) - 1 : (1u << n) - 1;

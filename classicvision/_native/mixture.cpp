@@ -70,16 +70,20 @@ Room take_room(const Mixture& mixture, Arena& arena) {
     return room;
 }
 
-// Logarithm of weight times density.
-CV_INLINE float log_density(const Mixture& mixture, std::size_t component, const float* point) {
-    const float* mean = mixture.means + component * mixture.n_padded;
-    const float* root = mixture.roots + component * mixture.n_padded;
-    Floats sum = spread(0.0f);
-    for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
-        const Floats u = (load(point + d) - load(mean + d)) * load(root + d);
-        sum = fused(u, u, sum);
+// Logarithms of weight times density of two components.
+CV_INLINE void log_densities(const Mixture& mixture, const std::int32_t (&components)[2], const float* point,
+                             float (&found)[2]) {
+    const std::size_t n = mixture.n_padded;
+    const std::size_t rows[] = {static_cast<std::size_t>(components[0]) * n, static_cast<std::size_t>(components[1]) * n};
+    Floats sums[2] = {spread(0.0f), spread(0.0f)};
+    for (std::size_t d = 0; d < n; d += LANES) {
+        const Floats x = load(point + d);
+        for (int i = 0; i < 2; ++i) {
+            const Floats u = (x - load(mixture.means + rows[i] + d)) * load(mixture.roots + rows[i] + d);
+            sums[i] = fused(u, u, sums[i]);
+        }
     }
-    return mixture.log_peaks[component] - 0.5f * sum_of_lanes(sum);
+    for (int i = 0; i < 2; ++i) found[i] = mixture.log_peaks[components[i]] - 0.5f * sum_of_lanes(sums[i]);
 }
 
 // Numbers from `start` on, one a lane.
@@ -89,12 +93,15 @@ CV_INLINE Ints counted_from(std::size_t start) {
     return load<Ints>(numbers);
 }
 
-// Write which of n numbers are at least a limit, and return how many; LANES places more may be read and written.
-CV_INLINE std::size_t find_at_least(float limit, const float* values, std::size_t n, std::int32_t* found) {
+// Write which of n numbers are at least a limit, and the numbers; return how many there are. LANES places more may be
+// read and written.
+CV_INLINE std::size_t find_at_least(float limit, const float* values, std::size_t n, std::int32_t* found, float* kept) {
     std::size_t n_found = 0;
     Ints numbers = counted_from(0);
     for (std::size_t i = 0; i < n; i += LANES) {
-        const unsigned mask = at_most(spread(limit), load(values + i)) & first_lanes(n - i);
+        const Floats here = load(values + i);
+        const unsigned mask = at_most(spread(limit), here) & first_lanes(n - i);
+        if (kept) store_chosen(kept + n_found, here, mask);
         n_found += store_chosen(found + n_found, numbers, mask);
         numbers = numbers + spread_as<Ints>(LANES);
     }
@@ -108,13 +115,14 @@ CV_STEP std::size_t find_near(const AddMoments& task, const float* point, const 
     Floats most = spread(LOWEST);
     for (std::size_t k = 0; k < task.mixture.n_panels * PANEL; k += LANES) most = larger(most, load(scores + k));
     const float top = largest_lane(most) - 2 * error;
-    const std::size_t n = find_at_least(top + task.log_least_share, scores, n_components, room.near);
-    for (std::size_t i = 0; i < n; ++i) room.shares[i] = scores[room.near[i]];
+    const std::size_t n = find_at_least(top + task.log_least_share, scores, n_components, room.near, room.shares);
     const float clear = error > CLEAR_ERROR ? LOWEST : top + LOG_LIGHT_SHARE;
-    const std::size_t n_clear = find_at_least(clear, room.shares, n, room.clear);
-    for (std::size_t i = 0; i < n_clear; ++i) {
-        const std::size_t place = static_cast<std::size_t>(room.clear[i]);
-        room.shares[place] = log_density(task.mixture, static_cast<std::size_t>(room.near[place]), point);
+    const std::size_t n_clear = find_at_least(clear, room.shares, n, room.clear, nullptr);
+    for (std::size_t i = 0; i < n_clear; i += 2) {
+        const std::int32_t places[] = {room.clear[i], room.clear[i + 1 < n_clear ? i + 1 : i]};
+        float found[2];
+        log_densities(task.mixture, {room.near[places[0]], room.near[places[1]]}, point, found);
+        for (int k = 0; k < 2; ++k) room.shares[places[k]] = found[k];
     }
     return n;
 }
@@ -182,9 +190,12 @@ CV_STEP void add_vectors(const AddMoments& task, std::size_t component, std::siz
 }
 
 void add_component(const AddMoments& task, std::size_t component, const Room& room) {
-    double sum = 0;
-    for (std::size_t i = 0; i < room.counts[component]; ++i) sum += room.posteriors[component * BLOCK + i];
-    task.zeroth[component] += sum;
+    const float* posteriors = room.posteriors + component * BLOCK;
+    Floats sum = spread(0.0f);
+    for (std::size_t i = 0; i < room.counts[component]; i += LANES) {
+        sum = sum + load_first(posteriors + i, room.counts[component] - i);
+    }
+    task.zeroth[component] += sum_of_lanes(sum);
     std::size_t start = 0;
     for (; start + SUM_VECTORS * LANES <= task.mixture.n_padded; start += SUM_VECTORS * LANES) {
         add_vectors<SUM_VECTORS>(task, component, start, room);

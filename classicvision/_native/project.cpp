@@ -89,10 +89,8 @@ void project_points(const ProjectPoints& task) {
                 float* to = task.points + (start + i) * task.n_columns;
                 for (std::size_t v = first; v < end; ++v) {
                     const Floats found = results[i * TILE_WIDTH + v - first] * spread(scales[i]);
-                    float numbers[LANES];
-                    store(numbers, found - load(task.offset + v * LANES));
-                    const std::size_t n = std::min<std::size_t>(LANES, task.n_out - std::min(task.n_out, v * LANES));
-                    std::memcpy(to + v * LANES, numbers, n * sizeof *numbers);
+                    store_first(to + v * LANES, found - load(task.offset + v * LANES),
+                                task.n_out - std::min(task.n_out, v * LANES));
                 }
             }
         }

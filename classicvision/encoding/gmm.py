@@ -11,7 +11,7 @@ from classicvision.encoding.mixture import DiagonalMixture, Moments, moments
 from classicvision.encoding.nearest import PreparedWords, label_points
 from classicvision.encoding.vocabulary import learn_words
 
-__all__ = ["learn_mixture"]
+__all__ = ["improve_mixture", "learn_mixture", "start_mixture"]
 
 _BLOCK_ROWS = 8192  # points that one thread looks at at a time
 _LEAST_POINTS = 1.0  # a component with fewer is given up, and half of the heaviest one takes its place
@@ -48,17 +48,40 @@ def learn_mixture(
     NotEnoughDataError
         If fewer than `n_components` points are different from each other.
     """
-    words = learn_words(points, n_components, rng, max_iterations=_START_PASSES, n_threads=n_threads)
-    floor = np.maximum(variance_floor * points.var(axis=0, dtype=np.float64), np.finfo(np.float32).tiny)
-    mixture = _start(points, words, floor)
+    start = start_mixture(points, n_components, rng, variance_floor=variance_floor, n_threads=n_threads)
+    return improve_mixture(points, start, n_iterations=n_iterations, variance_floor=variance_floor, n_threads=n_threads)
+
+
+def improve_mixture(
+    points: NDArray[np.float32],
+    start: DiagonalMixture,
+    *,
+    n_iterations: int = 15,
+    variance_floor: float = 1e-3,
+    n_threads: int = 1,
+) -> DiagonalMixture:
+    """Improve a mixture by passes of EM over the points (N, D); options as in `learn_mixture`."""
+    floor, mixture = _least_variances(points, variance_floor), start
     with ThreadPoolExecutor(n_threads) as pool:
         for _ in range(n_iterations):
             mixture = _maximised(mixture, _expected(points, mixture, pool), floor)
     return mixture
 
 
-def _start(points: NDArray[np.float32], words: NDArray[np.float32], floor: NDArray[np.float64]) -> DiagonalMixture:
-    """Return the mixture of the points that lie nearest to each word; a word without points has the variance of all."""
+def start_mixture(
+    points: NDArray[np.float32],
+    n_components: int,
+    rng: np.random.Generator,
+    *,
+    variance_floor: float = 1e-3,
+    n_threads: int = 1,
+) -> DiagonalMixture:
+    """Return the mixture whose components are the points (N, D) nearest to each word of a short k-means.
+
+    A word without points has the variance of all.
+    """
+    words = learn_words(points, n_components, rng, max_iterations=_START_PASSES, n_threads=n_threads)
+    floor = _least_variances(points, variance_floor)
     prepared, n_words = PreparedWords.of(words), len(words)
     counts, first, second = np.zeros(n_words), np.zeros(words.shape), np.zeros(words.shape)
     for start in range(0, len(points), _BLOCK_ROWS):
@@ -74,6 +97,11 @@ def _start(points: NDArray[np.float32], words: NDArray[np.float32], floor: NDArr
     means, variances = words + first / n, second / n - np.square(first / n)
     variances[counts == 0] = points.var(axis=0, dtype=np.float64)
     return _mixture(counts, means, variances, floor)
+
+
+def _least_variances(points: NDArray[np.float32], share: float) -> NDArray[np.float64]:
+    variances: NDArray[np.float64] = points.var(axis=0, dtype=np.float64)
+    return np.maximum(share * variances, np.finfo(np.float32).tiny)
 
 
 def _expected(points: NDArray[np.float32], mixture: DiagonalMixture, pool: ThreadPoolExecutor) -> Moments:

@@ -68,7 +68,7 @@ ESTIMATORS = {
     BagOfVisualWords: (BovwSettings, {"n_words": 5}),
     LocalityConstrainedCoding: (LlcSettings, {"n_words": 5, "cells": ("1x1", "2x1")}),
     # Of one word, as residuals from the words of a class say little about the class.
-    Vlad: (VladSettings, {"n_words": 1, "n_dims": 8}),
+    Vlad: (VladSettings, {"n_words": 1, "n_dims": 8, "n_samples": 100}),
     FisherVector: (FisherSettings, {"n_components": 5, "n_dims": 8}),
 }
 
