@@ -24,6 +24,8 @@ KERNELS = [
     "lanes.cpp",
     "match.cpp",
     "means.cpp",
+    "mixture.cpp",
+    "project.cpp",
     "sift.cpp",
     "words.cpp",
 ]
@@ -35,6 +37,7 @@ BINDING = [
     "bind_dense.cpp",
     "bind_hamming.cpp",
     "bind_match.cpp",
+    "bind_mixture.cpp",
     "bind_sift.cpp",
     "bind_words.cpp",
     "votes.cpp",

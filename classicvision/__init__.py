@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from classicvision.backbone.onnx import OnnxBackbone
     from classicvision.backbone.preprocessing import Preprocessing
     from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
-    from classicvision.encoding.estimators import BagOfVisualWords, LocalityConstrainedCoding
+    from classicvision.encoding.estimators import BagOfVisualWords, FisherVector, LocalityConstrainedCoding, Vlad
+    from classicvision.encoding.fisher import FisherCodebook, FisherSettings, learn_fisher
     from classicvision.encoding.llc import LlcCodebook, LlcSettings, learn_llc
+    from classicvision.encoding.vlad import VladCodebook, VladSettings, learn_vlad
     from classicvision.extraction import Extraction, Failure, extract
     from classicvision.features.dense import DenseSift
     from classicvision.features.local import LocalFeatures, root_sift
@@ -46,6 +48,9 @@ _MODULE_OF = {
     "DenseSift": "features.dense",
     "Extraction": "extraction",
     "Failure": "extraction",
+    "FisherCodebook": "encoding.fisher",
+    "FisherSettings": "encoding.fisher",
+    "FisherVector": "encoding.estimators",
     "Image": "images",
     "ImageFolder": "folders",
     "Index": "retrieval.index",
@@ -68,6 +73,9 @@ _MODULE_OF = {
     "SiftTrace": "features.sift",
     "Store": "store",
     "SvmSettings": "models.recipe",
+    "Vlad": "encoding.estimators",
+    "VladCodebook": "encoding.vlad",
+    "VladSettings": "encoding.vlad",
     "default_cache_folder": "store",
     "describe": "matching.words",
     "extract": "extraction",
@@ -75,7 +83,9 @@ _MODULE_OF = {
     "find_copy_moves": "matching.copymove",
     "find_images": "folders",
     "learn_bovw": "encoding.bovw",
+    "learn_fisher": "encoding.fisher",
     "learn_llc": "encoding.llc",
+    "learn_vlad": "encoding.vlad",
     "load_recipe": "models.recipe",
     "match_descriptors": "matching.nearest",
     "match_features": "matching.pair",
@@ -100,6 +110,9 @@ __all__ = [
     "DenseSift",
     "Extraction",
     "Failure",
+    "FisherCodebook",
+    "FisherSettings",
+    "FisherVector",
     "Image",
     "ImageFolder",
     "Index",
@@ -121,6 +134,9 @@ __all__ = [
     "SiftTrace",
     "Store",
     "SvmSettings",
+    "Vlad",
+    "VladCodebook",
+    "VladSettings",
     "__version__",
     "default_cache_folder",
     "describe",
@@ -130,7 +146,9 @@ __all__ = [
     "find_copy_moves",
     "find_images",
     "learn_bovw",
+    "learn_fisher",
     "learn_llc",
+    "learn_vlad",
     "load_recipe",
     "match_descriptors",
     "match_features",

@@ -1,4 +1,4 @@
-"""VLFeat's dense SIFT (`libvl.so.1`, Debian's libvlfeat1) with the flat window, and its Gaussian blur."""
+"""VLFeat (`libvl.so.1`, Debian's libvlfeat1): dense SIFT with the flat window, Gaussian blur, mixtures of Gaussians."""
 
 from __future__ import annotations
 
@@ -78,3 +78,37 @@ def smooth(gray: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     out = np.empty_like(gray)
     _library().vl_imsmooth_f(out.ctypes.data, width, gray.ctypes.data, width, height, width, sigma, sigma)
     return out
+
+
+_FLOAT = 1  # VL_TYPE_FLOAT, vl/generic.h
+_CUSTOM = 2  # VlGMMCustom, vl/gmm.h: begin with the means, covariances and priors that were set
+
+
+def fit_gmm(
+    points: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    means: NDArray[np.float32],
+    variances: NDArray[np.float32],
+    n_passes: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Improve a mixture by passes of EM over points (N, D), one thread; returns weights, means and variances."""
+    library = _library()
+    library.vl_set_num_threads.argtypes = [c_long]
+    library.vl_set_num_threads(1)
+    library.vl_gmm_new.restype = c_void_p
+    library.vl_gmm_new.argtypes = [c_int, c_long, c_long]
+    gmm = c_void_p(library.vl_gmm_new(_FLOAT, points.shape[1], len(weights)))
+    library.vl_gmm_set_initialization(gmm, c_int(_CUSTOM))
+    library.vl_gmm_set_max_num_iterations(gmm, c_long(n_passes))
+    library.vl_gmm_set_num_repetitions(gmm, c_long(1))
+    for name, array in (("priors", weights), ("means", means), ("covariances", variances)):
+        getattr(library, f"vl_gmm_set_{name}")(gmm, c_void_p(array.ctypes.data))
+    library.vl_gmm_cluster.restype = c_double
+    library.vl_gmm_cluster(gmm, c_void_p(points.ctypes.data), c_long(len(points)))
+    found = []
+    for name, array in (("priors", weights), ("means", means), ("covariances", variances)):
+        get = getattr(library, f"vl_gmm_get_{name}")
+        get.restype = POINTER(c_float)
+        found.append(np.ctypeslib.as_array(get(gmm), array.shape).copy())
+    library.vl_gmm_delete(gmm)
+    return found[0], found[1], found[2]

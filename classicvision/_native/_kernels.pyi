@@ -132,3 +132,32 @@ def count_places(
     counts: NDArray[np.int32],
     /,
 ) -> None: ...
+def mixture_panel() -> int: ...
+def project_points(
+    descriptors: NDArray[np.uint8],
+    are_roots: bool,
+    scale: float,
+    basis: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    n_out: int,
+    points: NDArray[np.float32],
+    /,
+) -> None: ...
+def add_moments(
+    points: NDArray[np.float32],
+    means: NDArray[np.float32],
+    roots: NDArray[np.float32],
+    log_peaks: NDArray[np.float32],
+    centre: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    factors: NDArray[np.int16],
+    steps: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    point_error: float,
+    factor_error: float,
+    least_share: float,
+    zeroth: NDArray[np.float64],
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    /,
+) -> float: ...

@@ -31,6 +31,8 @@ struct Format<std::uint8_t> { static constexpr const char* LETTERS = "B"; };
 template <>
 struct Format<std::uint16_t> { static constexpr const char* LETTERS = "H"; };
 template <>
+struct Format<std::int16_t> { static constexpr const char* LETTERS = "h"; };
+template <>
 struct Format<std::int32_t> { static constexpr const char* LETTERS = "il"; };
 template <>
 struct Format<std::int64_t> { static constexpr const char* LETTERS = "lq"; };

@@ -8,6 +8,7 @@
 #include "dense.h"
 #include "hamming.h"
 #include "match.h"
+#include "mixture.h"
 #include "sift.h"
 #include "words.h"
 
@@ -26,7 +27,10 @@
     KERNEL(void, fit_homography, (const FitHomography& task)) \
     KERNEL(void, find_errors, (const FindErrors& task)) \
     KERNEL(void, count_paired, (const CountPaired& task)) \
-    KERNEL(void, count_places, (const CountPlaces& task, Arena&))
+    KERNEL(void, count_places, (const CountPlaces& task, Arena&)) \
+    KERNEL(int, mixture_panel, ()) \
+    KERNEL(void, project_points, (const ProjectPoints& task)) \
+    KERNEL(double, add_moments, (const AddMoments& task, Arena&))
 
 #define CV_METHODS(METHOD) \
     METHOD(instruction_set) \
@@ -45,7 +49,10 @@
     METHOD(fit_homography) \
     METHOD(find_errors) \
     METHOD(count_paired) \
-    METHOD(count_places)
+    METHOD(count_places) \
+    METHOD(mixture_panel) \
+    METHOD(project_points) \
+    METHOD(add_moments)
 
 namespace classicvision {
 

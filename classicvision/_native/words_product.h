@@ -5,18 +5,10 @@
 #include <cstdint>
 #include <cstring>
 
-#include "isa.h"
+#include "isa_whole.h"
 
 namespace classicvision::CV_ISA {
 namespace {
-
-template <typename To, typename From>
-CV_INLINE To bits_of(From value) {
-    static_assert(sizeof(To) == sizeof(From), "the same bits");
-    To result;
-    std::memcpy(&result, &value, sizeof result);
-    return result;
-}
 
 #if defined(__AVX2__)
 
@@ -92,61 +84,6 @@ CV_INLINE Floats rounded(Floats values) { return values; }
 constexpr bool IS_QUANTISED = WORD_LEVELS > 0;
 constexpr unsigned EVERY_LANE = (1u << LANES) - 1;
 constexpr std::size_t PANEL = TILE_VECTORS * LANES;  // words that are searched side by side
-
-CV_INLINE unsigned at_most(Floats values, Floats limit) {
-#if defined(__AVX512F__)
-    return _mm512_cmp_ps_mask(bits_of<__m512>(values), bits_of<__m512>(limit), _CMP_LE_OQ);
-#elif defined(__AVX2__)
-    return static_cast<unsigned>(
-        _mm256_movemask_ps(_mm256_cmp_ps(bits_of<__m256>(values), bits_of<__m256>(limit), _CMP_LE_OQ)));
-#else
-    unsigned mask = 0;
-    for (int lane = 0; lane < LANES; ++lane) mask |= static_cast<unsigned>(values[lane] <= limit[lane]) << lane;
-    return mask;
-#endif
-}
-
-CV_INLINE std::size_t lowest_bit(std::uint64_t mask) {
-#if defined(__GNUC__)
-    return static_cast<std::size_t>(__builtin_ctzll(mask));
-#else
-    std::size_t bit = 0;
-    while (!(mask >> bit & 1)) ++bit;
-    return bit;
-#endif
-}
-
-CV_INLINE float largest_lane(Floats values) {
-#if defined(__AVX512F__)
-    return _mm512_reduce_max_ps(bits_of<__m512>(values));
-#endif
-    float lanes[LANES];
-    store(lanes, values);
-    for (int n = LANES / 2; n > 0; n /= 2) {
-        for (int i = 0; i < n; ++i) lanes[i] = lanes[i + n] > lanes[i] ? lanes[i + n] : lanes[i];
-    }
-    return lanes[0];
-}
-
-CV_INLINE float sum_of_lanes(Floats values) {
-#if defined(__AVX512F__)
-    return _mm512_reduce_add_ps(bits_of<__m512>(values));
-#endif
-    float lanes[LANES];
-    store(lanes, values);
-    for (int n = LANES / 2; n > 0; n /= 2) {
-        for (int i = 0; i < n; ++i) lanes[i] += lanes[i + n];
-    }
-    return lanes[0];
-}
-
-// Lanes from memory that holds only n of them; the others are zero.
-CV_INLINE Floats load_first(const float* from, std::size_t n) {
-    if (n >= LANES) return load(from);
-    float lanes[LANES] = {};
-    std::memcpy(lanes, from, n * sizeof *lanes);
-    return load(lanes);
-}
 
 }  // namespace
 }  // namespace classicvision::CV_ISA

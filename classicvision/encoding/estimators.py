@@ -13,10 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.codebook import Codebook, EncoderSettings
+from classicvision.encoding.fisher import FisherSettings
 from classicvision.encoding.llc import LlcSettings
+from classicvision.encoding.vlad import VladSettings
 from classicvision.features.local import LocalFeatures
 
-__all__ = ["BagOfVisualWords", "LocalityConstrainedCoding"]
+__all__ = ["BagOfVisualWords", "FisherVector", "LocalityConstrainedCoding", "Vlad"]
 
 Chance: TypeAlias = int | np.random.Generator | np.random.RandomState | None
 
@@ -165,6 +167,104 @@ class LocalityConstrainedCoding(_Encoder):
         self.cells = cells
         self.normalize_cells = normalize_cells
         self.mirror = mirror
+        self.random_state = random_state
+
+
+class Vlad(_Encoder):
+    """Encode the local features of images by what they differ from their visual words.
+
+    Samples are images: X is a list, a NumPy array of objects, or any lazy sequence of `LocalFeatures`. The parameters
+    are those of `VladSettings` and are checked by `fit`.
+
+    Parameters
+    ----------
+    n_words, n_dims, n_samples, xy, whiten, intra_norm, power, cells, mirror, root_sift
+        As in `VladSettings`.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        An int makes each `fit` give the same words; None draws from NumPy's global state, as in scikit-learn.
+
+    Attributes
+    ----------
+    codebook_ : VladCodebook
+        What was learned, free of scikit-learn.
+    """
+
+    _settings = VladSettings
+
+    def __init__(
+        self,
+        n_words: int = 256,
+        *,
+        n_dims: int = 80,
+        n_samples: int = 250_000,
+        xy: bool = True,
+        whiten: bool = False,
+        intra_norm: bool = True,
+        power: float = 0.5,
+        cells: tuple[str, ...] = ("1x1",),
+        mirror: bool = False,
+        root_sift: bool = True,
+        random_state: Chance = None,
+    ) -> None:
+        self.n_words = n_words
+        self.n_dims = n_dims
+        self.n_samples = n_samples
+        self.xy = xy
+        self.whiten = whiten
+        self.intra_norm = intra_norm
+        self.power = power
+        self.cells = cells
+        self.mirror = mirror
+        self.root_sift = root_sift
+        self.random_state = random_state
+
+
+class FisherVector(_Encoder):
+    """Encode the local features of images by how they would move a mixture of Gaussians.
+
+    Samples are images: X is a list, a NumPy array of objects, or any lazy sequence of `LocalFeatures`. The parameters
+    are those of `FisherSettings` and are checked by `fit`.
+
+    Parameters
+    ----------
+    n_components, n_dims, n_samples, n_iterations, xy, whiten, power, cells, mirror, root_sift
+        As in `FisherSettings`.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        An int makes each `fit` give the same mixture; None draws from NumPy's global state, as in scikit-learn.
+
+    Attributes
+    ----------
+    codebook_ : FisherCodebook
+        What was learned, free of scikit-learn.
+    """
+
+    _settings = FisherSettings
+
+    def __init__(
+        self,
+        n_components: int = 256,
+        *,
+        n_dims: int = 80,
+        n_samples: int = 250_000,
+        n_iterations: int = 15,
+        xy: bool = True,
+        whiten: bool = False,
+        power: float = 0.5,
+        cells: tuple[str, ...] = ("1x1",),
+        mirror: bool = False,
+        root_sift: bool = True,
+        random_state: Chance = None,
+    ) -> None:
+        self.n_components = n_components
+        self.n_dims = n_dims
+        self.n_samples = n_samples
+        self.n_iterations = n_iterations
+        self.xy = xy
+        self.whiten = whiten
+        self.power = power
+        self.cells = cells
+        self.mirror = mirror
+        self.root_sift = root_sift
         self.random_state = random_state
 
 

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from classicvision.config import require, validate
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.codebook import Codebook
+from classicvision.encoding.fisher import FisherSettings
 from classicvision.encoding.llc import LlcSettings
 from classicvision.encoding.normalize import l2
 from classicvision.encoding.vector import VectorSettings
+from classicvision.encoding.vlad import VladSettings
 from classicvision.errors import SettingsError
 
 __all__ = ["FusionCodebook", "FusionSettings", "SingleSettings", "Weighing", "n_weighings", "weighings_of"]
 
-SingleSettings: TypeAlias = BovwSettings | LlcSettings | VectorSettings
+SingleSettings: TypeAlias = BovwSettings | LlcSettings | VladSettings | FisherSettings | VectorSettings
 """Settings of the encoders that can be part of a fusion."""
 
 Weighing: TypeAlias = NDArray[np.float32] | None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["additive_chi2_map", "hellinger", "idf", "l1", "l2"]
+__all__ = ["additive_chi2_map", "hellinger", "idf", "l1", "l2", "signed_power"]
 
 # Vedaldi and Zisserman (2012): the sampling period L that approximates best with 1, 2 and 3 samples.
 _CHI2_PERIOD = {1: 0.8, 2: 0.5, 3: 0.4}
@@ -38,6 +38,14 @@ def hellinger(codes: NDArray[Any]) -> NDArray[np.float32]:
     """
     shares = l1(codes)
     return np.copysign(np.sqrt(np.abs(shares)), shares)
+
+
+def signed_power(codes: NDArray[Any], power: float) -> NDArray[np.float32]:
+    """Raise the size of each number to a power and keep its sign (Perronnin et al. 2010, equation 6)."""
+    values = np.asarray(codes, np.float32)
+    sizes = np.sqrt(np.abs(values)) if power == 0.5 else np.abs(values) ** np.float32(power)
+    signed: NDArray[np.float32] = np.copysign(sizes, values)
+    return signed
 
 
 def additive_chi2_map(codes: NDArray[Any], n_samples: int = 2) -> NDArray[np.float32]:

@@ -15,10 +15,20 @@ from classicvision.encoding.seeding import random_start, scalable_start
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
-__all__ = ["Start", "as_compared", "learn_image_words", "learn_words", "sample_descriptors", "word_names"]
+__all__ = [
+    "Start",
+    "as_compared",
+    "learn_image_words",
+    "learn_words",
+    "relative_places",
+    "sample_descriptors",
+    "sample_places",
+    "word_names",
+]
 
 Start = Literal["random", "k-means||"]
 
+_NO_DESCRIPTOR = np.empty((0, DESCRIPTOR_SIZE), np.uint8)
 _SIFT_NORM = 512  # of a descriptor as stored (Lowe 2004, section 6.1)
 
 
@@ -40,14 +50,30 @@ def sample_descriptors(items: Iterable[LocalFeatures], n: int, rng: np.random.Ge
     (min(n, total), 128) uint8
         In no particular order; all descriptors, in order, if there are no more than n.
     """
-    if n < 1:
-        raise ValueError(f"n is {n}; a sample has at least 1 descriptor")
-    sample = np.empty((n, DESCRIPTOR_SIZE), np.uint8)
-    n_seen = 0
-    for item in items:
-        _put_in_reservoir(sample, n_seen, item.descriptors, rng)
-        n_seen += len(item)
-    return sample if n_seen >= n else sample[:n_seen].copy()
+    (sample,) = _sample(((item.descriptors,) for item in items), n, rng, (_NO_DESCRIPTOR,))
+    return sample
+
+
+def sample_places(
+    items: Iterable[LocalFeatures], n: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Draw descriptors as `sample_descriptors` does, the same ones, with their places.
+
+    Returns
+    -------
+    descriptors : (min(n, total), 128) uint8
+    places : (min(n, total), 2) float32
+        As `relative_places` gives them.
+    """
+    columns = ((item.descriptors, relative_places(item)) for item in items)
+    descriptors, places = _sample(columns, n, rng, (_NO_DESCRIPTOR, np.empty((0, 2), np.float32)))
+    return descriptors, places
+
+
+def relative_places(features: LocalFeatures) -> NDArray[np.float32]:
+    """Return where keypoints lie, (N, 2): x and y from -0.5, the left or upper border of the image, to 0.5."""
+    size = np.maximum(np.array(features.image_size[::-1], np.float32), 1)
+    return ((features.xy + np.float32(0.5)) / size - np.float32(0.5)).astype(np.float32, copy=False)
 
 
 def learn_words(
@@ -161,19 +187,33 @@ def word_names(n_words: int) -> list[str]:
     return [f"word_{word:0{digits}d}" for word in range(n_words)]
 
 
-def _put_in_reservoir(
-    sample: NDArray[np.uint8], n_seen: int, descriptors: NDArray[np.uint8], rng: np.random.Generator
-) -> None:
-    """Offer the descriptors after the first `n_seen` to a sample (n, D), in place."""
-    n = len(sample)
-    n_free = min(max(n - n_seen, 0), len(descriptors))
-    sample[n_seen : n_seen + n_free] = descriptors[:n_free]
+def _sample(
+    parts: Iterable[tuple[NDArray[Any], ...]], n: int, rng: np.random.Generator, like: tuple[NDArray[Any], ...]
+) -> list[NDArray[Any]]:
+    """Draw n rows of columns that come in parts; the columns have the types and widths of `like`."""
+    if n < 1:
+        raise ValueError(f"n is {n}; a sample has at least 1 descriptor")
+    samples = [np.empty((n, *column.shape[1:]), column.dtype) for column in like]
+    n_seen = 0
+    for columns in parts:
+        rows, places = _reservoir_places(n, n_seen, len(columns[0]), rng)
+        for sample, column in zip(samples, columns, strict=True):
+            sample[places] = column[rows]
+        n_seen += len(columns[0])
+    return samples if n_seen >= n else [sample[:n_seen].copy() for sample in samples]
+
+
+def _reservoir_places(
+    n: int, n_seen: int, n_new: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which of the rows that follow the first `n_seen` enter a sample of n, and where they go."""
+    n_free = min(max(n - n_seen, 0), n_new)
     # Vitter (1985), algorithm R: descriptor number t draws one of t places and is kept if that is among the first n.
-    # Where two draw the same place the assignment leaves the later one, as it would one by one.
-    number = np.arange(n_seen + n_free, n_seen + len(descriptors)) + 1
-    place = rng.integers(0, number)
-    kept = place < n
-    sample[place[kept]] = descriptors[n_free:][kept]
+    # Where two draw the same place an assignment leaves the later one, as it would one by one.
+    place = rng.integers(0, np.arange(n_seen + n_free, n_seen + n_new) + 1)
+    kept = np.flatnonzero(place < n)
+    first = np.arange(n_free)
+    return np.concatenate([first, n_free + kept]), np.concatenate([n_seen + first, place[kept]])
 
 
 def _draw_start(

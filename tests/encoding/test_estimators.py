@@ -16,8 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from classicvision.encoding.bovw import BovwSettings
-from classicvision.encoding.estimators import BagOfVisualWords, LocalityConstrainedCoding
+from classicvision.encoding.estimators import BagOfVisualWords, FisherVector, LocalityConstrainedCoding, Vlad
+from classicvision.encoding.fisher import FisherSettings
 from classicvision.encoding.llc import LlcSettings
+from classicvision.encoding.vlad import VladSettings
 from classicvision.features.local import LocalFeatures
 
 
@@ -65,6 +67,9 @@ def X(request):
 ESTIMATORS = {
     BagOfVisualWords: (BovwSettings, {"n_words": 5}),
     LocalityConstrainedCoding: (LlcSettings, {"n_words": 5, "cells": ("1x1", "2x1")}),
+    # Of one word, as residuals from the words of a class say little about the class.
+    Vlad: (VladSettings, {"n_words": 1, "n_dims": 8, "n_samples": 100}),
+    FisherVector: (FisherSettings, {"n_components": 5, "n_dims": 8}),
 }
 
 

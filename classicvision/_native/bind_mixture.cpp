@@ -1,0 +1,130 @@
+// Projections and mixtures for Python: all lengths are checked here.
+#include <cmath>
+
+#include "arena.h"
+#include "binding.h"
+#include "kernels.h"
+#include "mixture.h"
+
+namespace classicvision {
+namespace {
+
+void require(bool fact, const char* message) {
+    if (!fact) throw std::invalid_argument(message);
+}
+
+std::size_t padded(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
+
+// The arrays of a mixture, held until the end of the scope.
+class MixtureArrays {
+public:
+    explicit MixtureArrays(PyObject* const* objects)
+        : means_(objects[0], "means", 2),
+          roots_(objects[1], "roots", 2),
+          log_peaks_(objects[2], "log_peaks", 1),
+          centre_(objects[3], "centre", 1),
+          scales_(objects[4], "scales", 1),
+          factors_(objects[5], "factors", 4),
+          steps_(objects[6], "steps", 1),
+          offsets_(objects[7], "offsets", 1) {}
+
+    Mixture checked(std::size_t n_dims, float point_error, float factor_error) const {
+        const std::size_t n_components = means_.size(0), panel = static_cast<std::size_t>(kernels().mixture_panel());
+        const std::size_t n_padded = padded(n_dims, static_cast<std::size_t>(kernels().lanes()));
+        require(1 <= n_components && n_components <= MOST_COMPONENTS, "there must be from 1 to 4096 components");
+        require(1 <= n_dims && n_dims <= MOST_MIXTURE_DIMENSIONS, "points must have from 1 to 512 dimensions");
+        const std::size_t n_columns = padded(n_components, panel);
+        means_.require(1, n_padded);
+        roots_.require(0, n_components), roots_.require(1, n_padded);
+        log_peaks_.require(0, n_components);
+        centre_.require(0, n_padded);
+        scales_.require(0, n_padded);
+        factors_.require(0, n_columns / panel), factors_.require(1, n_dims);
+        factors_.require(2, panel), factors_.require(3, 2);
+        steps_.require(0, n_columns);
+        offsets_.require(0, n_columns);
+        require(point_error >= 0 && factor_error >= 0, "errors must not be negative");
+        return {n_components,     n_dims,         means_.data(),   roots_.data(), log_peaks_.data(),
+                n_padded,         centre_.data(), scales_.data(),  factors_.data(), n_columns / panel,
+                steps_.data(),    offsets_.data(), point_error,    factor_error};
+    }
+
+private:
+    Array<const float> means_, roots_, log_peaks_, centre_, scales_;
+    Array<const std::int16_t> factors_;
+    Array<const float> steps_, offsets_;
+};
+
+}  // namespace
+}  // namespace classicvision
+
+using namespace classicvision;
+
+PyObject* method_mixture_panel(PyObject*, PyObject*) {
+    return guarded([] { return PyLong_FromLong(kernels().mixture_panel()); });
+}
+
+PyObject* method_project_points(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *bytes_object, *basis_object, *offset_object, *points_object;
+        int are_roots;
+        double scale;
+        Py_ssize_t n_out;
+        if (!PyArg_ParseTuple(arguments, "OpdOOnO", &bytes_object, &are_roots, &scale, &basis_object, &offset_object,
+                              &n_out, &points_object)) {
+            return nullptr;
+        }
+        const Array<const std::uint8_t> bytes(bytes_object, "descriptors", 2);
+        const Array<const float> basis(basis_object, "basis", 2), offset(offset_object, "offset", 1);
+        const Array<float> points(points_object, "points", 2);
+        const std::size_t n_padded = basis.size(1);
+        require(1 <= bytes.size(1) && bytes.size(1) <= 1024, "descriptors must have from 1 to 1024 dimensions");
+        require(n_padded > 0 && n_padded % static_cast<std::size_t>(kernels().lanes()) == 0,
+                "basis must be padded to whole vectors");
+        basis.require(0, bytes.size(1));
+        offset.require(0, n_padded);
+        points.require(0, bytes.size(0));
+        require(n_out >= 0 && static_cast<std::size_t>(n_out) <= n_padded &&
+                    static_cast<std::size_t>(n_out) <= points.size(1),
+                "points have no room for the projections");
+        {
+            const WithoutLock others_run;
+            kernels().project_points({bytes.data(), bytes.size(0), bytes.size(1), are_roots != 0,
+                                      static_cast<float>(scale), basis.data(), n_padded, offset.data(), points.data(),
+                                      static_cast<std::size_t>(n_out), points.size(1)});
+        }
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* method_add_moments(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *points_object, *arrays[8], *sums[3];
+        double point_error, factor_error, least_share;
+        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOdddOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
+                              &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &point_error, &factor_error,
+                              &least_share, &sums[0], &sums[1], &sums[2])) {
+            return nullptr;
+        }
+        const Array<const float> points(points_object, "points", 2);
+        const MixtureArrays held(arrays);
+        const Mixture mixture =
+            held.checked(points.size(1), static_cast<float>(point_error), static_cast<float>(factor_error));
+        const Array<double> zeroth(sums[0], "zeroth", 1), first(sums[1], "first", 2), second(sums[2], "second", 2);
+        zeroth.require(0, mixture.n_components);
+        first.require(0, mixture.n_components), first.require(1, mixture.n_dims);
+        second.require(0, mixture.n_components), second.require(1, mixture.n_dims);
+        require(1e-30 <= least_share && least_share <= 1, "least_share must be from 1e-30 to 1");
+        double log_likelihood;
+        {
+            thread_local Arena arena;  // working memory of this thread, kept for its next points
+            const WithoutLock others_run;
+            log_likelihood = kernels().add_moments({mixture, points.data(), points.size(0),
+                                                    static_cast<float>(least_share),
+                                                    static_cast<float>(std::log(least_share)), zeroth.data(),
+                                                    first.data(), second.data()},
+                                                   arena);
+        }
+        return PyFloat_FromDouble(log_likelihood);
+    });
+}

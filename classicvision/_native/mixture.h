@@ -1,0 +1,61 @@
+// Points in their principal directions, and what they say about a mixture of Gaussians: what the binding hands to the
+// kernels in project.cpp and mixture.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace classicvision {
+
+class Arena;
+
+constexpr std::size_t MOST_MIXTURE_DIMENSIONS = 512;
+constexpr std::size_t MOST_COMPONENTS = 4096;
+
+// Descriptors as bytes, or as the RootSIFT of bytes, times a basis and less an offset.
+struct ProjectPoints {
+    const std::uint8_t* bytes;  // (n_points, n_dims)
+    std::size_t n_points;
+    std::size_t n_dims;
+    bool are_roots;
+    float scale;          // of bytes that stand for themselves
+    const float* basis;   // (n_dims, n_padded), with n_padded a multiple of LANES
+    std::size_t n_padded;
+    const float* offset;  // (n_padded,)
+    float* points;        // (n_points, n_columns): the first n_out numbers of each row are written
+    std::size_t n_out;    // at most n_padded
+    std::size_t n_columns;
+};
+
+// K components in D dimensions. All widths are padded: dimensions to a multiple of LANES, components to one of
+// MIXTURE_PANEL. A padded dimension has mean 0 and precision 0; a padded component is never named.
+struct Mixture {
+    std::size_t n_components;
+    std::size_t n_dims;
+    const float* means;       // (n_components, n_padded)
+    const float* roots;       // (n_components, n_padded): 1 / deviation
+    const float* log_peaks;   // (n_components,): logarithm of weight times density at the mean
+    std::size_t n_padded;
+    // The screen: for pairs (z, z^2 / 4) with z = (x - centre) * scale, one product in 16 bits.
+    const float* centre;      // (n_padded,)
+    const float* scales;      // (n_padded,): of the difference; its square is divided by four then
+    const std::int16_t* factors;  // (n_panels, n_dims, MIXTURE_PANEL, 2)
+    std::size_t n_panels;
+    const float* steps;       // (n_panels * MIXTURE_PANEL,): what 1 is worth in the factors of a component
+    const float* offsets;     // (n_panels * MIXTURE_PANEL,)
+    float point_error;        // error of a score for each unit by which the numbers of a point are rounded
+    float factor_error;       // ... for each unit of the sum of their sizes
+};
+
+struct AddMoments {
+    Mixture mixture;
+    const float* points;  // (n_points, n_dims)
+    std::size_t n_points;
+    float least_share;    // components of a smaller density than this share of the largest one are left out
+    float log_least_share;
+    double* zeroth;       // (n_components,), added to
+    double* first;        // (n_components, n_dims), added to
+    double* second;       // (n_components, n_dims), added to
+};
+
+}  // namespace classicvision

@@ -1,0 +1,95 @@
+// The scores of all components for a point, rounded: one product of 16-bit integers, with a bound on its error.
+//
+// The logarithm of weight times density is offset + sum_d (z f + z^2 g), with z the difference from a centre. Both parts
+// of a dimension stand in one pair of shorts, so an instruction adds them in one step. Integer sums are exact: the
+// screen is the same bits on every instruction set, but for the last steps in float32.
+#pragma once
+
+#include "isa_shorts.h"
+#include "isa_whole.h"
+#include "mixture.h"
+
+namespace classicvision::CV_ISA {
+namespace {
+
+constexpr float SCREEN_LEVELS = 4095;  // times the sum of a component's factors, at most 520,000: below 2^31
+constexpr float SQUARE_SCALE = 0.25f;  // squares of two deviations come to the size of one
+constexpr std::size_t PANEL_VECTORS = 2;
+constexpr std::size_t PANEL = PANEL_VECTORS * LANES;
+#if defined(__AVX512F__)
+constexpr std::size_t SCREEN_ROWS = 12;
+#else
+constexpr std::size_t SCREEN_ROWS = 4;
+#endif
+
+// sum + a.even * b.even + a.odd * b.odd. GCC 12 copies the sums for the intrinsic and runs out of registers.
+CV_INLINE Ints add_pairs(Ints sum, Ints a, Ints b) {
+#if defined(__AVX512VNNI__) && defined(__GNUC__) && defined(CV_INTRINSICS)
+    asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+#else
+    return pair_product(sum, a, b);
+#endif
+}
+
+// The nearest whole number of a value from -2^22 to 2^22: adding 1.5 * 2^23 leaves float32 no digits behind the point.
+CV_INLINE Ints rounded_level(Floats values) {
+    return to_ints((values + spread(0x1.8p23f)) - spread(0x1.8p23f));
+}
+
+// What a level of a point is worth, and the error that rounding can leave in any score.
+struct ScreenPoint {
+    float step;
+    float error;
+};
+
+// Write a point as pairs of levels: n_padded of them.
+CV_INLINE ScreenPoint screen_point(const Mixture& mixture, const float* point, std::int32_t* levels) {
+    Floats most = spread(0.0f), sum = spread(0.0f);
+    for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
+        const Floats z = (load(point + d) - load(mixture.centre + d)) * load(mixture.scales + d);
+        const Floats size = magnitude(z);
+        most = larger(most, size);
+        sum = sum + fused(spread(SQUARE_SCALE) * z, z, size);
+    }
+    const float total = sum_of_lanes(sum), longest = largest_lane(most);
+    if (!(total < 1e30f)) {  // beyond what can be rounded: all components may be near
+        for (std::size_t d = 0; d < mixture.n_padded; d += LANES) store(levels + d, spread_as<Ints>(0));
+        return {0.0f, 1e38f};
+    }
+    const float largest = longest * SQUARE_SCALE > 1.0f ? longest * longest * SQUARE_SCALE : longest;
+    const float step = largest > 1e-30f ? largest * (1.0f / SCREEN_LEVELS) : 1.0f;
+    const Floats inverse = spread(1.0f / step);
+    for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
+        const Floats z = (load(point + d) - load(mixture.centre + d)) * load(mixture.scales + d);
+        const Floats level = z * inverse;
+        const Ints square = rounded_level(spread(SQUARE_SCALE) * z * level);
+        store(levels + d, joined(rounded_level(level), shifted_up(square, 16)));
+    }
+    return {step, mixture.point_error * step + mixture.factor_error * (total + step)};
+}
+
+// Write the scores of SCREEN_ROWS points for one panel of components.
+CV_STEP void screen_panel(const Mixture& mixture, std::size_t panel, const std::int32_t* levels,
+                          const ScreenPoint* points, float* scores, std::size_t n_columns) {
+    Ints sums[SCREEN_ROWS][PANEL_VECTORS] = {};
+    const std::int16_t* factors = mixture.factors + panel * mixture.n_dims * PANEL * 2;
+    for (std::size_t d = 0; d < mixture.n_dims; ++d) {
+        Ints pairs[PANEL_VECTORS];
+        for (std::size_t v = 0; v < PANEL_VECTORS; ++v) pairs[v] = load<Ints>(factors + (d * PANEL + v * LANES) * 2);
+        for (std::size_t i = 0; i < SCREEN_ROWS; ++i) {
+            const Ints level = spread_as<Ints>(levels[i * mixture.n_padded + d]);
+            for (std::size_t v = 0; v < PANEL_VECTORS; ++v) sums[i][v] = add_pairs(sums[i][v], pairs[v], level);
+        }
+    }
+    for (std::size_t v = 0; v < PANEL_VECTORS; ++v) {
+        const std::size_t column = panel * PANEL + v * LANES;
+        const Floats steps = load(mixture.steps + column), offsets = load(mixture.offsets + column);
+        for (std::size_t i = 0; i < SCREEN_ROWS; ++i) {
+            store(scores + i * n_columns + column, to_floats(sums[i][v]) * (steps * spread(points[i].step)) + offsets);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace classicvision::CV_ISA

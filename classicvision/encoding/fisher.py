@@ -1,0 +1,190 @@
+"""The improved Fisher vector: how an image would move a mixture of Gaussians (Perronnin et al. 2010).
+
+The mixture is learned on the points of many images. The code of one image is the gradient of the mean log likelihood of
+its points by the means and the deviations of the components, each divided by the deviation that it has by chance
+(Sanchez et al. 2013, section 2.3), then a signed root and length 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.config import require, validate
+from classicvision.encoding.gmm import learn_mixture
+from classicvision.encoding.mixture import DiagonalMixture, Moments, moments
+from classicvision.encoding.normalize import l2, signed_power
+from classicvision.encoding.pca import Projection, learn_projection
+from classicvision.encoding.pyramid import join_cells, mirrored_sum, n_cells, parse_cells, pool, pooled_names
+from classicvision.encoding.vocabulary import sample_places
+from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
+
+__all__ = ["FisherCodebook", "FisherSettings", "fisher_gradient", "learn_fisher"]
+
+
+@dataclass(frozen=True)
+class FisherSettings:
+    """How a Fisher vector is learned and made.
+
+    Raises
+    ------
+    SettingsError
+        For a value out of range; the message names the field.
+    """
+
+    kind: ClassVar[str] = "fisher"
+    version: ClassVar[int] = 1
+
+    n_components: int = 256  # Gaussians of the mixture; 64 take a quarter of the time and of the room
+    n_dims: int = 80  # principal directions of the descriptors
+    n_samples: int = 250_000  # descriptors to learn from; about 500 bytes each
+    n_iterations: int = 15  # passes of expectation and maximisation
+    xy: bool = True  # append the place in the image to the descriptors
+    whiten: bool = False  # give all directions the same deviation before the mixture is learned
+    power: float = 0.5  # exponent of each number's size; 1 leaves them
+    cells: tuple[str, ...] = ("1x1",)  # grids of a spatial pyramid, rows x columns
+    mirror: bool = False  # add the code of the mirror image
+    root_sift: bool = True  # describe by RootSIFT (Arandjelovic and Zisserman 2012)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        require(self.n_components >= 1, "n_components", self.n_components, "at least 1")
+        require(1 <= self.n_dims <= DESCRIPTOR_SIZE, "n_dims", self.n_dims, f"from 1 to {DESCRIPTOR_SIZE}")
+        require(
+            self.n_samples >= self.n_components,
+            "n_samples",
+            self.n_samples,
+            f"at least n_components, {self.n_components}",
+        )
+        require(self.n_iterations >= 0, "n_iterations", self.n_iterations, "at least 0")
+        require(0 < self.power <= 1, "power", self.power, "above 0 and at most 1")
+        parse_cells(self.cells)
+
+    def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> FisherCodebook:
+        """Learn directions and mixture from the images of a training set, as `learn_fisher` does."""
+        return learn_fisher(items, self, rng)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> FisherCodebook:
+        """Rebuild a codebook from what its `to_arrays` returned; a ValueError says what does not fit."""
+        projection = Projection.from_arrays(arrays, self.n_dims, xy=self.xy, as_root_sift=self.root_sift)
+        shape = (self.n_components, projection.n_outputs)
+        return FisherCodebook(projection, DiagonalMixture.from_arrays(arrays, shape), self)
+
+
+@dataclass(frozen=True, eq=False)
+class FisherCodebook:
+    """A learned mixture, and the Fisher vector of an image by it.
+
+    Attributes
+    ----------
+    projection : Projection
+        From descriptors to points of D numbers.
+    mixture : DiagonalMixture
+        K components in D dimensions.
+    settings : FisherSettings
+
+    Raises
+    ------
+    ValueError
+        If mixture, projection and settings do not fit each other.
+    """
+
+    projection: Projection
+    mixture: DiagonalMixture
+    settings: FisherSettings
+
+    def __post_init__(self) -> None:
+        expected = (self.settings.n_components, self.settings.n_dims + 2 * self.settings.xy)
+        found = (len(self.mixture.weights), self.projection.n_outputs)
+        if found != expected or self.mixture.means.shape != expected:
+            raise ValueError(f"{found[0]} components of {found[1]} numbers do not fit these settings: {expected}")
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers in a code: 2 K D for each cell."""
+        return n_cells(self.settings.cells) * 2 * int(self.mixture.means.size)
+
+    def feature_names(self) -> list[str]:
+        """Return a name for each number: ``mean_017_003`` is by number 3 of the mean of component 17."""
+        n_components, n_dims = self.mixture.means.shape
+        names = [
+            f"{part}_{component:03d}_{number:03d}"
+            for part in ("mean", "deviation")
+            for component in range(n_components)
+            for number in range(n_dims)
+        ]
+        return pooled_names(self.settings.cells, names)
+
+    def encode(self, features: LocalFeatures) -> NDArray[np.float32]:
+        """Return the code of one image, (n_outputs,); zeros if it has no keypoints."""
+        return mirrored_sum(features, self._encode) if self.settings.mirror else self._encode(features)
+
+    def encode_all(self, items: Sequence[LocalFeatures]) -> NDArray[np.float32]:
+        """Return the codes of N images, (N, n_outputs); the images are looked at one by one."""
+        codes = np.empty((len(items), self.n_outputs), np.float32)
+        for row, features in enumerate(items):
+            codes[row] = self.encode(features)
+        return codes
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all that was learned as plain arrays."""
+        return self.projection.to_arrays() | self.mixture.to_arrays()
+
+    def _encode(self, features: LocalFeatures) -> NDArray[np.float32]:
+        points = self.projection.points(features)
+
+        def encode_rows(rows: NDArray[np.intp]) -> NDArray[np.float32]:
+            here = points if len(rows) == len(points) else points[rows]
+            return l2(signed_power(fisher_gradient(moments(here, self.mixture), self.mixture), self.settings.power))
+
+        return join_cells(pool(features, self.settings.cells, encode_rows))
+
+
+def fisher_gradient(found: Moments, mixture: DiagonalMixture) -> NDArray[np.float32]:
+    """Return the normalised gradient of the mean log likelihood of points, (2 K D,).
+
+    Parameters
+    ----------
+    found : Moments
+        Of the points by this mixture.
+    mixture : DiagonalMixture
+
+    Returns
+    -------
+    (2 K D,) float32
+        By the means, component after component, then by the deviations; zeros for no point.
+    """
+    n = max(found.n_points, 1)
+    weights = mixture.weights.astype(np.float64)[:, np.newaxis]
+    # Sanchez et al. (2013), equations 17 and 18; u is (x - mean) / deviation, g its posterior.
+    by_means = found.first / (n * np.sqrt(weights))
+    by_deviations = (found.second - found.zeroth[:, np.newaxis]) / (n * np.sqrt(2 * weights))
+    return np.concatenate([by_means.ravel(), by_deviations.ravel()], dtype=np.float32, casting="same_kind")
+
+
+def learn_fisher(items: Sequence[LocalFeatures], settings: FisherSettings, rng: np.random.Generator) -> FisherCodebook:
+    """Learn directions and a mixture from the images of a training set.
+
+    Parameters
+    ----------
+    items : sequence of LocalFeatures
+        Looked at one by one, once.
+    settings : FisherSettings
+    rng : numpy.random.Generator
+
+    Raises
+    ------
+    NotEnoughDataError
+        If the images have fewer different descriptors than the settings ask for components.
+    """
+    descriptors, places = sample_places(items, settings.n_samples, rng)
+    projection = learn_projection(
+        descriptors, settings.n_dims, whiten=settings.whiten, xy=settings.xy, as_root_sift=settings.root_sift
+    )
+    points = projection.points_of(descriptors, places)
+    mixture = learn_mixture(points, settings.n_components, rng, n_iterations=settings.n_iterations)
+    return FisherCodebook(projection, mixture, settings)

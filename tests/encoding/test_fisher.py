@@ -1,0 +1,163 @@
+"""Fisher vectors: one component on paper, then scikit-image as the oracle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from skimage.feature import fisher_vector
+from sklearn.mixture import GaussianMixture
+
+from classicvision.encoding.fisher import FisherCodebook, FisherSettings, fisher_gradient, learn_fisher
+from classicvision.encoding.gmm import learn_mixture
+from classicvision.encoding.mixture import DiagonalMixture, moments
+from classicvision.encoding.pca import learn_projection
+from classicvision.errors import NotEnoughDataError, SettingsError
+from classicvision.features.local import LocalFeatures
+
+
+def images(n_images=3, n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        LocalFeatures(
+            rng.uniform(0, [59, 39], (n, 2)),
+            np.ones(n),
+            np.zeros(n),
+            np.ones(n),
+            np.minimum(rng.gamma(0.5, 40, (n, 128)), 255).astype(np.uint8),
+            (40, 60),
+        )
+        for _ in range(n_images)
+    ]
+
+
+def as_sklearn(ours):
+    theirs = GaussianMixture(len(ours.weights), covariance_type="diag")
+    theirs.weights_, theirs.means_, theirs.covariances_ = (
+        array.astype(np.float64) for array in (ours.weights, ours.means, ours.variances)
+    )
+    theirs.precisions_cholesky_ = 1 / np.sqrt(theirs.covariances_)
+    return theirs
+
+
+def relative_error(ours, theirs):
+    return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
+
+
+def test_two_points_and_one_component_on_paper():
+    # Deviates of (3, 0) and (7, 1) from the mean (3, 0) with deviations (2, 1): (0, 0) and (2, 1).
+    one = DiagonalMixture(np.float32([1]), np.float32([[3, 0]]), np.float32([[4, 1]]))
+    code = fisher_gradient(moments(np.float32([[3, 0], [7, 1]]), one), one)
+    by_means = [(0 + 2) / 2, (0 + 1) / 2]
+    by_deviations = [(-1 + 3) / 2 / np.sqrt(2), (-1 + 0) / 2 / np.sqrt(2)]
+    assert_allclose(code, by_means + by_deviations, rtol=1e-6)
+
+
+def test_points_drawn_from_the_mixture_itself_have_a_gradient_near_zero():
+    rng = np.random.default_rng(0)
+    one = DiagonalMixture(np.float32([1]), np.zeros((1, 4), np.float32), np.ones((1, 4), np.float32))
+    code = fisher_gradient(moments(rng.normal(size=(40_000, 4)).astype(np.float32), one), one)
+    assert np.abs(code).max() < 4 / np.sqrt(40_000)
+
+
+def test_the_gradient_is_that_of_scikit_image():
+    rng = np.random.default_rng(0)
+    points = (rng.normal(size=(4000, 12)) * rng.uniform(0.3, 2, 12) + rng.integers(0, 3, (4000, 1))).astype(np.float32)
+    ours = learn_mixture(points, 8, rng)
+    code = fisher_gradient(moments(points[:500], ours), ours)
+    theirs = fisher_vector(points[:500].astype(np.float64), as_sklearn(ours))
+    n = ours.means.size
+    by_means, by_deviations = theirs[-2 * n : -n], -theirs[-n:]  # theirs has the gradient by -deviation
+    assert relative_error(code[:n], by_means) < 1e-4
+    assert relative_error(code[n:], by_deviations) < 1e-4
+
+
+def test_the_code_of_an_image_is_that_of_scikit_image_normalised():
+    items = images()
+    codebook = learn_fisher(items, FisherSettings(n_components=6, n_dims=20), np.random.default_rng(0))
+    points = codebook.projection.points(items[1])
+    theirs = fisher_vector(points.astype(np.float64), as_sklearn(codebook.mixture))[6:]
+    theirs[codebook.mixture.means.size :] *= -1
+    expected = np.sign(theirs) * np.sqrt(np.abs(theirs))
+    assert relative_error(codebook.encode(items[1]), expected / np.linalg.norm(expected)) < 1e-4
+
+
+def test_one_pass_over_the_images_learns_all():
+    items, asked = images(), []
+
+    class Counting(list):
+        def __iter__(self):
+            asked.append(1)
+            return super().__iter__()
+
+    learn_fisher(Counting(items), FisherSettings(n_components=3, n_dims=4), np.random.default_rng(0))
+    assert len(asked) == 1
+
+
+def test_without_places_a_code_does_not_know_where_its_keypoints_are():
+    items = images()
+    moved = LocalFeatures(
+        items[0].xy[::-1], items[0].scale, items[0].angle, items[0].response, items[0].descriptors, (40, 60)
+    )
+    placed, placeless = (
+        learn_fisher(items, FisherSettings(n_components=3, n_dims=4, xy=xy), np.random.default_rng(0))
+        for xy in (True, False)
+    )
+    assert_array_equal(placeless.encode(moved), placeless.encode(items[0]))
+    assert not np.allclose(placed.encode(moved), placed.encode(items[0]), atol=1e-3)
+
+
+def test_power_one_leaves_the_gradient_but_for_its_length():
+    items = images()
+    codebook = learn_fisher(items, FisherSettings(n_components=3, n_dims=4, power=1.0), np.random.default_rng(0))
+    gradient = fisher_gradient(moments(codebook.projection.points(items[0]), codebook.mixture), codebook.mixture)
+    assert_allclose(codebook.encode(items[0]), gradient / np.linalg.norm(gradient), rtol=1e-5)
+
+
+def test_the_code_of_a_cell_is_that_of_an_image_with_these_keypoints_alone():
+    items = images()
+    settings = FisherSettings(n_components=3, n_dims=4, cells=("1x1", "1x2"))
+    codebook = learn_fisher(items, settings, np.random.default_rng(0))
+    whole = learn_fisher(items, FisherSettings(n_components=3, n_dims=4), np.random.default_rng(0))
+    code = codebook.encode(items[0]).reshape(3, -1)
+    left = items[0][items[0].xy[:, 0] < 29.5]
+    assert_allclose(code[0] * np.sqrt(3), whole.encode(items[0]), atol=1e-5)
+    assert_allclose(code[1] * np.sqrt(3), whole.encode(left), atol=1e-5)
+
+
+def test_names_say_what_a_number_is():
+    codebook = learn_fisher(images(), FisherSettings(n_components=2, n_dims=3, xy=False), np.random.default_rng(0))
+    names = codebook.feature_names()
+    assert names[:4] == ["mean_000_000", "mean_000_001", "mean_000_002", "mean_001_000"]
+    assert names[6] == "deviation_000_000"
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"n_components": 0}, "n_components"),
+        ({"n_dims": 129}, "n_dims"),
+        ({"n_samples": 100}, "n_samples"),
+        ({"n_iterations": -1}, "n_iterations"),
+        ({"power": 0.0}, "power"),
+        ({"power": 1.5}, "power"),
+        ({"cells": ("2",)}, "cells"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(change, name):
+    with pytest.raises(SettingsError, match=name):
+        FisherSettings(**change)
+
+
+def test_images_without_keypoints_cannot_teach():
+    with pytest.raises(NotEnoughDataError, match="no keypoints"):
+        learn_fisher([LocalFeatures.empty((8, 8))], FisherSettings(), np.random.default_rng(0))
+
+
+def test_a_mixture_that_does_not_fit_the_settings_is_refused():
+    points = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    mixture = learn_mixture(points, 2, np.random.default_rng(0))
+    projection = learn_projection(images(1)[0].descriptors, 4)
+    FisherCodebook(projection, mixture, FisherSettings(n_components=2, n_dims=4))
+    with pytest.raises(ValueError, match="do not fit"):
+        FisherCodebook(projection, mixture, FisherSettings(n_components=3, n_dims=4))

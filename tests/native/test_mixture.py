@@ -1,0 +1,167 @@
+"""The compiled projections and moments beside their definitions."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from classicvision import _native
+from classicvision.encoding import mixture as mixture_module
+from classicvision.encoding.mixture import DiagonalMixture, Moments, moments
+from classicvision.features.local import root_sift
+
+pytestmark = pytest.mark.skipif(not _native.native_available(), reason="installed without compiled kernels")
+
+if _native.native_available():
+    from classicvision._native import kernels
+    from classicvision._native import mixture as native
+
+
+def random_mixture(rng, n_components, n_dims, tightness=1.0):
+    weights = rng.dirichlet(np.ones(n_components) * 5) + 1e-3
+    means = rng.normal(size=(n_components, n_dims))
+    variances = tightness * rng.uniform(0.1, 2, (n_components, n_dims))
+    return DiagonalMixture(*(array.astype(np.float32) for array in (weights / weights.sum(), means, variances)))
+
+
+def by_numpy(points, mixture):
+    return mixture_module._moments_by_numpy(points, mixture)
+
+
+def assert_same(found: Moments, expected: Moments, *, rtol=2e-5):
+    # A share of the posteriors, and of what they are multiplied with.
+    n = max(expected.n_points, 1)
+    assert_allclose(found.zeroth, expected.zeroth, rtol=rtol, atol=rtol * n)
+    size = 1 + np.abs(expected.second).max()
+    assert_allclose(found.first, expected.first, rtol=rtol, atol=rtol * size)
+    assert_allclose(found.second, expected.second, rtol=rtol, atol=rtol * size)
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-5, abs=1e-5 * n)
+
+
+@pytest.mark.parametrize("n_dims", [1, 2, 15, 16, 17, 33, 48, 82, 130])
+@pytest.mark.parametrize(("n_points", "n_components"), [(1, 1), (13, 31), (700, 5), (1100, 70)])
+def test_moments_are_those_of_numpy(n_points, n_components, n_dims):
+    rng = np.random.default_rng(n_dims)
+    mixture = random_mixture(rng, n_components, n_dims)
+    points = rng.normal(size=(n_points, n_dims)).astype(np.float32)
+    assert_same(moments(points, mixture), by_numpy(points, mixture))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    n_points=st.integers(0, 60),
+    n_components=st.integers(1, 80),
+    n_dims=st.integers(1, 40),
+    tightness=st.sampled_from([1e-4, 1.0, 100.0]),
+    offset=st.sampled_from([0.0, 30.0]),
+    far=st.sampled_from([1.0, 30.0]),
+)
+def test_any_sizes_and_values_give_the_moments_of_numpy(seed, n_points, n_components, n_dims, tightness, offset, far):
+    # Tight components and far points leave the screen few digits, so that densities must be computed anew.
+    rng = np.random.default_rng(seed)
+    centred = random_mixture(rng, n_components, n_dims, tightness)
+    mixture = DiagonalMixture(centred.weights, centred.means + np.float32(offset), centred.variances)
+    near = mixture.means[rng.integers(n_components, size=n_points)]
+    points = (near + far * np.sqrt(tightness) * rng.normal(size=(n_points, n_dims))).astype(np.float32)
+    assert_same(moments(points, mixture), by_numpy(points, mixture), rtol=2e-3)
+
+
+def test_a_component_within_the_least_share_is_named_for_every_point():
+    # The posteriors of components that lie alike are alike, however small.
+    rng = np.random.default_rng(0)
+    one = random_mixture(rng, 1, 20)
+    many = DiagonalMixture(*(np.repeat(array, 300, axis=0) for array in (one.weights / 300, one.means, one.variances)))
+    found = moments(rng.normal(size=(40, 20)).astype(np.float32), many)
+    assert_allclose(found.zeroth, 40 / 300, rtol=1e-5)
+
+
+def test_points_far_from_all_components_are_refused_or_counted_and_never_lost():
+    mixture = random_mixture(np.random.default_rng(0), 4, 3)
+    assert moments(np.full((2, 3), 1e4, np.float32), mixture).zeroth.sum() == pytest.approx(2)
+    with pytest.raises(ValueError, match="too far"):
+        moments(np.full((1, 3), 1e30, np.float32), mixture)
+
+
+def test_moments_are_added_to_what_is_there():
+    mixture = random_mixture(np.random.default_rng(0), 3, 4)
+    points = np.ones((5, 4), np.float32)
+    zeroth, first, second = np.ones(3), np.zeros((3, 4)), np.zeros((3, 4))
+    table = native.prepare(mixture.weights, mixture.means, mixture.variances, mixture.log_peaks)
+    errors = (table.point_error, table.factor_error)
+    kernels.add_moments(points, *table.arrays, *errors, 1e-5, zeroth, first, second)
+    assert zeroth.sum() == pytest.approx(8)
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_a_table_of_wrong_shape_is_refused(place):
+    mixture = random_mixture(np.random.default_rng(0), 3, 4)
+    table = native.prepare(mixture.weights, mixture.means, mixture.variances, mixture.log_peaks)
+    arrays = list(table.arrays)
+    arrays[place] = np.concatenate([arrays[place], arrays[place]])
+    sums = np.zeros(3), np.zeros((3, 4)), np.zeros((3, 4))
+    with pytest.raises(ValueError, match=r"length|components"):
+        kernels.add_moments(np.ones((5, 4), np.float32), *arrays, 0.0, 0.0, 1e-5, *sums)
+
+
+@pytest.mark.parametrize("n_out", [1, 7, 16, 64, 80, 81, 96, 112, 128])
+@pytest.mark.parametrize("n_points", [0, 1, 4, 5, 23])
+def test_projections_are_products(n_out, n_points):
+    rng = np.random.default_rng(n_out)
+    raw = rng.integers(0, 256, (n_points, 128), dtype=np.uint8)
+    basis, offset = (rng.normal(size=shape).astype(np.float32) for shape in ((128, n_out), n_out))
+    points = np.full((n_points, n_out + 3), 7, np.float32)
+    native.project(raw, native.prepare_basis(basis, offset), points, as_root_sift=True)
+    expected = root_sift(raw).astype(np.float64) @ basis - offset
+    assert_allclose(points[:, :n_out], expected, atol=1e-5)
+    assert_array_equal(points[:, n_out:], 7)
+
+
+def test_a_descriptor_of_zeros_is_projected_as_zeros():
+    points = np.empty((1, 2), np.float32)
+    prepared = native.prepare_basis(np.ones((128, 2), np.float32), np.float32([1, 2]))
+    native.project(np.zeros((1, 128), np.uint8), prepared, points, as_root_sift=True)
+    assert_array_equal(points, [[-1, -2]])
+
+
+def test_projections_without_room_are_refused():
+    prepared = native.prepare_basis(np.ones((128, 5), np.float32), np.zeros(5, np.float32))
+    with pytest.raises(ValueError, match="no room"):
+        native.project(np.zeros((3, 128), np.uint8), prepared, np.empty((3, 4), np.float32), as_root_sift=True)
+
+
+SCRIPT = """
+import numpy as np, sys
+from classicvision import _native
+from classicvision.encoding.mixture import DiagonalMixture, moments
+rng = np.random.default_rng(0)
+mixture = DiagonalMixture(np.full(40, 1 / 40, np.float32), rng.normal(size=(40, 20)).astype("f4"),
+                          rng.uniform(0.5, 2, (40, 20)).astype("f4"))
+found = moments(rng.normal(size=(900, 20)).astype("f4"), mixture)
+np.save(sys.stdout.buffer, np.column_stack([found.zeroth, found.first, found.second]))
+"""
+
+
+def by_instruction_set(isa):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=os.environ | {"CLASSICVISION_ISA": isa}, capture_output=True, check=False
+    )
+    if done.returncode and b"CLASSICVISION_ISA" in done.stderr:
+        pytest.skip(f"this machine or build has no {isa}")
+    assert not done.returncode, done.stderr.decode()
+    return np.frombuffer(done.stdout[-40 * 41 * 8 :]).reshape(-1)
+
+
+@pytest.mark.parametrize("isa", ["portable", "v3"])
+def test_instruction_sets_agree_within_rounding(isa):
+    assert_allclose(by_instruction_set(isa), by_instruction_set(_native.instruction_set()), rtol=1e-4, atol=2e-3)
+
+
+def test_two_runs_give_the_same_bits():
+    isa = _native.instruction_set()
+    assert_array_equal(by_instruction_set(isa), by_instruction_set(isa))
