@@ -58,6 +58,7 @@ class Sift:
     edge_ratio: float = 10.0  # largest ratio of the principal curvatures (Lowe 2004, 4.1)
     upsample: bool = True  # begin at samples half a pixel apart (Lowe 2004, 3.3); `opencv` cannot do without
     max_features: int | None = None  # keep so many, those of largest response
+    spread: bool = False  # of so many, keep the strongest of each place before those of the whole picture
     max_side: int | None = None  # shrink a picture with a longer side to this first, in pixels
     engine: Literal["auto", "native", "opencv", "reference"] = "auto"  # auto: the fastest here, named from then on
     precision: Literal["exact", "fast"] = "exact"  # of the scale space: float32 or int16; `fast` is of `native` alone
@@ -104,7 +105,13 @@ class Sift:
         features = _ENGINES[self.engine](gray, self).resized(image.shape[:2])
         if mask is not None:
             features = features[_is_under(mask, features)]
-        return features if self.max_features is None else features.strongest(self.max_features)
+        return self.limited(features)
+
+    def limited(self, features: LocalFeatures) -> LocalFeatures:
+        """Return as many keypoints as these settings keep, those that they prefer."""
+        if self.max_features is None:
+            return features
+        return features.spread(self.max_features) if self.spread else features.strongest(self.max_features)
 
     def runnable(self) -> Sift:
         """Return these settings with an engine that this installation has: themselves, as a rule.
@@ -160,10 +167,7 @@ def trace(image: Image, settings: Sift | None = None) -> SiftTrace:
     """
     settings = settings or Sift(engine="reference")
     steps = _trace(_analysed(image, settings.max_side), settings)
-    features = _in_order(steps.features)
-    if settings.max_features is not None:
-        features = features.strongest(settings.max_features)
-    return replace(steps, features=features)
+    return replace(steps, features=settings.limited(_in_order(steps.features)))
 
 
 def _trace(gray: NDArray[np.uint8], settings: Sift) -> SiftTrace:

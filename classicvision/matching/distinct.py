@@ -3,6 +3,9 @@
 Two pictures of the same kind of thing share its grid. Keypoints then agree on a transform by far more than independent
 places would, though each agrees with many a place as well. In a copy a keypoint is nearer to its partner than to any
 other place of either picture. So Lowe's ratio test (2004, section 7.1) is asked once more, against the own picture.
+
+Keypoints that look at the same corner, at several scales, agree together or not at all. They are one place, however far
+apart their centres are: the four corners of a cross are four, which decide a homography and are no evidence for it.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from classicvision.matching.nearest import squared_distances
 from classicvision.matching.significance import significance
 from classicvision.matching.verify import N_CHOICES, Agreement
 
-__all__ = ["UNDOUBTED", "are_distinct", "weigh_distinct"]
+__all__ = ["UNDOUBTED", "are_distinct", "count_apart", "weigh_distinct"]
 
 UNDOUBTED: Final = 60.0
 """Significance from which on no match is doubted. A thing that one picture shows twice is like itself, and is no grid.
@@ -32,7 +35,7 @@ OWN_PLACE: Final = 2.0  # radius in which keypoints show the same place, in scal
 def weigh_distinct(
     found: Agreement, matches: Correspondences, a: LocalFeatures, b: LocalFeatures, ratio: float
 ) -> Agreement:
-    """Return an agreement with the significance of those of its matches alone that single out a place.
+    """Return an agreement with the significance of the places alone that its matches single out.
 
     Parameters
     ----------
@@ -49,7 +52,8 @@ def weigh_distinct(
     agreeing = matches[found.inlier]
     distinct = agreeing[are_distinct(a, b, agreeing.pairs, ratio)]
     n_deciding, _ = FITS[found.kind]
-    left = significance(matches.n_places, distinct.n_places, found.chance, n_deciding=n_deciding, n_choices=N_CHOICES)
+    n_places = min(distinct.n_places, *(count_apart(xy, scale) for xy, scale in _circles(distinct)))
+    left = significance(matches.n_places, n_places, found.chance, n_deciding=n_deciding, n_choices=N_CHOICES)
     return replace(found, significance=min(found.significance, left))
 
 
@@ -59,6 +63,34 @@ def are_distinct(a: LocalFeatures, b: LocalFeatures, pairs: NDArray[np.int32], r
     apart = np.square(a.descriptors[i].astype(np.int64) - b.descriptors[j]).sum(axis=1)
     rival = np.minimum(_nearest_elsewhere(a, i), _nearest_elsewhere(b, j))
     return np.asarray(apart < ratio**2 * rival, np.bool_)
+
+
+def count_apart(xy: NDArray[np.float64], scale: NDArray[np.float64]) -> int:
+    """Return how many keypoints remain, the smallest first, of which none is near another that remains.
+
+    Near is less than two scales of the larger one. The smallest come first because they are best located.
+
+    Parameters
+    ----------
+    xy, scale : (N, 2) and (N,) float64
+        In one picture, in pixels.
+    """
+    order = np.lexsort((*xy.T, scale))
+    xy, scale = xy[order], scale[order]
+    squared = np.square(xy[:, None] - xy).sum(axis=2)
+    near = squared <= np.square(OWN_PLACE * np.maximum(scale[:, None], scale))
+    is_left, n_apart = np.ones(len(xy), bool), 0
+    for number, beside in enumerate(near):
+        if is_left[number]:
+            is_left &= ~beside
+            n_apart += 1
+    return n_apart
+
+
+def _circles(matches: Correspondences) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return position and scale of the keypoints in each picture."""
+    scale = np.exp(matches.log_scale)
+    return [(matches.a, scale[0]), (matches.b, scale[1])]
 
 
 def _nearest_elsewhere(features: LocalFeatures, rows: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -19,11 +19,12 @@ __all__ = ["MATCHING_SIFT", "MatchSettings", "Orientation", "match_features"]
 
 Orientation = Literal["both", "direct", "mirrored"]
 
-MATCHING_SIFT: Final = Sift(contrast=0.01, max_features=1000, max_side=1024)
+MATCHING_SIFT: Final = Sift(contrast=0.01, max_features=1000, spread=True, max_side=1024)
 """What copies are looked for with. Weak keypoints too, because a small crop or a smooth picture has few others: of 75
 pictures cropped to a tenth of their area, 92 % are found with contrast 0.02, 99 % with 0.01 and with 0.005. With 500
-keypoints collages and screenshots are missed. Looking at no more than 1024 pixels costs nothing of that, and makes ten
-megapixels four times as fast."""
+keypoints collages and screenshots are missed. They are spread, because letters have the strongest: of 71 photographs in
+a page full of text, 33 are found by the strongest keypoints alone and 70 by keypoints spread over the page. Looking at
+no more than 1024 pixels costs nothing of that, and makes ten megapixels four times as fast."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class MatchSettings:
     """How two pictures are compared by their keypoints."""
 
     kind: ClassVar[str] = "match"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     ratio: float = 0.8  # best / second-best distance; lower keeps fewer, surer matches (Lowe 2004, 7.1)
     min_keypoints: int = 8  # with fewer in either picture nothing can be decided

@@ -38,6 +38,7 @@ SHRINKING: Final[dict[Kind, tuple[float, ...]]] = {
     "affinity": (0,),
     "homography": (TOLERANCES[-2], 0),
 }
+GROWING: Final = 1.1  # times as many matches as a homography was fitted to, for which it is fitted again
 N_CHOICES: Final = len(TOLERANCES) * len(FITS) * 2  # and the mirror
 _BLOCK_NUMBERS: Final = 2**18
 
@@ -141,6 +142,8 @@ def _most_significant_family(matches: Correspondences, inlier: NDArray[np.bool_]
         found = _fitted(matches, inlier, kind)
         if found is None:
             continue
+        if kind == "homography":
+            found = _grown(matches, inlier, found)
         inlier = found.inlier
         if best is None or found.significance > best.significance:
             best = found
@@ -169,6 +172,20 @@ def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> 
             best = found
         inlier = found.inlier
     return best
+
+
+def _grown(matches: Correspondences, inlier: NDArray[np.bool_], found: Agreement) -> Agreement:
+    """Fit again as long as a fit takes in many more matches than it was made from, and is more significant for it.
+
+    Of a plane that is seen from the side a similarity explains a corner; the plane is reached in steps.
+    """
+    while np.count_nonzero(found.inlier) > GROWING * np.count_nonzero(inlier):
+        inlier = found.inlier
+        again = _fitted(matches, inlier, found.kind)
+        if again is None or again.significance <= found.significance:
+            break
+        found = again
+    return found
 
 
 def _judged(matches: Correspondences, found: Agreement) -> Agreement:

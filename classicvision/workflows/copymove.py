@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from classicvision import config
 from classicvision.extraction import extract
@@ -22,11 +24,14 @@ __all__ = ["find_copy_moves"]
 
 SEARCHING = "search"
 
+COPY_MOVE_SIFT: Final = replace(MATCHING_SIFT, spread=False)
+"""What copies within a picture are looked for with. Spread keypoints find no more of them, and more that are none."""
+
 
 def find_copy_moves(
     pictures: PathLike | Sequence[PathLike],
     *,
-    sift: Sift = MATCHING_SIFT,
+    sift: Sift = COPY_MOVE_SIFT,
     settings: CopyMoveSettings | None = None,
     store: Store | None = None,
     n_jobs: int = 1,

@@ -42,6 +42,51 @@ def test_the_strongest_come_first_and_equal_ones_keep_their_order():
     assert_array_equal(three_features().strongest(2).scale, [2, 3])
 
 
+def crowded_on_the_left() -> LocalFeatures:
+    """Return 30 strong keypoints in the left tenth of a picture and, in the rest, one weaker one each 10 pixels."""
+    rng = np.random.default_rng(0)
+    right = np.stack(np.meshgrid(np.arange(14.5, 100, 10), np.arange(4.5, 20, 10)), axis=-1).reshape(-1, 2)
+    return LocalFeatures(
+        xy=np.concatenate([rng.uniform(0, 9, (30, 2)), right]),
+        scale=np.ones(48),
+        angle=np.zeros(48),
+        response=np.concatenate([rng.uniform(0.5, 1, 30), rng.uniform(0.01, 0.02, 18)]),
+        descriptors=np.zeros((48, 128)),
+        image_size=(20, 100),
+    )
+
+
+def test_spread_keypoints_come_from_all_parts_and_the_rest_are_the_strongest():
+    features = crowded_on_the_left()  # 7 cells side by side; 2 of each come first
+    strongest, spread = features.strongest(30), features.spread(30)
+    assert (strongest.xy[:, 0] < 10).all()
+    assert np.count_nonzero(spread.xy[:, 0] > 11) == 12
+    assert_array_equal(spread.response[:18], strongest.response[:18])
+
+
+def test_spread_keypoints_come_strongest_first():
+    assert (np.diff(crowded_on_the_left().spread(30).response) <= 0).all()
+
+
+@pytest.mark.parametrize("n", [0, 1, 47, 48, 1000])
+def test_no_more_keypoints_are_kept_than_asked_for_or_there(n):
+    assert len(crowded_on_the_left().spread(n)) == min(n, 48)
+
+
+def test_spreading_few_keypoints_leaves_the_strongest():
+    assert_array_equal(three_features().spread(3).xy, three_features().strongest(3).xy)
+
+
+def test_a_mirrored_picture_keeps_the_same_keypoints_mirrored():
+    features = Sift(contrast=0.01)(data.camera()[:200, :301])
+    assert_array_equal(features.mirrored().spread(100).response, features.spread(100).response)
+
+
+def test_a_picture_one_pixel_high_has_its_cells_side_by_side():
+    line = replace(crowded_on_the_left(), image_size=(1, 100))
+    assert len(line.spread(20)) == 20
+
+
 def test_rows_are_chosen_by_mask_slice_or_index():
     features = three_features()
     assert_array_equal(features[features.scale > 1].scale, [2, 3])

@@ -132,6 +132,18 @@ def test_the_strongest_n_are_the_first_n_of_all(sift):
 
 
 @all_engines
+def test_a_limit_is_spread_if_so_set(sift):
+    image = data.camera()[:128, :128]
+    assert_equal_features(replace(sift, max_features=30, spread=True)(image), sift(image).spread(30))
+
+
+def test_the_trace_is_limited_as_its_settings_say():
+    sift = Sift(engine="reference", max_features=30, spread=True)
+    image = data.camera()[:128, :128]
+    assert_equal_features(trace(image, sift).features, sift(image))
+
+
+@all_engines
 def test_nothing_is_kept_from_one_picture_to_the_next(sift):
     image = data.astronaut()[:150, :150]
     first = sift(image)
@@ -306,6 +318,7 @@ def test_every_setting_is_in_the_fingerprint():
         "edge_ratio": 12.0,
         "upsample": False,
         "max_features": 9,
+        "spread": True,
         "max_side": 99,
         "engine": "opencv",
         "precision": "fast",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
-from classicvision.matching.distinct import UNDOUBTED, are_distinct, weigh_distinct
+from classicvision.matching.distinct import UNDOUBTED, are_distinct, count_apart, weigh_distinct
 from classicvision.matching.significance import significance
 from classicvision.matching.verify import N_CHOICES, Agreement
 
@@ -53,6 +55,20 @@ def test_a_picture_of_one_keypoint_has_no_other_place():
     assert_array_equal(are_distinct(keypoints(100), keypoints(108), SAME, 0.8), [True])
 
 
+def test_keypoints_near_a_smaller_one_that_remains_do_not():
+    """The large one reaches 20 pixels, so as far as all others; these reach 4, and none is so near another."""
+    xy = np.array([[0.0, 0], [6, 0], [25, 0], [10, 0]])
+    assert count_apart(xy, np.array([2.0, 2, 2, 10])) == 3
+
+
+def test_keypoints_of_one_corner_at_several_scales_are_one():
+    assert count_apart(np.array([[0.0, 0], [3, 3], [15, 15]]), np.array([1.0, 2.5, 12])) == 1
+
+
+def test_of_no_keypoints_none_are_apart():
+    assert count_apart(np.zeros((0, 2)), np.zeros(0)) == 0
+
+
 def agreement(significance, n):
     motion = Motion(np.eye(3), 0.0, 0.0)
     return Agreement(motion, "similarity", np.ones(n, bool), 1.5, significance, 1e-4)
@@ -75,3 +91,14 @@ def test_only_matches_that_single_out_a_place_are_weighed(levels, before, after)
     found = agreement(before, len(a))
     weighed = weigh_distinct(found, matches, a, a, 0.8)
     assert weighed.significance == pytest.approx(min(after, own) if before < UNDOUBTED else after)
+
+
+def test_four_corners_at_several_scales_are_four_places():
+    corners = np.array([[20.0, 20], [220, 20], [20, 80], [220, 80]])
+    xy = np.concatenate([corners, corners + 8])  # further apart than a place, nearer than two of the larger scales
+    a = replace(keypoints(*range(9, 250, 30)[:8], xy=xy), scale=np.repeat([2.0, 6.0], 4))
+    rows = np.arange(8, dtype=np.int32)
+    matches = Correspondences.of(a, a, np.column_stack([rows, rows]))
+    assert matches.n_places == 8
+    weighed = weigh_distinct(agreement(30.0, 8), matches, a, a, 0.8)
+    assert weighed.significance == significance(8, 4, 1e-4, n_deciding=2, n_choices=N_CHOICES)

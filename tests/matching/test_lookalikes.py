@@ -49,6 +49,13 @@ def test_pictures_that_look_alike_are_no_copies(kind):
     assert [result.score for result in results(pictures) if result.verdict == "copy"] == []
 
 
+@pytest.mark.parametrize(("seed", "a", "b"), [(7, 9, 18), (11, 0, 3)])
+def test_the_corners_of_two_crosses_are_no_evidence(seed, a, b):
+    """Four corners, each seen at several scales: 28 and 37 keypoints in all, and 25 and 22."""
+    flags = [MATCHING_SIFT(LOOKALIKES["flags"](np.random.default_rng([seed, number]))) for number in (a, b)]
+    assert match_features(*flags).score < 10
+
+
 def test_photographs_in_the_same_frame_share_the_frame_at_most(photographs):
     features = [MATCHING_SIFT(framed(photo)) for photo in photographs]
     for a, b in combinations(features, 2):

@@ -1,12 +1,14 @@
 """Real pairs with known answers: Oxford's homographies, and the versions of one photograph of a bridge."""
 
+import cv2
 import numpy as np
 import pytest
 
 from classicvision.features.sift import Sift
 from classicvision.images import read_image
 from classicvision.matching.geometry import warp_points
-from classicvision.matching.pair import match_features
+from classicvision.matching.pair import MATCHING_SIFT, match_features
+from classicvision.synthetic.lookalikes import text_page
 
 SIFT = Sift(max_features=2000)
 
@@ -36,6 +38,27 @@ def test_a_wall_seen_from_the_side_is_the_same_scene(shared, number):
 @pytest.mark.parametrize("number", [5, 6])
 def test_boats_at_a_third_of_the_size_are_the_same_scene(shared, number):
     assert corner_error(shared, "boat", number) < 20
+
+
+@pytest.mark.parametrize("factor", [1, 0.95, 0.9, 0.85, 0.8])
+def test_a_wall_seen_from_far_to_the_side_is_found_at_any_size(shared, factor):
+    """A similarity explains a corner of the wall, so the rest is reached in steps or not at all."""
+    front, side = (read_image(shared / "data" / "oxford_affine" / "graf" / f"img{n}.png") for n in (1, 4))
+    smaller = cv2.resize(side, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    assert match_features(MATCHING_SIFT(front), MATCHING_SIFT(smaller)).score > 60
+
+
+def test_smooth_photographs_in_a_page_full_of_text_are_found(shared):
+    paths = sorted((shared / "data" / "coco128").glob("*.jpg"))[:10]
+    missed = []
+    for number, path in enumerate(paths):
+        photo = cv2.GaussianBlur(read_image(path), (0, 0), 1.5)
+        small = cv2.resize(photo, (288, 216), interpolation=cv2.INTER_AREA)
+        page = np.tile(text_page(np.random.default_rng(number)), (2, 2, 1))
+        page[300:516, 400:688] = small
+        if match_features(MATCHING_SIFT(photo), MATCHING_SIFT(page)).verdict != "copy":
+            missed.append(path.name)
+    assert len(missed) <= 1
 
 
 def test_all_versions_of_the_bridge_are_found(shared):
