@@ -116,6 +116,7 @@ def occlusion_map(
     """
     height, width = tensor.shape[1:]
     side = min(side, height, width)
+    step = min(step, side)  # no gaps between squares
     places = [(y, x) for y in _starts(height, side, step) for x in _starts(width, side, step)]
     colour = tensor.mean(axis=(1, 2))[:, np.newaxis, np.newaxis]
     before = score(tensor[np.newaxis])[0]

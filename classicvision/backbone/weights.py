@@ -84,10 +84,10 @@ def _before_pooling(graph: Graph, name: str) -> str:
     """Follow a tensor back, through averages and changes of shape, to one with places; empty if there is none."""
     makers = {output: node for node in graph.nodes for output in node.outputs}
     while True:
-        shape = graph.shape(name)
+        shape = graph.shape(name) if name in makers else None
         if shape is not None and len(shape) == 4 and 1 not in (shape[1], shape[2] * shape[3]):
             return name
-        node = makers.get(name)
+        node = makers.get(name)  # the picture itself has none
         if node is None or node.operator not in _POOLING:
             return ""
         name = node.inputs[0]
