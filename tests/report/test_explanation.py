@@ -232,3 +232,18 @@ def test_explain_lists_images_of_the_folder_that_cannot_be_read(run, network, ph
     assert code == 3
     assert "broken.jpg" in messages
     assert "1 of the images could not be read" in (tmp_path / "p.html").read_text("utf-8")
+
+
+def test_a_browser_shows_every_picture_and_asks_for_nothing(browser, explanation, tmp_path):
+    write_explanation(tmp_path / "page.html", explanation)
+    browser.open(tmp_path / "page.html")
+    assert browser.evaluate("Array.from(document.images, image => image.naturalWidth > 0)") == [True] * 9
+    assert browser.evaluate("document.images[0].naturalWidth") == SIDE
+    assert (browser.faults, browser.requests) == ([], [(tmp_path / "page.html").as_uri()])
+
+
+def test_the_page_is_no_wider_than_a_telephone(browser, explanation, tmp_path):
+    write_explanation(tmp_path / "page.html", explanation)
+    browser.resize(360, 740, mobile=True)
+    browser.open(tmp_path / "page.html")
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 360
