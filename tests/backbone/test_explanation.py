@@ -90,10 +90,11 @@ def test_the_mean_of_the_map_is_the_score_less_the_bias(network):
         (CONV, ("ReduceMean", ["maps"], ["code"], {"axes": [2, 3], "keepdims": 0}), GEMM),
         (CONV, ("AveragePool", ["maps"], ["pooled"], {"kernel_shape": [8, 8]}), FLAT, GEMM),
         (CONV, POOL, FLAT, ("MatMul", ["code", "transposed"], ["scores"], {})),
+        (CONV, POOL, FLAT, ("Gemm", ["code", "transposed", "b"], ["scores"], {})),
         (CONV, POOL, ("Conv", ["pooled", "points"], ["high"], {}), ("Flatten", ["high"], ["scores"], {})),
         (CONV, POOL, FLAT, ("Gemm", ["code", "w"], ["high"], {"transB": 1}), ("Softmax", ["high"], ["scores"], {})),
     ],
-    ids=["mean", "window", "matmul", "conv", "softmax"],
+    ids=["mean", "window", "matmul", "gemm", "conv", "softmax"],
 )
 def test_every_way_to_write_a_linear_layer_on_averages_has_the_same_map(network, nodes):
     matrix = np.array([[3, 0, 0], [0, 0, 2]], np.float32)
@@ -118,14 +119,18 @@ def test_a_last_layer_at_every_place_gives_what_it_says_there(network):
           ("Gemm", ["long", "wide"], ["scores"], {})), "does not take one number for each map"),
         ((CONV, POOL, FLAT, ("Relu", ["code"], ["high"], {}), ("Gemm", ["high", "w"], ["scores"], {"transB": 1})),
          "are not an average"),
+        ((CONV, ("Transpose", ["maps"], ["last"], {"perm": [0, 2, 3, 1]}),
+          ("Reshape", ["last", "shape"], ["mixed"], {}),
+          ("ReduceMean", ["mixed"], ["code"], {"axes": [2], "keepdims": 0}), GEMM),
+         "are not the average of the last maps"),
         ((CONV, POOL, FLAT, ("Gemm", ["code", "w"], ["high"], {"transB": 1}), ("Neg", ["high"], ["scores"], {})),
          "does more with the scores"),
         ((CONV, POOL, FLAT, ("Gemm", ["code", "w"], ["scores"], {"transB": 1, "alpha": 2.0})), "is not linear"),
     ],
-    ids=["max", "window", "relu", "negated", "scaled"],
+    ids=["max", "window", "relu", "mixed", "negated", "scaled"],
 )  # fmt: skip
 def test_where_there_is_no_such_map_the_reason_is_said(network, nodes, reason):
-    backbone, path = network(*nodes, wide=np.ones((12, 2), np.float32))
+    backbone, path = network(*nodes, wide=np.ones((12, 2), np.float32), shape=np.array([0, 3, 64]))
     found, said = class_activation(backbone, path, halves(RED, BLUE), 0)
     assert found.shape == (0, 0)
     assert re.search(reason, said)
@@ -146,6 +151,13 @@ def test_the_fall_is_that_of_the_squares_that_cover_the_pixel():
     tensor[:, 0, 0] = 16  # the mean is 1
     heat = occlusion_map(lambda tensors: tensors[:, 0, 0, 0].astype(np.float64), tensor, side=2, step=2)
     assert_allclose(heat, [[15, 15, 0, 0], [15, 15, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+
+
+def test_where_squares_overlap_the_fall_is_their_mean():
+    tensor = np.zeros((3, 3, 3), np.float32)
+    tensor[:, 0, 0] = 9  # the mean is 1; only the first of four squares covers it
+    heat = occlusion_map(lambda tensors: tensors[:, 0, 0, 0].astype(np.float64), tensor, side=2, step=1)
+    assert_allclose(heat, [[8, 4, 0], [4, 2, 0], [0, 0, 0]])
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 25), st.integers(1, 9))
