@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classicvision.errors import SettingsError
 
-__all__ = ["Answer", "best_answers", "read_class_names"]
+__all__ = ["Answer", "best_answers", "probabilities", "read_class_names"]
 
 WITH_BACKGROUND: Final = 1001  # outputs of TensorFlow's networks: a class that is none of the 1000 comes first
 SUM_TOLERANCE: Final = 0.01  # by which probabilities, in half precision too, may miss 1
@@ -57,10 +57,10 @@ def best_answers(output: NDArray[np.float32], n: int = 5, names: Sequence[str] =
     if len(names) not in (0, len(output), len(output) - first):
         raise SettingsError(f"{len(names)} names of classes were given; the network has {len(output)} outputs")
     skipped = first - (len(names) == len(output)) * first  # of the outputs that names begin with
-    probabilities = _probabilities(output)
+    shares = probabilities(output)
     order = np.argsort(-output, kind="stable")[:n].tolist()
     return [
-        Answer(row - first, float(probabilities[row]), names[row - skipped] if names and row >= skipped else "")
+        Answer(row - first, float(shares[row]), names[row - skipped] if names and row >= skipped else "")
         for row in order
     ]
 
@@ -75,7 +75,7 @@ def read_class_names(path: Path) -> list[str]:
         raise SettingsError(f"{path}: the names of classes are text in UTF-8; this is not") from error
 
 
-def _probabilities(output: NDArray[np.float32]) -> NDArray[np.float64]:
+def probabilities(output: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return probabilities: the numbers themselves if they are some, else their softmax."""
     values = output.astype(np.float64)
     if values.min() >= 0 and abs(values.sum() - 1) <= SUM_TOLERANCE:

@@ -122,6 +122,31 @@ def open_network(path: Path, stage: str, device: str = "cpu") -> Network:
     return Network(path, graph.input, tap, _start(_cut(model, tap, path), path, device))
 
 
+def read_weights(path: Path, tensor: str) -> NDArray[np.float32]:
+    """Return the numbers of a tensor that does not depend on the picture: stored, or computed from what is stored.
+
+    Raises
+    ------
+    BackboneError
+        If the file is damaged, or its weights cannot be computed.
+    """
+    from onnx import numpy_helper
+    from onnx.external_data_helper import load_external_data_for_model
+
+    model = read_model(path)
+    try:
+        for stored in model.graph.initializer:
+            if stored.name == tensor:
+                load_external_data_for_model(model, str(path.parent))
+                return np.asarray(numpy_helper.to_array(stored), np.float32)
+        (found,) = _start(_cut(model, Tap(tensor), path), path, "cpu").run(None, {})
+    except BackboneError:
+        raise
+    except Exception as error:  # of protobuf, of onnx or of onnxruntime
+        raise BackboneError(f"{path}: the weights {tensor!r} cannot be read: {_line(error)}") from error
+    return np.asarray(found, np.float32)
+
+
 def tensor_of_stage(graph: Graph, stage: str, path: Path) -> str:
     """Return the tensor that a stage means; an unknown one is a `BackboneError` that lists those there are."""
     last = penultimate(graph)

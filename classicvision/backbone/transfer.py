@@ -56,9 +56,7 @@ def fetch_rest(url: str, part: Path, n_bytes: int, progress: Callable[[int, int]
         raise TransferError("the server's file ends before the part that was there; it was deleted")
     with response:
         start = _first_byte(response, start, n_bytes)
-        with part.open("r+b" if start else "wb") as file:
-            file.truncate(start)
-            file.seek(start)
+        with part.open("ab" if start else "wb") as file:
             _copy(response, file, start, n_bytes, progress)
 
 

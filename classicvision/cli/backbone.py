@@ -12,15 +12,18 @@ Examples:
   classicvision backbone pull resnet18-v1
   classicvision backbone verify resnet18-v1
   classicvision backbone inspect resnet18-v1
+  classicvision backbone classify resnet18-v1 photo.jpg
+  classicvision backbone explain resnet18-v1 photo.jpg -o photo.html
 """
 
 # Sub-command to module `backbone_<name>`, which has a click command `<name>_command`.
 COMMANDS = (
-    "classify",
     "list",
     "pull",
     "verify",
     "inspect",
+    "classify",
+    "explain",
 )
 
 

@@ -19,6 +19,7 @@ from classicvision.workflows.backbone import (
     write_reference,
 )
 from classicvision.workflows.backbone_classify import NamedClasses, classify_with_backbone
+from classicvision.workflows.backbone_explain import explain_backbone
 from classicvision.workflows.benchmark import benchmark
 from classicvision.workflows.benchmark_matching import MatchingBenchmark, benchmark_matching
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
@@ -54,6 +55,7 @@ __all__ = [
     "classify_with_backbone",
     "doctor",
     "evaluate",
+    "explain_backbone",
     "find_copies",
     "find_copies_among",
     "find_copy_moves",

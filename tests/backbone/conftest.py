@@ -27,6 +27,7 @@ class Server(ThreadingHTTPServer):
         self.cuts = []  # after how many bytes to hang up, one a request
         self.ranges = True  # whether Range is obeyed
         self.states_length = True
+        self.misplaced = 0  # bytes by which an answer to a Range begins elsewhere
         self.pause = 0.0  # seconds before the content
 
     @property
@@ -73,6 +74,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if wanted else 200)
         if wanted:
+            start += self.server.misplaced
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if self.server.states_length:
             self.send_header("Content-Length", str(len(content) - start))

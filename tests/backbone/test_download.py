@@ -1,11 +1,12 @@
 """Fetching from a server on this machine: what is resumed, refused, kept and deleted."""
 
 import multiprocessing
+import re
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from classicvision.backbone import download
+from classicvision.backbone import download, transfer
 from classicvision.backbone.download import is_offline, locate, pull
 from classicvision.errors import BackboneError
 
@@ -35,6 +36,20 @@ def test_a_broken_connection_goes_on_from_its_last_byte(server, tmp_path):
     server.cuts = [300_000, 400_000]
     assert pull(server.entry(), tmp_path).read_bytes() == server.content
     assert [wanted for _, wanted in server.requests] == [None, "bytes=300000-", "bytes=700000-"]
+
+
+def test_a_connection_that_brings_something_each_time_is_never_given_up(server, tmp_path):
+    server.cuts = [100_000] * 10
+    assert pull(server.entry(), tmp_path).read_bytes() == server.content
+    assert len(server.requests) == 11
+
+
+def test_an_answer_that_begins_elsewhere_is_refused_and_the_part_stays_as_it_was(server, tmp_path):
+    (tmp_path / "net-7.onnx.part").write_bytes(server.content[:1000])
+    server.misplaced = 5
+    with pytest.raises(BackboneError, match="does not say which bytes it sends"):
+        pull(server.entry(), tmp_path)
+    assert (tmp_path / "net-7.onnx.part").read_bytes() == server.content[:1000]
 
 
 def test_what_an_earlier_run_left_is_not_fetched_again(server, tmp_path):
@@ -106,8 +121,10 @@ def test_an_endless_answer_is_cut_off_soon_after_the_promised_size(server, tmp_p
     entry = server.entry(server.content[:1000])
     server.content *= 64
     server.states_length = False
-    with pytest.raises(BackboneError, match="It was deleted"):
+    with pytest.raises(BackboneError, match="It was deleted") as caught:
         pull(entry, tmp_path)
+    n_bytes = int(re.search(r"([\d,]+) bytes", str(caught.value))[1].replace(",", ""))
+    assert 1000 < n_bytes <= 1000 + transfer.BLOCK
     assert names_in(tmp_path) == []
 
 

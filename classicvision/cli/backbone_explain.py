@@ -1,0 +1,62 @@
+"""``classicvision backbone explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from classicvision.cli import options, render
+
+EXAMPLES = """\b
+Examples:
+  classicvision backbone explain resnet18-v1 photo.jpg -o photo.html
+  classicvision backbone explain my.onnx photo.jpg -o photo.html --preprocessing imagenet --folder photos/
+  classicvision backbone explain my.onnx photo.jpg -o photo.html --class 281 --names imagenet.txt
+"""
+
+
+@click.command("explain", epilog=EXAMPLES, short_help="Show what a network sees in a photo.")
+@options.NETWORK
+@click.argument("photo", type=click.Path(path_type=Path))
+@options.output_option("-o", "--output", suffixes=(".html", ".htm"), text="The page to write.")
+@options.network_options
+@click.option("--class", "target", type=int, help="The class that the maps are about; by default the best one.")
+@click.option("--names", type=click.Path(path_type=Path), metavar="FILE.txt", help="The name of a class a line.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Show the images in it whose features are nearest.")
+@options.extraction_options
+@options.JSON
+def explain_command(
+    network: str,
+    photo: Path,
+    output: Path,
+    preprocessing: str | None,
+    overrides: tuple[str, ...],
+    stage: str,
+    target: int | None,
+    names: Path | None,
+    folder: Path | None,
+    run: options.Run,
+    as_json: bool,
+) -> int:
+    """Write a page of what NETWORK sees in PHOTO.
+
+    It has the filters of the first layer, the strongest maps of each stage, by how much the class suffers when a place
+    is covered, the class activation map where the last layer allows one, and with --folder the nearest images.
+    """
+    from classicvision import workflows
+    from classicvision.report.explanation import explanation_to_dict, write_explanation
+
+    backbone = options.open_backbone(network, preprocessing, overrides, stage)
+    with run.settings() as how:
+        found = workflows.explain_backbone(backbone, photo, folder=folder, target=target, names=names, **how)
+    write_explanation(output, found)
+    if as_json:
+        render.print_json(explanation_to_dict(found))
+    else:
+        for answer in found.answers:
+            click.echo(render.printable(f"class {answer.index}  {render.percent(answer.probability)}  {answer.name}"))
+        if found.no_activation:
+            click.echo(f"No class activation map: {found.no_activation}.")
+    click.echo(f"Wrote {render.printable(output)}.", err=True)
+    return render.report_failures(found.failures)

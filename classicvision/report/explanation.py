@@ -1,0 +1,194 @@
+"""What a network sees in a photo, as one page for people.
+
+The page holds its style and its pictures and loads nothing; names of files are escaped, since they come from strangers.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.backbone.answers import Answer
+from classicvision.backbone.explanation import StageMaps
+from classicvision.backbone.onnx import OnnxBackbone
+from classicvision.config import to_dict
+from classicvision.extraction import Failure
+from classicvision.files import write_whole
+from classicvision.images import Image
+from classicvision.report.pictures import as_data_uri, heat_over, thumbnail, tile
+from classicvision.report.plain import flat, text, visible
+from classicvision.report.templates import page_environment
+
+__all__ = ["Explanation", "Neighbour", "explanation_to_dict", "explanation_to_html", "write_explanation"]
+
+MAX_FILTERS = 128  # shown on a page
+FILTER_SIDE = 48  # pixels, as nearly as whole magnifications allow
+MAP_SIDE = 156
+SEEN_SIDE = 320
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An image near the photo in feature space."""
+
+    path: Path
+    similarity: float  # cosine of the features
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What a network sees in a photo.
+
+    Attributes
+    ----------
+    photo : Path
+    backbone : OnnxBackbone
+    seen : (h, w, 3) uint8
+        The part of the photo that the network sees, in its resolution.
+    answers : tuple of Answer
+        The best classes, best first; empty for a network without classes.
+    target : Answer or None
+        The class that the two maps are about; without classes they are about the features.
+    filters : (n, 3, kh, kw) float32
+        Of the first layer, channels in the order red, green, blue; n is 0 where they cannot be shown.
+    stages : tuple of StageMaps
+    covered : int
+        Side of the square that covered, in pixels.
+    occlusion : (h, w) float64
+        Fall of the class's log-odds, or of the cosine of the features, where a place is covered.
+    activation : (h', w') float32
+        The class activation map; empty where `no_activation` says why.
+    no_activation : str
+    neighbours : tuple of Neighbour
+        The nearest first; images with the photo's own content are left out.
+    n_compared : int
+    failures : tuple of Failure
+        Images of the folder that could not be read.
+    """
+
+    photo: Path
+    backbone: OnnxBackbone
+    seen: Image
+    answers: tuple[Answer, ...]
+    target: Answer | None
+    filters: NDArray[np.float32]
+    stages: tuple[StageMaps, ...]
+    covered: int
+    occlusion: NDArray[np.float64]
+    activation: NDArray[np.float32]
+    no_activation: str
+    neighbours: tuple[Neighbour, ...]
+    n_compared: int
+    failures: tuple[Failure, ...]
+
+
+def explanation_to_dict(explanation: Explanation) -> dict[str, Any]:
+    """Return what an explanation says in numbers and words as plain values, fit for JSON; pictures are left out."""
+    backbone, target = explanation.backbone, explanation.target
+    return {
+        "photo": text(explanation.photo),
+        "network": text(backbone.path),
+        "sha256": backbone.sha256,
+        "settings": to_dict(backbone),
+        "answers": [_answer(answer) for answer in explanation.answers],
+        "target": target and _answer(target),
+        "occlusion": {
+            "side": explanation.covered,
+            "of": "class" if target else "features",
+            "largest_fall": float(explanation.occlusion.max()),
+            "place": _place(explanation.occlusion, explanation.seen.shape[:2]),
+        },
+        "activation": {
+            "place": _place(explanation.activation, explanation.seen.shape[:2]),
+            "reason": explanation.no_activation or None,
+        },
+        "stages": [
+            {"name": stage.name, "shape": list(stage.shape), "strongest": stage.channels.tolist()}
+            for stage in explanation.stages
+        ],
+        "n_compared": explanation.n_compared,
+        "neighbours": [{"path": text(n.path), "similarity": n.similarity} for n in explanation.neighbours],
+        "failures": [{"path": text(f.path), "reason": text(f.reason)} for f in explanation.failures],
+    }
+
+
+def explanation_to_html(explanation: Explanation) -> str:
+    """Return an explanation as one HTML page that needs no other file.
+
+    Returns
+    -------
+    str
+        HTML 5, to be written as UTF-8.
+    """
+    environment = page_environment()
+    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    environment.filters["visible"] = visible
+    data = explanation_to_dict(explanation)
+    return environment.get_template("explanation.html.j2").render(
+        data,
+        network_name=text(Path(explanation.backbone.path).name),
+        photo_name=text(explanation.photo.name),
+        seen=as_data_uri(explanation.seen),
+        seen_size=explanation.seen.shape[:2],
+        covered_picture=as_data_uri(heat_over(explanation.seen, explanation.occlusion)),
+        activation_picture=_activation(explanation),
+        n_filters=len(explanation.filters),
+        filter_shape=explanation.filters.shape[2:],
+        n_shown_filters=min(MAX_FILTERS, len(explanation.filters)),
+        filters=_filters(explanation.filters[:MAX_FILTERS]),
+        maps=[_maps(stage) for stage in explanation.stages],
+        pictures=[thumbnail(neighbour.path) for neighbour in explanation.neighbours],
+        settings_rows=list(flat(data["settings"])),
+    )
+
+
+def write_explanation(path: str | os.PathLike[str], explanation: Explanation) -> None:
+    """Write the page of `explanation_to_html` to a file, whole or not at all; an existing file is replaced.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    write_whole(Path(path), [explanation_to_html(explanation).encode()])
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {"index": answer.index, "probability": answer.probability, "name": text(answer.name)}
+
+
+def _place(heat: NDArray[Any], size: tuple[int, ...]) -> list[int] | None:
+    """Return where a map is largest, as x and y in the picture that the network sees; the middle of the first such."""
+    if not heat.size:
+        return None
+    y, x = np.unravel_index(int(heat.argmax()), heat.shape)
+    return [int((x + 0.5) * size[1] / heat.shape[1]), int((y + 0.5) * size[0] / heat.shape[0])]
+
+
+def _activation(explanation: Explanation) -> str | None:
+    if not explanation.activation.size:
+        return None
+    return as_data_uri(heat_over(explanation.seen, explanation.activation))
+
+
+def _filters(filters: NDArray[np.float32]) -> str | None:
+    """Return filters as a sheet: weight 0 is middle grey, the largest weight of each is black or white."""
+    if not len(filters):
+        return None
+    largest = np.maximum(np.abs(filters).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-12))
+    grey = np.rint(127.5 + 127.5 * filters / largest).astype(np.uint8).transpose(0, 2, 3, 1)
+    return as_data_uri(tile(grey, 16, FILTER_SIDE), lossless=True)
+
+
+def _maps(stage: StageMaps) -> str:
+    """Return maps as a sheet, each from its smallest number in black to its largest in white."""
+    low = stage.maps.min(axis=(1, 2), keepdims=True)
+    span = np.maximum(stage.maps.max(axis=(1, 2), keepdims=True) - low, np.float32(1e-12))
+    grey = np.rint(255 * (stage.maps - low) / span).astype(np.uint8)
+    tiles: Image = np.repeat(grey[..., np.newaxis], 3, axis=3)
+    return as_data_uri(tile(tiles, 6, MAP_SIDE), lossless=True)
