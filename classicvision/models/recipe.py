@@ -85,11 +85,6 @@ class Several:
         """Return the items of one image."""
         return tuple(part(image) for part in self.parts)
 
-    @property
-    def libraries(self) -> str:
-        """What the parts depend on besides what decodes pictures."""
-        return " ".join(part.libraries for part in self.parts if isinstance(part, OnnxBackbone))
-
     def runnable(self) -> Self:
         """Return the same with engines that exist here."""
         return replace(self, parts=tuple(part.runnable() for part in self.parts))
