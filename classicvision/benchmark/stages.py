@@ -22,6 +22,8 @@ class StageScore:
     accuracy, deviation : float
         Mean and standard deviation over the folds of a cross-validation.
     folds : int
+    nearest : float
+        Accuracy of the vote of an image's nearest neighbours in the other folds.
     """
 
     stage: str
@@ -29,6 +31,7 @@ class StageScore:
     accuracy: float
     deviation: float
     folds: int
+    nearest: float
 
     @property
     def standard_error(self) -> float:

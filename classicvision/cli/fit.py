@@ -133,12 +133,12 @@ def _stages_to_dict(compared: StageComparison) -> dict[str, Any]:
 
 
 def _stages_to_text(compared: StageComparison) -> str:
-    rows = [("stage", "numbers", "accuracy", "deviation")]
+    rows = [("stage", "numbers", "accuracy", "deviation", "neighbours")]
     for score in compared.stages:
-        figures = (str(score.n_outputs), render.percent(score.accuracy), render.percent(score.deviation))
-        rows.append((score.stage, *figures))
+        accuracy, deviation, nearest = map(render.percent, (score.accuracy, score.deviation, score.nearest))
+        rows.append((score.stage, str(score.n_outputs), accuracy, deviation, nearest))
     curve = ", ".join(f"{render.percent(point.accuracy)} with {point.n_images}" for point in compared.curve)
-    return f"{render.table(rows, right=(1, 2, 3))}\n\nThe last stage, by images: {curve}.\n{compared.advice}"
+    return f"{render.table(rows, right=(1, 2, 3, 4))}\n\nThe last stage, by images: {curve}.\n{compared.advice}"
 
 
 def _report_contradictions(fitted: Fit) -> None:

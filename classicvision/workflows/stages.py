@@ -19,6 +19,8 @@ from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.extraction import extract
 from classicvision.folders import ImageFolder
 from classicvision.items import Items
+from classicvision.models.folds import split_folds
+from classicvision.models.neighbours import judge_by_neighbours
 from classicvision.models.recipe import Recipe
 from classicvision.models.training import train
 from classicvision.store import Store
@@ -82,7 +84,17 @@ def _score(name: str, items: Items[Any], labels: Sequence[str], recipe: Recipe, 
     training = train(items, labels, recipe, n_jobs=n_jobs)
     folds = training.validation.fold_accuracy
     deviation = float(np.std(folds, ddof=1))
-    return StageScore(name, training.codebook.n_outputs, float(np.mean(folds)), deviation, len(folds))
+    nearest = _accuracy_of_neighbours(training.codebook.encode_all(items), items, labels, recipe)
+    return StageScore(name, training.codebook.n_outputs, float(np.mean(folds)), deviation, len(folds), nearest)
+
+
+def _accuracy_of_neighbours(
+    codes: NDArray[np.float32], items: Items[Any], labels: Sequence[str], recipe: Recipe
+) -> float:
+    """Return the share of images that their neighbours in the other folds know; nothing is learned from them."""
+    classes, y = np.unique(np.asarray(labels), return_inverse=True)
+    folds = split_folds(y, items.keys, classes, recipe.classifier.folds, recipe.seed)
+    return float(np.mean(judge_by_neighbours(codes, y, folds) == y))
 
 
 def _curve(items: Items[Any], labels: Sequence[str], recipe: Recipe, n_jobs: int) -> list[CurvePoint]:

@@ -7,7 +7,7 @@ from classicvision.errors import NotEnoughDataError
 
 
 def compared(stages, curve):
-    scores = tuple(StageScore(f"stage{i}", 8, accuracy, 0.02, 4) for i, accuracy in enumerate(stages, 1))
+    scores = tuple(StageScore(f"stage{i}", 8, accuracy, 0.02, 4, 0.5) for i, accuracy in enumerate(stages, 1))
     return StageComparison(scores, tuple(CurvePoint(100 * i, accuracy) for i, accuracy in enumerate(curve, 1)))
 
 

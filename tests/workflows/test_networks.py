@@ -192,6 +192,7 @@ def test_every_stage_is_tried_on_the_same_images(network, texture_folder):
     # The map and its mean are the only tensors through which everything flows.
     assert [(score.stage, score.n_outputs) for score in compared.stages] == [("stage1", 3), ("penultimate", 3)]
     assert [point.n_images for point in compared.curve] == [6, 12, 24]
+    assert all(0 <= score.nearest <= 1 for score in compared.stages)
     fitted = workflows.fit(texture_folder, recipe=recipe, store=Store.temporary())
     assert compared.stages[-1].accuracy == fitted.classifier.training.accuracy == compared.curve[-1].accuracy
 
