@@ -171,14 +171,6 @@ def of_fit(report: Report) -> Rows:
     yield "whole fit, cold, peak memory", f"1/{theirs['peak_mb'] / ours['peak_mb']:.1f}"
 
 
-def of_backbones(report: Report) -> Rows:
-    for row in report["networks"]:
-        yield f"network {row['network']}, plain onnxruntime", _times([1 / row["ratio"]])
-    for row in report.get("folder", []):
-        one, two = row["seconds"]
-        yield f"folder by {row['network']}, two workers, one worker", _times([one / two])
-
-
 AVX2 = {"CLASSICVISION_ISA": "v3", "OMP_NUM_THREADS": "1"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 FAISS_AVX2 = AVX2 | {"FAISS_SIMD_LEVEL": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
