@@ -199,7 +199,7 @@ def _read_preprocessing(stated: str, path: Path) -> Preprocessing:
 def _open(backbone: OnnxBackbone) -> Network:
     path = locate(backbone.path)
     content.require_digest(path, backbone.sha256)
-    return open_network(path, backbone.stage, backbone.device)
+    return open_network(path, backbone.stage, backbone.device, crop=backbone.contract.crop)
 
 
 def _best_device() -> Literal["cpu", "cuda"]:
