@@ -27,7 +27,7 @@ N_TRAIN = {"scene15": 100, "caltech101": 30}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="+", metavar="FILE[=PREPROCESSING]")
+    parser.add_argument("networks", nargs="*", metavar="FILE[=PREPROCESSING]", help="by default those of the folder")
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--stage", default="penultimate")
     parser.add_argument("--views", nargs="+", default=["one"], choices=["one", "mirror", "ten-crop"])
@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(options.cache or Path(folder))
         for name in options.sets:
-            for network in options.networks:
+            for network in options.networks or protocol.shared_networks():
                 for views in options.views:
                     results.append(measure(name, network, options.stage, views, options.splits, store, options.jobs))
     print(f"\n{options.splits} splits, stage {options.stage}, {protocol.versions_line()}\n")

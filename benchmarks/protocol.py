@@ -6,10 +6,12 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision import OnnxBackbone
 from classicvision.models.classifier import library_versions
 
 
@@ -19,6 +21,28 @@ def shared_data() -> Path:
     if not folder.is_dir():
         raise SystemExit(f"no image sets in {folder}; name their folder in CLASSICVISION_SHARED")
     return folder
+
+
+# The preprocessing that each network of the shared folder was trained with.
+NETWORKS = {
+    "mobilenetv1-0.25-128-w8": "inception-128",
+    "mobilenetv2-tf2ptq-w8": "inception",
+    "resnet18-trunk-layer3": "imagenet",
+    "squeezenet1.1-fp16-winml": "caffe",
+    "googlenet-bvlc-w16": "caffe",
+}
+
+
+def shared_networks() -> list[str]:
+    """Return each network of the shared folder as FILE=PREPROCESSING."""
+    folder = shared_data().parent / "onnx"
+    return [f"{folder / name}.onnx={how}" for name, how in NETWORKS.items() if (folder / f"{name}.onnx").is_file()]
+
+
+def backbone(network: str, **settings: Any) -> OnnxBackbone:
+    """Return the extractor for FILE or FILE=PREPROCESSING."""
+    path, _, preprocessing = network.partition("=")
+    return OnnxBackbone(path, preprocessing=preprocessing or None, **settings)
 
 
 def split_rows(labels: Sequence[str], n_train: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

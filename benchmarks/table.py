@@ -144,6 +144,14 @@ def of_words(report: Report) -> Rows:
         yield f"k-means{_from_bytes(name)}, faiss", f"{ratio}, inertia {inertia:+.3f} %"
 
 
+def of_backbones(report: Report) -> Rows:
+    for row in report["networks"]:
+        yield f"network {row['network']}, plain onnxruntime", _times([1 / row["ratio"]])
+    for row in report.get("folder", []):
+        one, two = row["seconds"]
+        yield f"folder by {row['network']}, two workers, one worker", _times([one / two])
+
+
 def of_folder(report: Report) -> Rows:
     for heap, rows in report["heaps"].items():
         for source in dict.fromkeys(row["source"] for row in rows):
@@ -185,6 +193,7 @@ PIECES = {
     "folder-fast": Piece(
         "A folder on two cores, fast", "throughput", of_folder, ("--repeats", "1", "--precision", "fast")
     ),
+    "networks": Piece("Networks", "speed_backbones", of_backbones, ("--repeats", "51"), ONE_THREAD),
     "fit": Piece("A whole fit", "fit", of_fit, ("--repeats", "1", "--no-accuracy")),
 }
 

@@ -26,7 +26,17 @@ from numpy.typing import NDArray
 from classicvision.config import fingerprint
 from classicvision.errors import ClassicVisionError, ImageReadError
 from classicvision.images import LIBRARIES, decode_image, read_bytes
-from classicvision.items import Extractor, Items, ItemT, JointItems, Source, arrays_of_item, is_kept, source_key
+from classicvision.items import (
+    Extractor,
+    Items,
+    ItemT,
+    JointItems,
+    Source,
+    arrays_of_item,
+    is_kept,
+    libraries_of,
+    source_key,
+)
 from classicvision.store import Store
 from classicvision.workers import Workers, count_workers
 
@@ -105,7 +115,7 @@ def extract(
     if parts is not None:
         return _extract_parts(paths, parts, store or Store.temporary(), n_jobs, progress)
     images = [Path(path) for path in paths]
-    libraries = " ".join(filter(None, (LIBRARIES, getattr(extractor, "libraries", ""))))
+    libraries = " ".join(filter(None, (LIBRARIES, libraries_of(extractor))))
     job = _Job(extractor, f"{fingerprint(extractor)} {libraries}", store or Store.temporary())
     n_workers = count_workers(n_jobs, len(images))
     found = _in_workers(job, images, n_workers) if n_workers > 1 else _in_this_process(job, images)

@@ -27,6 +27,7 @@ __all__ = [
     "arrays_of_item",
     "is_kept",
     "item_of_arrays",
+    "libraries_of",
     "source_key",
 ]
 
@@ -50,6 +51,16 @@ class Extractor(Protocol[Item_co]):
     def __call__(self, image: Image) -> Item_co:
         """Return the item of one image."""
         ...
+
+
+def libraries_of(extractor: Any) -> str:
+    """Return what the items of an extractor depend on besides the settings and what decodes pictures; empty as a rule.
+
+    An extractor may be made of others: of one, its attribute `extractor`, or several, its `parts`.
+    """
+    inner = (getattr(extractor, "extractor", None), *getattr(extractor, "parts", ()))
+    names = {getattr(extractor, "libraries", ""), *(libraries_of(part) for part in inner if part is not None)}
+    return " ".join(sorted(names - {""}))
 
 
 def is_kept(extractor: Extractor[Any]) -> bool:

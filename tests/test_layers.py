@@ -40,7 +40,7 @@ HOMES = {
     "onnx": {"backbone"},
     "onnxruntime": {"backbone"},
     "scipy": {"benchmark.statistics"},
-    "sklearn": {"encoding.estimators", "encoding.vocabulary"},
+    "sklearn": {"encoding.estimators", "encoding.vocabulary", "models.logistic"},
     "pickle": set(),
     "dill": set(),
     "cloudpickle": set(),

@@ -101,7 +101,7 @@ class Network:
                 )
 
 
-def open_network(path: Path, stage: str, device: str = "cpu") -> Network:
+def open_network(path: Path, stage: str, device: str = "cpu", *, crop: int | None = None) -> Network:
     """Open an ONNX file such that it gives a stage and computes nothing that the stage does not need.
 
     Parameters
@@ -110,6 +110,9 @@ def open_network(path: Path, stage: str, device: str = "cpu") -> Network:
     stage : str
         ``penultimate``, ``output``, a stage that `stages` lists, or a tensor's name.
     device : {"cpu", "cuda"}
+    crop : int, optional
+        Side of the pictures that will come. The shapes inside are looked at for this size before anything runs: a
+        window that does not fit into a small picture would end the process.
 
     Raises
     ------
@@ -118,6 +121,8 @@ def open_network(path: Path, stage: str, device: str = "cpu") -> Network:
     """
     model = read_model(path)
     graph = describe(model, path)
+    if crop is not None and (graph.input.height, graph.input.width) == (None, None):
+        graph = describe(model, path, size=(crop, crop))
     tap = tap_at(graph, tensor_of_stage(graph, stage, path))
     return Network(path, graph.input, tap, _start(_cut(model, tap, path), path, device))
 

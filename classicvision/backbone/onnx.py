@@ -117,7 +117,8 @@ class OnnxBackbone:
 
     def run(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the pooled features of prepared pictures, (N, 3, H, W) to (N, d) float32."""
-        return _POOLS[self.pooling](self.activations(tensors))
+        found = self.activations(tensors)
+        return found if found.ndim == 2 else _POOLS[self.pooling](found)
 
     def activations(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the stage's tensor before it is pooled, (N, ...); with places it is (N, C, h, w)."""
@@ -198,7 +199,7 @@ def _read_preprocessing(stated: str, path: Path) -> Preprocessing:
 def _open(backbone: OnnxBackbone) -> Network:
     path = locate(backbone.path)
     content.require_digest(path, backbone.sha256)
-    return open_network(path, backbone.stage, backbone.device)
+    return open_network(path, backbone.stage, backbone.device, crop=backbone.contract.crop)
 
 
 def _best_device() -> Literal["cpu", "cuda"]:
@@ -208,7 +209,7 @@ def _best_device() -> Literal["cpu", "cuda"]:
 
 
 def _places(tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (N, C, P): the P places of each channel; of tokens, (N, T, d), each is a place. A vector has one."""
+    """Return (N, C, P): the P places of each channel; of tokens, (N, T, d), each is a place."""
     if tensors.ndim == 3:
         return tensors.transpose(0, 2, 1)
     if tensors.ndim < 2:

@@ -12,6 +12,7 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
+    from classicvision.benchmark.stages import StageComparison
     from classicvision.models.recipe import TestTime
     from classicvision.synthetic.augmentation import Augmentation
     from classicvision.workflows import Fit
@@ -23,6 +24,7 @@ Examples:
   classicvision fit photos/ -o photos.cvmodel --augment mirror --tta mirror
   classicvision fit photos/ -o photos.cvmodel --recipe mine.toml --seed 1 --json
   classicvision fit photos/ -o photos.cvmodel --backbone mobilenet.onnx --preprocessing inception
+  classicvision fit photos/ -o photos.cvmodel --backbone resnet18-v1 --stages all
 """
 
 
@@ -35,6 +37,7 @@ Examples:
     help="Classify by the features of this network in place of visual words: short for --recipe cnn:FILE.",
 )
 @click.option("--stage", metavar="NAME", help="Stage or tensor of the network; `backbone inspect` lists them.")
+@click.option("--stages", type=click.Choice(["all"]), help="Also try a classifier on every stage of the network.")
 @click.option("--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so.")
 @options.recipe_options
 @click.option(
@@ -51,6 +54,7 @@ def fit_command(
     output: Path,
     backbone: str | None,
     stage: str | None,
+    stages: str | None,
     preprocessing: str | None,
     recipe: str | None,
     overrides: tuple[str, ...],
@@ -68,14 +72,17 @@ def fit_command(
 
     recipe, overrides = _recipe_of(recipe, backbone, {"stage": stage, "preprocessing": preprocessing}, overrides)
     settings = options.read_recipe(recipe, overrides, seed)
+    if stages and settings.extractor.kind != "onnx":
+        raise click.UsageError("--stages is about a network; name it with --backbone FILE")
     settings = replace(settings, augment=augment or settings.augment, tta=tta or settings.tta)
     with run.settings() as how:
         fitted = workflows.fit(folder, recipe=settings, **how)
-    fitted.classifier.save(output)
+        fitted.classifier.save(output)
+        compared = workflows.compare_stages(folder, settings, **how) if stages else None
     if as_json:
-        render.print_json(_to_dict(fitted, output))
+        render.print_json(_to_dict(fitted, output) | ({"stages": _stages_to_dict(compared)} if compared else {}))
     else:
-        click.echo(_to_text(fitted, output))
+        click.echo(_to_text(fitted, output) + (f"\n\n{_stages_to_text(compared)}" if compared else ""))
     _report_contradictions(fitted)
     return render.report_failures(fitted.failures)
 
@@ -115,6 +122,23 @@ def _to_text(fitted: Fit, output: Path) -> str:
         f"mean per class {render.percent(training.mean_per_class_accuracy)}.\n"
         f"Saved {output} ({render.file_size(output.stat().st_size)})."
     )
+
+
+def _stages_to_dict(compared: StageComparison) -> dict[str, Any]:
+    return {
+        "stages": [vars(score) for score in compared.stages],
+        "learning_curve": [vars(point) for point in compared.curve],
+        "advice": compared.advice,
+    }
+
+
+def _stages_to_text(compared: StageComparison) -> str:
+    rows = [("stage", "numbers", "accuracy", "deviation", "neighbours")]
+    for score in compared.stages:
+        accuracy, deviation, nearest = map(render.percent, (score.accuracy, score.deviation, score.nearest))
+        rows.append((score.stage, str(score.n_outputs), accuracy, deviation, nearest))
+    curve = ", ".join(f"{render.percent(point.accuracy)} with {point.n_images}" for point in compared.curve)
+    return f"{render.table(rows, right=(1, 2, 3, 4))}\n\nThe last stage, by images: {curve}.\n{compared.advice}"
 
 
 def _report_contradictions(fitted: Fit) -> None:

@@ -16,7 +16,8 @@ from classicvision.encoding.fusion import Weighing, n_weighings, weighings_of
 from classicvision.items import Items
 from classicvision.models.coding import encode_in_workers
 from classicvision.models.head import LinearHead
-from classicvision.models.recipe import Recipe
+from classicvision.models.logistic import fit_log_odds
+from classicvision.models.recipe import LogisticSettings, Recipe
 from classicvision.models.svm import fit_hyperplanes
 
 __all__ = ["Lesson"]
@@ -65,7 +66,9 @@ class Lesson:
         some = codes if chosen.all() else codes[np.tile(chosen, n_views)]
         weighed = some if weighing is None else some * weighing
         y = np.tile(self.y[chosen], n_views)
-        found = fit_hyperplanes(weighed, y, costs, balanced=self.recipe.classifier.balanced)
+        settings = self.recipe.classifier
+        fit = fit_log_odds if isinstance(settings, LogisticSettings) else fit_hyperplanes
+        found = fit(weighed, y, costs, balanced=settings.balanced)
         return [
             LinearHead(self.classes, weights if weighing is None else weights * weighing, bias, cost)
             for (weights, bias), cost in zip(found, costs, strict=True)

@@ -23,7 +23,16 @@ from classicvision.items import Item, is_kept
 from classicvision.models.svm import LARGEST_COST, LEAST_COST
 from classicvision.synthetic.augmentation import Augmentation
 
-__all__ = ["RECIPES", "Recipe", "Several", "SvmSettings", "TestTime", "load_recipe", "recipe_to_toml"]
+__all__ = [
+    "RECIPES",
+    "LogisticSettings",
+    "Recipe",
+    "Several",
+    "SvmSettings",
+    "TestTime",
+    "load_recipe",
+    "recipe_to_toml",
+]
 
 
 TestTime: TypeAlias = Literal["none", "mirror", "ten-crop"]
@@ -48,12 +57,38 @@ class SvmSettings:
 
     def __post_init__(self) -> None:
         config.validate(self)
-        if not self.costs or not all(LEAST_COST <= cost <= LARGEST_COST for cost in self.costs):
-            raise SettingsError(
-                f"classifier.costs is {self.costs!r}; give at least one, all from {LEAST_COST:g} to {LARGEST_COST:g}"
-            )
-        if self.folds < 2:
-            raise SettingsError(f"classifier.folds is {self.folds}; cross-validation needs at least 2")
+        _require_costs_and_folds(self.costs, self.folds)
+
+
+@dataclass(frozen=True)
+class LogisticSettings:
+    """Multinomial logistic regression: linear like the SVM, and its scores are logarithms of odds.
+
+    Raises
+    ------
+    SettingsError
+        For a cost that is not positive, or fewer than two folds.
+    """
+
+    kind: ClassVar[str] = "logistic"
+    version: ClassVar[int] = 1
+
+    costs: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)  # candidates for C, chosen from by cross-validation
+    folds: int = 5  # of that cross-validation; fewer where a class has fewer images
+    balanced: bool = True  # weigh classes inversely to their number of images
+
+    def __post_init__(self) -> None:
+        config.validate(self)
+        _require_costs_and_folds(self.costs, self.folds)
+
+
+def _require_costs_and_folds(costs: tuple[float, ...], folds: int) -> None:
+    if not costs or not all(LEAST_COST <= cost <= LARGEST_COST for cost in costs):
+        raise SettingsError(
+            f"classifier.costs is {costs!r}; give at least one, all from {LEAST_COST:g} to {LARGEST_COST:g}"
+        )
+    if folds < 2:
+        raise SettingsError(f"classifier.folds is {folds}; cross-validation needs at least 2")
 
 
 @dataclass(frozen=True)
@@ -85,11 +120,6 @@ class Several:
         """Return the items of one image."""
         return tuple(part(image) for part in self.parts)
 
-    @property
-    def libraries(self) -> str:
-        """What the parts depend on besides what decodes pictures."""
-        return " ".join(part.libraries for part in self.parts if isinstance(part, OnnxBackbone))
-
     def runnable(self) -> Self:
         """Return the same with engines that exist here."""
         return replace(self, parts=tuple(part.runnable() for part in self.parts))
@@ -105,7 +135,7 @@ class Recipe:
 
     extractor: Sift | DenseSift | OnnxBackbone | Several = field(default_factory=Sift)
     encoder: SingleSettings | FusionSettings = field(default_factory=BovwSettings)
-    classifier: SvmSettings = field(default_factory=SvmSettings)
+    classifier: SvmSettings | LogisticSettings = field(default_factory=SvmSettings)
     seed: int = 0
     augment: tuple[Augmentation, ...] = ()  # a variant more of each training image for each name; see AUGMENTATIONS
     tta: TestTime = "none"  # views of an image whose scores are averaged in predictions

@@ -37,6 +37,7 @@ from classicvision.workflows.index import (
 )
 from classicvision.workflows.match import match
 from classicvision.workflows.run import Progress
+from classicvision.workflows.stages import compare_stages
 
 __all__ = [
     "CalibrationRun",
@@ -53,6 +54,7 @@ __all__ = [
     "build_index",
     "calibrate",
     "classify_with_backbone",
+    "compare_stages",
     "doctor",
     "evaluate",
     "explain_backbone",

@@ -160,3 +160,16 @@ def test_bytes_of_a_quantised_network_become_numbers(make_network):
     edited(quantise)(path)
     tensors = np.full((1, 3, 4, 4), 10.0, np.float32)
     assert open_network(path, "penultimate")(tensors).tolist() == [[10, 10, 10]]
+
+
+def test_a_window_that_does_not_fit_into_the_crop_is_an_error_before_anything_runs(make_network):
+    path = make_network()
+
+    def pool_widely(graph):
+        graph.node.insert(1, helper.make_node("MaxPool", ["pixels"], ["wide"], kernel_shape=[40, 40]))
+        graph.node[2].input[0] = "wide"
+
+    edited(pool_widely)(path)
+    assert OnnxBackbone(path, preprocessing="imagenet")(np.zeros((224, 224, 3), np.uint8)).shape == (3,)
+    with pytest.raises(BackboneError, match="does not fit"):
+        OnnxBackbone(path, preprocessing=RAW)(PICTURE)

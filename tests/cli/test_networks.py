@@ -95,3 +95,15 @@ def test_options_that_do_not_go_together_are_wrong_usage(run, words, message, te
     code, _, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", *words)
     assert code == 2
     assert message in messages
+
+
+def test_fit_with_all_stages_prints_a_row_for_each_and_advice(run, network, texture_folder, tmp_path):
+    words = ("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--backbone", network, "--stages", "all", "-j", 1)
+    code, output, _ = run(*words)
+    assert code == 0
+    assert [line.split()[0] for line in output.splitlines()[4:7]] == ["stage", "stage1", "penultimate"]
+    assert "Accuracy" in output.splitlines()[-1]
+    facts = json.loads(run(*words, "--json")[1])["stages"]
+    assert [score["stage"] for score in facts["stages"]] == ["stage1", "penultimate"]
+    assert [point["n_images"] for point in facts["learning_curve"]] == [6, 12, 24]
+    assert run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--stages", "all")[0] == 2

@@ -184,3 +184,19 @@ def test_a_network_and_keypoints_stand_side_by_side(network, texture_folder, tmp
     answers = workflows.predict(tmp_path / "both.cvmodel", texture_folder, backbone=tmp_path / "colors.onnx")
     assert len(answers.predictions) == 24
     assert fitted.classifier.training.accuracy > 0.9
+
+
+def test_every_stage_is_tried_on_the_same_images(network, texture_folder):
+    recipe = load_recipe(f"cnn:{network}", ["extractor.pooling=max"])
+    compared = workflows.compare_stages(texture_folder, recipe, store=Store.temporary())
+    # The map and its mean are the only tensors through which everything flows.
+    assert [(score.stage, score.n_outputs) for score in compared.stages] == [("stage1", 3), ("penultimate", 3)]
+    assert [point.n_images for point in compared.curve] == [6, 12, 24]
+    assert all(0 <= score.nearest <= 1 for score in compared.stages)
+    fitted = workflows.fit(texture_folder, recipe=recipe, store=Store.temporary())
+    assert compared.stages[-1].accuracy == fitted.classifier.training.accuracy == compared.curve[-1].accuracy
+
+
+def test_stages_are_those_of_a_network(texture_folder):
+    with pytest.raises(SettingsError, match="sift"):
+        workflows.compare_stages(texture_folder, Recipe())
