@@ -204,6 +204,12 @@ def test_a_network_may_not_point_at_files_outside_its_folder(tmp_path, location)
         read_model(folder / "network.onnx")
 
 
+def test_weights_beside_the_model_are_named_without_a_folder(write, tmp_path):
+    (tmp_path / "weights.bin").write_bytes(bytes(432))
+    with pytest.raises(BackboneError, match="outside the model's folder"):
+        read_model(write(external_model(location=str(tmp_path / "weights.bin"))))
+
+
 def test_functions_that_call_each_other_are_not_followed(write):
     model = small_model(nodes=[helper.make_node("Loop", ["image"], ["y"], domain="own")])
     own = [helper.make_opsetid("", 13), helper.make_opsetid("own", 1)]
