@@ -219,6 +219,22 @@ def test_functions_that_call_each_other_are_not_followed(write):
     assert read_graph(write(model)).shape("y") is None
 
 
+@pytest.mark.parametrize(
+    ("operator", "inputs", "attributes", "found"),
+    [
+        ("ConvTranspose", ["image", "w"], {"group": 0}, r"group = \[0\]"),
+        ("Conv", ["image", "w"], {"strides": [1, 0]}, r"strides = \[1, 0\]"),
+        ("Conv", ["image", "w"], {"dilations": [-1, 1]}, r"dilations = \[-1, 1\]"),
+        ("MaxPool", ["image"], {"kernel_shape": [3, -(1 << 40)]}, r"kernel_shape = \[3, -1099511627776\]"),
+        ("DepthToSpace", ["image"], {"blocksize": 1 << 62}, r"blocksize = \[4611686018427387904\]"),
+    ],
+)
+def test_a_window_or_group_of_no_sound_length_is_named(write, operator, inputs, attributes, found):
+    """With the first and the last onnxruntime ends the process: it divides by them."""
+    with pytest.raises(BackboneError, match=rf"the layer 'y' \({operator}\) has {found}"):
+        read_model(write(small_model(nodes=[helper.make_node(operator, inputs, ["y"], **attributes)])))
+
+
 def test_a_window_that_does_not_fit_is_named_before_a_library_ends_the_process(write):
     """A negative length before a slice ends the process in ONNX's inference and in onnxruntime."""
     nodes = [
