@@ -2,7 +2,7 @@
 
 The checks are those that a shape inference or a runtime would otherwise stumble over: a file cut short, tensors whose
 stored bytes do not fit their shape, external data that is missing, too short or outside the folder of the file, tensors
-that nobody makes or that two nodes make, and cycles. The large weights are read but never converted.
+that nobody makes or that two nodes make, windows of no length, and cycles. Large weights are read but never converted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ __all__ = ["external_files", "read_model"]
 BITS = {1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 14: 64, 15: 128, 16: 16}
 BITS |= {17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 24: 8, 25: 2, 26: 2}
 EXTERNAL = 1  # TensorProto.DataLocation
+INTEGER = 2  # AttributeProto.AttributeType
+LENGTHS = {"blocksize", "dilations", "group", "kernel_shape", "num_groups", "strides"}  # attributes that are from 1 on
+LARGEST = 1 << 31
 MAX_NAMED = 4  # tensors and nodes that a message names
 
 # Fields that hold a tensor's elements where they are not raw bytes, with the types that are stored there.
@@ -52,6 +55,8 @@ def read_model(path: str | os.PathLike[str]) -> ModelProto:
     model = _parse(path)
     for tensor in _stored_tensors(model):
         _check_tensor(tensor, path)
+    for node in model.graph.node:
+        _check_lengths(node, path)
     _sort_nodes(model.graph, path)
     return model
 
@@ -163,6 +168,18 @@ def _check_external(tensor: TensorProto, n_bytes: int, path: Path) -> None:
             f"{where} at bytes {offset} to {offset + length}; {n_bytes} bytes are needed and the file has {size}. "
             "Fetch or export both again."
         )
+
+
+def _check_lengths(node: NodeProto, path: Path) -> None:
+    """Refuse windows and groups of no length: onnxruntime divides by them, which ends the process."""
+    for attribute in node.attribute:
+        if attribute.name in LENGTHS and _is_standard(node.domain):
+            lengths = [attribute.i] if attribute.type == INTEGER else list(attribute.ints)
+            if any(not 1 <= length < LARGEST for length in lengths):
+                raise BackboneError(
+                    f"{path}: the layer {_label(node)!r} ({node.op_type}) has {attribute.name} = {lengths}; whole "
+                    "numbers from 1 on were expected. Fetch or export it again."
+                )
 
 
 def _sort_nodes(graph: GraphProto, path: Path) -> None:

@@ -204,6 +204,12 @@ def test_a_network_may_not_point_at_files_outside_its_folder(tmp_path, location)
         read_model(folder / "network.onnx")
 
 
+def test_weights_beside_the_model_are_named_without_a_folder(write, tmp_path):
+    (tmp_path / "weights.bin").write_bytes(bytes(432))
+    with pytest.raises(BackboneError, match="outside the model's folder"):
+        read_model(write(external_model(location=str(tmp_path / "weights.bin"))))
+
+
 def test_functions_that_call_each_other_are_not_followed(write):
     model = small_model(nodes=[helper.make_node("Loop", ["image"], ["y"], domain="own")])
     own = [helper.make_opsetid("", 13), helper.make_opsetid("own", 1)]
@@ -211,6 +217,22 @@ def test_functions_that_call_each_other_are_not_followed(write):
     inner = [helper.make_node("Loop", ["a"], ["b"], domain="own")]
     model.functions.append(helper.make_function("own", "Loop", ["a"], ["b"], inner, own))
     assert read_graph(write(model)).shape("y") is None
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "attributes", "found"),
+    [
+        ("ConvTranspose", ["image", "w"], {"group": 0}, r"group = \[0\]"),
+        ("Conv", ["image", "w"], {"strides": [1, 0]}, r"strides = \[1, 0\]"),
+        ("Conv", ["image", "w"], {"dilations": [-1, 1]}, r"dilations = \[-1, 1\]"),
+        ("MaxPool", ["image"], {"kernel_shape": [3, -(1 << 40)]}, r"kernel_shape = \[3, -1099511627776\]"),
+        ("DepthToSpace", ["image"], {"blocksize": 1 << 62}, r"blocksize = \[4611686018427387904\]"),
+    ],
+)
+def test_a_window_or_group_of_no_sound_length_is_named(write, operator, inputs, attributes, found):
+    """With the first and the last onnxruntime ends the process: it divides by them."""
+    with pytest.raises(BackboneError, match=rf"the layer 'y' \({operator}\) has {found}"):
+        read_model(write(small_model(nodes=[helper.make_node(operator, inputs, ["y"], **attributes)])))
 
 
 def test_a_window_that_does_not_fit_is_named_before_a_library_ends_the_process(write):

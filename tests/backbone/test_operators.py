@@ -14,7 +14,7 @@ def ones(*shape):
     return np.ones(shape, np.float32)
 
 
-def graph_of(nodes, tensors=(), *, shape=("N", 3, 8, 8), kind=TensorProto.FLOAT, opset=13, outputs=None):
+def graph_of(nodes, tensors=(), *, shape=("N", 3, 8, 8), kind=TensorProto.FLOAT, opset=13, outputs=None, declared=()):
     """Return the description of a network of nodes on `image`."""
     names = outputs or [nodes[-1].output[0]]
     graph = helper.make_graph(
@@ -23,6 +23,7 @@ def graph_of(nodes, tensors=(), *, shape=("N", 3, 8, 8), kind=TensorProto.FLOAT,
         [helper.make_tensor_value_info("image", kind, shape)],
         [helper.make_tensor_value_info(name, kind, None) for name in names],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in dict(tensors).items()],
+        value_info=declared,
     )
     domains = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("own", 1)]
     return describe(helper.make_model(graph, opset_imports=domains), "made")
@@ -178,6 +179,13 @@ def test_a_layer_whose_shapes_are_not_known_is_listed():
     assert found.layers[1].n_macs is None
 
 
+def test_what_a_file_says_of_a_foreign_operator_is_taken_for_any_batch():
+    value = helper.make_tensor_value_info("a", TensorProto.FLOAT, ["N", 4, 8, 8])
+    nodes = [node("Mystery", ["image"], "a", domain="own"), node("Conv", ["a", "w"])]
+    layer = last(nodes, {"w": ones(5, 4, 3, 3)}, declared=[value])
+    assert (layer.shape, layer.n_macs) == ((5, 6, 6), 5 * 36 * 36)
+
+
 def test_a_shape_that_is_computed_in_the_graph_is_known():
     """As exporters write it: the batch is taken from the shape, the rest is divided out."""
     nodes = [
@@ -201,6 +209,16 @@ def test_the_most_memory_at_one_time_is_that_of_an_input_and_its_output():
     nodes = [node("Conv", ["image", "w"], "a"), node("Relu", ["a"], "b"), node("Conv", ["b", "v"])]
     graph = graph_of(nodes, {"w": ones(4, 3, 3, 3), "v": ones(4, 4, 3, 3)})
     assert peak_bytes(graph) == 768 + 576
+
+
+def test_an_activation_function_takes_its_inputs_place():
+    nodes = [node("Conv", ["image", "w"], "a"), node("Relu", ["a"])]
+    assert peak_bytes(graph_of(nodes, {"w": ones(16, 3, 1, 1)})) == 768 + 4096
+
+
+def test_an_activation_function_needs_a_place_where_its_input_is_read_again():
+    nodes = [node("Conv", ["image", "w"], "a"), node("Sigmoid", ["a"], "b"), node("Mul", ["a", "b"])]
+    assert peak_bytes(graph_of(nodes, {"w": ones(16, 3, 1, 1)})) == 3 * 4096
 
 
 def test_a_shortcut_keeps_a_third_tensor_alive():

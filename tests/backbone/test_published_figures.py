@@ -68,14 +68,14 @@ class Drawing:
         n = self.channels[x]
         return self.linear(self.flatten(self.add("GlobalAveragePool", [x], n)), n_classes, n)
 
-    def model(self, output):
+    def model(self, output, opset):
         outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)]
         graph = helper.make_graph(self.nodes, "drawing", [self.input], outputs, self.shapes)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
 
 
-def inspected(drawing, output):
-    graph = describe(drawing.model(output), "drawing")
+def inspected(drawing, output, opset=13):
+    graph = describe(drawing.model(output, opset), "drawing")
     return inspect_graph(graph, penultimate(graph))
 
 
@@ -137,6 +137,49 @@ def mobilenet():
         x = net.conv_norm(x, net.channels[x], 3, stride, groups=net.channels[x])
         x = net.conv_norm(x, width, 1)
     return inspected(net, net.pooled(x))
+
+
+@cache
+def vision_transformer():
+    """Dosovitskiy et al. (2021), table 1: ViT-B/16, with the shapes computed in the graph as exporters write them."""
+    net = Drawing()
+    n_tokens, depth, heads = 197, 768, 12
+    for name, shape in {
+        "flat": (0, depth, -1),
+        "heads": (0, 0, 3, heads, depth // heads),
+        "joined": (0, 0, depth),
+        "first": (),
+    }.items():
+        net.shapes.append(helper.make_tensor(name, TensorProto.INT64, [len(shape)] if shape else [], shape or [0]))
+
+    def product(x, n_in, n_out):
+        return net.add("Add", [net.add("MatMul", [x, net.weights(n_in, n_out)], None), net.weights(n_out)], None)
+
+    def layer_norm(x):
+        return net.add("LayerNormalization", [x, net.weights(depth), net.weights(depth)], None)
+
+    def attention(x):
+        parts = net.add(
+            "Transpose", [net.add("Reshape", [product(x, depth, 3 * depth), "heads"], None)], None, perm=[2, 0, 3, 1, 4]
+        )
+        q, k, v = (net.add("Gather", [parts, place], None) for place in ("first", "second", "third"))
+        scores = net.add("MatMul", [q, net.add("Transpose", [k], None, perm=[0, 1, 3, 2])], None)
+        mixed = net.add("MatMul", [net.add("Softmax", [scores], None), v], None)
+        return product(
+            net.add("Reshape", [net.add("Transpose", [mixed], None, perm=[0, 2, 1, 3]), "joined"], None), depth, depth
+        )
+
+    for place, name in enumerate(("second", "third"), 1):
+        net.shapes.append(helper.make_tensor(name, TensorProto.INT64, [], [place]))
+    x = net.add("Reshape", [net.conv("image", depth, 16, 16, 0), "flat"], None)
+    x = net.add("Concat", [net.weights(1, 1, depth), net.add("Transpose", [x], None, perm=[0, 2, 1])], None, axis=1)
+    x = net.add("Add", [x, net.weights(1, n_tokens, depth)], None)
+    for _ in range(12):
+        x = net.add("Add", [x, attention(layer_norm(x))], None)
+        hidden = net.add("Gelu", [product(layer_norm(x), depth, 4 * depth)], None)
+        x = net.add("Add", [x, product(hidden, 4 * depth, depth)], None)
+    x = net.add("Gather", [layer_norm(x), "first"], depth, axis=1)
+    return inspected(net, net.linear(x, 1000), opset=20)
 
 
 @cache
@@ -222,6 +265,13 @@ def test_stages_of_resnet_50_are_its_groups():
 def test_mobilenet_has_4_point_2_million_parameters_and_569_million_macs():
     assert round(mobilenet().n_macs / 1e6) == 569
     assert round(mobilenet().n_parameters / 1e6, 1) == 4.2
+
+
+def test_vit_b_16_has_86_point_6_million_parameters_and_17_point_6_billion_macs():
+    found = vision_transformer()
+    assert found.n_parameters == 86_567_656
+    assert round(found.n_macs / 1e9, 1) == 17.6
+    assert (found.unknown_operators, found.unknown_layers) == ({}, ())
 
 
 def test_a_naive_inception_module_takes_854_million_macs():

@@ -7,6 +7,7 @@ from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from classicvision.backbone.axes import spatial_axes
 from classicvision.backbone.graph import describe
 from classicvision.backbone.receptive_field import receptive_fields
 from classicvision.errors import BackboneError
@@ -141,6 +142,13 @@ def test_shuffled_channels_keep_their_field():
     ]
     tensors = {"w": ones(4, 3, 3, 3), "split": np.array([-1, 2, 2, 22, 22]), "whole": np.array([-1, 4, 22, 22])}
     assert field_of(model_of(nodes, tensors=tensors)).size == (3, 3)
+
+
+def test_height_and_width_are_found_again_after_a_reshape_where_other_lengths_are_equal_to_them():
+    nodes = [conv("image", "a"), helper.make_node("Reshape", ["a", "shape"], ["b"])]
+    tensors = {"w": ones(6, 3, 19, 19), "shape": np.array([6, 6, 6])}
+    axes = spatial_axes(describe(model_of(nodes, tensors=tensors), "made"))
+    assert axes == {"image": (2, 3), "a": (2, 3), "b": (1, 2)}
 
 
 def test_tokens_have_none():

@@ -7,6 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 from classicvision import cli
+from classicvision.cli import backbone_inspect
 
 
 @pytest.fixture
@@ -110,3 +111,20 @@ def test_names_in_a_file_cannot_command_the_terminal(run, network):
 )
 def test_totals_of_real_networks(run, shared, file, totals):
     assert totals in run(shared / "onnx" / f"{file}.onnx")[1]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1_000, "1.00 k"),
+        (34_944, "34.9 k"),
+        (568_740_352, "569 M"),
+        (999_499_999, "999 M"),
+        (999_500_000, "1.00 G"),
+        (15_470_264_320, "15.5 G"),
+    ],
+)
+def test_large_numbers_have_three_digits(number, text):
+    assert backbone_inspect._short(number) == text
