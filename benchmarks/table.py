@@ -37,6 +37,7 @@ class Piece:
     title: str
     script: str
     summarise: Callable[[Report], Rows]
+    repeats: int
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     column: int = 0  # of the summary: 0 for the best instruction set, 1 where ours is held to AVX2
@@ -61,7 +62,7 @@ def main() -> None:
 
 def measure(piece: Piece, repeats: int | None) -> Report:
     """Run a script; return its command, what it printed without its line about the machine, and its figures."""
-    words = [f"{piece.script}.py", *piece.options, *(["--repeats", str(repeats)] if repeats else [])]
+    words = [f"{piece.script}.py", "--repeats", str(repeats or piece.repeats), *piece.options]
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder) / "figures.json"
@@ -176,25 +177,19 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 FAISS_AVX2 = AVX2 | {"FAISS_SIMD_LEVEL": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
 FACTS = ("cpu", "cpu_flags", "system", "instruction_set", "versions", "commit")
 
-_SIFT = ("SIFT", "speed", of_sift, ("--repeats", "3"))
-_DENSE = ("Dense SIFT", "speed_dense", of_dense, ("--repeats", "3"))
-_WORDS = ("Nearest words and k-means", "speed_words", of_words, ("--repeats", "5", "--seeds", "1"))
-_MATCH = ("Two pictures compared", "speed_match", of_match, ("--repeats", "5"))
 PIECES = {
-    "sift": Piece(*_SIFT),
-    "sift-avx2": Piece(f"{_SIFT[0]}, held to AVX2", *_SIFT[1:], AVX2, 1),
-    "dense": Piece(*_DENSE),
-    "dense-avx2": Piece(f"{_DENSE[0]}, held to AVX2", *_DENSE[1:], AVX2, 1),
-    "words": Piece(*_WORDS, ONE_THREAD),
-    "words-avx2": Piece(f"{_WORDS[0]}, all held to AVX2", *_WORDS[1:], FAISS_AVX2, 1),
-    "match": Piece(*_MATCH, ONE_THREAD),
-    "match-avx2": Piece(f"{_MATCH[0]}, held to AVX2", *_MATCH[1:], AVX2, 1),
-    "folder": Piece("A folder on two cores", "throughput", of_folder, ("--repeats", "1", "--precision", "exact")),
-    "folder-fast": Piece(
-        "A folder on two cores, fast", "throughput", of_folder, ("--repeats", "1", "--precision", "fast")
-    ),
-    "networks": Piece("Networks", "speed_backbones", of_backbones, ("--repeats", "51"), ONE_THREAD),
-    "fit": Piece("A whole fit", "fit", of_fit, ("--repeats", "1", "--no-accuracy")),
+    "sift": Piece("SIFT", "speed", of_sift, 3),
+    "sift-avx2": Piece("SIFT, held to AVX2", "speed", of_sift, 3, (), AVX2, 1),
+    "dense": Piece("Dense SIFT", "speed_dense", of_dense, 3),
+    "dense-avx2": Piece("Dense SIFT, held to AVX2", "speed_dense", of_dense, 3, (), AVX2, 1),
+    "words": Piece("Nearest words and k-means", "speed_words", of_words, 5, ("--seeds", "1"), ONE_THREAD),
+    "words-avx2": Piece("The same, all held to AVX2", "speed_words", of_words, 5, ("--seeds", "1"), FAISS_AVX2, 1),
+    "match": Piece("Two pictures compared", "speed_match", of_match, 5, (), ONE_THREAD),
+    "match-avx2": Piece("Two pictures compared, held to AVX2", "speed_match", of_match, 5, (), AVX2, 1),
+    "folder": Piece("A folder on two cores", "throughput", of_folder, 1, ("--precision", "exact")),
+    "folder-fast": Piece("A folder on two cores, fast", "throughput", of_folder, 1, ("--precision", "fast")),
+    "networks": Piece("Networks", "speed_backbones", of_backbones, 51, (), ONE_THREAD),
+    "fit": Piece("A whole fit", "fit", of_fit, 1, ("--no-accuracy",)),
 }
 
 # What is asked, with the best instruction set / held to AVX2.
