@@ -12,9 +12,13 @@ import tomli_w
 
 from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
+from classicvision.backbone.preprocessing import PRESETS
 from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.fisher import FisherSettings
 from classicvision.encoding.fusion import FusionSettings, SingleSettings
+from classicvision.encoding.llc import LlcSettings
 from classicvision.encoding.vector import VectorSettings
+from classicvision.encoding.vlad import VladSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
@@ -160,6 +164,13 @@ class Recipe:
 # Caltech-101.
 _SIFT = Sift(contrast=0.02, max_side=640, precision="fast").runnable()
 
+# Of dense grids the settings of the literature; one scale of pictures, so that sizes in pixels mean the same.
+_GRID = DenseSift(step=6, bin_sizes=(4, 6, 8, 10), max_side=300)
+_FINE_GRID = replace(_GRID, step=4)
+_PYRAMID = ("1x1", "2x2", "4x4")
+# Codes of tens of thousands of numbers: each fold means a vocabulary and all codes anew.
+_WIDE = SvmSettings(costs=(1.0, 10.0), folds=3)
+
 RECIPES: dict[str, Recipe] = {
     # Csurka et al. (2004) with RootSIFT and the Hellinger kernel.
     "sift-bovw": Recipe(extractor=_SIFT),
@@ -167,10 +178,27 @@ RECIPES: dict[str, Recipe] = {
     "sift-bovw-chi2": Recipe(extractor=_SIFT, encoder=BovwSettings(normalization="chi2")),
     # Each descriptor shares its vote among its nearest words (Philbin et al. 2008).
     "sift-bovw-soft": Recipe(extractor=_SIFT, encoder=BovwSettings(assignment="soft", n_neighbors=5)),
+    # A grid describes skies and walls too, where keypoints are few (Bosch et al. 2007).
+    "dense-bovw": Recipe(extractor=_GRID, encoder=BovwSettings(n_words=4000, n_samples=400_000)),
+    # Where in the picture words lie (Lazebnik et al. 2006).
+    "dense-bovw-spm": Recipe(
+        extractor=_GRID, encoder=BovwSettings(n_words=4000, n_samples=400_000, cells=_PYRAMID), classifier=_WIDE
+    ),
+    # Each descriptor in coordinates of its nearest words (Wang et al. 2010).
+    "llc": Recipe(extractor=_GRID, encoder=LlcSettings(n_words=1024, cells=_PYRAMID), classifier=_WIDE),
+    # How descriptors differ from their words (Jegou et al. 2010; Arandjelovic and Zisserman 2013).
+    "vlad": Recipe(extractor=_GRID, encoder=VladSettings(), classifier=_WIDE),
+    # How descriptors would move a mixture of Gaussians (Perronnin et al. 2010).
+    "fisher": Recipe(extractor=_FINE_GRID, encoder=FisherSettings(), classifier=_WIDE),
+    # The same of enlarged pictures and their mirror images: helps scenes, and may harm objects.
+    "fisher-best": Recipe(
+        extractor=replace(_GRID, enlarge=1.5, max_side=450), encoder=FisherSettings(mirror=True), classifier=_WIDE
+    ),
 }
 
 
 NETWORK = "cnn:"  # begins a recipe's name that is the path, or the name, of a network
+FUSION = "fusion:"  # the same, beside the recipe "fisher"
 
 # Codes of norm 1 whose dimensions are many and mostly alike ask for more cost than histograms of words do.
 _LINEAR_PROBE = SvmSettings(costs=(0.3, 1.0, 3.0, 10.0, 30.0))
@@ -184,7 +212,8 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     name_or_file : str
         A key of `RECIPES`, or the path of a ``.toml`` file as `recipe_to_toml` writes it. What such a file leaves out
         has the default of its class, `Sift()` and so on, which is not always that of a named recipe. Or ``cnn:FILE``:
-        a network's features in place of visual words.
+        a network's features in place of visual words; or ``fusion:FILE``: both, those and Fisher vectors.
+        ``FILE@NAME`` also names how pictures are prepared for it.
     overrides : iterable of str
         Assignments such as ``extractor.contrast=0.03``, in order.
     seed : int, optional
@@ -211,11 +240,27 @@ def recipe_to_toml(recipe: Recipe) -> str:
 
 def _recipe_data(name_or_file: str) -> dict[str, Any]:
     """Return a recipe as plain values; one with a network is not complete, so that what it lacks can be set."""
+    if name_or_file.startswith(FUSION):
+        fisher = config.to_dict(RECIPES["fisher"])
+        parts = [_network(name_or_file.removeprefix(FUSION)), fisher["extractor"]]
+        codes = [config.to_dict(VectorSettings()), fisher["encoder"]]
+        return fisher | {
+            "extractor": {"kind": Several.kind, "parts": parts},
+            "encoder": {"kind": FusionSettings.kind, "parts": codes},
+        }
     if name_or_file.startswith(NETWORK):
-        extractor = {"kind": OnnxBackbone.kind, "path": name_or_file.removeprefix(NETWORK)}
         settings = {"encoder": VectorSettings(), "classifier": _LINEAR_PROBE}
-        return {"extractor": extractor, "seed": 0} | {name: config.to_dict(part) for name, part in settings.items()}
+        plain = {name: config.to_dict(part) for name, part in settings.items()}
+        return {"extractor": _network(name_or_file.removeprefix(NETWORK)), "seed": 0} | plain
     return config.to_dict(RECIPES[name_or_file] if name_or_file in RECIPES else _read_recipe(name_or_file))
+
+
+def _network(text: str) -> dict[str, Any]:
+    """Return the settings of a network given as ``FILE`` or ``FILE@PREPROCESSING``."""
+    path, at, preset = text.rpartition("@")
+    if at and preset in PRESETS:
+        return {"kind": OnnxBackbone.kind, "path": path, "preprocessing": preset}
+    return {"kind": OnnxBackbone.kind, "path": text}
 
 
 def _read_recipe(name_or_file: str) -> Recipe:
@@ -223,7 +268,7 @@ def _read_recipe(name_or_file: str) -> Recipe:
     if path.suffix != ".toml":
         raise SettingsError(
             f"no recipe is named {name_or_file!r}; choose from {', '.join(RECIPES)}, "
-            f"or give a .toml file, or {NETWORK}FILE for the features of a network"
+            f"or give a .toml file, {NETWORK}FILE for the features of a network, or {FUSION}FILE for both kinds"
         )
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
