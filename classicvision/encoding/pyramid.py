@@ -79,6 +79,8 @@ def cell_rows(features: LocalFeatures, cells: str) -> list[NDArray[np.intp]]:
         border is in the lower or right cell.
     """
     ((n_rows, n_columns),) = parse_cells([cells])
+    if n_rows * n_columns == 1:
+        return [np.arange(len(features))]
     height, width = features.image_size
     # A pixel's centre is a whole number, so the picture begins half a pixel before the first.
     row, column = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hypothesis
 import numpy as np
 import pytest
 from hypothesis import given
@@ -146,6 +147,7 @@ ALL_SETTINGS = [
 
 
 @pytest.mark.parametrize("settings", ALL_SETTINGS)
+@hypothesis.settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 999), n=st.integers(0, 30))
 def test_codes_equal_those_of_a_plain_loop(settings, seed, n):
     codebook, image = random_codebook(seed % 7, **settings), random_features(seed, n)
