@@ -13,10 +13,12 @@ from collections.abc import Callable
 import numpy as np
 
 from classicvision._native import instruction_set, match
+from classicvision._native import mixture as mixtures
 from classicvision._native import words as native
 from classicvision._native.dense import describe_dense
 from classicvision._native.sift import find_sift
 from classicvision.encoding.kmeans import lloyd
+from classicvision.encoding.mixture import DiagonalMixture, _moments_by_numpy, moments
 from classicvision.encoding.nearest import nearest_words
 from classicvision.features.local import root_sift
 from classicvision.features.patches import describe_patches
