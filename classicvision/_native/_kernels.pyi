@@ -150,6 +150,7 @@ def add_moments(
     log_peaks: NDArray[np.float32],
     centre: NDArray[np.float32],
     scales: NDArray[np.float32],
+    largest: NDArray[np.float32],
     factors: NDArray[np.int16],
     steps: NDArray[np.float32],
     offsets: NDArray[np.float32],

@@ -24,9 +24,10 @@ public:
           log_peaks_(objects[2], "log_peaks", 1),
           centre_(objects[3], "centre", 1),
           scales_(objects[4], "scales", 1),
-          factors_(objects[5], "factors", 4),
-          steps_(objects[6], "steps", 1),
-          offsets_(objects[7], "offsets", 1) {}
+          largest_(objects[5], "largest", 2),
+          factors_(objects[6], "factors", 4),
+          steps_(objects[7], "steps", 1),
+          offsets_(objects[8], "offsets", 1) {}
 
     Mixture checked(std::size_t n_dims, float point_error, float factor_error) const {
         const std::size_t n_components = means_.size(0), panel = static_cast<std::size_t>(kernels().mixture_panel());
@@ -39,18 +40,19 @@ public:
         log_peaks_.require(0, n_components);
         centre_.require(0, n_padded);
         scales_.require(0, n_padded);
+        largest_.require(0, 2), largest_.require(1, n_padded);
         factors_.require(0, n_columns / panel), factors_.require(1, n_dims);
         factors_.require(2, panel), factors_.require(3, 2);
         steps_.require(0, n_columns);
         offsets_.require(0, n_columns);
         require(point_error >= 0 && factor_error >= 0, "errors must not be negative");
         return {n_components,     n_dims,         means_.data(),   roots_.data(), log_peaks_.data(),
-                n_padded,         centre_.data(), scales_.data(),  factors_.data(), n_columns / panel,
+                n_padded,         centre_.data(), scales_.data(), largest_.data(), factors_.data(), n_columns / panel,
                 steps_.data(),    offsets_.data(), point_error,    factor_error};
     }
 
 private:
-    Array<const float> means_, roots_, log_peaks_, centre_, scales_;
+    Array<const float> means_, roots_, log_peaks_, centre_, scales_, largest_;
     Array<const std::int16_t> factors_;
     Array<const float> steps_, offsets_;
 };
@@ -99,10 +101,10 @@ PyObject* method_project_points(PyObject*, PyObject* arguments) {
 
 PyObject* method_add_moments(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
-        PyObject *points_object, *arrays[8], *sums[3];
+        PyObject *points_object, *arrays[9], *sums[3];
         double point_error, factor_error, least_share;
-        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOdddOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
-                              &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &point_error, &factor_error,
+        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOOdddOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
+                              &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &arrays[8], &point_error, &factor_error,
                               &least_share, &sums[0], &sums[1], &sums[2])) {
             return nullptr;
         }

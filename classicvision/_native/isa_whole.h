@@ -32,9 +32,13 @@ CV_INLINE unsigned at_most(Floats values, Floats limit) {
 // The first n lanes to memory that has room for no more; all of them if there are fewer.
 CV_INLINE void store_first(float* to, Floats values, std::size_t n) {
     if (n >= LANES) return store(to, values);
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1), (__m512)values);
+#else
     float lanes[LANES];
     store(lanes, values);
     std::memcpy(to, lanes, n * sizeof *lanes);
+#endif
 }
 
 // One bit for each of the first n lanes, of all lanes if there are fewer.
@@ -107,9 +111,13 @@ CV_INLINE float sum_of_lanes(Floats values) {
 // Lanes from memory that holds only n of them; the others are zero.
 CV_INLINE Floats load_first(const float* from, std::size_t n) {
     if (n >= LANES) return load(from);
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Floats)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), from);
+#else
     float lanes[LANES] = {};
     std::memcpy(lanes, from, n * sizeof *lanes);
     return load(lanes);
+#endif
 }
 
 }  // namespace

@@ -20,9 +20,10 @@ namespace {
 constexpr std::size_t BLOCK = 512;               // points that are sorted by component at a time
 constexpr std::size_t GROUP_ROWS = 8 * SCREEN_ROWS;  // points that are screened at a time
 constexpr std::size_t SUM_VECTORS = LANES == 16 ? 4 : 2;
-constexpr float CLEAR_ERROR = 1.0f;   // of the screen: where it is larger, all densities are computed anew
-// Logarithm of 0.001: components of a smaller share keep the screen's score, whose usual error is 0.4 %.
-constexpr float LOG_LIGHT_SHARE = -6.9f;
+// Bound on the error of a score by the screen; the usual error is a hundredth of it. Where it is larger, all densities
+// that can matter are computed anew; else those of components that weigh much, and it only moves the least share a bit.
+constexpr float CLEAR_ERROR = 1.0f;
+constexpr float LOG_LIGHT_SHARE = -5.3f;  // logarithm of 0.005: components of a smaller share keep the screen's score
 constexpr float LOWEST = -3e38f;
 constexpr std::size_t LOG_EVERY = 64;  // sums of shares, at most 2^12 each, that are multiplied before a logarithm
 
@@ -39,6 +40,12 @@ CV_INLINE Floats exponential(Floats x) {
     return series * bits_of<Floats>(shifted_up(n + spread_as<Ints>(127), 23));
 }
 
+// The posterior of a component at the point in one row of the block.
+struct Share {
+    std::uint32_t row;
+    float posterior;
+};
+
 // Working memory: a block of points in full rows, and the components that matter to each.
 struct Room {
     float* points;         // (BLOCK, n_padded)
@@ -48,15 +55,14 @@ struct Room {
     float* shares;         // (n_columns + LANES,): their scores, then their shares of the largest density
     std::int32_t* clear;   // (n_columns + LANES,): places among `near` of those that weigh much
     std::uint32_t* counts;  // (n_components,): points of each component
-    std::uint32_t* rows;    // (n_components, BLOCK)
-    float* posteriors;      // (n_components, BLOCK)
+    Share* noted;           // (n_components, BLOCK)
 };
 
 Room take_room(const Mixture& mixture, Arena& arena) {
     const std::size_t n_columns = mixture.n_panels * PANEL, n_padded = mixture.n_padded, k = mixture.n_components;
     const std::size_t n_floats = BLOCK * n_padded + GROUP_ROWS * (n_padded + n_columns) + 3 * (n_columns + LANES) + k +
                                  2 * k * BLOCK;
-    arena.reserve(4 * n_floats + 9 * Arena::ALIGNMENT);
+    arena.reserve(4 * n_floats + 8 * Arena::ALIGNMENT);
     Room room;
     room.points = arena.take<float>(BLOCK * n_padded);
     room.levels = arena.take<std::int32_t>(GROUP_ROWS * n_padded);
@@ -65,8 +71,7 @@ Room take_room(const Mixture& mixture, Arena& arena) {
     room.shares = arena.take<float>(n_columns + LANES);
     room.clear = arena.take<std::int32_t>(n_columns + LANES);
     room.counts = arena.take<std::uint32_t>(k);
-    room.rows = arena.take<std::uint32_t>(k * BLOCK);
-    room.posteriors = arena.take<float>(k * BLOCK);
+    room.noted = arena.take<Share>(k * BLOCK);
     return room;
 }
 
@@ -114,9 +119,10 @@ CV_STEP std::size_t find_near(const AddMoments& task, const float* point, const 
     const std::size_t n_components = task.mixture.n_components;
     Floats most = spread(LOWEST);
     for (std::size_t k = 0; k < task.mixture.n_panels * PANEL; k += LANES) most = larger(most, load(scores + k));
-    const float top = largest_lane(most) - 2 * error;
+    const bool is_coarse = error > CLEAR_ERROR;
+    const float top = largest_lane(most) - (is_coarse ? 2 * error : 0.0f);
     const std::size_t n = find_at_least(top + task.log_least_share, scores, n_components, room.near, room.shares);
-    const float clear = error > CLEAR_ERROR ? LOWEST : top + LOG_LIGHT_SHARE;
+    const float clear = is_coarse ? LOWEST : top + LOG_LIGHT_SHARE;
     const std::size_t n_clear = find_at_least(clear, room.shares, n, room.clear, nullptr);
     for (std::size_t i = 0; i < n_clear; i += 2) {
         const std::int32_t places[] = {room.clear[i], room.clear[i + 1 < n_clear ? i + 1 : i]};
@@ -147,9 +153,8 @@ CV_STEP float note_point(const AddMoments& task, std::size_t row, const float* s
     const float total = sum_of_lanes(sums), inverse = 1 / total;
     for (std::size_t i = 0; i < n_kept; ++i) {
         const std::size_t component = static_cast<std::size_t>(room.near[i]);
-        const std::size_t place = component * BLOCK + room.counts[component]++;
-        room.rows[place] = static_cast<std::uint32_t>(row);
-        room.posteriors[place] = room.shares[i] * inverse;
+        room.noted[component * BLOCK + room.counts[component]++] = {static_cast<std::uint32_t>(row),
+                                                                    room.shares[i] * inverse};
     }
     log_sum += best;
     return total;
@@ -161,13 +166,12 @@ CV_STEP void add_vectors(const AddMoments& task, std::size_t component, std::siz
     const Mixture& mixture = task.mixture;
     const std::size_t n_padded = mixture.n_padded, count = room.counts[component];
     const float* mean = mixture.means + component * n_padded + start;
-    const std::uint32_t* rows = room.rows + component * BLOCK;
-    const float* posteriors = room.posteriors + component * BLOCK;
+    const Share* noted = room.noted + component * BLOCK;
     Floats first[WIDTH] = {}, second[WIDTH] = {}, means[WIDTH];
     for (std::size_t v = 0; v < WIDTH; ++v) means[v] = load(mean + v * LANES);
     for (std::size_t i = 0; i < count; ++i) {
-        const float* point = room.points + rows[i] * n_padded + start;
-        const Floats posterior = spread(posteriors[i]);
+        const float* point = room.points + noted[i].row * n_padded + start;
+        const Floats posterior = spread(noted[i].posterior);
         for (std::size_t v = 0; v < WIDTH; ++v) {
             const Floats difference = load(point + v * LANES) - means[v];
             const Floats weighted = posterior * difference;
@@ -190,12 +194,14 @@ CV_STEP void add_vectors(const AddMoments& task, std::size_t component, std::siz
 }
 
 void add_component(const AddMoments& task, std::size_t component, const Room& room) {
-    const float* posteriors = room.posteriors + component * BLOCK;
-    Floats sum = spread(0.0f);
-    for (std::size_t i = 0; i < room.counts[component]; i += LANES) {
-        sum = sum + load_first(posteriors + i, room.counts[component] - i);
+    const Share* noted = room.noted + component * BLOCK;
+    const std::size_t count = room.counts[component];
+    double even = 0, odd = 0;  // two sums, because each must wait for its last addition
+    for (std::size_t i = 0; i + 1 < count; i += 2) {
+        even += noted[i].posterior;
+        odd += noted[i + 1].posterior;
     }
-    task.zeroth[component] += sum_of_lanes(sum);
+    task.zeroth[component] += (even + odd) + (count % 2 ? noted[count - 1].posterior : 0.0f);
     std::size_t start = 0;
     for (; start + SUM_VECTORS * LANES <= task.mixture.n_padded; start += SUM_VECTORS * LANES) {
         add_vectors<SUM_VECTORS>(task, component, start, room);

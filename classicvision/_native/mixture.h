@@ -36,9 +36,10 @@ struct Mixture {
     const float* roots;       // (n_components, n_padded): 1 / deviation
     const float* log_peaks;   // (n_components,): logarithm of weight times density at the mean
     std::size_t n_padded;
-    // The screen: for pairs (z, z^2 / 4) with z = (x - centre) * scale, one product in 16 bits.
+    // The screen: for pairs (z, z^2) with z = (x - centre) * scale, one product in 16 bits.
     const float* centre;      // (n_padded,)
-    const float* scales;      // (n_padded,): of the difference; its square is divided by four then
+    const float* scales;      // (n_padded,): of the difference
+    const float* largest;     // (2, n_padded): factor of any component, of z and of z^2
     const std::int16_t* factors;  // (n_panels, n_dims, MIXTURE_PANEL, 2)
     std::size_t n_panels;
     const float* steps;       // (n_panels * MIXTURE_PANEL,): what 1 is worth in the factors of a component

@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 _MOST_DIMENSIONS = 512
 _MOST_COMPONENTS = 4096
 _LARGEST_FACTOR = 32_767
-_LARGEST_SUM = 520_000  # of a component's factors: times 4095, the levels of a point, it stays below 2^31
+_LARGEST_SUM = 1_040_000  # of a component's factors: it leaves the points about as many levels as these
 _NO_SCORE = -1e30  # of components that are not there
 
 
@@ -34,7 +34,7 @@ class PreparedBasis:
 class MixtureTable:
     """A mixture as the kernel reads it; `_native/mixture.h` says what each array is."""
 
-    arrays: tuple[Floats, Floats, Floats, Floats, Floats, NDArray[np.int16], Floats, Floats]
+    arrays: tuple[Floats, Floats, Floats, Floats, Floats, Floats, NDArray[np.int16], Floats, Floats]
     point_error: float
     factor_error: float
 
@@ -83,16 +83,17 @@ def prepare(
 
     The logarithm of weight times density is a constant plus a sum over the dimensions of (x - c) f - (x - c)^2 g, with
     c the mixture's mean, f = (m - c) / v and g = 1 / (2 v). Numbers of points and factors are rounded to whole ones of
-    13 and 16 bits; how far that can move a score is noted.
+    16 bits at most; how far that can move a score is noted.
     """
     shares, m, v = (array.astype(np.float64) for array in (weights / weights.sum(), means, variances))
     centre = (shares @ m).astype(np.float32)
     m = m - centre
     spread = np.sqrt(shares @ (v + np.square(m)))
     scales = (1 / spread).astype(np.float32)
-    factors = np.stack([m / v / scales, -2 / (v * np.square(scales.astype(np.float64)))], axis=1)
+    factors = np.stack([m / v / scales, -1 / (2 * v * np.square(scales.astype(np.float64)))], axis=1)
     sizes = np.abs(factors).sum(axis=(1, 2))
     levels = np.minimum(_LARGEST_FACTOR / np.abs(factors).max(axis=(1, 2)), _LARGEST_SUM / sizes)
+    whole = np.rint(factors * levels[:, np.newaxis, np.newaxis])
     offsets = log_peaks - (np.square(m) / (2 * v)).sum(axis=1)
     panel, width = kernels.mixture_panel(), _padded(means.shape[1], kernels.lanes())
     n_columns = _padded(len(means), panel)
@@ -102,7 +103,8 @@ def prepare(
         log_peaks.astype(np.float32),
         _widened(centre, width),
         _widened(scales, width),
-        _in_panels(np.rint(factors * levels[:, np.newaxis, np.newaxis]), n_columns, panel),
+        _widened(np.abs(whole).max(axis=0).astype(np.float32), width),
+        _in_panels(whole, n_columns, panel),
         _widened((1 / levels).astype(np.float32), n_columns),
         _widened(offsets.astype(np.float32), n_columns, _NO_SCORE),
     )

@@ -5,6 +5,8 @@
 // screen is the same bits on every instruction set, but for the last steps in float32.
 #pragma once
 
+#include <algorithm>
+
 #include "isa_shorts.h"
 #include "isa_whole.h"
 #include "mixture.h"
@@ -12,8 +14,8 @@
 namespace classicvision::CV_ISA {
 namespace {
 
-constexpr float SCREEN_LEVELS = 4095;  // times the sum of a component's factors, at most 520,000: below 2^31
-constexpr float SQUARE_SCALE = 0.25f;  // squares of two deviations come to the size of one
+constexpr float MOST_LEVEL = 32767;
+constexpr float MOST_SUM = 2.1e9f;  // of the sizes of products, where all have the largest factor: below 2^31
 constexpr std::size_t PANEL_VECTORS = 2;
 constexpr std::size_t PANEL = PANEL_VECTORS * LANES;
 #if defined(__AVX512F__)
@@ -45,25 +47,29 @@ struct ScreenPoint {
 
 // Write a point as pairs of levels: n_padded of them.
 CV_INLINE ScreenPoint screen_point(const Mixture& mixture, const float* point, std::int32_t* levels) {
-    Floats most = spread(0.0f), sum = spread(0.0f);
+    Floats most = spread(0.0f), sum = spread(0.0f), reach = spread(0.0f);
     for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
         const Floats z = (load(point + d) - load(mixture.centre + d)) * load(mixture.scales + d);
         const Floats size = magnitude(z);
         most = larger(most, size);
-        sum = sum + fused(spread(SQUARE_SCALE) * z, z, size);
+        const Floats square = z * z;
+        sum = sum + (size + square);
+        reach = fused(size, load(mixture.largest + d), reach);
+        reach = fused(square, load(mixture.largest + mixture.n_padded + d), reach);
     }
     const float total = sum_of_lanes(sum), longest = largest_lane(most);
     if (!(total < 1e30f)) {  // beyond what can be rounded: all components may be near
         for (std::size_t d = 0; d < mixture.n_padded; d += LANES) store(levels + d, spread_as<Ints>(0));
         return {0.0f, 1e38f};
     }
-    const float largest = longest * SQUARE_SCALE > 1.0f ? longest * longest * SQUARE_SCALE : longest;
-    const float step = largest > 1e-30f ? largest * (1.0f / SCREEN_LEVELS) : 1.0f;
+    const float largest = longest > 1.0f ? longest * longest : longest;
+    const float needed = std::max(largest * (1 / MOST_LEVEL), sum_of_lanes(reach) * (1 / MOST_SUM));
+    const float step = needed > 1e-30f ? needed : 1.0f;
     const Floats inverse = spread(1.0f / step);
     for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
         const Floats z = (load(point + d) - load(mixture.centre + d)) * load(mixture.scales + d);
         const Floats level = z * inverse;
-        const Ints square = rounded_level(spread(SQUARE_SCALE) * z * level);
+        const Ints square = rounded_level(z * level);
         store(levels + d, joined(rounded_level(level), shifted_up(square, 16)));
     }
     return {step, mixture.point_error * step + mixture.factor_error * (total + step)};

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.mixture import GaussianMixture
 
 from classicvision.encoding import gmm, mixture
-from classicvision.encoding.gmm import learn_mixture
+from classicvision.encoding.gmm import improve_mixture, learn_mixture
 from classicvision.encoding.mixture import LEAST_SHARE, DiagonalMixture, Moments, moments
 from classicvision.errors import NotEnoughDataError
 
@@ -127,6 +127,13 @@ def test_em_reaches_the_likelihood_of_sklearn_from_the_same_start(monkeypatch):
         theirs.fit(points.astype(np.float64))
     assert moments(points, ours).log_likelihood / 3000 == pytest.approx(theirs.score(points), rel=1e-3)
     assert_allclose(ours.means, theirs.means_, atol=0.02)
+
+
+def test_one_pass_on_paper():
+    # The points 1 and 3 have mean 2 and variance 1, wherever the component was before.
+    start = two_components((1.0,), ((0.0,),), ((4.0,),))
+    found = improve_mixture(np.float32([[1], [3]]), start, n_iterations=1)
+    assert_allclose([found.means[0, 0], found.variances[0, 0]], [2, 1], rtol=1e-6)
 
 
 def test_every_pass_raises_the_likelihood():

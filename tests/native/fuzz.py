@@ -13,10 +13,12 @@ from collections.abc import Callable
 import numpy as np
 
 from classicvision._native import instruction_set, match
+from classicvision._native import mixture as mixtures
 from classicvision._native import words as native
 from classicvision._native.dense import describe_dense
 from classicvision._native.sift import find_sift
 from classicvision.encoding.kmeans import lloyd
+from classicvision.encoding.mixture import DiagonalMixture, _moments_by_numpy, moments
 from classicvision.encoding.nearest import nearest_words
 from classicvision.features.local import root_sift
 from classicvision.features.patches import describe_patches
@@ -250,6 +252,32 @@ def try_postings(rng: np.random.Generator) -> int:
     return len(found[0])
 
 
+def try_mixture(rng: np.random.Generator) -> int:
+    """Project random bytes and take the moments of random points, some far away; compare both with NumPy.
+
+    Returns the number of points.
+    """
+    n_points, n_components = int(rng.integers(0, 700)), int(rng.integers(1, 90))
+    n_dims, n_columns = int(rng.integers(1, 140)), int(rng.integers(1, 140))
+    raw = rng.integers(0, int(rng.choice([1, 40, 256])), (n_points, n_columns), np.uint8)
+    basis = rng.normal(size=(n_columns, n_dims)).astype(np.float32) / 8
+    points = np.empty((n_points, n_dims), np.float32)
+    prepared = mixtures.prepare_basis(basis, np.zeros(n_dims, np.float32))
+    mixtures.project(raw, prepared, points, as_root_sift=True)
+    if not np.allclose(points, root_sift(raw) @ basis, atol=1e-4):
+        raise SystemExit(f"a projection is wrong: {raw.shape} times {basis.shape}")
+    weights = rng.dirichlet(np.ones(n_components)) + 1e-4
+    means = rng.normal(size=(n_components, n_dims)) + rng.choice([0, 0, 20])
+    variances = rng.choice([1e-3, 1, 100]) * rng.uniform(0.1, 2, (n_components, n_dims))
+    mixture = DiagonalMixture(*(a.astype(np.float32) for a in (weights / weights.sum(), means, variances)))
+    points *= np.float32(rng.choice([1, 1, 100]))
+    found, expected = moments(points, mixture), _moments_by_numpy(points, mixture)
+    slack = 1e-2 * (1 + np.abs(expected.second).max())
+    if not np.allclose(found.zeroth.sum(), n_points) or np.abs(found.second - expected.second).max() > slack:
+        raise SystemExit(f"moments are wrong: {n_points} points, {means.shape}")
+    return n_points
+
+
 def random_picture(rng: np.random.Generator) -> np.ndarray:
     """Return noise, blocks or a ramp of a random size, sometimes with strides that no plain array has."""
     height, width = (int(rng.choice([rng.integers(1, 12), rng.integers(1, 90)])) for _ in range(2))
@@ -277,6 +305,7 @@ KERNELS: dict[str, Callable[[np.random.Generator], int]] = {
     "bytes": try_bytes,
     "match": try_match,
     "postings": try_postings,
+    "mixture": try_mixture,
 }
 
 if __name__ == "__main__":

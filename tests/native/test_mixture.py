@@ -98,7 +98,7 @@ def test_moments_are_added_to_what_is_there():
     assert zeroth.sum() == pytest.approx(8)
 
 
-@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize("place", range(9))
 def test_a_table_of_wrong_shape_is_refused(place):
     mixture = random_mixture(np.random.default_rng(0), 3, 4)
     table = native.prepare(mixture.weights, mixture.means, mixture.variances, mixture.log_peaks)
