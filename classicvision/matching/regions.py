@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -12,15 +12,17 @@ from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
 from classicvision.matching.distinct import weigh_distinct
 from classicvision.matching.geometry import mirror, warp_points
-from classicvision.matching.nearest import Matches
+from classicvision.matching.nearest import Matches, match_both_ways
 from classicvision.matching.outline import contains, filled_share, polygon_area, shared_outline
-from classicvision.matching.result import Region
+from classicvision.matching.result import Orientation, Region
 from classicvision.matching.verify import Agreement, find_agreement, refine
 
-__all__ = ["ALL_SHARED", "Limits", "Search", "find_regions", "make_region", "seen_in_mirror", "shares"]
+__all__ = ["Limits", "Search", "find_regions", "make_region", "search_regions", "seen_in_mirror", "shares"]
 
 ALL_SHARED: Final = 0.9  # of a picture; what lies beyond is its border
 SAME_TRANSFORM: Final = 0.05  # how far apart two transforms may put the corners of a region, in its diameters
+_MANY: Final = 0.125  # clear matches, of the keypoints of the picture with fewer; strangers have some hundredths
+_SURE: Final = 100.0  # significance that no chance region comes near
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,27 @@ class Search:
     regions: tuple[Region, ...]
     score: float
     n_matches: int
+
+
+def search_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, orientation: Orientation) -> Search:
+    """Compare a with b, and the mirrored a; the stronger of the two goes first, and what it explains is explained.
+
+    Where a sure region shows all of one picture already, a part of it the other way round would be news of little use.
+    """
+    searched: list[tuple[_View, Search]] = []
+    for view in _views(a, b, limits.ratio, orientation):
+        found = view.search(limits)
+        if found.score >= _SURE and max(shares(found.regions)) >= ALL_SHARED:
+            return found
+        searched.append((view, found))
+    if len(searched) == 1:
+        return searched[0][1]
+    searched.sort(key=lambda item: (-item[1].score, item[0].is_mirrored))
+    (_, best), (view, other) = searched
+    if best.regions and other.regions:
+        other = view.search(limits, best.regions)
+    found_regions = sorted((*best.regions, *other.regions), key=lambda region: -region.significance)
+    return replace(best, regions=tuple(found_regions))
 
 
 def find_regions(
@@ -146,3 +169,44 @@ def _is_same(region: Region, other: Region) -> bool:
     size = float(np.ptp(region.polygon_b, axis=0).max())
     apart = np.abs(warp_points(region.polygon_a, other.b_from_a) - region.polygon_b).max()
     return bool(apart <= SAME_TRANSFORM * size)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """Picture a as it is, or mirrored, beside b."""
+
+    a: LocalFeatures
+    b: LocalFeatures
+    matches: Matches
+    is_mirrored: bool
+
+    @classmethod
+    def of(cls, a: LocalFeatures, b: LocalFeatures, *, mirrored: bool) -> Self:
+        seen = a.mirrored() if mirrored else a
+        return cls(seen, b, match_both_ways(seen.descriptors, b.descriptors), mirrored)
+
+    def count_clear(self, ratio: float) -> int:
+        return int(np.count_nonzero(self.matches.mutual & (self.matches.ratio < ratio)))
+
+    def search(self, limits: Limits, known: tuple[Region, ...] = ()) -> Search:
+        """Find regions, beside known ones; all in the frame of a as it is."""
+        found = find_regions(self.a, self.b, self.matches, limits, self._seen(known))
+        return replace(found, regions=self._seen(found.regions))
+
+    def _seen(self, regions: tuple[Region, ...]) -> tuple[Region, ...]:
+        width = self.a.image_size[1]
+        return tuple(seen_in_mirror(region, width) for region in regions) if self.is_mirrored else regions
+
+
+def _views(a: LocalFeatures, b: LocalFeatures, ratio: float, orientation: Orientation) -> Iterator[_View]:
+    """Look at a as it is, and in a mirror; where it has few clear matches as it is, first where it has more."""
+    if orientation != "both":
+        yield _View.of(a, b, mirrored=orientation == "mirrored")
+        return
+    straight = _View.of(a, b, mirrored=False)
+    if straight.count_clear(ratio) >= _MANY * min(len(a), len(b)):
+        yield straight
+        yield _View.of(a, b, mirrored=True)
+    else:
+        both = (straight, _View.of(a, b, mirrored=True))
+        yield from sorted(both, key=lambda view: -view.count_clear(ratio))

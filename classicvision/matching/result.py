@@ -8,11 +8,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kind", "MatchResult", "Method", "Region", "Verdict"]
+__all__ = ["Kind", "MatchResult", "Method", "Orientation", "Region", "Verdict"]
 
 Verdict: TypeAlias = Literal["copy", "no evidence", "cannot decide"]
 Kind: TypeAlias = Literal["similarity", "affinity", "homography"]
 Method: TypeAlias = Literal["bytes", "keypoints", "signature"]
+Orientation: TypeAlias = Literal["both", "direct", "mirrored"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from skimage import data
 from classicvision.errors import SettingsError
 from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
 from classicvision.features.sift import Sift
-from classicvision.matching import pair
+from classicvision.matching import regions
 from classicvision.matching.correspondences import Correspondences
 from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.pair import MatchSettings, match_features
@@ -96,8 +96,8 @@ def test_a_mirrored_photograph_is_one_region_that_is_all_of_it():
 
 def test_a_mirrored_copy_of_all_is_looked_for_in_the_mirror_only(monkeypatch):
     searched = []
-    find = pair.find_regions
-    monkeypatch.setattr(pair, "find_regions", lambda *arguments: searched.append(1) or find(*arguments))
+    find = regions.find_regions
+    monkeypatch.setattr(regions, "find_regions", lambda *arguments: searched.append(1) or find(*arguments))
     a = keypoints(200)
     assert match_features(a, moved(a.mirrored(), QUARTER)).regions[0].is_mirrored
     assert len(searched) == 1
