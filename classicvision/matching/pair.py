@@ -71,7 +71,8 @@ def match_features(
         reason = f"no transform explains more of {found.n_matches} matches than chance would"
         return _result(a, b, "no evidence", found, reason)
     n_pairs = sum(len(region.pairs) for region in found.regions)
-    n_transforms = "one transform" if len(found.regions) == 1 else f"{len(found.regions)} transforms"
+    n = len({region.b_from_a.tobytes() for region in found.regions})  # parts of one region share its transform
+    n_transforms = "one transform" if n == 1 else f"{n} transforms"
     return _result(a, b, "copy", found, f"{n_pairs} keypoints agree on {n_transforms}")
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
 from classicvision.matching.distinct import weigh_distinct
 from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.nearest import Matches, match_both_ways
-from classicvision.matching.outline import contains, filled_share, polygon_area, shared_outline
+from classicvision.matching.outline import FILLED, connected_parts, contains, filled_share, polygon_area, shared_outline
 from classicvision.matching.result import Orientation, Region
-from classicvision.matching.verify import Agreement, find_agreement, refine
+from classicvision.matching.verify import FEWEST, Agreement, find_agreement, refine
 
 __all__ = ["Limits", "Search", "find_regions", "make_region", "search_regions", "seen_in_mirror", "shares"]
 
@@ -97,11 +99,10 @@ def find_regions(
             if found is None or found.significance < limits.threshold:
                 break
             everything = _left_by_all((*known, *regions), Correspondences.of(a, b, matches.pairs))
-            region = make_region(a, b, everything, found)
-            if len(region.polygon_a) and not any(_is_same(region, other) for other in regions):
-                regions.append(region)
-            left = _left_by(region, left[~found.inlier])
-    return Search(tuple(regions), score, n_matches)
+            parts = _parts(a, b, make_region(a, b, everything, found))
+            regions += [part for part in parts if not any(_is_same(part, other) for other in regions)]
+            left = _left_by_all(parts, left[~found.inlier])
+    return Search(tuple(regions[: limits.most - len(known)]), score, n_matches)
 
 
 def shares(regions: Sequence[Region]) -> tuple[float, float]:
@@ -113,23 +114,51 @@ def make_region(a: LocalFeatures, b: LocalFeatures, everything: Correspondences,
     """Fit a transform anew to all keypoints that agree with it, clear matches or not, and outline what is shared."""
     agreeing, motion = refine(everything, found)
     agreeing = _one_to_one(agreeing, motion)
-    scale = np.exp(agreeing.log_scale[0])
-    polygon_a, polygon_b = shared_outline(agreeing.a, scale, motion.b_from_a, a.image_size, b.image_size)
+    nothing = np.zeros((0, 2))
+    region = Region(motion.b_from_a, found.kind, agreeing.pairs, nothing, nothing, 0.0, 0.0, found.significance)
+    return _outlined(a, b, region)
+
+
+def _outlined(a: LocalFeatures, b: LocalFeatures, region: Region) -> Region:
+    """Outline what the pairs of a region show to be shared, and say how much it is."""
+    rows = region.pairs[:, 0]
+    xy, scale = a.xy[rows].astype(np.float64), a.scale[rows].astype(np.float64)
     filled = 1.0
-    if len(polygon_a):
-        a_from_b = np.asarray(np.linalg.inv(motion.b_from_a), np.float64)
-        b_in_a = warp_points(b.xy.astype(np.float64), a_from_b)
-        filled = filled_share(polygon_a, agreeing.a, a.xy.astype(np.float64), b_in_a)
-    return Region(
-        b_from_a=motion.b_from_a,
-        kind=found.kind,
-        pairs=agreeing.pairs,
+    for whole in (True, False):
+        polygon_a, polygon_b = shared_outline(xy, scale, region.b_from_a, a.image_size, b.image_size, whole=whole)
+        if len(polygon_a):
+            filled = filled_share(polygon_a, xy, *_in_frame_of_a(a, b, region))
+        if filled >= FILLED:
+            break
+    area_a, area_b = (math.prod(one.image_size) for one in (a, b))
+    return replace(
+        region,
         polygon_a=polygon_a,
         polygon_b=polygon_b,
-        share_a=filled * min(polygon_area(polygon_a) / everything.area_a, 1.0),
-        share_b=filled * min(polygon_area(polygon_b) / everything.area_b, 1.0),
-        significance=found.significance,
+        share_a=filled * min(polygon_area(polygon_a) / area_a, 1.0),
+        share_b=filled * min(polygon_area(polygon_b) / area_b, 1.0),
     )
+
+
+def _parts(a: LocalFeatures, b: LocalFeatures, region: Region) -> tuple[Region, ...]:
+    """Return a region as it is or, where it is shared in a few places only, each of these: captions above and below."""
+    outlined = polygon_area(region.polygon_a)
+    if not outlined or region.share_a * math.prod(a.image_size) >= FILLED * outlined:
+        return (region,) if outlined else ()
+    xy = a.xy[region.pairs[:, 0]].astype(np.float64)
+    part = connected_parts(region.polygon_a, xy, *_in_frame_of_a(a, b, region))
+    numbers, counts = np.unique(part, return_counts=True)
+    numbers = numbers[np.argsort(-counts, kind="stable")][: np.count_nonzero(counts >= FEWEST)]  # largest first
+    parts = (replace(region, pairs=region.pairs[part == number]) for number in numbers)
+    return tuple(_outlined(a, b, one) for one in parts) or (region,)
+
+
+def _in_frame_of_a(
+    a: LocalFeatures, b: LocalFeatures, region: Region
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where the keypoints of a are, and where those of b would be in a."""
+    a_from_b = np.asarray(np.linalg.inv(region.b_from_a), np.float64)
+    return a.xy.astype(np.float64), warp_points(b.xy.astype(np.float64), a_from_b)
 
 
 def seen_in_mirror(region: Region, width: int) -> Region:

@@ -34,7 +34,8 @@ class Region:
         Share of the area of each picture that is shared, in [0, 1]: that of the outline, less its parts where both
         pictures have keypoints and none agree.
     significance : float
-        -log10 of the expected number of chance agreements as good as this one.
+        -log10 of the expected number of chance agreements as good as this one; of the transform, where several regions
+        have the same because what lies between them is not shared.
     """
 
     b_from_a: NDArray[np.float64]

@@ -179,6 +179,19 @@ def test_two_parts_of_a_collage_are_two_regions():
         assert nearest < 0.1
 
 
+def test_what_is_shared_above_and_below_is_two_regions_of_one_transform():
+    """As captions: two strips of one picture, and other keypoints in between."""
+    a, other = keypoints(900), keypoints(900, seed=5)
+    top, middle, bottom = a.xy[:, 1] < 37, np.abs(other.xy[:, 1] - 150) < 113, a.xy[:, 1] > 263
+    result = match_features(a, together(a[top], other[middle], a[bottom]))
+    assert len(result.regions) == 2
+    assert "on one transform" in result.reason
+    for region in result.regions:
+        low, high = region.polygon_a[:, 1].min(), region.polygon_a[:, 1].max()
+        assert high < 90 or low > 210
+        assert region.share_a == pytest.approx(0.125, abs=0.06)
+
+
 def test_a_picture_shown_twice_is_two_regions():
     a = keypoints(100)
     twice = [np.array([[0.5, 0, x], [0, 0.5, 20], [0, 0, 1]]) for x in (0.0, 200)]
