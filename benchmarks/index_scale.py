@@ -33,12 +33,12 @@ from classicvision import Index, IndexSettings, LocalFeatures, SearchSettings, S
 from classicvision.archive import pack_arrays
 from classicvision.encoding.nearest import nearest_words
 from classicvision.retrieval.catalogue import Catalogue, IndexedImage
-from classicvision.retrieval.index import read_vocabulary, write_vocabulary
 from classicvision.retrieval.packed import pack_features
 from classicvision.retrieval.postings import Postings, angle_bytes, scale_bytes
 from classicvision.retrieval.search import choose_candidates, find_copies
 from classicvision.retrieval.segment import _write as write_columns
 from classicvision.retrieval.vocabulary import Vocabulary, learn_vocabulary
+from classicvision.retrieval.vocabulary_file import read_vocabulary, write_vocabulary
 from classicvision.retrieval.writer import MOST_MERGED, Writer
 
 SETS = ("bsds500/train", "caltech101", "scene15", "coco128")

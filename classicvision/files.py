@@ -46,9 +46,8 @@ def write_whole(
     except BaseException as error:  # Ctrl-C too
         with contextlib.suppress(OSError):
             unfinished.unlink()
-        if isinstance(error, OSError) and error.filename == str(unfinished):
-            error.filename = str(path)  # the name that the caller knows
-            error.filename2 = None
+        if isinstance(error, OSError) and error.filename == str(unfinished):  # not the name that the caller knows
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

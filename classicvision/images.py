@@ -118,7 +118,8 @@ def write_image(path: PathLike, image: Image) -> None:
         PillowImage.fromarray(np.ascontiguousarray(image)).save(encoded, **options)
         write_whole(path, [encoded.getbuffer()])
     except (OSError, ValueError) as error:
-        raise ImageWriteError(path, f"cannot be written ({error})") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ImageWriteError(path, f"cannot be written ({reason})") from error
 
 
 def to_gray(image: Image) -> NDArray[np.uint8]:

@@ -43,6 +43,8 @@ def test_the_temporary_file_lies_in_the_folder_that_is_named(tmp_path):
     assert not list((tmp_path / "unfinished").iterdir())
 
 
-def test_a_missing_folder_is_an_os_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        write_whole(tmp_path / "nowhere" / "a.bin", [b"x"])
+def test_a_missing_folder_is_an_os_error_that_names_the_file_alone(tmp_path):
+    path = tmp_path / "nowhere" / "a.bin"
+    with pytest.raises(FileNotFoundError) as error:
+        write_whole(path, [b"x"])
+    assert str(error.value) == f"[Errno 2] No such file or directory: '{path}'"

@@ -19,6 +19,10 @@ Examples:
 """
 
 RATES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+_NO_TAIL = (
+    "Warning: nearly all pairs have a score of 0, so these pictures show no tail: the thresholds are those of theory. "
+    "Pictures that are hard to tell apart, such as text or bricks, need higher ones; calibrate on such pictures too."
+)
 N_SHOWN = 5  # of the worst pairs
 
 
@@ -55,6 +59,8 @@ def calibrate_command(
         render.print_json(calibration_to_dict(measured))
     else:
         click.echo(_to_text(measured))
+    if not measured.calibration.has_tail:
+        click.echo(_NO_TAIL, err=True)
     if output:
         workflows.write_calibration(output, measured)
         click.echo(f"Wrote {render.printable(output)}.", err=True)

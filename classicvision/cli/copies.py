@@ -47,7 +47,7 @@ Examples:
 )
 @click.option(
     "--calibration",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
     help="Where rates were measured: written by `classicvision calibrate` on pictures that you know to be unrelated.",
 )
@@ -77,8 +77,8 @@ def copies_command(
     """
     from classicvision import workflows
 
-    if within and (against or false_match_rate or overrides):
-        raise click.UsageError("--self takes neither --against nor --false-match-rate nor --set")
+    if within and (against or false_match_rate or calibration or overrides):
+        raise click.UsageError("--self takes none of --against, --false-match-rate, --calibration and --set")
     settings = _settings(overrides, false_match_rate, calibration, against)
     with run.settings() as how:
         if within:
@@ -137,6 +137,8 @@ def _to_text(findings: Findings) -> str:
     compared = render.count(findings.n_suspects, "picture")
     if findings.library:
         compared += f" with {render.count(findings.n_library, 'picture')}"
+    elif findings.is_within:
+        compared += " with itself" if findings.n_suspects == 1 else ", each with itself"
     if not findings.findings:
         alone = not findings.library and not findings.is_within and findings.n_suspects == 1
         hint = " A picture alone has no other to copy: give more, or --against, or --self." if alone else ""

@@ -165,7 +165,7 @@ def _report(change: IndexChange, index: Path, as_json: bool) -> int:
         click.echo(f"{render.printable(index)}: {done}; {now} now.")
         if change.relearned:
             click.echo(f"The index has grown, so its words were learned anew: {change.n_words}.")
-    return render.report_failures(change.failures)
+    return render.report_failures(change.failures, n_kept=change.n_kept)
 
 
 def _change_to_dict(change: IndexChange, index: Path) -> dict[str, Any]:
@@ -179,6 +179,7 @@ def _change_to_dict(change: IndexChange, index: Path) -> dict[str, Any]:
         "n_words": change.n_words,
         "relearned": change.relearned,
         "failures": render.failures_to_dicts(change.failures),
+        "n_kept": change.n_kept,
     }
 
 

@@ -63,17 +63,20 @@ def failures_to_dicts(failures: Sequence[Failure]) -> list[dict[str, str]]:
     return [{"path": str(failure.path), "reason": failure.reason} for failure in failures]
 
 
-def report_failures(failures: Sequence[Failure]) -> int:
-    """List on standard error what could not be used, and return the exit code."""
+def report_failures(failures: Sequence[Failure], *, n_kept: int = 0) -> int:
+    """List on standard error what could not be used, and return the exit code; an index keeps some as they were."""
     from classicvision.cli import DONE, SOME_FAILED
 
     if not failures:
         return DONE
-    click.echo(f"{count(len(failures), 'image')} could not be used and left out:", err=True)
+    left_out = "" if n_kept else " and left out"
+    click.echo(f"{count(len(failures), 'image')} could not be used{left_out}:", err=True)
     for failure in failures[:MAX_LISTED]:
         click.echo(f"  {printable(failure.path)}: {printable(failure.reason)}", err=True)
     if len(failures) > MAX_LISTED:
         click.echo(f"  ... and {len(failures) - MAX_LISTED} more; --json lists them all", err=True)
+    if n_kept:
+        click.echo(f"The index keeps {n_kept} of them as before; `index remove` takes images out.", err=True)
     return SOME_FAILED
 
 

@@ -87,6 +87,11 @@ class Calibration:
             return 1.0
         return self.tail_rate * math.exp((self.tail_start - threshold) / self.tail_scale)
 
+    @property
+    def has_tail(self) -> bool:
+        """Whether enough pairs had a score to see how the tail falls; if not, the law is that of theory from 0 on."""
+        return self.tail_start > 0
+
     def is_extrapolated(self, false_match_rate: float) -> bool:
         """Tell whether so low a rate is beyond what so many pairs can show."""
         return false_match_rate * self.n_pairs < 1

@@ -11,14 +11,23 @@ from numpy.typing import NDArray
 
 from classicvision.matching.geometry import warp_points
 
-__all__ = ["contains", "filled_share", "frame_sides", "hull_of_circles", "polygon_area", "shared_outline"]
+__all__ = [
+    "FILLED",
+    "connected_parts",
+    "contains",
+    "filled_share",
+    "frame_sides",
+    "hull_of_circles",
+    "polygon_area",
+    "shared_outline",
+]
 
 Points = NDArray[np.float64]
 T = TypeVar("T")
 Size = tuple[int, int]  # (height, width)
 
 SUPPORT: Final = 4.0  # what a keypoint is evidence for: a circle of that radius around it, in its scales
-FILLED: Final = 0.5  # of the overlap of two pictures; what agrees over so much of it is the whole overlap
+FILLED: Final = 0.5  # of an outline; what agrees over so much of it is all of it
 _DIRECTIONS: Final = np.column_stack([f(np.arange(24) * np.pi / 12) for f in (np.cos, np.sin)])
 _MOST_CELLS: Final = 8  # along each side of an outline's box
 _PER_CELL: Final = 10  # keypoints, on average
@@ -28,7 +37,13 @@ _NEAREST_HORIZON: Final = 1e-3  # smallest third coordinate that a corner may ha
 
 
 def shared_outline(
-    xy: Points, scale: NDArray[np.float64], b_from_a: NDArray[np.float64], size_a: Size, size_b: Size
+    xy: Points,
+    scale: NDArray[np.float64],
+    b_from_a: NDArray[np.float64],
+    size_a: Size,
+    size_b: Size,
+    *,
+    whole: bool = True,
 ) -> tuple[Points, Points]:
     """Outline what keypoints of a show to be in b too.
 
@@ -38,19 +53,20 @@ def shared_outline(
         Keypoints of a that agree with the transform, in pixels.
     b_from_a : (3, 3) float64
     size_a, size_b : (height, width)
+    whole : bool
+        Where the hull fills half of the overlap of the pictures, return the overlap.
 
     Returns
     -------
     polygon_a, polygon_b : (K, 2) float64
-        The hull of what the keypoints see, within both pictures; the whole overlap of the pictures where the hull fills
-        half of it. K is 0 if nothing lies within both.
+        The hull of what the keypoints see, within both pictures. K is 0 if nothing lies within both.
     """
     middle = np.append(xy.mean(axis=0), 1.0)
     sides = [*frame_sides(size_a), *(frame_sides(size_b) @ b_from_a)]
     # Beyond the horizon everything would be seen again from behind.
     sides.append(b_from_a[2] - [0, 0, _NEAREST_HORIZON * (b_from_a[2] @ middle)])
     hull = _clipped(hull_of_circles(xy, SUPPORT * scale), sides)
-    overlap = _clipped(_corners(size_a), sides)
+    overlap = _clipped(_corners(size_a), sides) if whole else hull
     polygon = overlap if polygon_area(hull) >= FILLED * polygon_area(overlap) else hull
     return polygon, warp_points(polygon, b_from_a)
 
@@ -67,20 +83,45 @@ def filled_share(polygon: Points, agreeing: Points, in_a: Points, in_b: Points) 
     agreeing, in_a, in_b : (N, 2) float64
         Keypoints that agree, all of a, and all of b, in the frame of a.
     """
+    *cells, n_sides = _in_cells(polygon, agreeing, in_a, in_b)
+    n_agreeing, n_a, n_b = (np.bincount(cell, minlength=n_sides**2) for cell in cells)
+    agrees = n_agreeing > 0
+    differs = ~agrees & (n_a >= _TELLING) & (n_b >= _TELLING)
+    n_agree, n_differ = int(np.count_nonzero(agrees)), int(np.count_nonzero(differs))
+    share = n_agree / max(n_agree + n_differ, 1)
+    return 1.0 if share >= _NEARLY_ALL else share
+
+
+def connected_parts(polygon: Points, agreeing: Points, in_a: Points, in_b: Points) -> NDArray[np.intp]:
+    """Return a number for each keypoint that agrees: the same if a chain of touching cells that agree joins them.
+
+    Parameters and cells are as for `filled_share`.
+    """
+    cells, _, _, n_sides = _in_cells(polygon, agreeing, in_a, in_b)
+    number = np.zeros((n_sides + 2, n_sides + 2), np.intp)  # 0 is a cell where nothing agrees
+    number[1:-1, 1:-1].flat[cells] = cells + 1
+    inner, before = number[1:-1, 1:-1], np.zeros(0, np.intp)
+    while not np.array_equal(before, inner):
+        before = inner.copy()
+        around = np.lib.stride_tricks.sliding_window_view(number, (3, 3)).max(axis=(2, 3))
+        inner[:] = np.where(inner > 0, around, 0)
+    return np.asarray(inner.flat[cells], np.intp)
+
+
+def _in_cells(
+    polygon: Points, agreeing: Points, in_a: Points, in_b: Points
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], int]:
+    """Return the number of each keypoint's cell, without keypoints of a and b beyond the box, and the cells a side."""
     corner, size = polygon.min(axis=0), np.maximum(np.ptp(polygon, axis=0), 1e-9)
     agreeing, in_a, in_b = ((xy - corner) / size for xy in (agreeing, in_a, in_b))
     in_a, in_b = (xy[((xy >= 0) & (xy < 1)).all(axis=1)] for xy in (in_a, in_b))
     n_sides = int(np.clip(math.sqrt(min(len(in_a), len(in_b)) / _PER_CELL), 1, _MOST_CELLS))
 
-    def count(xy: Points) -> NDArray[np.intp]:
+    def cells(xy: Points) -> NDArray[np.intp]:
         column, row = np.clip(xy * n_sides, 0, n_sides - 1).astype(np.intp).T
-        return np.bincount(row * n_sides + column, minlength=n_sides**2)
+        return np.asarray(row * n_sides + column, np.intp)
 
-    agrees = count(agreeing) > 0
-    differs = ~agrees & (count(in_a) >= _TELLING) & (count(in_b) >= _TELLING)
-    n_agree, n_differ = int(np.count_nonzero(agrees)), int(np.count_nonzero(differs))
-    share = n_agree / max(n_agree + n_differ, 1)
-    return 1.0 if share >= _NEARLY_ALL else share
+    return cells(agreeing), cells(in_a), cells(in_b), n_sides
 
 
 def frame_sides(size: Size) -> NDArray[np.float64]:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
 from classicvision.matching.distinct import weigh_distinct
 from classicvision.matching.geometry import mirror, warp_points
-from classicvision.matching.nearest import Matches
-from classicvision.matching.outline import contains, filled_share, polygon_area, shared_outline
-from classicvision.matching.result import Region
-from classicvision.matching.verify import Agreement, find_agreement, refine
+from classicvision.matching.nearest import Matches, match_both_ways
+from classicvision.matching.outline import FILLED, connected_parts, contains, filled_share, polygon_area, shared_outline
+from classicvision.matching.result import Orientation, Region
+from classicvision.matching.verify import FEWEST, Agreement, find_agreement, refine
 
-__all__ = ["ALL_SHARED", "Limits", "Search", "find_regions", "make_region", "seen_in_mirror", "shares"]
+__all__ = ["Limits", "Search", "find_regions", "make_region", "search_regions", "seen_in_mirror", "shares"]
 
 ALL_SHARED: Final = 0.9  # of a picture; what lies beyond is its border
 SAME_TRANSFORM: Final = 0.05  # how far apart two transforms may put the corners of a region, in its diameters
+_MANY: Final = 0.125  # clear matches, of the keypoints of the picture with fewer; strangers have some hundredths
+_SURE: Final = 100.0  # significance that no chance region comes near
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,27 @@ class Search:
     regions: tuple[Region, ...]
     score: float
     n_matches: int
+
+
+def search_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, orientation: Orientation) -> Search:
+    """Compare a with b, and the mirrored a; the stronger of the two goes first, and what it explains is explained.
+
+    Where a sure region shows all of one picture already, a part of it the other way round would be news of little use.
+    """
+    searched: list[tuple[_View, Search]] = []
+    for view in _views(a, b, limits.ratio, orientation):
+        found = view.search(limits)
+        if found.score >= _SURE and max(shares(found.regions)) >= ALL_SHARED:
+            return found
+        searched.append((view, found))
+    if len(searched) == 1:
+        return searched[0][1]
+    searched.sort(key=lambda item: (-item[1].score, item[0].is_mirrored))
+    (_, best), (view, other) = searched
+    if best.regions and other.regions:
+        other = view.search(limits, best.regions)
+    found_regions = sorted((*best.regions, *other.regions), key=lambda region: -region.significance)
+    return replace(best, regions=tuple(found_regions))
 
 
 def find_regions(
@@ -74,11 +99,10 @@ def find_regions(
             if found is None or found.significance < limits.threshold:
                 break
             everything = _left_by_all((*known, *regions), Correspondences.of(a, b, matches.pairs))
-            region = make_region(a, b, everything, found)
-            if len(region.polygon_a) and not any(_is_same(region, other) for other in regions):
-                regions.append(region)
-            left = _left_by(region, left[~found.inlier])
-    return Search(tuple(regions), score, n_matches)
+            parts = _parts(a, b, make_region(a, b, everything, found))
+            regions += [part for part in parts if not any(_is_same(part, other) for other in regions)]
+            left = _left_by_all(parts, left[~found.inlier])
+    return Search(tuple(regions[: limits.most - len(known)]), score, n_matches)
 
 
 def shares(regions: Sequence[Region]) -> tuple[float, float]:
@@ -90,23 +114,51 @@ def make_region(a: LocalFeatures, b: LocalFeatures, everything: Correspondences,
     """Fit a transform anew to all keypoints that agree with it, clear matches or not, and outline what is shared."""
     agreeing, motion = refine(everything, found)
     agreeing = _one_to_one(agreeing, motion)
-    scale = np.exp(agreeing.log_scale[0])
-    polygon_a, polygon_b = shared_outline(agreeing.a, scale, motion.b_from_a, a.image_size, b.image_size)
+    nothing = np.zeros((0, 2))
+    region = Region(motion.b_from_a, found.kind, agreeing.pairs, nothing, nothing, 0.0, 0.0, found.significance)
+    return _outlined(a, b, region)
+
+
+def _outlined(a: LocalFeatures, b: LocalFeatures, region: Region) -> Region:
+    """Outline what the pairs of a region show to be shared, and say how much it is."""
+    rows = region.pairs[:, 0]
+    xy, scale = a.xy[rows].astype(np.float64), a.scale[rows].astype(np.float64)
     filled = 1.0
-    if len(polygon_a):
-        a_from_b = np.asarray(np.linalg.inv(motion.b_from_a), np.float64)
-        b_in_a = warp_points(b.xy.astype(np.float64), a_from_b)
-        filled = filled_share(polygon_a, agreeing.a, a.xy.astype(np.float64), b_in_a)
-    return Region(
-        b_from_a=motion.b_from_a,
-        kind=found.kind,
-        pairs=agreeing.pairs,
+    for whole in (True, False):
+        polygon_a, polygon_b = shared_outline(xy, scale, region.b_from_a, a.image_size, b.image_size, whole=whole)
+        if len(polygon_a):
+            filled = filled_share(polygon_a, xy, *_in_frame_of_a(a, b, region))
+        if filled >= FILLED:
+            break
+    area_a, area_b = (math.prod(one.image_size) for one in (a, b))
+    return replace(
+        region,
         polygon_a=polygon_a,
         polygon_b=polygon_b,
-        share_a=filled * min(polygon_area(polygon_a) / everything.area_a, 1.0),
-        share_b=filled * min(polygon_area(polygon_b) / everything.area_b, 1.0),
-        significance=found.significance,
+        share_a=filled * min(polygon_area(polygon_a) / area_a, 1.0),
+        share_b=filled * min(polygon_area(polygon_b) / area_b, 1.0),
     )
+
+
+def _parts(a: LocalFeatures, b: LocalFeatures, region: Region) -> tuple[Region, ...]:
+    """Return a region as it is or, where it is shared in a few places only, each of these: captions above and below."""
+    outlined = polygon_area(region.polygon_a)
+    if not outlined or region.share_a * math.prod(a.image_size) >= FILLED * outlined:
+        return (region,) if outlined else ()
+    xy = a.xy[region.pairs[:, 0]].astype(np.float64)
+    part = connected_parts(region.polygon_a, xy, *_in_frame_of_a(a, b, region))
+    numbers, counts = np.unique(part, return_counts=True)
+    numbers = numbers[np.argsort(-counts, kind="stable")][: np.count_nonzero(counts >= FEWEST)]  # largest first
+    parts = (replace(region, pairs=region.pairs[part == number]) for number in numbers)
+    return tuple(_outlined(a, b, one) for one in parts) or (region,)
+
+
+def _in_frame_of_a(
+    a: LocalFeatures, b: LocalFeatures, region: Region
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where the keypoints of a are, and where those of b would be in a."""
+    a_from_b = np.asarray(np.linalg.inv(region.b_from_a), np.float64)
+    return a.xy.astype(np.float64), warp_points(b.xy.astype(np.float64), a_from_b)
 
 
 def seen_in_mirror(region: Region, width: int) -> Region:
@@ -146,3 +198,44 @@ def _is_same(region: Region, other: Region) -> bool:
     size = float(np.ptp(region.polygon_b, axis=0).max())
     apart = np.abs(warp_points(region.polygon_a, other.b_from_a) - region.polygon_b).max()
     return bool(apart <= SAME_TRANSFORM * size)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """Picture a as it is, or mirrored, beside b."""
+
+    a: LocalFeatures
+    b: LocalFeatures
+    matches: Matches
+    is_mirrored: bool
+
+    @classmethod
+    def of(cls, a: LocalFeatures, b: LocalFeatures, *, mirrored: bool) -> Self:
+        seen = a.mirrored() if mirrored else a
+        return cls(seen, b, match_both_ways(seen.descriptors, b.descriptors), mirrored)
+
+    def count_clear(self, ratio: float) -> int:
+        return int(np.count_nonzero(self.matches.mutual & (self.matches.ratio < ratio)))
+
+    def search(self, limits: Limits, known: tuple[Region, ...] = ()) -> Search:
+        """Find regions, beside known ones; all in the frame of a as it is."""
+        found = find_regions(self.a, self.b, self.matches, limits, self._seen(known))
+        return replace(found, regions=self._seen(found.regions))
+
+    def _seen(self, regions: tuple[Region, ...]) -> tuple[Region, ...]:
+        width = self.a.image_size[1]
+        return tuple(seen_in_mirror(region, width) for region in regions) if self.is_mirrored else regions
+
+
+def _views(a: LocalFeatures, b: LocalFeatures, ratio: float, orientation: Orientation) -> Iterator[_View]:
+    """Look at a as it is, and in a mirror; where it has few clear matches as it is, first where it has more."""
+    if orientation != "both":
+        yield _View.of(a, b, mirrored=orientation == "mirrored")
+        return
+    straight = _View.of(a, b, mirrored=False)
+    if straight.count_clear(ratio) >= _MANY * min(len(a), len(b)):
+        yield straight
+        yield _View.of(a, b, mirrored=True)
+    else:
+        both = (straight, _View.of(a, b, mirrored=True))
+        yield from sorted(both, key=lambda view: -view.count_clear(ratio))

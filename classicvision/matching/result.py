@@ -8,11 +8,12 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kind", "MatchResult", "Method", "Region", "Verdict"]
+__all__ = ["Kind", "MatchResult", "Method", "Orientation", "Region", "Verdict"]
 
 Verdict: TypeAlias = Literal["copy", "no evidence", "cannot decide"]
 Kind: TypeAlias = Literal["similarity", "affinity", "homography"]
 Method: TypeAlias = Literal["bytes", "keypoints", "signature"]
+Orientation: TypeAlias = Literal["both", "direct", "mirrored"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class Region:
         Share of the area of each picture that is shared, in [0, 1]: that of the outline, less its parts where both
         pictures have keypoints and none agree.
     significance : float
-        -log10 of the expected number of chance agreements as good as this one.
+        -log10 of the expected number of chance agreements as good as this one; of the transform, where several regions
+        have the same because what lies between them is not shared.
     """
 
     b_from_a: NDArray[np.float64]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from classicvision.errors import ArchiveError
-from classicvision.retrieval.index import Index, read_vocabulary
+from classicvision.retrieval.index import Index
 from classicvision.retrieval.manifest import FileEntry, Manifest
 from classicvision.retrieval.segment import Segment
+from classicvision.retrieval.vocabulary_file import read_vocabulary
 
 __all__ = ["Damage", "find_damage"]
 

@@ -7,7 +7,6 @@ writer does meanwhile. Nothing is computed or checked before it is asked for, so
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,20 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision.archive import parse_archive, read_archive, unpack_arrays, write_archive
+from classicvision.archive import parse_archive, unpack_arrays
 from classicvision.errors import ArchiveError, SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.retrieval.catalogue import IndexedImage, absolute, kept_path, whole_path
 from classicvision.retrieval.lock import LOCK_NAME, only_writer
-from classicvision.retrieval.manifest import MANIFEST_NAME, FileEntry, Manifest, owned_files
+from classicvision.retrieval.manifest import MANIFEST_NAME, Manifest, owned_files
 from classicvision.retrieval.segment import Segment, map_file, naming
 from classicvision.retrieval.settings import IndexSettings
 from classicvision.retrieval.vocabulary import Vocabulary
+from classicvision.retrieval.vocabulary_file import write_vocabulary
 
 if TYPE_CHECKING:
     from classicvision.retrieval.writer import Writer
 
-__all__ = ["Index", "read_vocabulary", "write_vocabulary"]
+__all__ = ["Index"]
 
 _MAX_ATTEMPTS = 20  # to open while a writer puts segments together; each is a matter of milliseconds
 
@@ -267,32 +267,6 @@ class Index:
 
 
 _KINDS = ("catalogue", "features", "postings")
-
-
-def write_vocabulary(path: Path, vocabulary: Vocabulary) -> FileEntry:
-    """Write a vocabulary as a file of an index."""
-    import zlib
-
-    write_archive(path, {"kind": "vocabulary"}, vocabulary.to_arrays())
-    data = path.read_bytes()
-    return FileEntry(path.name, len(data), zlib.crc32(data))
-
-
-def read_vocabulary(path: PathLike) -> Vocabulary:
-    """Read a vocabulary from its file, or from the index that has it.
-
-    Raises
-    ------
-    ArchiveError
-        If it is neither, or damaged.
-    """
-    path = Path(path)
-    if path.is_dir():
-        path = path / Manifest.read(path).vocabulary.name
-    elif not zipfile.is_zipfile(path):
-        raise ArchiveError(f"{path} is no vocabulary; give an index, or the file *.cvwords in one")
-    with naming(path):
-        return Vocabulary.from_arrays(read_archive(path).arrays)
 
 
 def _map(folder: Path, manifest: Manifest) -> tuple[tuple[Segment, ...], NDArray[np.int64], memoryview]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from classicvision.features.local import LocalFeatures
-from classicvision.matching.pair import Orientation, match_features
-from classicvision.matching.result import MatchResult
+from classicvision.matching.pair import match_features
+from classicvision.matching.result import MatchResult, Orientation
 from classicvision.retrieval.index import Index
 from classicvision.retrieval.settings import SearchSettings
 from classicvision.retrieval.voting import Candidates, find_candidates

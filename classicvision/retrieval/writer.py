@@ -24,11 +24,12 @@ from classicvision.archive import pack_arrays
 from classicvision.features.local import LocalFeatures
 from classicvision.images import read_bytes
 from classicvision.retrieval.catalogue import IndexedImage, absolute, kept_path
-from classicvision.retrieval.index import Index, write_vocabulary
+from classicvision.retrieval.index import Index
 from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.manifest import FileEntry, Manifest, SegmentEntry, owned_files
 from classicvision.retrieval.segment import NewImage, Segment, merge_segments, write_file, write_segment
 from classicvision.retrieval.vocabulary import Vocabulary
+from classicvision.retrieval.vocabulary_file import write_vocabulary
 
 __all__ = ["BATCH", "MOST_MERGED", "Writer"]
 

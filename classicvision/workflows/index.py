@@ -16,9 +16,10 @@ from classicvision.extraction import Failure, extract
 from classicvision.images import read_bytes
 from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.damage import Damage, find_damage
-from classicvision.retrieval.index import Index, read_vocabulary
+from classicvision.retrieval.index import Index
 from classicvision.retrieval.settings import IndexSettings
 from classicvision.retrieval.vocabulary import learn_vocabulary, words_for
+from classicvision.retrieval.vocabulary_file import read_vocabulary
 from classicvision.retrieval.writer import BATCH, Writer
 from classicvision.store import Store
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
@@ -53,6 +54,8 @@ class IndexChange:
         Whether the vocabulary was learned anew, since the index has grown.
     failures : tuple of Failure
         Image files that could not be used.
+    n_kept : int
+        Of the failures, those that the index has still as they were when it read them.
     """
 
     n_added: int
@@ -63,6 +66,7 @@ class IndexChange:
     n_words: int
     relearned: bool
     failures: tuple[Failure, ...]
+    n_kept: int = 0
 
 
 def build_index(
@@ -229,7 +233,10 @@ def _bring_in(
     now = writer.index
     n_unchanged = len(files) - len(changed)
     words = len(now.vocabulary)
-    return IndexChange(n_added, n_replaced, len(missing), n_unchanged, len(now), words, relearned, tuple(failures))
+    n_kept = sum(now.with_path(failure.path) is not None for failure in failures)
+    return IndexChange(
+        n_added, n_replaced, len(missing), n_unchanged, len(now), words, relearned, tuple(failures), n_kept
+    )
 
 
 def _is_known(index: Index, path: Path, status: os.stat_result | None) -> bool:
@@ -290,6 +297,8 @@ def _require_nothing_in(output: Path) -> None:
             f"{output} is an index already. `classicvision index update {output}` brings it up to date and goes on "
             "where a build was stopped; for a new one choose another name or remove the folder."
         )
+    if output.exists() and not output.is_dir():
+        raise SettingsError(f"{output} is a file, and an index is a folder; choose another name")
 
 
 def _count_threads(n_jobs: int) -> int:

@@ -48,6 +48,10 @@ def test_it_tells_the_pairs_and_the_thresholds(run, unrelated):
     assert thresholds == sorted(thresholds)
 
 
+def test_pictures_without_a_tail_are_warned_of(run, unrelated):
+    assert run(unrelated)[2].startswith("Warning: nearly all pairs have a score of 0")
+
+
 def test_the_file_holds_what_json_prints(run, unrelated, tmp_path):
     output = tmp_path / "mine.json"
     code, text, messages = run(unrelated, "--json", "-o", output)

@@ -181,9 +181,11 @@ def test_a_rate_does_not_lower_the_threshold(run):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--against", "library", "--self"], "--self takes neither"),
-        (["--self", "--false-match-rate", "1e-6"], "--self takes neither"),
-        (["--calibration", "c.json"], "give the rate too"),
+        (["--against", "library", "--self"], "--self takes none of"),
+        (["--self", "--false-match-rate", "1e-6"], "--self takes none of"),
+        (["--self", "--calibration", "library/0.png"], "--self takes none of"),
+        (["--calibration", "library/0.png"], "give the rate too"),
+        (["--false-match-rate", "1e-6", "--calibration", "nope.json"], "'nope.json' does not exist"),
         (["--false-match-rate", "0"], "0.0 is not in the range"),
         (["--set", "candidates=3"], "unknown setting 'candidates'"),
         (["--report", "c.pdf"], "must end in .html"),
@@ -237,6 +239,15 @@ def test_a_part_copied_within_a_picture_is_told_with_self(run, photo, tmp_path):
     assert page.count("data:image/jpeg;base64,") == 1
     assert "each with itself" in page
     assert "% of it stands there again: scale 1.00" in output
+
+
+@pytest.mark.parametrize(
+    ("pictures", "compared"),
+    [(["suspects/crop.png"], "1 picture with itself."), (["suspects"], "4 pictures, each with itself.")],
+)
+def test_pictures_without_a_part_copied_within_were_compared_with_themselves(pictures, compared, run):
+    code, output, _ = run(*pictures, "--self")
+    assert (code, output) == (0, f"No copies found. Compared {compared}\n")
 
 
 def test_one_picture_alone_is_told_what_else_to_give(run):

@@ -55,6 +55,29 @@ def test_a_broken_image_is_listed_and_the_exit_code_is_3(run, built, library):
     assert "broken.png" in messages
 
 
+def test_a_file_that_broke_since_stays_as_it_was_and_that_is_said(run, built, library):
+    (broken := sorted(library.iterdir())[0]).write_bytes(b"no picture any more")
+    code, output, messages = run("update", built, "-j", 1)
+    assert code == 3
+    assert "7 unchanged; 8 images now" in output
+    assert messages.startswith("1 image could not be used:")
+    assert broken.name in messages
+    assert "The index keeps 1 of them as before" in messages
+
+
+def test_a_new_file_that_is_broken_is_left_out_and_that_is_said(run, built, library):
+    (library / "broken.png").write_bytes(b"no picture")
+    assert run("update", built, "-j", 1)[2].startswith("1 image could not be used and left out:")
+
+
+def test_an_output_that_is_a_file_is_an_error_and_stays_as_it_is(run, library, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    code, _, messages = run("build", library, "-o", tmp_path / "taken", *FAST)
+    assert code == 1
+    assert "is a file, and an index is a folder; choose another name" in messages
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
 def test_an_index_that_is_there_is_an_error_that_says_how_to_go_on(run, built, library):
     code, _, messages = run("build", library, "-o", built, *FAST)
     assert code == 1

@@ -88,6 +88,7 @@ def test_a_threshold_fitted_on_one_half_holds_on_the_other(seed):
 def test_scores_that_are_all_zero_have_a_tail_no_steeper_than_theory():
     found = fit_calibration(np.zeros(100_000), n_images=448)
     assert found.tail_start == 0
+    assert not found.has_tail
     assert found.threshold_for(1e-6) == pytest.approx(3)
 
 

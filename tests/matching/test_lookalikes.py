@@ -38,6 +38,15 @@ def marked(photo):
     return copy
 
 
+def captioned(photo):
+    """Write one line above and one below, the same for all."""
+    copy = photo.copy()
+    for text, row in (("ONE DOES NOT SIMPLY", 45), ("COPY A PHOTOGRAPH", 340)):
+        for colour, width in (((0, 0, 0), 6), ((255, 255, 255), 2)):
+            cv2.putText(copy, text, (14, row), cv2.FONT_HERSHEY_DUPLEX, 1.3, colour, width, cv2.LINE_AA)
+    return copy
+
+
 def results(pictures):
     features = [MATCHING_SIFT(picture) for picture in pictures]
     return [match_features(a, b) for a, b in combinations(features, 2)]
@@ -73,3 +82,13 @@ def test_photographs_with_the_same_logo_share_the_logo_and_no_more(photographs):
     # The logo covers 128 x 80 of 480 x 360 pixels, 6 %; keypoints on its border reach beyond it.
     shares = [max(region.share_a, region.share_b) for result in found for region in result.regions]
     assert max(shares) < 0.12
+
+
+def test_photographs_with_the_same_captions_share_the_captions_and_not_what_lies_between(photographs):
+    found = results([captioned(photo) for photo in photographs])
+    assert {result.verdict for result in found} == {"copy"}
+    # Letters reach from row 14 to 45 and from 309 to 340 of 360; keypoints on them beyond.
+    middle = [
+        region.polygon_a[:, 1].min() < 100 and region.polygon_a[:, 1].max() > 260 for r in found for region in r.regions
+    ]
+    assert np.mean(middle) < 0.1

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from classicvision.matching.outline import contains, filled_share, hull_of_circles, polygon_area, shared_outline
+from classicvision.matching.outline import (
+    connected_parts,
+    contains,
+    filled_share,
+    hull_of_circles,
+    polygon_area,
+    shared_outline,
+)
 
 SQUARE = np.array([[0.0, 0], [10, 0], [10, 10], [0, 10]])
 GRID = np.stack(np.meshgrid(np.arange(2.0, 80, 4), np.arange(2.0, 80, 4)), axis=-1).reshape(-1, 2)  # 20 x 20
@@ -74,6 +81,24 @@ def test_a_frame_around_two_pictures_is_shared_and_its_inside_is_not():
     frame = GRID[(np.abs(GRID - 40) > 30).any(axis=1)]
     fine = np.concatenate([GRID, GRID + 1])
     assert filled_share(80.0 / 10 * SQUARE, frame, fine, fine) == pytest.approx(28 / 64)
+
+
+def test_parts_are_joined_by_cells_that_touch_even_at_a_corner():
+    """Of 8 x 8 cells of 10 pixels, all of the first row agree, and two of a diagonal in the last two rows."""
+    fine = np.concatenate([GRID, GRID + 1])
+    above = GRID[GRID[:, 1] < 10]
+    below = np.array([[5.0, 65], [15, 75]])
+    parts = connected_parts(80.0 / 10 * SQUARE, np.concatenate([above, below]), fine, fine)
+    assert len(set(parts[:-2])) == len(set(parts[-2:])) == 1
+    assert parts[0] != parts[-1]
+
+
+def test_the_hull_can_be_asked_for_where_it_fills_the_overlap():
+    inside = GRID[(GRID > 8).all(axis=1) & (GRID < 72).all(axis=1)]
+    size = np.ones(len(inside))
+    hull, overlap = (shared_outline(inside, size, shift(0, 0), (80, 80), (80, 80), whole=w)[0] for w in (False, True))
+    assert_allclose(overlap.max(axis=0), 79.5)
+    assert_allclose(hull.max(axis=0), 74, atol=0.2)
 
 
 def test_where_a_picture_has_no_keypoints_nothing_is_held_against_it():

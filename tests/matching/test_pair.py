@@ -8,7 +8,7 @@ from skimage import data
 from classicvision.errors import SettingsError
 from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
 from classicvision.features.sift import Sift
-from classicvision.matching import pair
+from classicvision.matching import regions
 from classicvision.matching.correspondences import Correspondences
 from classicvision.matching.geometry import mirror, warp_points
 from classicvision.matching.pair import MatchSettings, match_features
@@ -96,8 +96,8 @@ def test_a_mirrored_photograph_is_one_region_that_is_all_of_it():
 
 def test_a_mirrored_copy_of_all_is_looked_for_in_the_mirror_only(monkeypatch):
     searched = []
-    find = pair.find_regions
-    monkeypatch.setattr(pair, "find_regions", lambda *arguments: searched.append(1) or find(*arguments))
+    find = regions.find_regions
+    monkeypatch.setattr(regions, "find_regions", lambda *arguments: searched.append(1) or find(*arguments))
     a = keypoints(200)
     assert match_features(a, moved(a.mirrored(), QUARTER)).regions[0].is_mirrored
     assert len(searched) == 1
@@ -177,6 +177,19 @@ def test_two_parts_of_a_collage_are_two_regions():
     for truth in (left, right):
         nearest = min(np.abs(region.b_from_a - truth).max() for region in result.regions)
         assert nearest < 0.1
+
+
+def test_what_is_shared_above_and_below_is_two_regions_of_one_transform():
+    """As captions: two strips of one picture, and other keypoints in between."""
+    a, other = keypoints(900), keypoints(900, seed=5)
+    top, middle, bottom = a.xy[:, 1] < 37, np.abs(other.xy[:, 1] - 150) < 113, a.xy[:, 1] > 263
+    result = match_features(a, together(a[top], other[middle], a[bottom]))
+    assert len(result.regions) == 2
+    assert "on one transform" in result.reason
+    for region in result.regions:
+        low, high = region.polygon_a[:, 1].min(), region.polygon_a[:, 1].max()
+        assert high < 90 or low > 210
+        assert region.share_a == pytest.approx(0.125, abs=0.06)
 
 
 def test_a_picture_shown_twice_is_two_regions():
