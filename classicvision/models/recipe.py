@@ -169,7 +169,7 @@ _GRID = DenseSift(step=6, bin_sizes=(4, 6, 8, 10), max_side=300)
 _FINE_GRID = replace(_GRID, step=4)
 _PYRAMID = ("1x1", "2x2", "4x4")
 # Codes of tens of thousands of numbers: each fold means a vocabulary and all codes anew.
-_WIDE = SvmSettings(costs=(1.0, 10.0), folds=3)
+_WIDE = SvmSettings(costs=(1.0, 10.0, 100.0), folds=3)
 
 RECIPES: dict[str, Recipe] = {
     # Csurka et al. (2004) with RootSIFT and the Hellinger kernel.
