@@ -245,12 +245,14 @@ def _count(
     for features in group:
         own = slice(first, first := first + len(features))
         histogram = partial(_histogram, chosen[own], votes[own], settings.n_words)
-        counts.append(pool(features, cells, histogram).astype(np.float32))
+        # Where the image is one cell, sorting its descriptors into cells would take longer than counting.
+        of_cells = histogram(slice(None))[np.newaxis] if cells == _WHOLE_IMAGE else pool(features, cells, histogram)
+        counts.append(of_cells.astype(np.float32))
     return counts
 
 
 def _histogram(
-    chosen: NDArray[np.int32], votes: NDArray[np.float64], n_words: int, rows: NDArray[np.intp]
+    chosen: NDArray[np.int32], votes: NDArray[np.float64], n_words: int, rows: NDArray[np.intp] | slice
 ) -> NDArray[np.float64]:
     """Return the votes of some rows for each word, (n_words,)."""
     counts: NDArray[Any] = np.bincount(chosen[rows].ravel(), votes[rows].ravel(), minlength=n_words)
