@@ -149,7 +149,7 @@ def of_backbones(report: Report) -> Rows:
     for row in report["networks"]:
         yield f"network {row['network']}, plain onnxruntime", _times([1 / row["ratio"]])
     for row in report.get("folder", []):
-        one, two = row["seconds"]
+        one, two = row["seconds_after_start"]
         yield f"folder by {row['network']}, two workers, one worker", _times([one / two])
 
 
