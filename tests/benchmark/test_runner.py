@@ -50,7 +50,7 @@ def test_a_recipe_that_sees_nothing_is_worse(found):
 def test_every_recipe_is_tested_on_the_same_images(found):
     assert {len(trial.predicted) for entrant in found.entrants for trial in entrant.trials} == {12}
     assert len(found.splits) == len(found.entrants[0].trials) == 3
-    assert set(found.predicted(found.entrants[0], 0)) == set(found.images.classes)
+    assert set(found.predicted(found.entrants[0])[0]) == set(found.images.classes)
 
 
 def test_the_learning_curve_has_one_accuracy_a_split(found):
