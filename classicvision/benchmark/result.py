@@ -15,7 +15,7 @@ from classicvision.extraction import Failure
 from classicvision.folders import ImageFolder
 from classicvision.models.recipe import Recipe
 
-__all__ = ["Benchmark", "Entrant", "tested_splits"]
+__all__ = ["Benchmark", "Entrant", "named_splits"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,8 @@ class Benchmark:
     comparison : Comparison
     leakage : tuple of Leakage
         What each split leaks; empty if it was not looked for.
+    is_lite : bool
+        Whether all was done at toy size, which says that it works and not how well.
     """
 
     images: ImageFolder
@@ -69,6 +71,7 @@ class Benchmark:
     entrants: tuple[Entrant, ...]
     comparison: Comparison
     leakage: tuple[Leakage, ...]
+    is_lite: bool = False
 
     def predicted(self, entrant: Entrant) -> list[list[str]]:
         """Return the predicted class of each test image of each split."""
@@ -77,10 +80,10 @@ class Benchmark:
     @property
     def tested(self) -> list[Split]:
         """The test images of each split and their classes, by the names of their files."""
-        return tested_splits(self.images, self.splits)
+        return named_splits(self.images, self.splits)
 
 
-def tested_splits(images: ImageFolder, splits: Sequence[PlannedSplit]) -> list[Split]:
+def named_splits(images: ImageFolder, splits: Sequence[PlannedSplit]) -> list[Split]:
     """Return the test images of planned splits and their classes, by the names of their files."""
     return [
         Split(

@@ -17,7 +17,7 @@ from classicvision.benchmark.comparison import Comparison, compare
 from classicvision.benchmark.cost import Cost, Fitted, measure_costs
 from classicvision.benchmark.leakage import Leakage
 from classicvision.benchmark.plan import BenchmarkSettings, PlannedSplit, plan_splits
-from classicvision.benchmark.result import Benchmark, Entrant, tested_splits
+from classicvision.benchmark.result import Benchmark, Entrant, named_splits
 from classicvision.benchmark.robustness import ROBUSTNESS_CARD, Damage, Damaged
 from classicvision.benchmark.trial import Contestant, Lesson, try_out
 from classicvision.errors import NotEnoughDataError
@@ -240,7 +240,7 @@ def _compare(
     predictions = {
         entrant.name: [[images.classes[i] for i in trial.predicted] for trial in entrant.trials] for entrant in entrants
     }
-    return compare(tested_splits(images, splits), predictions, seed=settings.seed)
+    return compare(named_splits(images, splits), predictions, seed=settings.seed)
 
 
 def _indices(images: ImageFolder) -> NDArray[np.intp]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from classicvision.benchmark.leakage import Duplicates, Leakage, find_leaks
@@ -15,7 +16,7 @@ from classicvision.store import Store
 from classicvision.workflows.copies import find_copies_among
 from classicvision.workflows.run import PathLike, Progress
 
-__all__ = ["DEFAULT_RECIPES", "benchmark"]
+__all__ = ["DEFAULT_RECIPES", "benchmark", "named_recipes"]
 
 DEFAULT_RECIPES = tuple(name for name in ("sift-bovw", "dense-bovw") if name in RECIPES)
 """What is compared where nothing is said: keypoints against a grid."""
@@ -54,7 +55,7 @@ def benchmark(
     SettingsError
         For an unknown recipe.
     """
-    chosen = dict(recipes) if isinstance(recipes, Mapping) else _named(recipes)
+    chosen = dict(recipes) if isinstance(recipes, Mapping) else named_recipes(recipes)
     images = ImageFolder.open(folder)
     settings = settings or BenchmarkSettings()
     if is_lite:
@@ -62,12 +63,13 @@ def benchmark(
         settings, chosen = lite(settings), {name: lite_recipe(recipe) for name, recipe in chosen.items()}
     store = store or Store.temporary()
     look = partial(_find_leakage, store=store, n_jobs=n_jobs, progress=progress)
-    return run_benchmark(
+    found = run_benchmark(
         images, chosen, settings, store=store, n_jobs=n_jobs, tell=progress, find_leakage=look if leakage else None
     )
+    return replace(found, is_lite=is_lite)
 
 
-def _named(names: Sequence[str]) -> dict[str, Recipe]:
+def named_recipes(names: Sequence[str]) -> dict[str, Recipe]:
     """Load recipes; one that is named again is numbered, so that it can be compared with itself."""
     chosen: dict[str, Recipe] = {}
     for name in names:
