@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from classicvision import _native
-from classicvision.models.classifier import library_versions
-
-CPU_INFO = Path("/proc/cpuinfo")
-TELLING_FLAGS = ("sse4_2", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx_vnni")
+from classicvision.benchmark.machine import machine_facts
 
 
 def describe() -> dict[str, Any]:
     """Return the facts that a reader needs to judge a figure."""
-    flags = _cpu_line("flags").split()
-    return {
-        "cpu": _cpu_line("model name") or platform.processor(),
-        "cpu_flags": [flag for flag in TELLING_FLAGS if flag in flags],
-        "system": platform.platform(),
-        "instruction_set": _native.instruction_set(),
-        "versions": library_versions(),
-        "commit": _commit(),
-    }
-
-
-def _cpu_line(name: str) -> str:
-    lines = CPU_INFO.read_text("utf-8").splitlines() if CPU_INFO.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
+    return {**machine_facts(), "commit": _commit()}
 
 
 def _commit() -> str:

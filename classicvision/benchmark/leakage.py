@@ -117,14 +117,14 @@ class Leakage:
         """What to tell a reader."""
         n = len(self.test_images)
         if not n:
-            return f"None of {self.n_test} test images is a copy of a training image."
+            return f"None of {self.n_test} test images has a copy among the training images."
         n_exact = len({leak.test for leak in self.leaks if leak.kind == "exact"})
         n_contradicting = len({leak.test for leak in self.leaks if leak.contradicts})
-        share = 100 * n / self.n_test
         said = (
-            f"{n} of {self.n_test} test images ({share:.1f} %) are copies of training images, {n_exact} byte for byte"
+            f"{n} of {self.n_test} test images ({100 * n / self.n_test:.1f} %) have a copy, whole or in part, among "
+            f"the training images; of {n_exact} it is equal byte for byte"
         )
-        return said + (f"; {n_contradicting} have another class there." if n_contradicting else ".")
+        return said + (f", and of {n_contradicting} it has another class." if n_contradicting else ".")
 
 
 def find_leaks(

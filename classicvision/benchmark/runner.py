@@ -2,88 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import astuple, dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.benchmark.comparison import Comparison, Split, compare
+from classicvision import config
+from classicvision.benchmark.comparison import Comparison, compare
 from classicvision.benchmark.cost import Cost, Fitted, measure_costs
 from classicvision.benchmark.leakage import Leakage
 from classicvision.benchmark.plan import BenchmarkSettings, PlannedSplit, plan_splits
+from classicvision.benchmark.result import Benchmark, Entrant, named_splits
 from classicvision.benchmark.robustness import ROBUSTNESS_CARD, Damage, Damaged
-from classicvision.benchmark.trial import Contestant, Trial, predict_rows, teach, try_out
+from classicvision.benchmark.trial import Contestant, Lesson, try_out
 from classicvision.errors import NotEnoughDataError
-from classicvision.extraction import Extraction, Failure, extract
+from classicvision.extraction import Extraction, extract
 from classicvision.folders import ImageFolder
+from classicvision.images import LIBRARIES
 from classicvision.items import Items
 from classicvision.models.recipe import Recipe
 from classicvision.models.views import to_learn_from, views_of
 from classicvision.store import Store
 
-__all__ = ["Benchmark", "Entrant", "run_benchmark"]
+__all__ = ["run_benchmark"]
+
+_NO_COST = Cost(*[float("nan")] * 5)  # until all recipes are there to be timed in turns
 
 Tell = Callable[[str, int, int], None]  # stage, steps done, all steps
-
-
-@dataclass(frozen=True, eq=False)
-class Entrant:
-    """What a benchmark found of one recipe.
-
-    Attributes
-    ----------
-    name : str
-    recipe : Recipe
-    trials : tuple of Trial
-        One a split.
-    curve : mapping from number of training images a class to tuple of float
-        Mean per-class accuracy of each split.
-    damaged : mapping from Damage or None to float
-        Mean per-class accuracy on some test images of the first split, damaged; None: as they are.
-    cost : Cost
-    """
-
-    name: str
-    recipe: Recipe
-    trials: tuple[Trial, ...]
-    curve: Mapping[int, tuple[float, ...]]
-    damaged: Mapping[Damage | None, float]
-    cost: Cost
-
-
-@dataclass(frozen=True, eq=False)
-class Benchmark:
-    """Everything that a report on a benchmark needs.
-
-    Attributes
-    ----------
-    images : ImageFolder
-        The N images that every recipe could read.
-    failures : tuple of Failure
-        The others.
-    settings : BenchmarkSettings
-    splits : tuple of PlannedSplit
-        Rows of `images`.
-    entrants : tuple of Entrant
-    comparison : Comparison
-    leakage : tuple of Leakage
-        What each split leaks; empty if it was not looked for.
-    """
-
-    images: ImageFolder
-    failures: tuple[Failure, ...]
-    settings: BenchmarkSettings
-    splits: tuple[PlannedSplit, ...]
-    entrants: tuple[Entrant, ...]
-    comparison: Comparison
-    leakage: tuple[Leakage, ...]
-
-    def predicted(self, entrant: Entrant, split: int) -> list[str]:
-        """Return the predicted class of each test image of a split."""
-        return [self.images.classes[i] for i in entrant.trials[split].predicted]
 
 
 def run_benchmark(
@@ -125,8 +75,9 @@ def run_benchmark(
     splits = plan_splits(readable.labels, settings)
     contestants = [_contestant(name, recipes[name], *extractions[name], rows) for name in recipes]
     leakage = find_leakage(readable, splits) if find_leakage else ()
-    entrants = [_Run(contestant, readable, splits, settings, n_jobs, tell).enter() for contestant in contestants]
-    costs = _costs(contestants, readable, splits[0], settings, n_jobs)
+    runs = [_Run(contestant, readable, splits, settings, n_jobs, tell) for contestant in contestants]
+    entrants = [run.enter() for run in runs]
+    costs = _costs(runs, readable, settings)
     entrants = [replace(entrant, cost=cost) for entrant, cost in zip(entrants, costs, strict=True)]
     failures = {failure.path: failure for pair in extractions.values() for one in pair for failure in one.failures}
     return Benchmark(
@@ -151,29 +102,30 @@ class _Run:
     n_jobs: int
     tell: Tell | None
 
+    @cached_property
+    def first(self) -> Lesson:
+        """The lesson of the first split, which damaged images and costs ask too."""
+        return self._lesson(0, self.splits[0].train.shape[1])
+
     def enter(self) -> Entrant:
-        trials = []
-        for number, split in enumerate(self.splits):
-            trials.append(self._try(number, split.first(split.train.shape[1])))
+        """Try the recipe in all ways but its cost."""
+        trials = [try_out(self.first, self.splits[0].test)]
+        self._told("splits", 1, len(self.splits))
+        for number, split in enumerate(self.splits[1:], start=1):
+            trials.append(try_out(self._lesson(number, split.train.shape[1]), split.test))
             self._told("splits", number + 1, len(self.splits))
         return Entrant(
             self.contestant.name, self.contestant.recipe, tuple(trials), self._curve(), self._damaged(), _NO_COST
         )
 
-    def _try(self, number: int, learned: NDArray[np.intp]) -> Trial:
-        return try_out(
-            self.contestant,
-            self.images.labels,
-            learned,
-            self.splits[number].test,
-            seed=self.settings.seed + number,
-            n_jobs=self.n_jobs,
-        )
+    def _lesson(self, number: int, n_train: int) -> Lesson:
+        rows, seed = self.splits[number].first(n_train), self.settings.seed + number
+        return Lesson(self.contestant, self.images.labels, rows, seed, self.n_jobs)
 
     def _curve(self) -> dict[int, tuple[float, ...]]:
         curve = {}
         for place, n in enumerate(self.settings.learning_curve, start=1):
-            trials = [self._try(number, split.first(n)) for number, split in enumerate(self.splits)]
+            trials = [try_out(self._lesson(number, n), split.test) for number, split in enumerate(self.splits)]
             curve[n] = tuple(
                 self._accuracy(split.test, trial.predicted) for split, trial in zip(self.splits, trials, strict=True)
             )
@@ -183,26 +135,30 @@ class _Run:
     def _damaged(self) -> dict[Damage | None, float]:
         if not self.settings.robustness:
             return {}
-        split, seed = self.splits[0], self.settings.seed
-        rows = _some(split.test, self.images.labels, self.settings.n_damaged, seed)
-        training = teach(
-            self.contestant, self.images.labels, split.first(split.train.shape[1]), seed=seed, n_jobs=self.n_jobs
-        )
-        answer = partial(predict_rows, self.contestant, training.codebook, training.head, n_jobs=self.n_jobs)
-        damages = [damage for strengths in ROBUSTNESS_CARD.values() for damage in strengths]
-        found: dict[Damage | None, float] = {None: self._accuracy(rows, answer(self.contestant.seen[rows]))}
-        paths = [self.images.paths[row] for row in rows]
-        extractor = views_of(self.contestant.recipe)
+        rows = _some(self.splits[0].test, self.images.labels, self.settings.n_damaged, self.settings.seed)
+        damages = [None, *(damage for strengths in ROBUSTNESS_CARD.values() for damage in strengths)]
+        found: dict[Damage | None, float] = {}
         for number, damage in enumerate(damages, start=1):
-            damaged = extract(
-                paths, Damaged(extractor, damage, seed), store=self.contestant.items.store, n_jobs=self.n_jobs
-            )
-            # An image whose damaged copy cannot be described at all counts as wrong.
-            predicted = np.full(len(rows), -1)
-            predicted[damaged.rows] = answer(damaged.items)
-            found[damage] = self._accuracy(rows, predicted)
+            found[damage] = self._accuracy(rows, self._predicted_damaged(rows, damage))
             self._told("damaged images", number, len(damages))
         return found
+
+    def _predicted_damaged(self, rows: NDArray[np.intp], damage: Damage | None) -> NDArray[np.intp]:
+        """Return the class of each image; -1, which is wrong, for one whose damaged copy cannot be described at all."""
+        store, items = self.contestant.items.store, self.contestant.seen[rows]
+        how = None if damage is None else config.to_dict(damage)
+        key = self.first.question("damaged", how, self.settings.seed, list(items.keys))
+        if (known := store.get(key)) is not None:
+            return known["predicted"]
+        predicted = np.full(len(rows), -1, np.intp)
+        if damage is None:
+            predicted[:] = self.first.predict(items)
+        else:
+            extractor = Damaged(views_of(self.contestant.recipe), damage, self.settings.seed)
+            damaged = extract([self.images.paths[row] for row in rows], extractor, store=store, n_jobs=self.n_jobs)
+            predicted[damaged.rows] = self.first.predict(damaged.items)
+        store.put(key, {"predicted": predicted})
+        return predicted
 
     def _accuracy(self, rows: NDArray[np.intp], predicted: NDArray[np.intp]) -> float:
         true = _indices(self.images)[rows]
@@ -257,41 +213,35 @@ def _some(rows: NDArray[np.intp], labels: Sequence[str], n: int, seed: int) -> N
     return np.sort(np.concatenate(chosen))
 
 
-def _costs(
-    contestants: Sequence[Contestant],
-    images: ImageFolder,
-    split: PlannedSplit,
-    settings: BenchmarkSettings,
-    n_jobs: int,
-) -> list[Cost]:
-    fitted = []
-    for contestant in contestants:
-        rows = split.first(split.train.shape[1])
-        training = teach(contestant, images.labels, rows, seed=settings.seed, n_jobs=n_jobs)
-        fitted.append(Fitted(contestant.recipe.extractor, training.codebook, training.head))
-    rows = _some(split.test, images.labels, settings.n_timed, settings.seed)[: settings.n_timed]
-    return measure_costs(fitted, [images.paths[row] for row in rows])
+def _costs(runs: Sequence[_Run], images: ImageFolder, settings: BenchmarkSettings) -> list[Cost]:
+    """Time all recipes on the same images, or return what was measured of all of them together before."""
+    rows = _some(runs[0].splits[0].test, images.labels, settings.n_timed, settings.seed)[: settings.n_timed]
+    names = [str(images.paths[row]) for row in rows]
+    order = sorted(range(len(runs)), key=lambda i: runs[i].first.question("cost", names))
+    questions = [runs[i].first.question("cost", names) for i in order]
+    key = hashlib.sha256(" ".join([LIBRARIES, platform.node(), *questions]).encode()).hexdigest()
+    store = runs[0].contestant.items.store
+    known = store.get(key)
+    if known is None:
+        fitted = []
+        for run in (runs[i] for i in order):
+            training = run.first.training
+            fitted.append(Fitted(run.contestant.recipe.extractor, training.codebook, training.head))
+        costs = measure_costs(fitted, [images.paths[row] for row in rows])
+        known = {"costs": np.array([astuple(cost) for cost in costs], np.float64)}
+        store.put(key, known)
+    by_run = dict(zip(order, known["costs"].tolist(), strict=True))
+    return [Cost(*by_run[i]) for i in range(len(runs))]
 
 
 def _compare(
     images: ImageFolder, splits: Sequence[PlannedSplit], entrants: Sequence[Entrant], settings: BenchmarkSettings
 ) -> Comparison:
-    shared = [
-        Split(
-            tuple(str(images.paths[row]) for row in split.test),
-            tuple(images.labels[row] for row in split.test),
-            split.train.size,
-        )
-        for split in splits
-    ]
     predictions = {
         entrant.name: [[images.classes[i] for i in trial.predicted] for trial in entrant.trials] for entrant in entrants
     }
-    return compare(shared, predictions, seed=settings.seed)
+    return compare(named_splits(images, splits), predictions, seed=settings.seed)
 
 
 def _indices(images: ImageFolder) -> NDArray[np.intp]:
     return np.searchsorted(np.array(images.classes), np.array(images.labels))
-
-
-_NO_COST = Cost(*[float("nan")] * 5)

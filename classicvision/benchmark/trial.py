@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from classicvision.models.recipe import Recipe
 from classicvision.models.training import Training, train
 from classicvision.workers import count_workers, in_order
 
-__all__ = ["Contestant", "Trial", "predict_rows", "teach", "try_out"]
+__all__ = ["Contestant", "Lesson", "Trial", "predict_rows", "try_out"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,36 +79,72 @@ class Trial:
     n_bytes: int
 
 
-def try_out(
-    contestant: Contestant,
-    labels: Sequence[str],
-    learned: NDArray[np.intp],
-    tested: NDArray[np.intp],
-    *,
-    seed: int,
-    n_jobs: int,
-) -> Trial:
-    """Learn from some rows and predict others; answered from the store if the same was asked before.
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Some images for a recipe to learn from; it does so once, when that is asked for.
 
-    Parameters
+    Attributes
     ----------
     contestant : Contestant
     labels : N labels, of all images
-    learned, tested : rows
+    rows : (L,) intp
+        What is learned from.
     seed : int
         Replaces the recipe's.
     n_jobs : int
-        Worker processes; they change no answer.
+        Worker processes; they change nothing.
     """
-    store, key = contestant.items.store, _question(contestant, labels, learned, tested, seed)
+
+    contestant: Contestant
+    labels: Sequence[str]
+    rows: NDArray[np.intp]
+    seed: int
+    n_jobs: int
+
+    @cached_property
+    def training(self) -> Training:
+        """What was learned. C is chosen with one codebook for all folds: the test images say how good it is."""
+        contestant, rows = self.contestant, self.rows
+        return train(
+            contestant.items[rows],
+            [self.labels[row] for row in rows],
+            replace(contestant.recipe, seed=self.seed),
+            n_jobs=self.n_jobs,
+            share_codebook=True,
+            variants=[variant[rows] for variant in contestant.variants],
+        )
+
+    def question(self, *facts: Any) -> str:
+        """Return the key of an answer that follows from this lesson and some plain facts."""
+        contestant = self.contestant
+        keys = [items[self.rows].keys for items in (contestant.items, *contestant.variants)]
+        question = [
+            "trial 1",
+            config.fingerprint(replace(contestant.recipe, seed=self.seed)),
+            [list(some) for some in keys],
+            [self.labels[row] for row in self.rows],
+            sorted(set(self.labels)),
+            list(facts),
+        ]
+        return hashlib.sha256(config.canonical_json(question).encode()).hexdigest()
+
+    def predict(self, items: Items[Any]) -> NDArray[np.intp]:
+        """Return the class index of each item."""
+        return predict_rows(self.contestant, self.training.codebook, self.training.head, items, self.n_jobs)
+
+
+def try_out(lesson: Lesson, tested: NDArray[np.intp]) -> Trial:
+    """Learn, and predict the images in some rows; answered from the store if the same was asked before."""
+    contestant = lesson.contestant
+    store, items = contestant.items.store, contestant.seen[tested]
+    key = lesson.question("split", list(items.keys))
     known = store.get(key)
     if known is None:
         start = time.perf_counter()
-        training = teach(contestant, labels, learned, seed=seed, n_jobs=n_jobs)
+        training = lesson.training
         seconds = time.perf_counter() - start
-        predicted = predict_rows(contestant, training.codebook, training.head, contestant.seen[tested], n_jobs)
         known = {
-            "predicted": predicted,
+            "predicted": lesson.predict(items),
             "weights": np.array(training.validation.weights, np.float64),
             "facts": np.array(
                 [training.head.cost, seconds, training.codebook.n_outputs, _n_bytes(training)], np.float64
@@ -116,18 +153,6 @@ def try_out(
         store.put(key, known)
     cost, seconds, n_outputs, n_bytes = known["facts"].tolist()
     return Trial(known["predicted"], cost, tuple(known["weights"].tolist()), seconds, int(n_outputs), int(n_bytes))
-
-
-def teach(contestant: Contestant, labels: Sequence[str], rows: NDArray[np.intp], *, seed: int, n_jobs: int) -> Training:
-    """Learn from some rows. C is chosen with one codebook for all folds: the test images say how good it is."""
-    return train(
-        contestant.items[rows],
-        [labels[row] for row in rows],
-        replace(contestant.recipe, seed=seed),
-        n_jobs=n_jobs,
-        share_codebook=True,
-        variants=[variant[rows] for variant in contestant.variants],
-    )
 
 
 def predict_rows(
@@ -158,18 +183,3 @@ class _Answer:
 def _n_bytes(training: Training) -> int:
     arrays = [*training.codebook.to_arrays().values(), training.head.weights, training.head.bias]
     return sum(array.nbytes for array in arrays)
-
-
-def _question(
-    contestant: Contestant, labels: Sequence[str], learned: NDArray[np.intp], tested: NDArray[np.intp], seed: int
-) -> str:
-    keys = [items[learned].keys for items in (contestant.items, *contestant.variants)]
-    question = [
-        "trial 1",
-        config.fingerprint(replace(contestant.recipe, seed=seed)),
-        [list(some) for some in keys],
-        [labels[row] for row in learned],
-        list(contestant.seen[tested].keys),
-        sorted(set(labels)),
-    ]
-    return hashlib.sha256(config.canonical_json(question).encode()).hexdigest()

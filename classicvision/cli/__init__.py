@@ -33,6 +33,7 @@ COMMANDS = (
     "index",
     "calibrate",
     "backbone",
+    "benchmark",
     "benchmark-matching",
     "inspect",
     "show",

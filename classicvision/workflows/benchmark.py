@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from classicvision.benchmark.leakage import Duplicates, Leakage, find_leaks
-from classicvision.benchmark.plan import LITE_IMAGES as LITE_IMAGES
-from classicvision.benchmark.plan import BenchmarkSettings, PlannedSplit, lite, lite_recipe, thinned
-from classicvision.benchmark.runner import Benchmark, run_benchmark
+from classicvision.benchmark.plan import LITE_IMAGES, BenchmarkSettings, PlannedSplit, lite, lite_recipe, thinned
+from classicvision.benchmark.result import Benchmark
+from classicvision.benchmark.runner import run_benchmark
 from classicvision.folders import ImageFolder
-from classicvision.models.recipe import Recipe, load_recipe
+from classicvision.models.recipe import RECIPES, Recipe, load_recipe
 from classicvision.store import Store
 from classicvision.workflows.copies import find_copies_among
 from classicvision.workflows.run import PathLike, Progress
 
-__all__ = ["benchmark"]
+__all__ = ["DEFAULT_RECIPES", "benchmark", "named_recipes"]
+
+DEFAULT_RECIPES = tuple(name for name in ("sift-bovw", "dense-bovw") if name in RECIPES)
+"""What is compared where nothing is said: keypoints against a grid."""
 
 
 def benchmark(
@@ -51,7 +55,7 @@ def benchmark(
     SettingsError
         For an unknown recipe.
     """
-    chosen = dict(recipes) if isinstance(recipes, Mapping) else {name: load_recipe(name) for name in recipes}
+    chosen = dict(recipes) if isinstance(recipes, Mapping) else named_recipes(recipes)
     images = ImageFolder.open(folder)
     settings = settings or BenchmarkSettings()
     if is_lite:
@@ -59,9 +63,19 @@ def benchmark(
         settings, chosen = lite(settings), {name: lite_recipe(recipe) for name, recipe in chosen.items()}
     store = store or Store.temporary()
     look = partial(_find_leakage, store=store, n_jobs=n_jobs, progress=progress)
-    return run_benchmark(
+    found = run_benchmark(
         images, chosen, settings, store=store, n_jobs=n_jobs, tell=progress, find_leakage=look if leakage else None
     )
+    return replace(found, is_lite=is_lite)
+
+
+def named_recipes(names: Sequence[str]) -> dict[str, Recipe]:
+    """Load recipes; one that is named again is numbered, so that it can be compared with itself."""
+    chosen: dict[str, Recipe] = {}
+    for name in names:
+        n_before = sum(known == name or known.startswith(f"{name} (") for known in chosen)
+        chosen[f"{name} ({n_before + 1})" if n_before else name] = load_recipe(name)
+    return chosen
 
 
 def _find_leakage(

@@ -14,6 +14,7 @@ from classicvision.benchmark.robustness import ROBUSTNESS_CARD
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.dense import DenseSift
 from classicvision.images import write_image
+from classicvision.models.training import train
 from classicvision.synthetic import textures
 
 WORDS = Recipe(Sift(), BovwSettings(n_words=12, n_samples=1000), SvmSettings(costs=(1.0,), folds=2))
@@ -50,7 +51,7 @@ def test_a_recipe_that_sees_nothing_is_worse(found):
 def test_every_recipe_is_tested_on_the_same_images(found):
     assert {len(trial.predicted) for entrant in found.entrants for trial in entrant.trials} == {12}
     assert len(found.splits) == len(found.entrants[0].trials) == 3
-    assert set(found.predicted(found.entrants[0], 0)) == set(found.images.classes)
+    assert set(found.predicted(found.entrants[0])[0]) == set(found.images.classes)
 
 
 def test_the_learning_curve_has_one_accuracy_a_split(found):
@@ -73,6 +74,53 @@ def test_what_was_answered_once_is_not_asked_again(found, texture_folder, store,
     again = workflows.benchmark(texture_folder, {"words": WORDS}, settings=SETTINGS, store=store)
     assert_array_equal(again.entrants[0].trials[2].predicted, found.entrants[0].trials[2].predicted)
     assert again.entrants[0].trials[0].seconds == found.entrants[0].trials[0].seconds
+
+
+def test_what_was_interrupted_goes_on_where_it_was(texture_folder, tmp_path, monkeypatch):
+    settings = replace(SETTINGS, robustness=True, n_damaged=3, learning_curve=())
+    how = {"settings": settings, "store": Store(tmp_path / "store"), "leakage": False}
+    asked = []
+
+    def learn(*arguments, **options):
+        asked.append(len(asked))
+        return train(*arguments, **options)
+
+    def stop(stage, done, total):
+        if (stage, done) == ("words: splits", 2):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(trial, "train", learn)
+    with pytest.raises(KeyboardInterrupt):
+        workflows.benchmark(texture_folder, {"words": WORDS}, progress=stop, **how)
+    assert len(asked) == 2
+    found = workflows.benchmark(texture_folder, {"words": WORDS}, **how)
+    assert len(asked) == 4  # the third split, and the first once more for damaged images and costs
+    again = workflows.benchmark(texture_folder, {"words": WORDS}, **how)
+    assert len(asked) == 4
+    assert again.entrants[0].damaged == found.entrants[0].damaged
+    assert again.entrants[0].cost == found.entrants[0].cost
+
+
+def test_each_split_is_learned_once_by_each_recipe(texture_folder, monkeypatch):
+    asked = []
+
+    def learn(*arguments, **options):
+        asked.append(len(asked))
+        return train(*arguments, **options)
+
+    monkeypatch.setattr(trial, "train", learn)
+    settings = replace(SETTINGS, n_splits=2, robustness=True, n_damaged=3)
+    workflows.benchmark(texture_folder, {"words": WORDS, "blind": ONE_WORD}, settings=settings, leakage=False)
+    assert len(asked) == 2 * 4  # two splits at two sizes
+
+
+def test_costs_belong_to_their_recipes_in_any_order(texture_folder, tmp_path, monkeypatch):
+    how = {"settings": replace(SETTINGS, n_splits=1, learning_curve=()), "store": Store(tmp_path), "leakage": False}
+    found = workflows.benchmark(texture_folder, {"words": WORDS, "blind": ONE_WORD}, **how)
+    costs = {entrant.name: entrant.cost for entrant in found.entrants}
+    assert len(set(costs.values())) == 2
+    other = workflows.benchmark(texture_folder, {"blind": ONE_WORD, "words": WORDS}, **how)
+    assert {entrant.name: entrant.cost for entrant in other.entrants} == costs
 
 
 def test_workers_change_no_answer(found, texture_folder):

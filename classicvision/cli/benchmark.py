@@ -1,0 +1,173 @@
+"""``classicvision benchmark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from classicvision.cli import options, render
+
+if TYPE_CHECKING:
+    from classicvision.benchmark.result import Benchmark
+    from classicvision.models.recipe import Recipe
+
+EXAMPLES = """\b
+Examples:
+  classicvision benchmark photos/
+  classicvision benchmark photos/ --recipe sift-bovw --recipe mine.toml --report bench.html
+  classicvision benchmark photos/ --recipe sift-bovw --recipe cnn:resnet50.onnx --learning-curve 5,10,25
+  classicvision benchmark photos/ --lite --robustness
+"""
+
+
+def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(word) for word in (value or "").split(",") if word.strip())
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is no list of numbers; write it as 5,10,25") from error
+    if any(number < 2 for number in numbers):
+        raise click.BadParameter(f"{value!r} has a number below 2; a class needs two images to choose the cost with")
+    return numbers
+
+
+@click.command("benchmark", epilog=EXAMPLES, short_help="Compare recipes on a folder of images.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    metavar="NAME|FILE.toml|cnn:FILE.onnx",
+    help="What to compare; may be repeated, and should be. `classicvision recipes` lists the names.",
+)
+@click.option("--splits", type=click.IntRange(1, 1000), default=5, show_default=True, help="Random divisions.")
+@click.option("--train", type=click.IntRange(min=2), help="Training images a class; half of the smallest by default.")
+@click.option("--learning-curve", metavar="5,10,25", callback=_numbers, help="Try so many images a class, too.")
+@click.option("--robustness", is_flag=True, help="Damage test images in 24 ways, and see what is left.")
+@click.option("--lite", is_flag=True, help="Do everything at toy size, to see that it works; about a minute.")
+@click.option("--no-leakage", is_flag=True, help="Do not look for copies of training images among test images.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the first split.")
+@options.output_option(
+    "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with everything, pictures included."
+)
+@options.output_option("--markdown", suffixes=(".md",), required=False, text="Write the tables as Markdown.")
+@options.extraction_options
+@options.JSON
+def benchmark_command(
+    folder: Path,
+    recipes: tuple[str, ...],
+    lite: bool,
+    no_leakage: bool,
+    report: Path | None,
+    markdown: Path | None,
+    run: options.Run,
+    as_json: bool,
+    **plan: Any,
+) -> int:
+    """Compare recipes on FOLDER, which holds one sub-folder of images for each class.
+
+    All learn from the same images and are tested on the same others, and a winner is named only where it is more than
+    chance. An interrupted benchmark goes on where it was when the same command is given again.
+    """
+    from classicvision import workflows
+    from classicvision.report.benchmark import benchmark_to_dict
+    from classicvision.report.benchmark_page import write_benchmark
+    from classicvision.workflows.benchmark import DEFAULT_RECIPES
+
+    chosen = _read_recipes(recipes or DEFAULT_RECIPES)
+    settings = _read_plan(plan)
+    with run.settings() as how:
+        found = workflows.benchmark(folder, chosen, settings=settings, is_lite=lite, leakage=not no_leakage, **how)
+    if as_json:
+        render.print_json(benchmark_to_dict(found))
+    else:
+        click.echo(_to_text(found))
+    for path in filter(None, (report, markdown)):  # last: a full disk then costs the page and not the figures
+        write_benchmark(path, found)
+        click.echo(f"Wrote {render.printable(path)}.", err=True)
+    return render.report_failures(found.failures)
+
+
+def _read_recipes(names: tuple[str, ...]) -> dict[str, Recipe]:
+    from classicvision.errors import SettingsError
+    from classicvision.workflows.benchmark import named_recipes
+
+    try:
+        return named_recipes(names)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _read_plan(plan: dict[str, Any]) -> Any:
+    from classicvision.benchmark.plan import BenchmarkSettings
+
+    return BenchmarkSettings(
+        n_splits=plan["splits"],
+        n_train=plan["train"],
+        learning_curve=plan["learning_curve"],
+        robustness=plan["robustness"],
+        seed=plan["seed"],
+    )
+
+
+def _to_text(found: Benchmark) -> str:
+    from classicvision.benchmark.conclusion import conclude
+
+    n_classes, n_splits = len(found.images.classes), len(found.splits)
+    rows: list[tuple[str, ...]] = [
+        ("recipe", "accuracy %", "95 % interval", "deviation", "numbers", "ms/image", "training s", "MB")
+    ]
+    for entrant in found.entrants:
+        accuracy = found.comparison.accuracies[entrant.name]
+        trials, deviation = entrant.trials, accuracy.deviation
+        rows.append(
+            (
+                entrant.name,
+                f"{100 * accuracy.mean.value:.1f}",
+                f"{100 * accuracy.mean.low:.1f} to {100 * accuracy.mean.high:.1f}",
+                "-" if deviation is None else f"{100 * deviation:.1f}",
+                f"{trials[0].n_outputs}",
+                f"{entrant.cost.total:.1f}",
+                f"{sorted(trial.seconds for trial in trials)[len(trials) // 2]:.1f}",
+                f"{trials[0].n_bytes / 1e6:.1f}",
+            )
+        )
+    lines = [
+        f"{render.count(len(found.images), 'image')} of {render.count(n_classes, 'class', 'classes')}, "
+        f"{render.count(n_splits, 'split')}: learned from {found.splits[0].train.shape[1]} a class, "
+        f"tested on {len(found.splits[0].test)}.",
+        "",
+        render.table(rows, right=range(1, 8)),
+        *_curve(found),
+        *_robustness(found),
+        "",
+        render.printable(conclude(found.comparison)),
+        *(f"  {render.printable(verdict.sentence)}" for verdict in found.comparison.verdicts),
+        *(f"Split {number}: {one.sentence}" for number, one in enumerate(found.leakage, 1) if one.leaks),
+    ]
+    if found.leakage and not any(one.leaks for one in found.leakage):
+        lines.append("No test image has a copy among the training images.")
+    if found.is_lite:
+        lines.append("This was a trial at toy size: it shows that all works, not how well.")
+    return "\n".join(lines)
+
+
+def _curve(found: Benchmark) -> list[str]:
+    if not found.settings.learning_curve:
+        return []
+    rows = [("learned from", *(str(n) for n in found.settings.learning_curve))]
+    for entrant in found.entrants:
+        steps = entrant.curve.values()
+        rows.append((entrant.name, *(f"{100 * sum(step) / len(step):.1f}" for step in steps)))
+    return ["", render.table(rows, right=range(1, len(rows[0])))]
+
+
+def _robustness(found: Benchmark) -> list[str]:
+    if not found.settings.robustness:
+        return []
+    rows = [("damage", *(entrant.name for entrant in found.entrants))]
+    for damage in found.entrants[0].damaged:
+        words = "none" if damage is None else damage.words
+        rows.append((words, *(f"{100 * entrant.damaged[damage]:.1f}" for entrant in found.entrants)))
+    return ["", render.table(rows, right=range(1, len(rows[0])))]
