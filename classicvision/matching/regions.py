@@ -23,6 +23,7 @@ __all__ = ["Limits", "Search", "find_regions", "make_region", "search_regions", 
 
 ALL_SHARED: Final = 0.9  # of a picture; what lies beyond is its border
 SAME_TRANSFORM: Final = 0.05  # how far apart two transforms may put the corners of a region, in its diameters
+SAME_SHARE: Final = 0.8  # of the hull's share; an outline of which so much agrees is as good
 _MANY: Final = 0.125  # clear matches, of the keypoints of the picture with fewer; strangers have some hundredths
 _SURE: Final = 100.0  # significance that no chance region comes near
 
@@ -120,24 +121,28 @@ def make_region(a: LocalFeatures, b: LocalFeatures, everything: Correspondences,
 
 
 def _outlined(a: LocalFeatures, b: LocalFeatures, region: Region) -> Region:
-    """Outline what the pairs of a region show to be shared, and say how much it is."""
+    """Outline what the pairs of a region show to be shared: the overlap of the pictures, unless they differ around it.
+
+    A hull of the keypoints that agree is smaller than the overlap; where the rest differs, more of the hull is shared.
+    """
+    outlined, filled = _within(a, b, region, whole=True)
+    if filled < 1:
+        hull, filled_hull = _within(a, b, region, whole=False)
+        if filled < SAME_SHARE * filled_hull:
+            return hull
+    return outlined
+
+
+def _within(a: LocalFeatures, b: LocalFeatures, region: Region, *, whole: bool) -> tuple[Region, float]:
+    """Return a region with its outline and shares, and the share of the outline in which keypoints agree."""
     rows = region.pairs[:, 0]
     xy, scale = a.xy[rows].astype(np.float64), a.scale[rows].astype(np.float64)
-    filled = 1.0
-    for whole in (True, False):
-        polygon_a, polygon_b = shared_outline(xy, scale, region.b_from_a, a.image_size, b.image_size, whole=whole)
-        if len(polygon_a):
-            filled = filled_share(polygon_a, xy, *_in_frame_of_a(a, b, region))
-        if filled >= FILLED:
-            break
+    polygon_a, polygon_b = shared_outline(xy, scale, region.b_from_a, a.image_size, b.image_size, whole=whole)
+    filled = filled_share(polygon_a, xy, *_in_frame_of_a(a, b, region)) if len(polygon_a) else 1.0
     area_a, area_b = (math.prod(one.image_size) for one in (a, b))
-    return replace(
-        region,
-        polygon_a=polygon_a,
-        polygon_b=polygon_b,
-        share_a=filled * min(polygon_area(polygon_a) / area_a, 1.0),
-        share_b=filled * min(polygon_area(polygon_b) / area_b, 1.0),
-    )
+    share_a = filled * min(polygon_area(polygon_a) / area_a, 1.0)
+    share_b = filled * min(polygon_area(polygon_b) / area_b, 1.0)
+    return replace(region, polygon_a=polygon_a, polygon_b=polygon_b, share_a=share_a, share_b=share_b), filled
 
 
 def _parts(a: LocalFeatures, b: LocalFeatures, region: Region) -> tuple[Region, ...]:

@@ -179,6 +179,19 @@ def test_two_parts_of_a_collage_are_two_regions():
         assert nearest < 0.1
 
 
+def test_the_outline_ends_where_the_pictures_begin_to_differ():
+    a, other = keypoints(900), keypoints(900, seed=5)
+    (region,) = match_features(a, together(a[a.xy[:, 0] < 240], other[other.xy[:, 0] >= 240])).regions
+    assert 235 < region.polygon_a[:, 0].max() < 275
+    assert region.share_a == pytest.approx(0.62, abs=0.06)
+
+
+def test_the_outline_is_the_whole_overlap_where_nothing_differs():
+    a = keypoints(900)
+    (region,) = match_features(a, a[a.xy[:, 0] < 240]).regions
+    assert region.polygon_a[:, 0].max() == 399.5
+
+
 def test_what_is_shared_above_and_below_is_two_regions_of_one_transform():
     """As captions: two strips of one picture, and other keypoints in between."""
     a, other = keypoints(900), keypoints(900, seed=5)

@@ -40,12 +40,13 @@ def test_boats_at_a_third_of_the_size_are_the_same_scene(shared, number):
     assert corner_error(shared, "boat", number) < 20
 
 
-@pytest.mark.parametrize("factor", [1, 0.95, 0.9, 0.85, 0.8])
-def test_a_wall_seen_from_far_to_the_side_is_found_at_any_size(shared, factor):
-    """A similarity explains a corner of the wall, so the rest is reached in steps or not at all."""
+@pytest.mark.parametrize("quality", [90, 70])
+def test_a_wall_seen_from_far_to_the_side_is_reached_from_the_corner_that_a_similarity_explains(shared, quality):
     front, side = (read_image(shared / "data" / "oxford_affine" / "graf" / f"img{n}.png") for n in (1, 4))
-    smaller = cv2.resize(side, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    assert match_features(MATCHING_SIFT(front), MATCHING_SIFT(smaller)).score > 60
+    smaller = cv2.resize(front, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".jpg", side, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    side = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert match_features(MATCHING_SIFT(smaller), MATCHING_SIFT(side)).score > 60
 
 
 def test_smooth_photographs_in_a_page_full_of_text_are_found(shared):
