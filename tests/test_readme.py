@@ -40,13 +40,15 @@ def run(command: list[str], place: Path, checkout: Path) -> str:
 
 def test_shell_blocks_run_in_order(checkout, place):
     found = [block for block in blocks((checkout / "README.md").read_text("utf-8"), "sh") if "pip install" not in block]
-    assert len(found) == 4
+    assert len(found) == 5
     output = run(["/bin/sh", "-euc", "\n".join(found)], place, checkout)
     assert "Cross-validated accuracy" in output
     assert "5 copies in 5 groups" in output
     assert (place / "copies.html").stat().st_size > 10_000
     assert (place / "match.png").read_bytes().startswith(b"\x89PNG")
     assert (place / "report.html").stat().st_size > 10_000
+    assert (place / "bench.html").stat().st_size > 10_000
+    assert "That does not make it the winner" in output
     assert (place / "stages.png").read_bytes().startswith(b"\x89PNG")
 
 
