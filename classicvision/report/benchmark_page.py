@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["benchmark_to_html", "benchmark_to_markdown", "write_benchmark"]
 
 # What a page shows at most. The data have all.
-MAX_PICTURES = 6  # of each side of a pair of recipes
+MAX_PICTURES = 5  # of each side of a pair of recipes
 MAX_PAIRS = 6
 MAX_LEAKS = 12
 MAX_LISTED = 200

@@ -120,7 +120,7 @@ def test_the_data_say_what_was_measured(benchmark):
 
 def test_the_page_begins_with_the_verdict(html, benchmark):
     answer = html[html.index('class="answer"') : html.index("</p>", html.index('class="answer"'))]
-    assert "good has the highest mean per-class accuracy, 100.0 %" in answer
+    assert "good has the highest mean per-class accuracy, 100.0\u00a0%" in answer
 
 
 def test_names_from_strangers_are_escaped(html):
