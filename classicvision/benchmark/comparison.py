@@ -119,12 +119,12 @@ class Verdict:
             value, low, high = sign * value, *sorted((sign * low, sign * high))
             n_a, n_b = (n_a, n_b)[::sign]
             said = f"{self.better} is better than {other} by {value:.1f} points"
-        tests = f"per image {n_a} against {n_b}, p = {_p(self.per_image.p)}"
+        tests = f"per image {n_a} against {n_b}, {_p(self.per_image.p)}"
         if self.per_split is None:
             tests += "; one split, so nothing is known about other training images"
         else:
-            tests += f"; per split ({self.per_split.n_splits}) p = {_p(self.per_split.p)}"
-        return f"{said} (95 % interval {low:+.1f} to {high:+.1f}; {tests}; corrected p = {_p(self.adjusted_p)})."
+            tests += f"; per split ({self.per_split.n_splits}) {_p(self.per_split.p)}"
+        return f"{said} (95 % interval {low:+.1f} to {high:+.1f}; {tests}; corrected {_p(self.adjusted_p)})."
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,4 +295,4 @@ def _interval(value: float, resampled: NDArray[np.float64]) -> ConfidenceInterva
 
 
 def _p(value: float) -> str:
-    return "below 0.0001" if value < 1e-4 else f"{value:.2g}"
+    return "p below 0.0001" if value < 1e-4 else f"p = {value:.2g}"

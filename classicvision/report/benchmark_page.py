@@ -7,6 +7,7 @@ files, classes and recipes are escaped, since they come from strangers.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["benchmark_to_html", "benchmark_to_markdown", "write_benchmark"]
 
 # What a page shows at most. The data have all.
-MAX_PICTURES = 6  # of each side of a pair of recipes
+MAX_PICTURES = 5  # of each side of a pair of recipes
 MAX_PAIRS = 6
 MAX_LEAKS = 12
 MAX_LISTED = 200
@@ -164,8 +165,10 @@ def _command(data: dict[str, Any]) -> str:
     """Return the command line that makes this page again."""
     settings = data["settings"]
     words = ["classicvision", "benchmark", data["source"]]
-    for recipe in data["recipes"]:
-        words += ["--recipe", recipe["name"].partition(" (")[0]]
+    names = [recipe["name"] for recipe in data["recipes"]]
+    for name in names:  # one that was named again has a number
+        first = re.sub(r" \(\d+\)$", "", name)
+        words += ["--recipe", first if first in names else name]
     if data["is_lite"]:
         words.append("--lite")
     else:

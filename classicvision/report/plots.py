@@ -48,7 +48,7 @@ def curves(
     series: Sequence[Series],
     *,
     key: str,
-    size: tuple[float, float] = (6.4, 3.6),
+    size: tuple[float, float] = (4.8, 3.0),
     ticks: Sequence[tuple[float, str]] | None = None,
     labels: tuple[str, str] = ("", ""),
     limits: tuple[float, float] | None = None,
@@ -82,7 +82,7 @@ def curves(
 
 
 def points(
-    series: Sequence[Series], *, key: str, labels: tuple[str, str], size: tuple[float, float] = (6.4, 3.6)
+    series: Sequence[Series], *, key: str, labels: tuple[str, str], size: tuple[float, float] = (4.8, 3.0)
 ) -> str:
     """Draw the points of each series over a logarithmic x, and return an SVG element."""
     with _plot(key, size) as (axes, written):

@@ -71,8 +71,8 @@ def test_the_numbers_of_a_sentence_are_those_of_the_winner():
     split = Split(tuple(map(str, range(20))), ("cat",) * 20, n_train=20)
     verdict = only(compare([split], {"a": [["dog"] * 20], "b": [["cat"] * 20]}))
     assert verdict.sentence == (
-        "b is better than a by 100.0 points (95 % interval +100.0 to +100.0; per image 20 against 0, p = below 0.0001; "
-        "one split, so nothing is known about other training images; corrected p = below 0.0001)."
+        "b is better than a by 100.0 points (95 % interval +100.0 to +100.0; per image 20 against 0, p below 0.0001; "
+        "one split, so nothing is known about other training images; corrected p below 0.0001)."
     )
 
 

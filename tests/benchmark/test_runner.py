@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision import BovwSettings, Recipe, Sift, Store, SvmSettings, workflows
+from classicvision import BovwSettings, Recipe, Sift, Store, SvmSettings, extract, workflows
 from classicvision.benchmark import trial
 from classicvision.benchmark.plan import BenchmarkSettings
 from classicvision.benchmark.robustness import ROBUSTNESS_CARD
@@ -102,16 +102,34 @@ def test_what_was_interrupted_goes_on_where_it_was(texture_folder, tmp_path, mon
 
 
 def test_each_split_is_learned_once_by_each_recipe(texture_folder, monkeypatch):
-    asked = []
+    seeds = []
 
-    def learn(*arguments, **options):
-        asked.append(len(asked))
-        return train(*arguments, **options)
+    def learn(items, labels, recipe, **options):
+        seeds.append((recipe.encoder.n_words, len(items), recipe.seed))
+        return train(items, labels, recipe, **options)
 
     monkeypatch.setattr(trial, "train", learn)
     settings = replace(SETTINGS, n_splits=2, robustness=True, n_damaged=3)
     workflows.benchmark(texture_folder, {"words": WORDS, "blind": ONE_WORD}, settings=settings, leakage=False)
-    assert len(asked) == 2 * 4  # two splits at two sizes
+    # Each split has a seed of its own, which the smaller training set of the learning curve shares.
+    assert sorted(seeds) == [
+        (n_words, n_images, seed) for n_words in (1, 12) for n_images in (6, 12) for seed in (0, 1)
+    ]
+
+
+def test_other_labels_are_another_question(texture_folder):
+    items = extract(sorted(texture_folder.glob("*/*.png")), WORDS.extractor).items
+    contestant = trial.Contestant("words", WORDS, items, (), items)
+    questions = {
+        trial.Lesson(contestant, labels, np.arange(4), seed, 1).question(*facts)
+        for labels, seed, facts in (
+            (["a"] * 12 + ["b"] * 12, 0, ()),
+            (["b"] * 12 + ["a"] * 12, 0, ()),
+            (["a"] * 12 + ["b"] * 12, 1, ()),
+            (["a"] * 12 + ["b"] * 12, 0, ("split",)),
+        )
+    }
+    assert len(questions) == 4
 
 
 def test_costs_belong_to_their_recipes_in_any_order(texture_folder, tmp_path, monkeypatch):
@@ -182,3 +200,12 @@ def test_the_toy_size_makes_recipes_small_and_takes_names(tmp_path):
 def test_no_recipe_is_an_error(texture_folder):
     with pytest.raises(NotEnoughDataError, match="at least one"):
         workflows.benchmark(texture_folder, [])
+
+
+def test_other_test_images_are_another_question(texture_folder):
+    items = extract(sorted(texture_folder.glob("*/*.png")), WORDS.extractor).items
+    labels = [name for name in "abc" for _ in range(8)]
+    contestant = trial.Contestant("words", WORDS, items, (), items)
+    lesson = trial.Lesson(contestant, labels, np.array([0, 1, 2, 8, 9, 10, 16, 17, 18]), 0, 1)
+    assert len(trial.try_out(lesson, np.array([4, 5])).predicted) == 2
+    assert_array_equal(trial.try_out(lesson, np.array([4, 12, 20])).predicted, [0, 1, 2])

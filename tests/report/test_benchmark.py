@@ -42,7 +42,7 @@ def make_benchmark(tmp_path_factory):
     labels = [classes[k] for k in range(2) for _ in range(N_CLASS)]
     images = ImageFolder(root, tuple(paths), tuple(labels), classes)
 
-    def make(n_splits=3, *, n_wrong=30, lite=False, extras=True):
+    def make(n_splits=3, *, n_wrong=30, lite=False, extras=True, names=("good", HOSTILE)):
         settings = BenchmarkSettings(n_splits=n_splits, n_train=4, learning_curve=(2,) if extras else ())
         splits = []
         for seed in range(n_splits):
@@ -52,7 +52,7 @@ def make_benchmark(tmp_path_factory):
         true = [np.array([row // N_CLASS for row in split.test]) for split in splits]
         wrong = np.random.default_rng(9).permutation(2 * N_CLASS)[:n_wrong]
         bad = [np.where(np.isin(split.test, wrong), 1 - t, t) for split, t in zip(splits, true, strict=True)]
-        entrants = [entrant("good", true, extras), entrant(HOSTILE, bad, extras)]
+        entrants = [entrant(names[0], true, extras), entrant(names[1], bad, extras)]
         predictions = {e.name: [[classes[i] for i in trial.predicted] for trial in e.trials] for e in entrants}
         leaks = (
             Leak(paths[0], paths[5], "exact", float("inf"), contradicts=True),
@@ -120,7 +120,7 @@ def test_the_data_say_what_was_measured(benchmark):
 
 def test_the_page_begins_with_the_verdict(html, benchmark):
     answer = html[html.index('class="answer"') : html.index("</p>", html.index('class="answer"'))]
-    assert "good has the highest mean per-class accuracy, 100.0 %" in answer
+    assert "good has the highest mean per-class accuracy, 100.0\u00a0%" in answer
 
 
 def test_names_from_strangers_are_escaped(html):
@@ -138,6 +138,14 @@ def test_a_page_loads_nothing(html):
 def test_identifiers_are_there_once(html):
     names = [part.partition('"')[0] for part in html.split(' id="')[1:]]
     assert len(names) == len(set(names)) > 100
+
+
+def test_what_is_referred_to_is_there(html):
+    names = {part.partition('"')[0] for part in html.split(' id="')[1:]}
+    referred = {part.partition('"')[0] for part in html.split('href="#')[1:]}
+    referred |= {part.partition(")")[0] for part in html.split("url(#")[1:]}
+    assert len(referred) > 20
+    assert referred <= names
 
 
 def test_every_picture_has_words(html):
@@ -168,6 +176,12 @@ def test_the_command_is_the_one_that_was_given(benchmark, html):
     assert [words[i + 1] for i, word in enumerate(words) if word == "--recipe"] == ["good", HOSTILE]
     assert words[words.index("--splits") + 1] == "3"
     assert words[words.index("--train") + 1] == "4"
+
+
+def test_the_command_names_a_recipe_again_that_was_numbered_and_keeps_other_brackets(make_benchmark):
+    told = benchmark_to_markdown(make_benchmark(names=("good", "good (2)")))
+    assert "--recipe good --recipe good " in told
+    assert "--recipe good --recipe 'mine (2)' " in benchmark_to_markdown(make_benchmark(names=("good", "mine (2)")))
 
 
 def test_markdown_has_the_same_figures_and_no_element(make_benchmark, tmp_path):
