@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,13 @@ from classicvision.cli import options, render
 
 if TYPE_CHECKING:
     from classicvision.benchmark.stages import StageComparison
-    from classicvision.models.recipe import TestTime
+    from classicvision.models.recipe import Recipe, TestTime
+    from classicvision.models.selection import Selection
     from classicvision.synthetic.augmentation import Augmentation
     from classicvision.workflows import Fit
+
+AUTO = "auto"  # in place of a recipe's name
+DEFAULT_BUDGET = 300.0  # seconds
 
 EXAMPLES = """\b
 Examples:
@@ -23,6 +28,7 @@ Examples:
   classicvision fit photos/ -o photos.cvmodel --set encoder.n_words=300
   classicvision fit photos/ -o photos.cvmodel --augment mirror --tta mirror
   classicvision fit photos/ -o photos.cvmodel --recipe mine.toml --seed 1 --json
+  classicvision fit photos/ -o photos.cvmodel --recipe auto --budget 600
   classicvision fit photos/ -o photos.cvmodel --backbone mobilenet.onnx --preprocessing inception
   classicvision fit photos/ -o photos.cvmodel --backbone resnet18-v1 --stages all
 """
@@ -40,6 +46,12 @@ Examples:
 @click.option("--stages", type=click.Choice(["all"]), help="Also try a classifier on every stage of the network.")
 @click.option("--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so.")
 @options.recipe_options
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help=f"For --recipe auto: time to try recipes in, {DEFAULT_BUDGET:g} if not given. The fit of the best is extra.",
+)
 @click.option(
     "--augment",
     multiple=True,
@@ -59,6 +71,7 @@ def fit_command(
     recipe: str | None,
     overrides: tuple[str, ...],
     seed: int | None,
+    budget: float | None,
     augment: tuple[Augmentation, ...],
     tta: TestTime | None,
     run: options.Run,
@@ -67,16 +80,23 @@ def fit_command(
     """Fit a classifier on FOLDER, which holds one sub-folder of images for each class.
 
     The accuracy that is printed is cross-validated: every image is judged by a model that has not seen it.
+
+    --recipe auto tries recipes by cross-validation, and those of --backbone too if it is given, and fits the best.
     """
     from classicvision import workflows
 
-    recipe, overrides = _recipe_of(recipe, backbone, {"stage": stage, "preprocessing": preprocessing}, overrides)
-    settings = options.read_recipe(recipe, overrides, seed)
-    if stages and settings.extractor.kind != "onnx":
-        raise click.UsageError("--stages is about a network; name it with --backbone FILE")
-    settings = replace(settings, augment=augment or settings.augment, tta=tta or settings.tta)
+    network = {"stage": stage, "preprocessing": preprocessing}
+    variants = {"augment": augment, "tta": tta}
+    if recipe == AUTO:
+        tried = _recipes_to_try(backbone, network, overrides, variants, stages)
+    else:
+        settings = _settings(recipe, backbone, network, overrides, seed, variants, stages, budget)
     with run.settings() as how:
-        fitted = workflows.fit(folder, recipe=settings, **how)
+        selection = None
+        if recipe == AUTO:
+            selection = workflows.choose_recipe(folder, tried, budget=budget or DEFAULT_BUDGET, seed=seed or 0, **how)
+            settings = selection.recipe
+        fitted = replace(workflows.fit(folder, recipe=settings, **how), selection=selection)
         fitted.classifier.save(output)
         compared = workflows.compare_stages(folder, settings, **how) if stages else None
     if as_json:
@@ -87,8 +107,50 @@ def fit_command(
     return render.report_failures(fitted.failures)
 
 
+def _settings(
+    recipe: str | None,
+    backbone: str | None,
+    network: Mapping[str, str | None],
+    overrides: tuple[str, ...],
+    seed: int | None,
+    variants: Mapping[str, Any],
+    stages: str | None,
+    budget: float | None,
+) -> Recipe:
+    """Return the one recipe that the options ask for."""
+    if budget is not None:
+        raise click.UsageError("--budget is the time to choose a recipe in; give --recipe auto with it")
+    recipe, overrides = _recipe_of(recipe, backbone, network, overrides)
+    settings = options.read_recipe(recipe, overrides, seed)
+    if stages and settings.extractor.kind != "onnx":
+        raise click.UsageError("--stages is about a network; name it with --backbone FILE")
+    return _with_variants(settings, variants)
+
+
+def _recipes_to_try(
+    backbone: str | None,
+    network: Mapping[str, str | None],
+    overrides: tuple[str, ...],
+    variants: Mapping[str, Any],
+    stages: str | None,
+) -> dict[str, Recipe]:
+    """Return the recipes that `--recipe auto` chooses from."""
+    from classicvision.models.selection import candidates
+
+    if overrides or stages:
+        raise click.UsageError("--set and --stages are about one recipe; --recipe auto chooses from several")
+    name, assignments = _recipe_of(None, backbone, network, ())
+    found = candidates(options.read_recipe(name, assignments, None) if backbone else None)
+    return {name: _with_variants(recipe, variants) for name, recipe in found.items()}
+
+
+def _with_variants(recipe: Recipe, variants: Mapping[str, Any]) -> Recipe:
+    """Return a recipe with the augmentation and the views that were asked for."""
+    return replace(recipe, **{name: value for name, value in variants.items() if value})
+
+
 def _recipe_of(
-    recipe: str | None, backbone: str | None, network: dict[str, str | None], overrides: tuple[str, ...]
+    recipe: str | None, backbone: str | None, network: Mapping[str, str | None], overrides: tuple[str, ...]
 ) -> tuple[str, tuple[str, ...]]:
     """Return the name of the recipe, and all that is changed in it: settings of the network, then `--set`."""
     if recipe and backbone:
@@ -108,6 +170,7 @@ def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:
         "classes": list(fitted.classifier.head.classes),
         **config.to_dict(fitted.classifier.training),
         "n_cached": fitted.n_cached,
+        **({"selection": _selection_to_dict(fitted.selection)} if fitted.selection else {}),
         "contradictions": [[str(path) for path in group] for group in fitted.contradictions],
         "failures": render.failures_to_dicts(fitted.failures),
     }
@@ -115,13 +178,32 @@ def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:
 
 def _to_text(fitted: Fit, output: Path) -> str:
     training = fitted.classifier.training
+    chosen = f"{_selection_to_text(fitted.selection)}\n\n" if fitted.selection else ""
     return (
-        f"Fitted on {render.count(training.n_images, 'image')} of {len(training.images_per_class)} classes.\n"
+        f"{chosen}Fitted on {render.count(training.n_images, 'image')} of {len(training.images_per_class)} classes.\n"
         f"Cross-validated accuracy {render.percent(training.accuracy)} "
         f"(deviation {render.percent(training.accuracy_deviation)} over {training.folds} folds), "
         f"mean per class {render.percent(training.mean_per_class_accuracy)}.\n"
         f"Saved {output} ({render.file_size(output.stat().st_size)})."
     )
+
+
+def _selection_to_dict(selection: Selection) -> dict[str, Any]:
+    return {
+        "name": selection.name,
+        "reason": selection.reason,
+        "trials": [vars(trial) for trial in selection.trials],
+        "left_out": dict(selection.left_out),
+    }
+
+
+def _selection_to_text(selection: Selection) -> str:
+    rows: list[tuple[str, ...]] = [("recipe", "images", "accuracy", "deviation", "mean per class", "seconds")]
+    for trial in selection.trials:
+        shares = map(render.percent, (trial.accuracy, trial.deviation, trial.mean_per_class_accuracy))
+        rows.append((trial.name, str(trial.n_images), *shares, f"{trial.seconds:.1f}"))
+    lines = [f"Left out: {name}: {render.printable(why)}." for name, why in selection.left_out.items()]
+    return "\n".join([render.table(rows, right=(1, 2, 3, 4, 5)), *lines, selection.reason])
 
 
 def _stages_to_dict(compared: StageComparison) -> dict[str, Any]:
