@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,22 +60,7 @@ Examples:
 @options.TTA
 @options.extraction_options
 @options.JSON
-def fit_command(
-    folder: Path,
-    output: Path,
-    backbone: str | None,
-    stage: str | None,
-    stages: str | None,
-    preprocessing: str | None,
-    recipe: str | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    budget: float | None,
-    augment: tuple[Augmentation, ...],
-    tta: TestTime | None,
-    run: options.Run,
-    as_json: bool,
-) -> int:
+def fit_command(folder: Path, output: Path, run: options.Run, as_json: bool, **asked: Any) -> int:
     """Fit a classifier on FOLDER, which holds one sub-folder of images for each class.
 
     The accuracy that is printed is cross-validated: every image is judged by a model that has not seen it.
@@ -85,20 +69,18 @@ def fit_command(
     """
     from classicvision import workflows
 
-    network = {"stage": stage, "preprocessing": preprocessing}
-    variants = {"augment": augment, "tta": tta}
-    if recipe == AUTO:
-        tried = _recipes_to_try(backbone, network, overrides, variants, stages)
-    else:
-        settings = _settings(recipe, backbone, network, overrides, seed, variants, stages, budget)
+    wish = _Wish(**asked)
+    recipes = wish.recipes()
+    recipe, *_ = recipes.values()
+    selection: Selection | None = None
     with run.settings() as how:
-        selection = None
-        if recipe == AUTO:
-            selection = workflows.choose_recipe(folder, tried, budget=budget or DEFAULT_BUDGET, seed=seed or 0, **how)
-            settings = selection.recipe
-        fitted = replace(workflows.fit(folder, recipe=settings, **how), selection=selection)
+        if wish.recipe == AUTO:
+            budget = wish.budget or DEFAULT_BUDGET
+            selection = workflows.choose_recipe(folder, recipes, budget=budget, seed=wish.seed or 0, **how)
+            recipe = selection.recipe
+        fitted = replace(workflows.fit(folder, recipe=recipe, **how), selection=selection)
         fitted.classifier.save(output)
-        compared = workflows.compare_stages(folder, settings, **how) if stages else None
+        compared = workflows.compare_stages(folder, recipe, **how) if wish.stages else None
     if as_json:
         render.print_json(_to_dict(fitted, output) | ({"stages": _stages_to_dict(compared)} if compared else {}))
     else:
@@ -107,58 +89,55 @@ def fit_command(
     return render.report_failures(fitted.failures)
 
 
-def _settings(
-    recipe: str | None,
-    backbone: str | None,
-    network: Mapping[str, str | None],
-    overrides: tuple[str, ...],
-    seed: int | None,
-    variants: Mapping[str, Any],
-    stages: str | None,
-    budget: float | None,
-) -> Recipe:
-    """Return the one recipe that the options ask for."""
-    if budget is not None:
-        raise click.UsageError("--budget is the time to choose a recipe in; give --recipe auto with it")
-    recipe, overrides = _recipe_of(recipe, backbone, network, overrides)
-    settings = options.read_recipe(recipe, overrides, seed)
-    if stages and settings.extractor.kind != "onnx":
-        raise click.UsageError("--stages is about a network; name it with --backbone FILE")
-    return _with_variants(settings, variants)
+@dataclass(frozen=True)
+class _Wish:
+    """What the options say of the recipe."""
 
+    recipe: str | None
+    overrides: tuple[str, ...]
+    seed: int | None
+    budget: float | None
+    backbone: str | None
+    stage: str | None
+    stages: str | None
+    preprocessing: str | None
+    augment: tuple[Augmentation, ...]
+    tta: TestTime | None
 
-def _recipes_to_try(
-    backbone: str | None,
-    network: Mapping[str, str | None],
-    overrides: tuple[str, ...],
-    variants: Mapping[str, Any],
-    stages: str | None,
-) -> dict[str, Recipe]:
-    """Return the recipes that `--recipe auto` chooses from."""
-    from classicvision.models.selection import candidates
+    def recipes(self) -> dict[str, Recipe]:
+        """Return the recipes to choose from, or the one that is named; what does not go together is wrong usage."""
+        found = self._to_try() if self.recipe == AUTO else self._named()
+        return {
+            name: replace(recipe, augment=self.augment or recipe.augment, tta=self.tta or recipe.tta)
+            for name, recipe in found.items()
+        }
 
-    if overrides or stages:
-        raise click.UsageError("--set and --stages are about one recipe; --recipe auto chooses from several")
-    name, assignments = _recipe_of(None, backbone, network, ())
-    found = candidates(options.read_recipe(name, assignments, None) if backbone else None)
-    return {name: _with_variants(recipe, variants) for name, recipe in found.items()}
+    def _named(self) -> dict[str, Recipe]:
+        if self.recipe and self.backbone:
+            raise click.UsageError("--recipe and --backbone exclude each other: a network is a recipe of its own")
+        if self.budget is not None:
+            raise click.UsageError("--budget is the time to choose a recipe in; give --recipe auto with it")
+        name = f"cnn:{self.backbone}" if self.backbone else self.recipe or options.DEFAULT_RECIPE
+        recipe = options.read_recipe(name, (*self._network_overrides(), *self.overrides), self.seed)
+        if self.stages and recipe.extractor.kind != "onnx":
+            raise click.UsageError("--stages is about a network; name it with --backbone FILE")
+        return {name: recipe}
 
+    def _to_try(self) -> dict[str, Recipe]:
+        from classicvision.models.selection import candidates
 
-def _with_variants(recipe: Recipe, variants: Mapping[str, Any]) -> Recipe:
-    """Return a recipe with the augmentation and the views that were asked for."""
-    return replace(recipe, **{name: value for name, value in variants.items() if value})
+        if self.overrides or self.stages:
+            raise click.UsageError("--set and --stages are about one recipe; --recipe auto chooses from several")
+        changes = self._network_overrides()
+        return candidates(options.read_recipe(f"cnn:{self.backbone}", changes, None) if self.backbone else None)
 
-
-def _recipe_of(
-    recipe: str | None, backbone: str | None, network: Mapping[str, str | None], overrides: tuple[str, ...]
-) -> tuple[str, tuple[str, ...]]:
-    """Return the name of the recipe, and all that is changed in it: settings of the network, then `--set`."""
-    if recipe and backbone:
-        raise click.UsageError("--recipe and --backbone exclude each other: a network is a recipe of its own")
-    given = [f"extractor.{name}={json.dumps(value)}" for name, value in network.items() if value is not None]
-    if given and not (backbone or (recipe or "").startswith("cnn:")):
-        raise click.UsageError("--stage and --preprocessing are about a network; name it with --backbone FILE")
-    return f"cnn:{backbone}" if backbone else recipe or options.DEFAULT_RECIPE, (*given, *overrides)
+    def _network_overrides(self) -> tuple[str, ...]:
+        """Return what is changed in the settings of the network."""
+        changes = {"stage": self.stage, "preprocessing": self.preprocessing}
+        given = [f"extractor.{name}={json.dumps(value)}" for name, value in changes.items() if value is not None]
+        if given and not (self.backbone or (self.recipe or "").startswith("cnn:")):
+            raise click.UsageError("--stage and --preprocessing are about a network; name it with --backbone FILE")
+        return tuple(given)
 
 
 def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:
