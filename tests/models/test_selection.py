@@ -89,7 +89,7 @@ def test_recipes_near_the_best_on_few_images_are_tried_on_all():
 
 
 def test_a_clear_winner_is_not_tried_again():
-    stage = Stage(growth=4, a=(1, 0.5), b=(2, 0.9))
+    stage = Stage(growth=4, a=(1, 0.71), b=(2, 0.8))  # more than 0.08 apart
     assert stage.select().name == "b"
     assert len(stage.tried) == 2
 
