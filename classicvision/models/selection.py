@@ -26,7 +26,7 @@ FEWEST_OF_CLASS = 10  # of them, where a class has as many
 MAX_FINALISTS = 3  # tried again on all images
 N_FOLDS = 3  # the same for all recipes, so that they answer for the same images
 
-# One of each kind, in the order of what they cost; with a network its codes come early, for they cost little to learn.
+# One of each kind, in the order of what they cost.
 _CHEAP_FIRST = ("sift-bovw", "sift-bovw-soft", "vlad", "fisher", "fisher-best", "dense-bovw-spm", "llc")
 
 
@@ -133,8 +133,12 @@ def candidates(network: Recipe | None = None) -> dict[str, Recipe]:
         extractor=Several(parts=(network.extractor, fisher.extractor)),
         encoder=FusionSettings(parts=(network.encoder, fisher.encoder)),
     )
-    cheapest, *others = _CHEAP_FIRST
-    return {cheapest: named[cheapest], "cnn": network, "fusion": fusion} | {name: named[name] for name in others}
+    after = {"sift-bovw": {"cnn": network}, "fisher": {"fusion": fusion}}  # what costs less
+    return {
+        name: recipe
+        for cheaper in _CHEAP_FIRST
+        for name, recipe in ({cheaper: named[cheaper]} | after.get(cheaper, {})).items()
+    }
 
 
 def thin(labels: Sequence[str], seed: int = 0, *, n_images: int = FEW) -> NDArray[np.intp]:
