@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,13 @@ from classicvision.cli import options, render
 
 if TYPE_CHECKING:
     from classicvision.benchmark.stages import StageComparison
-    from classicvision.models.recipe import TestTime
+    from classicvision.models.recipe import Recipe, TestTime
+    from classicvision.models.selection import Selection
     from classicvision.synthetic.augmentation import Augmentation
     from classicvision.workflows import Fit
+
+AUTO = "auto"  # in place of a recipe's name
+DEFAULT_BUDGET = 300.0  # seconds
 
 EXAMPLES = """\b
 Examples:
@@ -23,6 +27,7 @@ Examples:
   classicvision fit photos/ -o photos.cvmodel --set encoder.n_words=300
   classicvision fit photos/ -o photos.cvmodel --augment mirror --tta mirror
   classicvision fit photos/ -o photos.cvmodel --recipe mine.toml --seed 1 --json
+  classicvision fit photos/ -o photos.cvmodel --recipe auto --budget 600
   classicvision fit photos/ -o photos.cvmodel --backbone mobilenet.onnx --preprocessing inception
   classicvision fit photos/ -o photos.cvmodel --backbone resnet18-v1 --stages all
 """
@@ -41,6 +46,12 @@ Examples:
 @click.option("--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so.")
 @options.recipe_options
 @click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help=f"For --recipe auto: time to try recipes in, {DEFAULT_BUDGET:g} if not given. The fit of the best is extra.",
+)
+@click.option(
     "--augment",
     multiple=True,
     type=click.Choice(["mirror", "crop", "scale", "color", "cutout"]),
@@ -49,36 +60,27 @@ Examples:
 @options.TTA
 @options.extraction_options
 @options.JSON
-def fit_command(
-    folder: Path,
-    output: Path,
-    backbone: str | None,
-    stage: str | None,
-    stages: str | None,
-    preprocessing: str | None,
-    recipe: str | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    augment: tuple[Augmentation, ...],
-    tta: TestTime | None,
-    run: options.Run,
-    as_json: bool,
-) -> int:
+def fit_command(folder: Path, output: Path, run: options.Run, as_json: bool, **asked: Any) -> int:
     """Fit a classifier on FOLDER, which holds one sub-folder of images for each class.
 
     The accuracy that is printed is cross-validated: every image is judged by a model that has not seen it.
+
+    --recipe auto tries recipes by cross-validation, and those of --backbone too if it is given, and fits the best.
     """
     from classicvision import workflows
 
-    recipe, overrides = _recipe_of(recipe, backbone, {"stage": stage, "preprocessing": preprocessing}, overrides)
-    settings = options.read_recipe(recipe, overrides, seed)
-    if stages and settings.extractor.kind != "onnx":
-        raise click.UsageError("--stages is about a network; name it with --backbone FILE")
-    settings = replace(settings, augment=augment or settings.augment, tta=tta or settings.tta)
+    wish = _Wish(**asked)
+    recipes = wish.recipes()
+    recipe, *_ = recipes.values()
+    selection: Selection | None = None
     with run.settings() as how:
-        fitted = workflows.fit(folder, recipe=settings, **how)
+        if wish.recipe == AUTO:
+            budget = wish.budget or DEFAULT_BUDGET
+            selection = workflows.choose_recipe(folder, recipes, budget=budget, seed=wish.seed or 0, **how)
+            recipe = selection.recipe
+        fitted = replace(workflows.fit(folder, recipe=recipe, **how), selection=selection)
         fitted.classifier.save(output)
-        compared = workflows.compare_stages(folder, settings, **how) if stages else None
+        compared = workflows.compare_stages(folder, recipe, **how) if wish.stages else None
     if as_json:
         render.print_json(_to_dict(fitted, output) | ({"stages": _stages_to_dict(compared)} if compared else {}))
     else:
@@ -87,16 +89,55 @@ def fit_command(
     return render.report_failures(fitted.failures)
 
 
-def _recipe_of(
-    recipe: str | None, backbone: str | None, network: dict[str, str | None], overrides: tuple[str, ...]
-) -> tuple[str, tuple[str, ...]]:
-    """Return the name of the recipe, and all that is changed in it: settings of the network, then `--set`."""
-    if recipe and backbone:
-        raise click.UsageError("--recipe and --backbone exclude each other: a network is a recipe of its own")
-    given = [f"extractor.{name}={json.dumps(value)}" for name, value in network.items() if value is not None]
-    if given and not (backbone or (recipe or "").startswith("cnn:")):
-        raise click.UsageError("--stage and --preprocessing are about a network; name it with --backbone FILE")
-    return f"cnn:{backbone}" if backbone else recipe or options.DEFAULT_RECIPE, (*given, *overrides)
+@dataclass(frozen=True)
+class _Wish:
+    """What the options say of the recipe."""
+
+    recipe: str | None
+    overrides: tuple[str, ...]
+    seed: int | None
+    budget: float | None
+    backbone: str | None
+    stage: str | None
+    stages: str | None
+    preprocessing: str | None
+    augment: tuple[Augmentation, ...]
+    tta: TestTime | None
+
+    def recipes(self) -> dict[str, Recipe]:
+        """Return the recipes to choose from, or the one that is named; what does not go together is wrong usage."""
+        found = self._to_try() if self.recipe == AUTO else self._named()
+        return {
+            name: replace(recipe, augment=self.augment or recipe.augment, tta=self.tta or recipe.tta)
+            for name, recipe in found.items()
+        }
+
+    def _named(self) -> dict[str, Recipe]:
+        if self.recipe and self.backbone:
+            raise click.UsageError("--recipe and --backbone exclude each other: a network is a recipe of its own")
+        if self.budget is not None:
+            raise click.UsageError("--budget is the time to choose a recipe in; give --recipe auto with it")
+        name = f"cnn:{self.backbone}" if self.backbone else self.recipe or options.DEFAULT_RECIPE
+        recipe = options.read_recipe(name, (*self._network_overrides(), *self.overrides), self.seed)
+        if self.stages and recipe.extractor.kind != "onnx":
+            raise click.UsageError("--stages is about a network; name it with --backbone FILE")
+        return {name: recipe}
+
+    def _to_try(self) -> dict[str, Recipe]:
+        from classicvision.models.selection import candidates
+
+        if self.overrides or self.stages:
+            raise click.UsageError("--set and --stages are about one recipe; --recipe auto chooses from several")
+        changes = self._network_overrides()
+        return candidates(options.read_recipe(f"cnn:{self.backbone}", changes, None) if self.backbone else None)
+
+    def _network_overrides(self) -> tuple[str, ...]:
+        """Return what is changed in the settings of the network."""
+        changes = {"stage": self.stage, "preprocessing": self.preprocessing}
+        given = [f"extractor.{name}={json.dumps(value)}" for name, value in changes.items() if value is not None]
+        if given and not (self.backbone or (self.recipe or "").startswith("cnn:")):
+            raise click.UsageError("--stage and --preprocessing are about a network; name it with --backbone FILE")
+        return tuple(given)
 
 
 def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:
@@ -108,6 +149,7 @@ def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:
         "classes": list(fitted.classifier.head.classes),
         **config.to_dict(fitted.classifier.training),
         "n_cached": fitted.n_cached,
+        **({"selection": _selection_to_dict(fitted.selection)} if fitted.selection else {}),
         "contradictions": [[str(path) for path in group] for group in fitted.contradictions],
         "failures": render.failures_to_dicts(fitted.failures),
     }
@@ -115,13 +157,32 @@ def _to_dict(fitted: Fit, output: Path) -> dict[str, Any]:
 
 def _to_text(fitted: Fit, output: Path) -> str:
     training = fitted.classifier.training
+    chosen = f"{_selection_to_text(fitted.selection)}\n\n" if fitted.selection else ""
     return (
-        f"Fitted on {render.count(training.n_images, 'image')} of {len(training.images_per_class)} classes.\n"
+        f"{chosen}Fitted on {render.count(training.n_images, 'image')} of {len(training.images_per_class)} classes.\n"
         f"Cross-validated accuracy {render.percent(training.accuracy)} "
         f"(deviation {render.percent(training.accuracy_deviation)} over {training.folds} folds), "
         f"mean per class {render.percent(training.mean_per_class_accuracy)}.\n"
         f"Saved {output} ({render.file_size(output.stat().st_size)})."
     )
+
+
+def _selection_to_dict(selection: Selection) -> dict[str, Any]:
+    return {
+        "name": selection.name,
+        "reason": selection.reason,
+        "trials": [vars(trial) for trial in selection.trials],
+        "left_out": dict(selection.left_out),
+    }
+
+
+def _selection_to_text(selection: Selection) -> str:
+    rows: list[tuple[str, ...]] = [("recipe", "images", "accuracy", "deviation", "mean per class", "seconds")]
+    for trial in selection.trials:
+        shares = map(render.percent, (trial.accuracy, trial.deviation, trial.mean_per_class_accuracy))
+        rows.append((trial.name, str(trial.n_images), *shares, f"{trial.seconds:.1f}"))
+    lines = [f"Left out: {name}: {render.printable(why)}." for name, why in selection.left_out.items()]
+    return "\n".join([render.table(rows, right=(1, 2, 3, 4, 5)), *lines, selection.reason])
 
 
 def _stages_to_dict(compared: StageComparison) -> dict[str, Any]:

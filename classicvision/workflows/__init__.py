@@ -4,10 +4,10 @@ Start reading here. Each function says one thing in the words of the modules bel
 returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
 core), and `progress` is told the stage, the number of steps done and their total.
 
-`classify` has `fit`, `predict`, `evaluate` and `inspect`; `match` compares two pictures, `copies` and `copymove` search
-many for copies; `index` builds an index of a library and looks after it; `calibrate` measures what a threshold is
-worth; `backbone` fetches networks and looks into them; `benchmark` compares recipes, `benchmark_matching` detectors of
-keypoints; `about` has `show` and `doctor`.
+`classify` has `fit`, `predict`, `evaluate` and `inspect`, `selection` chooses a recipe; `match` compares two pictures,
+`copies` and `copymove` search many for copies; `index` builds an index of a library and looks after it; `calibrate`
+measures what a threshold is worth; `backbone` fetches networks and looks into them; `benchmark` compares recipes,
+`benchmark_matching` detectors of keypoints; `about` has `show` and `doctor`.
 """
 
 from classicvision.workflows.about import doctor, show
@@ -37,6 +37,7 @@ from classicvision.workflows.index import (
 )
 from classicvision.workflows.match import match
 from classicvision.workflows.run import Progress
+from classicvision.workflows.selection import choose_recipe
 from classicvision.workflows.stages import compare_stages
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "benchmark_matching",
     "build_index",
     "calibrate",
+    "choose_recipe",
     "classify_with_backbone",
     "compare_stages",
     "doctor",

@@ -20,14 +20,15 @@ from classicvision.folders import EXTENSIONS, ImageFolder, find_images
 from classicvision.models.canary import seen_on_canary
 from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
 from classicvision.models.recipe import Recipe, TestTime, load_recipe
-from classicvision.models.training import CrossValidation, train
-from classicvision.models.views import to_learn_from, views_of
+from classicvision.models.selection import AUTO, BUDGET, Selection
+from classicvision.models.training import CrossValidation
+from classicvision.models.views import views_of
 from classicvision.store import Store
+from classicvision.workflows.learning import learn
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage
+from classicvision.workflows.selection import choose_recipe
 
 __all__ = ["Fit", "Predictions", "evaluate", "fit", "inspect", "predict"]
-
-LEARNING = "folds"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,8 @@ class Fit:
         Groups of byte-identical images that lie under different labels.
     n_cached : int
         Images whose features were known from an earlier run.
+    selection : Selection or None
+        How the recipe was chosen, if it was.
     """
 
     classifier: Classifier
@@ -51,6 +54,7 @@ class Fit:
     failures: tuple[Failure, ...]
     contradictions: tuple[tuple[Path, ...], ...]
     n_cached: int
+    selection: Selection | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,28 +70,27 @@ def fit(
     folder: PathLike,
     *,
     recipe: Recipe | str = "sift-bovw",
+    budget: float = BUDGET,
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Fit:
     """Fit a classifier on a folder of images, one sub-folder a class, by a recipe or the name of one.
 
+    The name "auto" tries recipes for `budget` seconds, as `choose_recipe` does, and fits the best.
+
     Raises
     ------
     NotEnoughDataError
         If there are too few classes, images or keypoints; the message says which and how many are needed.
     """
+    selection = None
+    if recipe == AUTO:
+        selection = choose_recipe(folder, budget=budget, store=store, n_jobs=n_jobs, progress=progress)
+        recipe = selection.recipe
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    images = ImageFolder.open(folder)
-    found: Any = extract(
-        images.paths, to_learn_from(recipe), store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
-    )
-    readable = images.subset(found.rows)
-    _require_every_class(images, readable, found.failures)
-    items, *variants = found.items.parts if recipe.augment else [found.items]
-    training = train(
-        items, readable.labels, recipe, n_jobs=n_jobs, progress=stage(progress, LEARNING), variants=variants
-    )
+    learned = learn(ImageFolder.open(folder), recipe, store=store, n_jobs=n_jobs, progress=progress)
+    readable, found, training = learned.readable, learned.found, learned.training
     classifier = Classifier(
         recipe,
         training.codebook,
@@ -97,7 +100,7 @@ def fit(
         seen_on_canary(recipe.extractor),
     )
     contradictions = _contradictions(readable, found.contents)
-    return Fit(classifier, training.validation, found.failures, contradictions, found.n_cached)
+    return Fit(classifier, training.validation, found.failures, contradictions, found.n_cached, selection)
 
 
 def predict(
@@ -200,17 +203,6 @@ def _extract_for(
         n_jobs=n_jobs,
         progress=stage(progress, EXTRACTING),
     )
-
-
-def _require_every_class(images: ImageFolder, readable: ImageFolder, failures: Sequence[Failure]) -> None:
-    lost = sorted(set(images.classes) - set(readable.labels))
-    if lost:
-        label_of = dict(zip(images.paths, images.labels, strict=True))
-        first = next(failure for failure in failures if label_of[failure.path] == lost[0])
-        raise NotEnoughDataError(
-            f"no image of class {lost[0]!r} can be read. The first problem was {first.path}: {first.reason}. "
-            "Mend its images or take the folder away."
-        )
 
 
 def _require_known_classes(images: ImageFolder, classifier: Classifier) -> None:

@@ -6,8 +6,10 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from classicvision import _native, cli
+from classicvision import _native, cli, load_recipe
 from classicvision.features.sift import Sift
+from classicvision.models import selection
+from classicvision.models.classifier import Classifier
 from classicvision.workflows import about
 
 WORDS = ["--set", "encoder.n_words=30"]
@@ -70,6 +72,53 @@ def test_fit_as_json_is_one_document(run, texture_folder, tmp_path):
     assert dict(zip(facts["classes"], facts["images_per_class"], strict=True))["texture-1"] == 8
     assert facts["n_images"] == 24
     assert not (tmp_path / "default cache").exists()
+
+
+@pytest.fixture
+def two_recipes(monkeypatch):
+    """Let `--recipe auto` choose from two small recipes."""
+    sizes = {"two": ["encoder.n_words=2", "extractor.max_features=1"], "thirty": ["encoder.n_words=30"]}
+    recipes = {name: load_recipe("sift-bovw", overrides) for name, overrides in sizes.items()}
+    monkeypatch.setattr(selection, "candidates", lambda network: recipes)
+
+
+def test_fit_with_auto_prints_a_table_of_what_was_tried_and_the_reason(run, two_recipes, texture_folder, tmp_path):
+    code, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, "--recipe", "auto")
+    lines = output.splitlines()
+    assert code == 0
+    assert lines[0].split()[:4] == ["recipe", "images", "accuracy", "deviation"]
+    assert [line.split()[:2] for line in lines[1:3]] == [["two", "24"], ["thirty", "24"]]
+    assert lines[3].startswith("thirty has the highest mean per-class accuracy, 100.0 % of 24 images")
+    assert Classifier.load(tmp_path / "m.cvmodel").recipe.encoder.n_words == 30
+
+
+def test_fit_with_auto_as_json_has_the_trials_and_the_reason(run, two_recipes, texture_folder, tmp_path):
+    words = ["--recipe", "auto", "--budget", 60, "--seed", 3, "--augment", "mirror", "--json"]
+    code, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, *words)
+    found = json.loads(output)["selection"]
+    assert code == 0
+    assert found["name"] == "thirty"
+    assert found["reason"].startswith("thirty has the highest")
+    assert [trial["name"] for trial in found["trials"]] == ["two", "thirty"]
+    recipe = Classifier.load(tmp_path / "m.cvmodel").recipe
+    assert (recipe.seed, recipe.augment) == (3, ("mirror",))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--budget", 60], "give --recipe auto"),
+        (["--recipe", "auto", *WORDS], "--set and --stages are about one recipe"),
+        (["--recipe", "auto", "--stage", "penultimate"], "name it with --backbone"),
+        (["--recipe", "auto", "--budget", 0], "--budget"),
+    ],
+)
+def test_options_that_do_not_go_with_auto_or_only_with_it_are_wrong_usage(
+    run, texture_folder, tmp_path, words, message
+):
+    code, _, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", *words)
+    assert code == 2
+    assert message in messages
 
 
 def test_a_broken_image_gives_exit_code_3_and_its_name(run, photos, tmp_path):

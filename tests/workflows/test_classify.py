@@ -12,7 +12,7 @@ from classicvision.folders import ImageFolder, find_images
 from classicvision.images import write_image
 from classicvision.models.training import CrossValidation
 from classicvision.store import Store
-from classicvision.workflows import classify
+from classicvision.workflows import classify, learning
 
 RECIPE = load_recipe("sift-bovw", ["encoder.n_words=30"])
 
@@ -78,9 +78,9 @@ def spoil_the_first(photos):
 def test_behind_a_broken_image_every_label_stays_with_its_own_image(photos, monkeypatch):
     spoil_the_first(photos)
     seen = []
-    train = classify.train
+    train = learning.train
     monkeypatch.setattr(
-        classify, "train", lambda items, labels, *a, **k: seen.extend(labels) or train(items, labels, *a, **k)
+        learning, "train", lambda items, labels, *a, **k: seen.extend(labels) or train(items, labels, *a, **k)
     )
     fitted = workflows.fit(photos, recipe=RECIPE)
     assert seen == ["texture-0"] * 7 + ["texture-1"] * 8 + ["texture-2"] * 8

@@ -1,0 +1,74 @@
+"""From a folder of images to a codebook and a head: what fitting and choosing a recipe have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from classicvision.errors import NotEnoughDataError
+from classicvision.extraction import Extraction, Failure, extract
+from classicvision.folders import ImageFolder
+from classicvision.models.recipe import Recipe
+from classicvision.models.training import Training, train
+from classicvision.models.views import to_learn_from
+from classicvision.store import Store
+from classicvision.workflows.run import EXTRACTING, Progress, stage
+
+__all__ = ["Learned", "learn"]
+
+LEARNING = "folds"
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What came of the images that could be read, and which they are."""
+
+    readable: ImageFolder
+    found: Extraction[Any]
+    training: Training
+
+
+def learn(
+    images: ImageFolder,
+    recipe: Recipe,
+    *,
+    store: Store | None,
+    n_jobs: int,
+    progress: Progress | None,
+    share_codebook: bool = False,
+) -> Learned:
+    """Extract from images and their variants, learn, and cross-validate; see `train`.
+
+    Raises
+    ------
+    NotEnoughDataError
+        If no image of a class can be read, or there are too few for the folds.
+    """
+    found: Any = extract(
+        images.paths, to_learn_from(recipe), store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
+    )
+    readable = images.subset(found.rows)
+    _require_every_class(images, readable, found.failures)
+    items, *variants = found.items.parts if recipe.augment else [found.items]
+    training = train(
+        items,
+        readable.labels,
+        recipe,
+        n_jobs=n_jobs,
+        progress=stage(progress, LEARNING),
+        share_codebook=share_codebook,
+        variants=variants,
+    )
+    return Learned(readable, found, training)
+
+
+def _require_every_class(images: ImageFolder, readable: ImageFolder, failures: Sequence[Failure]) -> None:
+    lost = sorted(set(images.classes) - set(readable.labels))
+    if lost:
+        label_of = dict(zip(images.paths, images.labels, strict=True))
+        first = next(failure for failure in failures if label_of[failure.path] == lost[0])
+        raise NotEnoughDataError(
+            f"no image of class {lost[0]!r} can be read. The first problem was {first.path}: {first.reason}. "
+            "Mend its images or take the folder away."
+        )

@@ -1,0 +1,67 @@
+"""Choosing a recipe for a folder of drawn textures."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from classicvision import Classifier, Store, load_recipe, workflows
+from classicvision.models import selection
+from classicvision.models.selection import Selection
+from classicvision.workflows import selection as trying
+
+SMALL = {
+    "one word": load_recipe("sift-bovw", ["encoder.n_words=2", "extractor.max_features=1"]),
+    "words": load_recipe("sift-bovw", ["encoder.n_words=30"]),
+}
+
+
+@pytest.fixture
+def few_recipes(monkeypatch):
+    """Let `candidates` return two small recipes."""
+    monkeypatch.setattr(trying, "candidates", lambda: SMALL)
+
+
+def test_the_better_recipe_is_chosen(texture_folder):
+    chosen = workflows.choose_recipe(texture_folder, SMALL)
+    assert chosen.name == "words"
+    assert chosen.recipe == SMALL["words"]
+    assert [(trial.name, trial.n_images) for trial in chosen.trials] == [("one word", 24), ("words", 24)]
+    assert chosen.trials[1].accuracy == chosen.trials[1].mean_per_class_accuracy == 1.0
+    assert all(trial.seconds > 0 for trial in chosen.trials)
+
+
+def test_fit_with_auto_stores_the_chosen_recipe_and_tells_how_it_was_chosen(few_recipes, texture_folder, tmp_path):
+    fitted = workflows.fit(texture_folder, recipe="auto")
+    assert isinstance(fitted.selection, Selection)
+    fitted.classifier.save(tmp_path / "model.cvmodel")
+    assert Classifier.load(tmp_path / "model.cvmodel").recipe == SMALL["words"]
+
+
+def test_a_model_of_auto_is_that_of_the_chosen_recipe(few_recipes, texture_folder, tmp_path):
+    for name, recipe in (("auto", "auto"), ("named", SMALL["words"])):
+        fitted = workflows.fit(texture_folder, recipe=recipe, store=Store(tmp_path / name))
+        fitted.classifier.save(tmp_path / f"{name}.cvmodel")
+    assert (tmp_path / "auto.cvmodel").read_bytes() == (tmp_path / "named.cvmodel").read_bytes()
+
+
+def test_the_seed_is_that_of_the_chosen_recipe(texture_folder):
+    assert workflows.choose_recipe(texture_folder, SMALL, seed=5).recipe == replace(SMALL["words"], seed=5)
+
+
+def test_a_large_folder_is_tried_on_few_images_first(texture_folder, monkeypatch):
+    monkeypatch.setattr(trying, "thin", lambda labels, seed: selection.thin(labels, seed, n_images=9))
+    monkeypatch.setattr(selection, "FEWEST_OF_CLASS", 3)
+    chosen = workflows.choose_recipe(texture_folder, SMALL | {"more words": SMALL["words"]})
+    assert [trial.n_images for trial in chosen.trials] == [9, 9, 9, 24, 24]
+    assert chosen.name == "words"
+
+
+def test_a_trial_ends_between_two_steps_when_its_time_is_up(texture_folder, monkeypatch):
+    told = []
+    slow = SMALL | {"again": load_recipe("sift-bovw", ["encoder.n_words=20", "extractor.contrast=0.011"])}
+    # The clock leaps when the first image of the last recipe is done.
+    monkeypatch.setattr(trying, "_now", lambda: math.inf if told and told[-1][0].startswith("again") else 0.0)
+    chosen = workflows.choose_recipe(texture_folder, slow, progress=lambda *step: told.append(step))
+    assert [step for step in told if step[0].startswith("again")] == [("again: images", 1, 24)]
+    assert "again" in chosen.left_out
