@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from classicvision.images import Image
@@ -25,6 +26,10 @@ if threading.current_thread() is threading.main_thread():
 
 # One thread in the tests too: the results may not depend on it, and the test runner spreads over the cores.
 cv2.setNumThreads(1)
+
+# A busy machine is no wrong answer.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
