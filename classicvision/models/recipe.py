@@ -198,7 +198,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 NETWORK = "cnn:"  # begins a recipe's name that is the path, or the name, of a network
-FUSION = "fusion:"  # the same, beside the recipe "fisher"
+FUSION = "fusion:"  # the same with the mirror image, beside the recipe "fisher-best"
 
 # Codes of norm 1 whose dimensions are many and mostly alike ask for more cost than histograms of words do.
 _LINEAR_PROBE = SvmSettings(costs=(0.3, 1.0, 3.0, 10.0, 30.0))
@@ -241,8 +241,8 @@ def recipe_to_toml(recipe: Recipe) -> str:
 def _recipe_data(name_or_file: str) -> dict[str, Any]:
     """Return a recipe as plain values; one with a network is not complete, so that what it lacks can be set."""
     if name_or_file.startswith(FUSION):
-        fisher = config.to_dict(RECIPES["fisher"])
-        parts = [_network(name_or_file.removeprefix(FUSION)), fisher["extractor"]]
+        fisher = config.to_dict(RECIPES["fisher-best"])
+        parts = [_network(name_or_file.removeprefix(FUSION)) | {"views": "mirror"}, fisher["extractor"]]
         codes = [config.to_dict(VectorSettings()), fisher["encoder"]]
         return fisher | {
             "extractor": {"kind": Several.kind, "parts": parts},
