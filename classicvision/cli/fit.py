@@ -181,7 +181,10 @@ def _selection_to_text(selection: Selection) -> str:
     for trial in selection.trials:
         shares = map(render.percent, (trial.accuracy, trial.deviation, trial.mean_per_class_accuracy))
         rows.append((trial.name, str(trial.n_images), *shares, f"{trial.seconds:.1f}"))
-    lines = [f"Left out: {name}: {render.printable(why)}." for name, why in selection.left_out.items()]
+    names: dict[str, list[str]] = {}
+    for name, why in selection.left_out.items():
+        names.setdefault(why, []).append(name)
+    lines = [f"Left out: {', '.join(alike)}: {render.printable(why)}." for why, alike in names.items()]
     return "\n".join([render.table(rows, right=(1, 2, 3, 4, 5)), *lines, selection.reason])
 
 

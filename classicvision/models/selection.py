@@ -222,7 +222,7 @@ class _Heats:
         for name in names:
             left = self.end - self.clock()
             if trials and trials[-1].seconds > left:
-                self.left_out[name] = f"{max(left, 0):.0f} seconds were left, and it costs more than {trials[-1].name}"
+                self.left_out[name] = f"{max(left, 0):.0f} seconds were left, fewer than {trials[-1].name} took"
                 continue
             trial = self._try(name, on_all, self.end if trials else math.inf)
             if trial is not None:

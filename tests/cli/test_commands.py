@@ -92,6 +92,14 @@ def test_fit_with_auto_prints_a_table_of_what_was_tried_and_the_reason(run, two_
     assert Classifier.load(tmp_path / "m.cvmodel").recipe.encoder.n_words == 30
 
 
+def test_recipes_that_were_left_out_for_one_reason_share_a_line(run, texture_folder, tmp_path, monkeypatch):
+    recipes = {name: load_recipe("sift-bovw", ["encoder.n_words=30"]) for name in ("one", "two", "three")}
+    monkeypatch.setattr(selection, "candidates", lambda network: recipes)
+    words = ["--recipe", "auto", "--budget", 0.001]
+    _, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, *words)
+    assert "\nLeft out: two, three: 0 seconds were left, fewer than one took.\n" in output
+
+
 def test_fit_with_auto_as_json_has_the_trials_and_the_reason(run, two_recipes, texture_folder, tmp_path):
     words = ["--recipe", "auto", "--budget", 60, "--seed", 3, "--augment", "mirror", "--json"]
     code, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, *words)

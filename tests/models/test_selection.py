@@ -69,7 +69,7 @@ def test_a_recipe_is_not_begun_without_the_time_that_the_one_before_took():
     stage = Stage(a=(10, 0.5), b=(30, 0.6), c=(40, 0.9))
     selection = stage.select(budget=69)  # 29 are left for c
     assert stage.tried == [("a", True), ("b", True)]
-    assert selection.left_out["c"] == "29 seconds were left, and it costs more than b"
+    assert selection.left_out["c"] == "29 seconds were left, fewer than b took"
 
 
 def test_a_recipe_that_is_too_slow_for_the_time_left_has_no_figure():
