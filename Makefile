@@ -2,7 +2,7 @@
 
 PYTHON ?= python
 
-.PHONY: check kernels sanitize style types test coverage samples
+.PHONY: check kernels sanitize style types test coverage docs samples
 
 check: style types test
 
@@ -34,6 +34,11 @@ test:
 
 coverage:
 	$(PYTHON) -m pytest -n 2 --cov --cov-report=term
+
+# The site, in site/index.html. A warning is an error: a name without a page, a link to nowhere. Nothing is fetched.
+docs:
+	rm -rf docs/api  # the page of a name that is gone would stay
+	$(PYTHON) -m sphinx -W --keep-going -q -E -b html docs site
 
 samples:
 	$(PYTHON) data/make_textures.py

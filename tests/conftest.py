@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +48,50 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"needs real image sets in {folder}; name their folder in CLASSICVISION_SHARED")
     return folder
+
+
+class Workplace:
+    """A folder with the sample images in `data` and a `classicvision` command: where the documents' code runs.
+
+    All share one cache, so that pages that fit the same do not fit it twice.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(CHECKOUT / "data", folder / "data", ignore=shutil.ignore_patterns("*.py"))
+        command = folder / "bin" / "classicvision"
+        command.parent.mkdir()
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m classicvision "$@"\n')
+        command.chmod(0o755)
+
+    def room(self, name: str) -> Path:
+        """Return a folder of its own for one page, with the same sample images."""
+        room = self.folder / name
+        room.mkdir()
+        (room / "data").symlink_to(self.folder / "data")
+        return room
+
+    def run(self, command: list[str], folder: Path | None = None) -> str:
+        """Run a command in a folder, this one by default, and return what it printed; it must not fail."""
+        environment = {
+            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "PYTHONPATH": str(CHECKOUT),
+            "CLASSICVISION_CACHE": str(self.folder / "cache"),
+            "MPLCONFIGDIR": str(self.folder / "matplotlib"),
+            "MPLBACKEND": "agg",
+            "HOME": str(self.folder),
+        }
+        done = subprocess.run(
+            command, cwd=folder or self.folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """Return the place where the code of the README, the pages and the notebooks runs."""
+    return Workplace(tmp_path_factory.mktemp("workplace"))
 
 
 @pytest.fixture(scope="session")
@@ -125,8 +172,6 @@ def photo() -> Callable[[int], Image]:
 @pytest.fixture(scope="session")
 def copies_folder(photo: Callable[[int], Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with `library` (0 to 4), and `suspects`: a crop of 0, 1 mirrored, 2 itself, and a stranger."""
-    import shutil
-
     from classicvision.images import write_image
 
     folder = tmp_path_factory.mktemp("copies")

@@ -40,7 +40,7 @@ class LocalFeatures:
     angle : (N,) float32
         Dominant gradient direction, radians in [0, 2 pi), clockwise on the screen; 0 for upright patches.
     response : (N,) float32
-        |DoG| at the extremum, or of dense patches the norm of the histogram; for grey values in [0, 1].
+        ``|DoG|`` at the extremum, or of dense patches the norm of the histogram; for grey values in [0, 1].
     descriptors : (N, 128) uint8
         SIFT descriptors, scaled to norm 512 and clipped at 255 (Lowe 2004, section 6.1).
     image_size : (height, width)
