@@ -194,7 +194,7 @@ def test_a_network_is_tried_alone_and_with_fisher_vectors(make_network):
     assert isinstance(found["fusion"].encoder, FusionSettings)
     assert isinstance(found["fusion"].extractor.parts[0], OnnxBackbone)
     assert [name for name in found if name not in candidates()] == ["cnn", "fusion"]
-    assert list(found).index("fusion") == list(found).index("fisher") + 1
+    assert list(found).index("fusion") == list(found).index("fisher-best") + 1
 
 
 def test_a_recipe_without_a_network_is_no_network():
