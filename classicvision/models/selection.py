@@ -127,13 +127,13 @@ def candidates(network: Recipe | None = None) -> dict[str, Recipe]:
         return named
     if not isinstance(network.extractor, OnnxBackbone) or not isinstance(network.encoder, VectorSettings):
         raise SettingsError(f"the extractor is {network.extractor.kind}; give the recipe {NETWORK}FILE of a network")
-    fisher: Any = RECIPES["fisher"]
+    fisher: Any = RECIPES["fisher-best"]  # as `load_recipe` joins them
     fusion = replace(
         fisher,
-        extractor=Several(parts=(network.extractor, fisher.extractor)),
+        extractor=Several(parts=(replace(network.extractor, views="mirror"), fisher.extractor)),
         encoder=FusionSettings(parts=(network.encoder, fisher.encoder)),
     )
-    after = {"sift-bovw": {"cnn": network}, "fisher": {"fusion": fusion}}  # what costs less
+    after = {"sift-bovw": {"cnn": network}, "fisher-best": {"fusion": fusion}}  # what costs less
     return {
         name: recipe
         for cheaper in _CHEAP_FIRST
