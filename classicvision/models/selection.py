@@ -127,7 +127,7 @@ def candidates(network: Recipe | None = None) -> dict[str, Recipe]:
         return named
     if not isinstance(network.extractor, OnnxBackbone) or not isinstance(network.encoder, VectorSettings):
         raise SettingsError(f"the extractor is {network.extractor.kind}; give the recipe {NETWORK}FILE of a network")
-    fisher: Any = RECIPES["fisher-best"]
+    fisher: Any = RECIPES["fisher-best"]  # as `load_recipe` joins them
     fusion = replace(
         fisher,
         extractor=Several(parts=(replace(network.extractor, views="mirror"), fisher.extractor)),
