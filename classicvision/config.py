@@ -82,7 +82,8 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     data : mapping
         As `to_dict` returns it.
     assignment : str
-        ``dotted.key=value`` with the value as in TOML; an unquoted word is taken as a string.
+        ``dotted.key=value`` with the value as in TOML; an unquoted word is taken as a string. A number stands for an
+        element of a list, the first is 0: ``encoder.parts.1.n_words=300``.
 
     Examples
     --------
@@ -93,14 +94,7 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     parts = key.strip().split(".")
     if not equals or not all(parts):
         raise SettingsError(f"{assignment!r} is not of the form key=value, e.g. extractor.contrast=0.03")
-    result = {**data}
-    table = result
-    for depth, part in enumerate(parts[:-1]):
-        inner = table.get(part)
-        if not isinstance(inner, Mapping):
-            raise SettingsError(_unknown(part, list(table), ".".join(parts[:depth])))
-        table[part] = table = {**inner}
-    table[parts[-1]] = _parse_value(text.strip())
+    result: dict[str, Any] = _replaced(data, parts, _parse_value(text.strip()))
     return result
 
 
@@ -165,6 +159,18 @@ def _plain(value: Any) -> Any:
 
 def _is_required(field: Any) -> bool:
     return field.default is field.default_factory  # both MISSING
+
+
+def _replaced(table: Any, parts: list[str], value: Any, where: str = "") -> Any:
+    """Return a copy of nested tables and lists with another value at a dotted place."""
+    part, *rest = parts
+    is_list = isinstance(table, list)
+    known = dict(zip(map(str, range(len(table))), table, strict=True)) if is_list else table
+    is_there = isinstance(known.get(part), Mapping | list) if rest else part in known or not is_list
+    if not is_there:
+        raise SettingsError(_unknown(part, list(known), where))
+    changed = {**known, part: _replaced(known[part], rest, value, _join(where, part)) if rest else value}
+    return list(changed.values()) if is_list else changed
 
 
 def _join(where: str, key: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import _native
-from classicvision.models.classifier import library_versions
+from classicvision.models.versions import library_versions
 
 __all__ = ["machine_facts"]
 

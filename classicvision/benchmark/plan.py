@@ -114,7 +114,8 @@ def thinned(labels: Sequence[str], n_images: int, seed: int) -> NDArray[np.intp]
 def lite(settings: BenchmarkSettings) -> BenchmarkSettings:
     """Return settings for a run of about a minute that does everything once."""
     curve = tuple(n for n in settings.learning_curve if n <= LITE_IMAGES // 2)
-    return replace(settings, n_splits=2, n_train=LITE_IMAGES // 2, learning_curve=curve, n_damaged=10, n_timed=5)
+    n_train = settings.n_train and min(settings.n_train, LITE_IMAGES // 2)  # None is half of what is left of a class
+    return replace(settings, n_splits=2, n_train=n_train, learning_curve=curve, n_damaged=10, n_timed=5)
 
 
 def lite_recipe(recipe: Recipe) -> Recipe:

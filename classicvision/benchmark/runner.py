@@ -21,7 +21,7 @@ from classicvision.benchmark.result import Benchmark, Entrant, named_splits
 from classicvision.benchmark.robustness import ROBUSTNESS_CARD, Damage, Damaged
 from classicvision.benchmark.trial import Contestant, Lesson, try_out
 from classicvision.errors import NotEnoughDataError
-from classicvision.extraction import Extraction, extract
+from classicvision.extraction import Extraction, Failure, extract
 from classicvision.folders import ImageFolder
 from classicvision.images import LIBRARIES
 from classicvision.items import Items
@@ -65,13 +65,15 @@ def run_benchmark(
     Raises
     ------
     NotEnoughDataError
-        If there is no recipe, or the splits ask for more images than a class has.
+        If there is no recipe, no image of a class can be read, or the splits ask for more images than a class has.
     """
     if not recipes:
         raise NotEnoughDataError("no recipe was given; a benchmark needs at least one")
     extractions = {name: _extract(images, recipe, store, n_jobs, tell) for name, recipe in recipes.items()}
     rows = _common_rows(extractions)
     readable = images.subset(rows)
+    failures = {failure.path: failure for pair in extractions.values() for one in pair for failure in one.failures}
+    _require_every_class(readable, tuple(failures.values()))
     splits = plan_splits(readable.labels, settings)
     contestants = [_contestant(name, recipes[name], *extractions[name], rows) for name in recipes]
     leakage = find_leakage(readable, splits) if find_leakage else ()
@@ -79,7 +81,6 @@ def run_benchmark(
     entrants = [run.enter() for run in runs]
     costs = _costs(runs, readable, settings)
     entrants = [replace(entrant, cost=cost) for entrant, cost in zip(entrants, costs, strict=True)]
-    failures = {failure.path: failure for pair in extractions.values() for one in pair for failure in one.failures}
     return Benchmark(
         readable,
         tuple(failures.values()),
@@ -188,6 +189,17 @@ def _common_rows(extractions: Mapping[str, tuple[Extraction[Any], Extraction[Any
     for one in (one for pair in extractions.values() for one in pair):
         rows = one.rows if rows is None else np.intersect1d(rows, one.rows)
     return np.zeros(0, np.intp) if rows is None else rows
+
+
+def _require_every_class(readable: ImageFolder, failures: Sequence[Failure]) -> None:
+    """Refuse a class of which nothing is left: classes are numbered by what is learned from."""
+    lost = sorted(set(readable.classes) - set(readable.labels))
+    if lost:
+        first = next(one for one in failures if one.path.is_relative_to(readable.root / lost[0]))
+        raise NotEnoughDataError(
+            f"no image of class {lost[0]!r} can be read by all recipes. One problem was {first.path}: {first.reason}. "
+            "Mend its images or take the folder away."
+        )
 
 
 def _contestant(

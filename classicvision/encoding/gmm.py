@@ -80,7 +80,9 @@ def start_mixture(
 
     A word without points has the variance of all.
     """
-    words = learn_words(points, n_components, rng, max_iterations=_START_PASSES, n_threads=n_threads)
+    words = learn_words(
+        points, n_components, rng, max_iterations=_START_PASSES, n_threads=n_threads, setting="n_components"
+    )
     floor = _least_variances(points, variance_floor)
     prepared, n_words = PreparedWords.of(words), len(words)
     counts, first, second = np.zeros(n_words), np.zeros(words.shape), np.zeros(words.shape)

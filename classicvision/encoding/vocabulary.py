@@ -85,6 +85,7 @@ def learn_words(
     start: Start = "random",
     max_iterations: int = 10,
     n_threads: int = 1,
+    setting: str = "n_words",
 ) -> NDArray[np.float32]:
     """Cluster descriptors with k-means; the centres are the words.
 
@@ -105,6 +106,8 @@ def learn_words(
         Passes over the descriptors; fewer if the words come to rest.
     n_threads : int
         Used by the compiled kernels only.
+    setting : str
+        What the caller's settings call `n_words`, for messages.
 
     Returns
     -------
@@ -140,10 +143,11 @@ def learn_words(
             "Lower the contrast threshold of the extractor, or look at the images."
         )
     if len(words) < n_words:
+        name = setting.removeprefix("n_")
         raise NotEnoughDataError(
-            f"{len(points)} descriptor(s), {len(words)} of them different, cannot make {n_words} words. "
-            f"Add images, lower the contrast threshold of the extractor, or ask for fewer words, at most {len(words)} "
-            f"(n_words; --set encoder.n_words={max(len(words) // 2, 1)} on the command line)."
+            f"{len(points)} descriptor(s), {len(words)} of them different, cannot make {n_words} {name}. "
+            f"Add images, lower the contrast threshold of the extractor, or ask for fewer {name}, at most {len(words)} "
+            f"({setting}; --set encoder.{setting}={max(len(words) // 2, 1)} on the command line)."
         )
     return _lloyd(points, words, max_iterations, n_threads, as_root_sift)
 

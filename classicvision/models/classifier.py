@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
-import platform
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision._version import __version__
 from classicvision.archive import Archive, read_archive, write_archive
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.encoding.codebook import Codebook
@@ -25,9 +23,10 @@ from classicvision.items import Item, Items, arrays_of_item, item_of_arrays
 from classicvision.models.canary import DRIFT_SHARE, MAX_CANARY, seen_on_canary, share_changed
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe, Several
+from classicvision.models.versions import library_versions, versions_line
 from classicvision.workers import count_workers, in_order
 
-__all__ = ["NO_KEYPOINTS", "Classifier", "Prediction", "TrainingSummary", "first_64_bits", "library_versions"]
+__all__ = ["NO_KEYPOINTS", "Classifier", "Prediction", "TrainingSummary", "first_64_bits"]
 
 KIND = "classifier"
 
@@ -114,7 +113,7 @@ class Classifier:
     training: TrainingSummary
     contents: NDArray[np.uint64]
     canary: Item
-    versions: Mapping[str, str] = field(default_factory=lambda: library_versions())
+    versions: Mapping[str, str] = field(default_factory=library_versions)
 
     def __post_init__(self) -> None:
         if self.head.weights.shape[1] != self.codebook.n_outputs:
@@ -200,7 +199,9 @@ class Classifier:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArchiveError(f"{os.fspath(path)}: not a classifier of this release: {error}") from error
         classifier = classifier._with_network(path, backbone)
-        classifier._warn_of_drift(path)
+        seen = seen_on_canary(classifier.recipe.extractor)
+        classifier._require_usable(path, seen)
+        classifier._warn_of_drift(path, seen)
         return classifier
 
     @classmethod
@@ -234,12 +235,20 @@ class Classifier:
         found = replace(extractor, parts=parts) if isinstance(extractor, Several) else parts[0]
         return replace(self, recipe=replace(self.recipe, extractor=found))
 
-    def _warn_of_drift(self, path: str | os.PathLike[str]) -> None:
-        changed = share_changed(self.canary, seen_on_canary(self.recipe.extractor))
+    def _require_usable(self, path: str | os.PathLike[str], seen: Item) -> None:
+        """Try the codebook on the canary image: its numbers may be well formed and yet of no use."""
+        try:
+            with np.errstate(all="ignore"):
+                copy.deepcopy(self.codebook).encode(seen)  # a copy: what it prepares need not be sent to workers
+        except ValueError as error:
+            raise ArchiveError(f"{os.fspath(path)}: its codebook fails on a test image: {error}") from error
+
+    def _warn_of_drift(self, path: str | os.PathLike[str], seen: Item) -> None:
+        changed = share_changed(self.canary, seen)
         if changed > DRIFT_SHARE:
             warnings.warn(
                 f"{os.fspath(path)}: {changed:.0%} of the features of the test image differ from those at fitting time "
-                f"(fitted with {_versions_line(self.versions)}; here {_versions_line(library_versions())}). "
+                f"(fitted with {versions_line(self.versions)}; here {versions_line(library_versions())}). "
                 "Predictions may differ; fit again to be sure.",
                 ExtractorDriftWarning,
                 stacklevel=3,
@@ -271,17 +280,6 @@ def _seen(item: Item) -> tuple[int | None, bool]:
     return (sum(counts) if counts else None), len(counts) < len(parts)
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of everything that has a say in a result."""
-    versions = {"classicvision": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    for name in ("opencv-python-headless", "pillow", "scikit-learn", "onnxruntime"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed under this name"
-    return versions
-
-
 def first_64_bits(digests: Iterable[str]) -> NDArray[np.uint64]:
     """Return the first 16 of each digest's hexadecimal digits as a number."""
     return np.array([int(digest[:16], 16) for digest in digests], np.uint64)
@@ -292,10 +290,6 @@ def _texts(values: Iterable[Any]) -> tuple[str, ...]:
     if not all(isinstance(text, str) for text in texts):
         raise TypeError(f"{texts!r} are not all texts")
     return texts
-
-
-def _versions_line(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

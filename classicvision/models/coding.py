@@ -18,7 +18,9 @@ __all__ = ["encode_in_workers"]
 ROWS_SENT = 32  # images that a worker gets at once, together with the codebook
 
 
-def encode_in_workers(codebook: Codebook, items: Sequence[Any], n_jobs: int = 1) -> NDArray[np.float32]:
+def encode_in_workers(
+    codebook: Codebook, items: Sequence[Any], n_jobs: int = 1, *, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Return the codes of N images, (N, n_outputs), as `Codebook.encode_all` does, to the last bit.
 
     Parameters
@@ -28,11 +30,16 @@ def encode_in_workers(codebook: Codebook, items: Sequence[Any], n_jobs: int = 1)
         Looked at by the workers, so of dense recipes the extraction is parallel too.
     n_jobs : int
         Worker processes, each with one thread; -1 for one a core; 1 works in this process.
+    out : (N, n_outputs) float32, optional
+        Where the codes go, so that those of several lists of images can stand in one array.
     """
+    codes = np.empty((len(items), codebook.n_outputs), np.float32) if out is None else out
     n_workers = count_workers(n_jobs, len(items))
     if n_workers == 1:
-        return codebook.encode_all(items)
-    codes = np.empty((len(items), codebook.n_outputs), np.float32)
+        for start in range(0, len(items), ROWS_SENT):
+            here = slice(start, start + ROWS_SENT)
+            codes[here] = codebook.encode_all(items[here])
+        return codes
     size = max(1, min(ROWS_SENT, len(items) // (4 * n_workers)))
     with Workers(_Encoding(codebook, items), n_workers) as workers:
         for start in range(0, len(items), size):

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 __all__ = ["LinearHead"]
 
+_BLOCK_ROWS = 256  # codes that are float64 at a time
+
 
 @dataclass(frozen=True, eq=False)
 class LinearHead:
@@ -56,7 +58,10 @@ class LinearHead:
         """
         if codes.ndim != 2 or codes.shape[1] != self.weights.shape[1]:
             raise ValueError(f"codes have shape {codes.shape}; this head needs (N, {self.weights.shape[1]})")
-        decision = codes.astype(np.float64) @ self.weights.T + self.bias
+        decision = np.empty((len(codes), len(self.bias)))
+        for start in range(0, len(codes), _BLOCK_ROWS):
+            here = slice(start, start + _BLOCK_ROWS)
+            decision[here] = codes[here].astype(np.float64) @ self.weights.T + self.bias
         return np.hstack([-decision, decision]) if len(self.classes) == 2 else decision
 
     def predict(self, codes: NDArray[Any]) -> NDArray[np.intp]:

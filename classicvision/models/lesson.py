@@ -89,8 +89,10 @@ class Lesson:
         known = store.get(key)
         if known is None:
             codebook = settings.learn(self.items[rows], np.random.default_rng(self.recipe.seed))
-            views = [encode_in_workers(codebook, items, n_jobs) for items in (self.items, *self.variants)]
-            codes = np.concatenate(views) if self.variants else views[0]
+            views = (self.items, *self.variants)
+            codes = np.empty((len(views) * len(self.y), codebook.n_outputs), np.float32)
+            for items, own in zip(views, np.split(codes, len(views)), strict=True):
+                encode_in_workers(codebook, items, n_jobs, out=own)
             # The answers of a fold are kept too, so of wide codes only the last need be: they wait for the last model.
             if codes.nbytes <= MAX_KEPT_BYTES or len(rows) == len(self.y):
                 store.put(key, {"codes": codes, **_prefixed("codebook", codebook.to_arrays())})

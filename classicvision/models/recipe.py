@@ -155,6 +155,19 @@ class Recipe:
                 f"the recipe has {n_extractors} extractor(s) and {n_encoders} encoder(s); an extractor of kind "
                 "'several' and an encoder of kind 'fusion' belong together, with as many parts each"
             )
+        extractors = self.extractor.parts if isinstance(self.extractor, Several) else (self.extractor,)
+        encoders = self.encoder.parts if isinstance(self.encoder, FusionSettings) else (self.encoder,)
+        for extractor, encoder in zip(extractors, encoders, strict=True):
+            _require_match(extractor, encoder)
+
+
+def _require_match(extractor: Sift | DenseSift | OnnxBackbone, encoder: SingleSettings) -> None:
+    """Refuse an encoder of keypoints behind a network, and one of vectors behind anything else."""
+    if isinstance(extractor, OnnxBackbone) != isinstance(encoder, VectorSettings):
+        raise SettingsError(
+            f"an extractor of kind {extractor.kind!r} and an encoder of kind {encoder.kind!r} do not fit: the vectors "
+            f"of a network ({OnnxBackbone.kind!r}) are for {VectorSettings.kind!r}, keypoints for all other encoders"
+        )
 
 
 # Weak keypoints help scenes and hurt objects. Mean per-class accuracy, cross-validated, at contrast 0.04, 0.02, 0.01

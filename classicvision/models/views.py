@@ -23,7 +23,7 @@ class Augmented:
     """Extracts from a random variant of a picture; which, follows from the seed, the number and the picture itself."""
 
     kind: ClassVar[str] = "augmented"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     extractor: Any
     augmentation: str  # a key of AUGMENTATIONS

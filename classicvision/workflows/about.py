@@ -8,7 +8,7 @@ from typing import Any
 from classicvision import _native
 from classicvision.features.sift import Sift
 from classicvision.images import read_image
-from classicvision.models.classifier import library_versions
+from classicvision.models.versions import library_versions
 from classicvision.workflows.run import PathLike
 
 __all__ = ["doctor", "show"]

@@ -29,7 +29,7 @@ from classicvision.errors import ImageReadError, NotEnoughDataError, SettingsErr
 from classicvision.extraction import Failure
 from classicvision.folders import EXTENSIONS
 from classicvision.images import read_image
-from classicvision.models.classifier import library_versions
+from classicvision.models.versions import library_versions
 from classicvision.workers import count_workers, in_order
 from classicvision.workflows.run import PathLike, Progress, stage
 

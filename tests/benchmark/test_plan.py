@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.benchmark.plan import BenchmarkSettings, lite, lite_recipe, plan_splits, thinned
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings
@@ -79,7 +80,8 @@ def test_a_toy_recipe_has_small_vocabularies_and_one_cost():
     assert [(part.n_words, part.n_samples) for part in small.encoder.parts] == [(50, 5000), (20, 5000)]
     assert len(small.classifier.costs) == 1
     assert (small.extractor, small.augment) == (fusion.extractor, fusion.augment)
-    assert lite_recipe(Recipe(encoder=VectorSettings())).encoder == VectorSettings()
+    network = OnnxBackbone("a.onnx", preprocessing="inception", sha256="0" * 64)
+    assert lite_recipe(Recipe(network, VectorSettings())).encoder == VectorSettings()
     wide = Recipe(encoder=BovwSettings(assignment="soft", n_neighbors=80))
     assert lite_recipe(wide).encoder == wide.encoder  # 50 words cannot have 80 neighbours
 
@@ -87,3 +89,9 @@ def test_a_toy_recipe_has_small_vocabularies_and_one_cost():
 def test_toy_settings_do_everything_once():
     settings = lite(BenchmarkSettings(n_splits=10, n_train=100, learning_curve=(5, 100), robustness=True))
     assert (settings.n_splits, settings.n_train, settings.learning_curve, settings.robustness) == (2, 12, (5,), True)
+
+
+def test_the_toy_size_leaves_small_classes_images_to_test():
+    (first, _) = plan_splits(["a"] * 8 + ["b"] * 24, lite(BenchmarkSettings()))
+    assert first.train.shape == (2, 4)
+    assert lite(BenchmarkSettings(n_train=3)).n_train == 3

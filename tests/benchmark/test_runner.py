@@ -194,7 +194,15 @@ def test_the_toy_size_makes_recipes_small_and_takes_names(tmp_path):
     found = workflows.benchmark(tmp_path, ["sift-bovw"], is_lite=True, leakage=False)
     assert (len(found.splits), found.entrants[0].name) == (2, "sift-bovw")
     assert found.entrants[0].recipe.encoder.n_words == 50
-    assert found.splits[0].train.shape == (2, 12)
+    assert found.splits[0].train.shape == (2, 7)
+
+
+def test_a_class_without_a_readable_image_is_an_error(own_folder):
+    first = sorted(path for path in own_folder.iterdir() if path.is_dir())[0]
+    for path in first.iterdir():
+        path.write_bytes(b"no image")
+    with pytest.raises(NotEnoughDataError, match=f"no image of class '{first.name}' can be read by all recipes"):
+        workflows.benchmark(own_folder, {"words": WORDS}, settings=SETTINGS)
 
 
 def test_no_recipe_is_an_error(texture_folder):

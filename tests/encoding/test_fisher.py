@@ -154,6 +154,12 @@ def test_images_without_keypoints_cannot_teach():
         learn_fisher([LocalFeatures.empty((8, 8))], FisherSettings(), np.random.default_rng(0))
 
 
+def test_too_few_descriptors_name_the_setting_that_asks_for_fewer_components():
+    settings = FisherSettings(n_components=400, n_dims=4)
+    with pytest.raises(NotEnoughDataError, match=r"cannot make 400 components.*--set encoder\.n_components=100 "):
+        learn_fisher(images(1), settings, np.random.default_rng(0))
+
+
 def test_a_mixture_that_does_not_fit_the_settings_is_refused():
     points = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
     mixture = learn_mixture(points, 2, np.random.default_rng(0))

@@ -9,15 +9,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from classicvision import workflows
 from classicvision.archive import read_archive, write_archive
+from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.fisher import FisherSettings
+from classicvision.encoding.fusion import FusionSettings
 from classicvision.errors import ArchiveError, ExtractorDriftWarning
 from classicvision.extraction import extract
+from classicvision.features.dense import DenseSift
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.folders import find_images
 from classicvision.models.canary import share_changed
 from classicvision.models.classifier import NO_KEYPOINTS, Classifier, Prediction
-from classicvision.models.recipe import Recipe
+from classicvision.models.recipe import Recipe, Several, SvmSettings
 
 
 def one_keypoint(x, number=0):
@@ -176,6 +181,31 @@ def test_a_head_of_another_width_than_the_codebook_is_refused(model_file, tmp_pa
     write_archive(tmp_path / "other.cvmodel", own_part(archive.manifest), arrays)
     with pytest.raises(ArchiveError, match="29 numbers, the codebook gives 30"):
         Classifier.load(tmp_path / "other.cvmodel")
+
+
+@pytest.mark.parametrize("name", ["0/basis", "0/mean", "0/means", "0/xy_scale", "1/words"])
+@pytest.mark.parametrize("damage", [lambda a: a[:0], lambda a: a * np.nan, lambda a: np.full_like(a, 3e38)])
+def test_a_fusion_with_a_damaged_array_is_refused(name, damage, fused, tmp_path):
+    archive = read_archive(fused)
+    arrays = {**archive.arrays, f"codebook/{name}": damage(archive.arrays[f"codebook/{name}"])}
+    write_archive(tmp_path / "other.cvmodel", own_part(archive.manifest), arrays)
+    with pytest.raises(ArchiveError, match=r"other\.cvmodel"):
+        Classifier.load(tmp_path / "other.cvmodel")
+
+
+@pytest.fixture(scope="module")
+def fused(texture_folder, tmp_path_factory):
+    """Return the file of a fusion of Fisher vectors and words."""
+    grid = DenseSift(step=12, bin_sizes=(4,))
+    parts = (FisherSettings(n_components=3, n_dims=4, n_samples=500), BovwSettings(n_words=5, n_samples=500))
+    recipe = Recipe(Several((grid, grid)), FusionSettings(parts), SvmSettings(costs=(1.0,), folds=2))
+    path = tmp_path_factory.mktemp("fused") / "fused.cvmodel"
+    workflows.fit(texture_folder, recipe=recipe).classifier.save(path)
+    return path
+
+
+def test_a_whole_fusion_loads(fused):
+    assert Classifier.load(fused).codebook.n_outputs == 2 * 3 * 6 + 5
 
 
 def test_the_default_recipe_needs_no_arguments():

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.svm import LinearSVC
 
+from classicvision.models import head as head_module
 from classicvision.models.head import LinearHead
 
 
@@ -18,6 +19,13 @@ def test_one_plane_separates_two_classes_and_is_positive_for_the_second():
     head = LinearHead(("a", "b"), np.array([[2.0]]), np.array([-1.0]), cost=1.0)
     assert_array_equal(head.decide(np.array([[3.0]])), [[-5.0, 5.0]])
     assert_array_equal(head.predict(np.array([[3.0], [0.0]])), [1, 0])
+
+
+def test_more_codes_than_are_widened_at_a_time_have_a_decision_each(monkeypatch):
+    monkeypatch.setattr(head_module, "_BLOCK_ROWS", 2)
+    head = LinearHead(("a", "b", "c"), np.array([[1.0], [2.0], [3.0]]), np.zeros(3), cost=1.0)
+    assert_array_equal(head.decide(np.arange(5.0)[:, np.newaxis]), np.outer(np.arange(5), [1, 2, 3]))
+    assert head.decide(np.empty((0, 1))).shape == (0, 3)
 
 
 def test_equal_classes_go_to_the_first():

@@ -3,8 +3,18 @@
 import pytest
 
 from classicvision import config
+from classicvision.backbone.onnx import OnnxBackbone
+from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.fisher import FisherSettings
+from classicvision.encoding.fusion import FusionSettings
+from classicvision.encoding.vector import VectorSettings
+from classicvision.encoding.vlad import VladSettings
 from classicvision.errors import SettingsError
-from classicvision.models.recipe import RECIPES, Recipe, SvmSettings, load_recipe, recipe_to_toml
+from classicvision.features.dense import DenseSift
+from classicvision.features.sift import Sift
+from classicvision.models.recipe import RECIPES, Recipe, Several, SvmSettings, load_recipe, recipe_to_toml
+
+NETWORK = OnnxBackbone("a.onnx", preprocessing="inception", sha256="0" * 64)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -52,6 +62,27 @@ def test_a_seed_replaces_that_of_the_recipe():
 def test_a_wrong_setting_is_named_with_its_value(assignment, words):
     with pytest.raises(SettingsError, match=words.replace("[", r"\[")):
         load_recipe("sift-bovw", [assignment])
+
+
+@pytest.mark.parametrize(
+    ("extractor", "encoder"),
+    [(Sift(), VectorSettings()), (DenseSift(), VectorSettings()), (NETWORK, BovwSettings()), (NETWORK, VladSettings())],
+)
+def test_an_encoder_that_cannot_take_what_the_extractor_makes_is_refused(extractor, encoder):
+    words = f"'{extractor.kind}' and an encoder of kind '{encoder.kind}' do not fit"
+    with pytest.raises(SettingsError, match=words):
+        Recipe(extractor, encoder)
+    with pytest.raises(SettingsError, match=words):
+        Recipe(Several((Sift(), extractor)), FusionSettings((BovwSettings(), encoder)))
+
+
+def test_a_part_of_a_fusion_is_set_by_its_number():
+    fusion = Recipe(Several((Sift(), DenseSift())), FusionSettings((BovwSettings(), FisherSettings())))
+    changed = config.changed(fusion, ["encoder.parts.1.n_components=8", "extractor.parts.0.contrast=0.03"])
+    assert changed.encoder.parts == (BovwSettings(), FisherSettings(n_components=8))
+    assert changed.extractor.parts == (Sift(contrast=0.03), DenseSift())
+    with pytest.raises(SettingsError, match=r"'encoder\.parts\.2'.*0, 1"):
+        config.changed(fusion, ["encoder.parts.2.n_components=8"])
 
 
 def test_an_unknown_name_lists_the_known_ones():

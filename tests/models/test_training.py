@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import StratifiedKFold
 
+from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings
 from classicvision.encoding.vector import VectorSettings
@@ -147,7 +148,8 @@ def test_of_equally_good_weights_the_first_are_chosen():
 def fusion_recipe(weights, costs):
     parts = (BovwSettings(n_words=4, n_samples=2000), VectorSettings())
     classifier = SvmSettings(costs=costs, folds=3)
-    extractor = Several(parts=(Sift(), Sift(contrast=0.03)))  # never called: the items are made by the tests
+    network = OnnxBackbone("a.onnx", preprocessing="inception", sha256="0" * 64)
+    extractor = Several(parts=(Sift(), network))  # never called: the items are made by the tests
     return Recipe(extractor, FusionSettings(parts, weights), classifier, 3)
 
 
@@ -230,6 +232,29 @@ def test_a_head_is_never_fitted_on_the_images_it_is_judged_by(problem, monkeypat
     train(items, labels, RECIPE)
     assert max(sizes[:-1]) < len(items)
     assert sizes[-1] == len(items)
+
+
+def test_no_variant_of_a_held_out_image_is_learned_from(problem, tmp_path, monkeypatch):
+    items, labels = problem
+    store = Store(tmp_path / "variants")
+    for row, key in enumerate(items.keys):  # a variant of image i is i keypoints: its code says whose it is
+        store.put(key, features_around(np.full(128, 100), row + 1, np.random.default_rng(row)).to_arrays())
+    variants, recipe = Items(store, items.keys), replace(RECIPE, encoder=replace(RECIPE.encoder, normalization="l1"))
+    codes = recipe.encoder.learn(items, np.random.default_rng(recipe.seed)).encode_all([*items, *variants])
+    seen = []
+    fit = lesson.fit_hyperplanes
+
+    def spy(codes, y, *rest, **options):
+        seen.append((codes.copy(), y))
+        return fit(codes, y, *rest, **options)
+
+    monkeypatch.setattr(lesson, "fit_hyperplanes", spy)
+    train(items, labels, recipe, share_codebook=True, variants=[variants])
+    folds = split_folds(np.repeat([0, 1], 10), items.keys, ["x", "y"], 3, recipe.seed)
+    for fold, (learned, y) in enumerate(seen[:3]):
+        rows = np.flatnonzero(folds != fold)
+        assert_array_equal(learned, codes[np.r_[rows, 20 + rows]])
+        assert_array_equal(y, np.tile(rows // 10, 2))
 
 
 def test_two_clear_classes_are_learned(problem):

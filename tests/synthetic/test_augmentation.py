@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from classicvision.synthetic import augmentation
 from classicvision.synthetic.augmentation import (
     AUGMENTATIONS,
     cover,
@@ -70,6 +71,23 @@ def test_colors_stay_gray_if_they_are_and_change_in_brightness():
     means = [changed.mean() / gray.mean() for changed in variants]
     assert min(means) < 0.85
     assert max(means) > 1.1  # white is the limit
+
+
+def test_colors_are_the_same_however_many_rows_are_computed_at_a_time(monkeypatch):
+    whole = jitter_colors(picture(150, 10), rng())
+    monkeypatch.setattr(augmentation, "_BAND_ROWS", 1000)
+    assert_array_equal(jitter_colors(picture(150, 10), rng()), whole)
+
+
+def test_a_pixel_of_jittered_colors_on_paper():
+    class Chance:
+        def uniform(self, low, high, size):
+            return np.array([1.2, 0.8, 1.1])  # brightness, contrast, saturation
+
+    # 120 after brightness in red, of 0.299 * 120 = 35.88 in grey: red 35.88 + 1.1 * 84.12 = 128.412, else -3.588;
+    # the mean grey is 17.94: 17.94 + 0.8 * (128.412 - 17.94) = 106.3176, and 17.94 + 0.8 * (-3.588 - 17.94) = 0.7176.
+    image = np.array([[[100, 0, 0], [0, 0, 0]]], np.uint8)
+    assert_array_equal(jitter_colors(image, Chance())[0, 0], [106, 1, 1])
 
 
 def test_a_covered_part_has_the_mean_colour_and_5_to_20_percent():
