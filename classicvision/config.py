@@ -98,7 +98,10 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     for depth, part in enumerate(parts[:-1]):
         inner = table.get(part)
         if not isinstance(inner, Mapping):
-            raise SettingsError(_unknown(part, list(table), ".".join(parts[:depth])))
+            where = ".".join(parts[:depth])
+            if part in table:
+                raise SettingsError(f"{_join(where, part)} is {inner!r}, which has no {parts[depth + 1]!r} to set")
+            raise SettingsError(_unknown(part, list(table), where))
         table[part] = table = {**inner}
     table[parts[-1]] = _parse_value(text.strip())
     return result

@@ -83,6 +83,19 @@ def test_fit_by_a_network_says_how_good_it_is_and_predict_finds_the_network(run,
     assert 'stage = "pixels"' in output
 
 
+def test_inspect_says_which_network_a_model_needs_where_it_is_missing(run, network, texture_folder, tmp_path):
+    moved = shutil.copy(network, tmp_path)
+    model = tmp_path / "m.cvmodel"
+    run("fit", texture_folder, "-o", model, "--backbone", moved, "--stage", "pixels", "-j", 1)
+    (tmp_path / "network.onnx").unlink()
+    code, output, messages = run("inspect", model)
+    assert code == 0
+    assert str(moved) in output
+    assert "was not found" in messages
+    assert json.loads(run("inspect", model, "--json")[1])["recipe"]["extractor"]["sha256"] in output
+    assert run("inspect", model, "--backbone", tmp_path / "gone.onnx")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
