@@ -11,7 +11,7 @@ from classicvision.cli import options, render
 EXAMPLES = """\b
 Examples:
   classicvision backbone explain resnet18-v1 photo.jpg -o photo.html
-  classicvision backbone explain my.onnx photo.jpg -o photo.html --preprocessing caffe --folder all/
+  classicvision backbone explain my.onnx cat.jpg -o cat.html --preprocessing caffe --folder cats/
   classicvision backbone explain my.onnx photo.jpg -o photo.html --class 281 --names imagenet.txt
 """
 
