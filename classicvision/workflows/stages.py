@@ -99,7 +99,7 @@ def _accuracy_of_neighbours(
 
 def _curve(items: Items[Any], labels: Sequence[str], recipe: Recipe, n_jobs: int) -> list[CurvePoint]:
     """Return the points of the learning curve before the last; those that are too small are left out."""
-    points = []
+    points: list[CurvePoint] = []
     for share in CURVE:
         rows = _some_of_each(labels, share, recipe.seed)
         if len(rows) in {len(labels), *(point.n_images for point in points)}:
