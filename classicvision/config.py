@@ -168,6 +168,8 @@ def _replaced(table: Any, parts: list[str], value: Any, where: str = "") -> Any:
     known = dict(zip(map(str, range(len(table))), table, strict=True)) if is_list else table
     is_there = isinstance(known.get(part), Mapping | list) if rest else part in known or not is_list
     if not is_there:
+        if part in known:
+            raise SettingsError(f"{_join(where, part)} is {known[part]!r}, which has no {rest[0]!r} to set")
         raise SettingsError(_unknown(part, list(known), where))
     changed = {**known, part: _replaced(known[part], rest, value, _join(where, part)) if rest else value}
     return list(changed.values()) if is_list else changed

@@ -225,7 +225,7 @@ def test_replacing_a_value_leaves_the_given_dictionary_and_the_rest_alone():
         ("=3", "not of the form key=value"),
         ("filter..sigma=3", "not of the form key=value"),
         ("fliter.sigma=3", "unknown setting 'fliter'; did you mean 'filter'?"),
-        ("filter.sigma.unit=3", "unknown setting 'filter.sigma'"),
+        ("filter.sigma.unit=3", "filter.sigma is 1.6, which has no 'unit' to set"),
     ],
 )
 def test_an_assignment_to_nothing_is_refused(assignment, words):

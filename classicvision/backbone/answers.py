@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from classicvision.errors import SettingsError
 
-__all__ = ["Answer", "best_answers", "probabilities", "read_class_names"]
+__all__ = ["Answer", "are_probabilities", "best_answers", "probabilities", "read_class_names"]
 
 WITH_BACKGROUND: Final = 1001  # outputs of TensorFlow's networks: a class that is none of the 1000 comes first
 SUM_TOLERANCE: Final = 0.01  # by which probabilities, in half precision too, may miss 1
@@ -78,8 +78,13 @@ def read_class_names(path: Path) -> list[str]:
 def probabilities(output: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return probabilities: the numbers themselves if they are some, else their softmax."""
     values = output.astype(np.float64)
-    if values.min() >= 0 and abs(values.sum() - 1) <= SUM_TOLERANCE:
+    if are_probabilities(values):
         return values
     powers = np.exp(values - values.max())
     shares: NDArray[np.float64] = powers / powers.sum()
     return shares
+
+
+def are_probabilities(values: NDArray[np.float64]) -> bool:
+    """Tell whether numbers are probabilities already, and no logits."""
+    return bool(values.min() >= 0 and abs(values.sum() - 1) <= SUM_TOLERANCE)

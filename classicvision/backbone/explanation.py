@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.backbone.answers import probabilities
+from classicvision.backbone.answers import are_probabilities
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.preprocessing import Preprocessing
 from classicvision.backbone.weights import last_layer
@@ -80,11 +80,22 @@ def stage_maps(backbone: OnnxBackbone, image: Image, n: int) -> StageMaps | None
 
 
 def log_odds(output: NDArray[np.float32], row: int) -> NDArray[np.float64]:
-    """Return log(p / (1 - p)) of one class for outputs (N, K), logits or probabilities: it does not saturate near 1."""
-    share = np.array([probabilities(numbers)[row] for numbers in output])
-    share = np.clip(share, LEAST_SHARE, 1 - LEAST_SHARE)
-    odds: NDArray[np.float64] = np.log(share / (1 - share))
-    return odds
+    """Return log(p / (1 - p)) of one class for outputs (N, K), logits or probabilities: it does not saturate near 1.
+
+    Of logits it is the class's less the logarithm of the others' sum of powers, so that unlikely classes differ too.
+    """
+    return np.array([_log_odds(numbers.astype(np.float64), row) for numbers in output])
+
+
+def _log_odds(numbers: NDArray[np.float64], row: int) -> float:
+    if len(numbers) == 1:
+        return float(numbers[0])  # of one class against nothing there are no odds but its own number
+    if are_probabilities(numbers):
+        share = np.clip(numbers[row], LEAST_SHARE, 1 - LEAST_SHARE)
+        return float(np.log(share / (1 - share)))
+    others = np.delete(numbers, row)
+    highest = others.max()
+    return float(numbers[row] - highest - np.log(np.exp(others - highest).sum()))
 
 
 def occlusion_map(

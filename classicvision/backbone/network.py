@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from classicvision.backbone.graph import Graph, describe
 from classicvision.backbone.image_input import ImageInput
 from classicvision.backbone.modelfile import read_model
-from classicvision.backbone.penultimate import Tap, output_of, penultimate, tap_at
-from classicvision.backbone.stages import PENULTIMATE, find_stages
+from classicvision.backbone.penultimate import Tap, has_classes, output_of, penultimate, tap_at
+from classicvision.backbone.stages import HEAD, PENULTIMATE, find_stages
 from classicvision.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Network:
             if expected not in (None, given):
                 raise BackboneError(
                     f"{self.path}: the network takes pictures {expected} pixels {name}; the preprocessing crops "
-                    f"{given}. Set preprocessing.crop to {expected}."
+                    f"{given}. Set the preprocessing's crop to {expected}, and resize_to with it."
                 )
 
 
@@ -108,7 +108,8 @@ def open_network(path: Path, stage: str, device: str = "cpu", *, crop: int | Non
     ----------
     path : Path
     stage : str
-        ``penultimate``, ``output``, a stage that `stages` lists, or a tensor's name.
+        ``penultimate``, ``output``, a stage that `stages` lists, or a tensor's name; ``head`` is the output where
+        there is a last layer behind the penultimate tensor.
     device : {"cpu", "cuda"}
     crop : int, optional
         Side of the pictures that will come. The shapes inside are looked at for this size before anything runs: a
@@ -159,6 +160,8 @@ def tensor_of_stage(graph: Graph, stage: str, path: Path) -> str:
     if stage in known:
         return known[stage]
     known |= {found.name: found.tensor for found in find_stages(graph, last)}
+    if has_classes(graph):
+        known[HEAD] = known[OUTPUT]
     if stage in known:
         return known[stage]
     made = {name for node in graph.nodes for name in node.outputs if graph.is_data(name)}

@@ -12,7 +12,7 @@ from typing import Final
 from classicvision.backbone.axes import spatial_axes
 from classicvision.backbone.graph import Graph, Node
 
-__all__ = ["Tap", "output_of", "penultimate", "tap_at"]
+__all__ = ["Tap", "has_classes", "output_of", "penultimate", "tap_at"]
 
 # Operators whose product with constant weights makes logits; the quantised take scale and zero point after the data.
 _PRODUCTS: Final = frozenset({"Gemm", "MatMul", "QGemm", "QLinearMatMul"})
@@ -56,6 +56,11 @@ def penultimate(graph: Graph) -> str:
 def output_of(graph: Graph, *, prefer: str = "") -> str:
     """Return the network's first output, or the one of the preferred name if it has it."""
     return prefer if prefer in graph.outputs else graph.outputs[0]
+
+
+def has_classes(graph: Graph) -> bool:
+    """Tell whether a last layer stands behind the features, so that the output names classes."""
+    return penultimate(graph) != output_of(graph)
 
 
 def tap_at(graph: Graph, tensor: str) -> Tap:

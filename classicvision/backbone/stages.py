@@ -16,7 +16,7 @@ from classicvision.backbone.graph import Graph, Node
 __all__ = ["HEAD", "PENULTIMATE", "Stage", "find_stages", "stage_of_nodes"]
 
 PENULTIMATE = "penultimate"
-HEAD = "head"  # what comes after the penultimate tensor; no stage to take features from
+HEAD = "head"  # what comes after the penultimate tensor; it gives the output
 
 LEARNED = frozenset(
     [

@@ -86,9 +86,12 @@ class StageComparison:
     @property
     def advice(self) -> str:
         """What is usual for little or much data that is like or unlike what the network was trained on."""
+        if self.stages[-1].accuracy == 1.0:
+            return _FLAWLESS
         return _ADVICE[self.is_rising, self.is_different].format(stage=self.best.stage)
 
 
+_FLAWLESS = "The last stage makes no mistake on these images, so they cannot show what would be better: keep it."
 _LITTLE = "Accuracy still grows with images"
 _MUCH = "Accuracy has stopped growing with images"
 _ALIKE = "and the last stage is best"

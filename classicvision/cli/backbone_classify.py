@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,32 +21,39 @@ Examples:
 
 
 @click.command("classify", epilog=EXAMPLES, short_help="Name the classes that a network sees in photos.")
-@click.argument("network")
+@options.NETWORK
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so.")
+@options.preparing_options
 @click.option("--top", "n_best", type=click.IntRange(min=1), default=5, show_default=True, help="Classes an image.")
 @click.option("--names", type=click.Path(path_type=Path), metavar="FILE.txt", help="The name of a class a line.")
-@click.option("--views", type=click.Choice(["one", "mirror", "ten-crop"]), default="one", show_default=True)
+@click.option(
+    "--views",
+    type=click.Choice(["one", "mirror", "ten-crop"]),
+    default="one",
+    show_default=True,
+    help="Views of each image, whose outputs are averaged.",
+)
 @options.extraction_options
 @options.JSON
 def classify_command(
     network: str,
     paths: tuple[Path, ...],
     preprocessing: str | None,
+    overrides: tuple[str, ...],
     n_best: int,
     names: Path | None,
     views: Any,
     run: options.Run,
     as_json: bool,
 ) -> int:
-    """Print the classes that NETWORK, a file or a name of the model zoo, sees in PATHS: files and folders.
+    """Print the classes that a network, a file or a name of the model zoo, sees in PATHS: files and folders.
 
     Classes are those that the network was trained on; their numbers begin at 0.
     """
     from classicvision import workflows
-    from classicvision.backbone.onnx import OnnxBackbone
+    from classicvision.backbone.network import OUTPUT
 
-    backbone = OnnxBackbone(network, preprocessing=preprocessing, views=views)
+    backbone = replace(options.open_backbone(network, preprocessing, overrides, OUTPUT), views=views)
     with run.settings() as how:
         found = workflows.classify_with_backbone(backbone, paths, n_best=n_best, names=names, **how)
     if as_json:

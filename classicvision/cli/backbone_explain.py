@@ -11,7 +11,7 @@ from classicvision.cli import options, render
 EXAMPLES = """\b
 Examples:
   classicvision backbone explain resnet18-v1 photo.jpg -o photo.html
-  classicvision backbone explain my.onnx photo.jpg -o photo.html --preprocessing imagenet --folder photos/
+  classicvision backbone explain my.onnx cat.jpg -o cat.html --preprocessing caffe --folder cats/
   classicvision backbone explain my.onnx photo.jpg -o photo.html --class 281 --names imagenet.txt
 """
 
@@ -39,7 +39,7 @@ def explain_command(
     run: options.Run,
     as_json: bool,
 ) -> int:
-    """Write a page of what NETWORK sees in PHOTO.
+    """Write a page of what a network sees in PHOTO.
 
     It has the filters of the first layer, the strongest maps of each stage, by how much the class suffers when a place
     is covered, the class activation map where the last layer allows one, and with --folder the nearest images.

@@ -40,7 +40,7 @@ def _parse_size(ctx: click.Context, parameter: click.Parameter, text: str | None
 
 
 @click.command("inspect", epilog=EXAMPLES, short_help="Say what a network is made of.")
-@click.argument("network")
+@options.NETWORK
 @click.option("-l", "--layers", is_flag=True, help="List every layer, not only the stages.")
 @click.option(
     "--size",
@@ -50,7 +50,7 @@ def _parse_size(ctx: click.Context, parameter: click.Parameter, text: str | None
 )
 @options.JSON
 def inspect_command(network: str, layers: bool, size: tuple[int, int] | None, as_json: bool) -> int:
-    """Say what NETWORK, an ONNX file or a name, is made of: shapes, parameters, MACs, memory and receptive fields.
+    """Say what a network, an ONNX file or a name, is made of: shapes, parameters, MACs, memory and receptive fields.
 
     A stage is a run of layers at one resolution; its name can be given wherever features of a stage are asked for.
     Nothing is run, and nothing in the file is trusted.

@@ -16,7 +16,7 @@ EXAMPLES = """\b
 Examples:
   classicvision backbone verify resnet18-v1
   classicvision backbone verify my.onnx --preprocessing imagenet --reference my.json
-  classicvision backbone verify my.onnx --preprocessing imagenet --set crop=384 --set resize_to=384
+  classicvision backbone verify my.onnx --preprocessing caffe --set crop=384 --set resize_to=384
   classicvision backbone verify my.onnx --preprocessing imagenet --write my.json
 """
 
@@ -47,10 +47,10 @@ def verify_command(
     output: Path | None,
     as_json: bool,
 ) -> int:
-    """Compare NETWORK with the registry, with what it should say of three photographs, and with stored vectors.
+    """Compare a network with the registry, with what it should say of three photographs, and with stored vectors.
 
-    The photographs come with scikit-image. The exit code is 1 if something came out wrong, or nothing could be
-    compared.
+    The photographs come with scikit-image. The exit code is 1 if something came out wrong, or, unless vectors were
+    written, nothing could be compared.
     """
     from classicvision import workflows
 
@@ -62,7 +62,9 @@ def verify_command(
         render.print_json(_to_dict(found))
     else:
         click.echo(_to_text(found))
-    return DONE if found.passed else ERROR
+    if output:
+        click.echo(f"Wrote {render.printable(output)}.", err=True)
+    return DONE if found.passed or (output and not found.compared) else ERROR
 
 
 def _to_text(found: Verification) -> str:

@@ -17,7 +17,7 @@ EXAMPLES = """\b
 Examples:
   classicvision benchmark-matching hpatches/
   classicvision benchmark-matching oxford/graf --detector sift-fast --detector orb
-  classicvision benchmark-matching hpatches/ --set max_side=640 --set n_keypoints=1000 --json > matching.json
+  classicvision benchmark-matching hpatches/ --set max_side=640 --set n_keypoints=1000 --json
 """
 
 

@@ -114,8 +114,8 @@ def recipe_options(command: F) -> F:
         click.option(
             "--recipe",
             show_default=DEFAULT_RECIPE,
-            metavar="NAME|FILE.toml|cnn:FILE",
-            help="What to do with the images; `classicvision recipes` lists the names.",
+            metavar="NAME|FILE.toml|cnn:FILE|fusion:FILE",
+            help="What to do with the images; `classicvision recipes` lists the names. FILE is a network.",
         ),
     ):
         command = option(command)
@@ -124,14 +124,19 @@ def recipe_options(command: F) -> F:
 
 def network_options(command: F) -> F:
     """Add the options that say how a command uses a network: `preprocessing`, `overrides` and `stage`."""
+    option = click.option(
+        "--stage",
+        default="penultimate",
+        show_default=True,
+        metavar="NAME",
+        help="Stage or tensor of the network; `backbone inspect` lists them.",
+    )
+    return preparing_options(option(command))
+
+
+def preparing_options(command: F) -> F:
+    """Add the options that say how pictures are prepared for a network: `preprocessing` and `overrides`."""
     for option in (
-        click.option(
-            "--stage",
-            default="penultimate",
-            show_default=True,
-            metavar="NAME",
-            help="Stage or tensor of the network; `backbone inspect` lists them.",
-        ),
         click.option(
             "--set",
             "overrides",

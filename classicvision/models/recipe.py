@@ -212,6 +212,7 @@ RECIPES: dict[str, Recipe] = {
 
 NETWORK = "cnn:"  # begins a recipe's name that is the path, or the name, of a network
 FUSION = "fusion:"  # the same with the mirror image, beside the recipe "fisher-best"
+_PREPROCESSING = "extractor.preprocessing."  # begins an override of one value of a network's preprocessing
 
 # Codes of norm 1 whose dimensions are many and mostly alike ask for more cost than histograms of words do.
 _LINEAR_PROBE = SvmSettings(costs=(0.3, 1.0, 3.0, 10.0, 30.0))
@@ -241,6 +242,8 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     """
     data = _recipe_data(name_or_file)
     for assignment in overrides:
+        if assignment.startswith(_PREPROCESSING):
+            data = _with_preprocessing(data)
         data = config.override(data, assignment)
     recipe = config.from_dict(Recipe, data)
     return recipe if seed is None else replace(recipe, seed=seed)
@@ -268,10 +271,19 @@ def _recipe_data(name_or_file: str) -> dict[str, Any]:
     return config.to_dict(RECIPES[name_or_file] if name_or_file in RECIPES else _read_recipe(name_or_file))
 
 
+def _with_preprocessing(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe's data with its network's preprocessing as values, so that one of them can be replaced."""
+    extractor = data["extractor"]
+    if extractor.get("kind") != OnnxBackbone.kind or isinstance(extractor.get("preprocessing"), dict):
+        return data
+    contract = config.from_dict(OnnxBackbone, extractor, where="extractor").contract
+    return data | {"extractor": extractor | {"preprocessing": config.to_dict(contract)}}
+
+
 def _network(text: str) -> dict[str, Any]:
     """Return the settings of a network given as ``FILE`` or ``FILE@PREPROCESSING``."""
     path, at, preset = text.rpartition("@")
-    if at and preset in PRESETS:
+    if at and (preset in PRESETS or (Path(path).is_file() and not Path(text).exists())):
         return {"kind": OnnxBackbone.kind, "path": path, "preprocessing": preset}
     return {"kind": OnnxBackbone.kind, "path": text}
 

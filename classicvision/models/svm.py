@@ -236,7 +236,8 @@ def _solve(
         before, squared = squared, space.inner(residual, residual, decided)
         if (squared <= goal).all() or not length.any():
             break
-        ratio = squared / np.maximum(before, _TINY)
+        # Rounding can leave a class that has stopped with a square below zero: it must not grow.
+        ratio = np.where(length > 0, squared / np.maximum(before, _TINY), _ZERO)
         direction *= ratio
         direction += residual
         decided_direction *= ratio

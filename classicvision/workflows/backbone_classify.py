@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from classicvision.backbone.answers import Answer, best_answers, read_class_names
+from classicvision.backbone.download import locate
+from classicvision.backbone.graph import read_graph
 from classicvision.backbone.network import OUTPUT
 from classicvision.backbone.onnx import OnnxBackbone
+from classicvision.backbone.penultimate import has_classes
+from classicvision.errors import ClassicVisionWarning
 from classicvision.extraction import Failure, extract
 from classicvision.store import Store
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
@@ -53,7 +58,13 @@ def classify_with_backbone(
         If a path does not exist. Files that cannot be read are failures and no error.
     NotEnoughDataError
         If there is no image at all.
+
+    Warns
+    -----
+    ClassicVisionWarning
+        If the network has no last layer that would make classes of its features.
     """
+    _warn_of_features(backbone)
     files = images_in(paths)
     known = read_class_names(Path(names)) if names is not None else []
     found = extract(
@@ -64,3 +75,14 @@ def classify_with_backbone(
         tuple(tuple(best_answers(output, n_best, known)) for output in found.items),
         found.failures,
     )
+
+
+def _warn_of_features(backbone: OnnxBackbone) -> None:
+    file = locate(backbone.path)
+    if not has_classes(read_graph(file)):
+        warnings.warn(
+            f"{file}: the network seems to end in features, so these classes mean nothing. Give it with its last "
+            "layer, or learn classes of your own with `classicvision fit --backbone`.",
+            ClassicVisionWarning,
+            stacklevel=3,
+        )

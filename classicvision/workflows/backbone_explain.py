@@ -21,9 +21,9 @@ from classicvision.backbone.explanation import (
     stage_maps,
 )
 from classicvision.backbone.graph import read_graph
-from classicvision.backbone.network import OUTPUT, tensor_of_stage
+from classicvision.backbone.network import OUTPUT
 from classicvision.backbone.onnx import OnnxBackbone
-from classicvision.backbone.penultimate import penultimate
+from classicvision.backbone.penultimate import has_classes, penultimate
 from classicvision.backbone.stages import PENULTIMATE, find_stages
 from classicvision.backbone.weights import first_filters
 from classicvision.errors import SettingsError
@@ -115,8 +115,7 @@ def explain_backbone(
 
 def _answers(backbone: OnnxBackbone, image: Image, file: Path, names: PathLike | None) -> list[Answer]:
     """Return all classes, best first; none for a network that ends in features."""
-    graph = read_graph(file)
-    if penultimate(graph) == tensor_of_stage(graph, OUTPUT, file):
+    if not has_classes(read_graph(file)):
         return []
     output = replace(backbone, stage=OUTPUT)(image)
     return best_answers(output, len(output), read_class_names(Path(names)) if names else ())

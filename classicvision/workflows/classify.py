@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from classicvision import config
 from classicvision.archive import read_archive
 from classicvision.benchmark.evaluation import Case, Evaluation
-from classicvision.errors import NotEnoughDataError, SettingsError
+from classicvision.errors import BackboneError, ClassicVisionWarning, NotEnoughDataError, SettingsError
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
 from classicvision.models.canary import seen_on_canary
@@ -180,9 +181,20 @@ def evaluate(
 def inspect(model: PathLike, *, backbone: PathLike | None = None) -> dict[str, Any]:
     """Return what a model file says of itself: its manifest, and the shape and type of each array.
 
-    The file is loaded as for a prediction, so what is wrong with it is an error here too.
+    The file is loaded as for a prediction, so what is wrong with it is an error here too. That its network is
+    elsewhere is no more than a warning, unless `backbone` says where: the file itself tells which one it needs.
+
+    Warns
+    -----
+    ClassicVisionWarning
+        If its network is not found, or cannot be run.
     """
-    Classifier.load(model, backbone=backbone)
+    try:
+        Classifier.load(model, backbone=backbone)
+    except BackboneError as error:
+        if backbone is not None:
+            raise
+        warnings.warn(f"the model cannot predict here: {error}", ClassicVisionWarning, stacklevel=2)
     archive = read_archive(model)
     arrays = {name: {"shape": list(a.shape), "dtype": str(a.dtype)} for name, a in archive.arrays.items()}
     return {**_file_facts(model), **archive.manifest, "arrays": arrays}

@@ -99,9 +99,11 @@ def _accuracy_of_neighbours(
 
 def _curve(items: Items[Any], labels: Sequence[str], recipe: Recipe, n_jobs: int) -> list[CurvePoint]:
     """Return the points of the learning curve before the last; those that are too small are left out."""
-    points = []
+    points: list[CurvePoint] = []
     for share in CURVE:
         rows = _some_of_each(labels, share, recipe.seed)
+        if len(rows) in {len(labels), *(point.n_images for point in points)}:
+            continue  # too few images for a part of them
         chosen = [labels[row] for row in rows]
         try:
             training = train(items[rows], chosen, recipe, n_jobs=n_jobs)

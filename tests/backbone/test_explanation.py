@@ -173,6 +173,15 @@ def test_log_odds_are_the_same_for_logits_and_their_probabilities():
     assert_allclose(log_odds(np.exp(logits), 0), [np.log(0.2 / 0.8)], rtol=1e-5)
 
 
+def test_log_odds_of_an_unlikely_class_still_follow_its_logit():
+    logits = np.array([[0.0, 60.0, 1.0], [5.0, 60.0, 1.0]], np.float32)
+    assert_allclose(log_odds(logits, 0), [-60, -55], rtol=1e-6)
+
+
+def test_log_odds_of_a_single_output_are_that_output():
+    assert_array_equal(log_odds(np.array([[3.0], [-2.0]], np.float32), 0), [3, -2])
+
+
 def test_a_certain_answer_has_finite_log_odds():
     assert np.isfinite(log_odds(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32), 0)).all()
 

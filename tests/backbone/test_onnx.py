@@ -167,6 +167,12 @@ def test_an_unknown_stage_is_an_error_that_lists_those_there_are(make_network, p
         OnnxBackbone(make_network(), "layer9", RAW)(picture)
 
 
+def test_the_head_that_inspection_lists_is_the_output(make_network, picture):
+    network = make_network()
+    of_head, of_output = (OnnxBackbone(network, stage, RAW)(picture) for stage in ("head", "output"))
+    assert_array_equal(of_head, of_output)
+
+
 def test_a_crop_of_another_size_than_the_network_takes_is_an_error_with_both(make_network, picture):
     backbone = OnnxBackbone(make_network(size=6), preprocessing=RAW)
     with pytest.raises(BackboneError, match=r"takes pictures 6 pixels high.*crops 8"):

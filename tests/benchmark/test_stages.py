@@ -25,6 +25,12 @@ def test_the_advice_follows_from_how_much_data_there_is_and_how_different_it_is(
     assert [word for word in words if word not in advice] == []
 
 
+def test_accuracy_without_a_mistake_advises_no_change():
+    advice = compared([0.5, 1.0], [0.7, 1.0]).advice
+    assert "keep it" in advice
+    assert "images" not in advice.partition("these images")[2]
+
+
 def test_a_lead_within_the_standard_error_is_none():
     assert not compared([0.809, 0.8], [0.8]).is_different
     assert compared([0.811, 0.8], [0.8]).is_different

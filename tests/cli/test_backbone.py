@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from classicvision import cli
 from classicvision.backbone.registry import Entry
 from classicvision.cli import backbone
+from classicvision.images import write_image
 from classicvision.workflows import backbone as verbs
 
 
@@ -126,6 +128,24 @@ def test_verify_writes_a_reference_that_it_agrees_with(run, network, tmp_path):
     assert "All that was compared is right." in output
 
 
+def test_verify_that_wrote_a_reference_says_so_and_is_done(run, network, tmp_path):
+    code, _, messages = run("verify", network, *PREPARED, "--write", tmp_path / "r.json")
+    assert code == 0
+    assert f"Wrote {tmp_path / 'r.json'}." in messages
+
+
+def test_classify_by_a_network_that_ends_in_features_warns(run, network, tmp_path):
+    write_image(tmp_path / "grey.png", np.full((40, 40, 3), 90, np.uint8))
+    code, _, messages = run("classify", network, tmp_path / "grey.png", *PREPARED, "-j", 1)
+    assert code == 0
+    assert "end in features" in messages
+
+
+@pytest.mark.parametrize("name", backbone.COMMANDS)
+def test_help_fits_into_100_columns(name, run):
+    assert [line for line in run(name, "--help")[1].splitlines() if len(line) > 100] == []
+
+
 def test_verify_of_other_preprocessing_is_exit_code_1(run, network, tmp_path):
     run("verify", network, *PREPARED, "--write", tmp_path / "r.json")
     code, output, _ = run("verify", network, *PREPARED, "--set", "colors=bgr", "--reference", tmp_path / "r.json")
@@ -152,9 +172,10 @@ def test_verify_as_json_is_one_document(run, network, tmp_path):
     ],
 )
 def test_wrong_preprocessing_is_wrong_usage(run, network, words, message):
-    code, _, messages = run("verify", network, *words)
-    assert code == 2
-    assert message in messages
+    for command in (["verify", network], ["classify", network, "photo.png"]):
+        code, _, messages = run(*command, *words)
+        assert code == 2
+        assert message in messages
 
 
 def test_a_network_without_preprocessing_is_an_error_that_lists_the_presets(run, network):

@@ -83,6 +83,19 @@ def test_fit_by_a_network_says_how_good_it_is_and_predict_finds_the_network(run,
     assert 'stage = "pixels"' in output
 
 
+def test_inspect_says_which_network_a_model_needs_where_it_is_missing(run, network, texture_folder, tmp_path):
+    moved = shutil.copy(network, tmp_path)
+    model = tmp_path / "m.cvmodel"
+    run("fit", texture_folder, "-o", model, "--backbone", moved, "--stage", "pixels", "-j", 1)
+    (tmp_path / "network.onnx").unlink()
+    code, output, messages = run("inspect", model)
+    assert code == 0
+    assert str(moved) in output
+    assert "was not found" in messages
+    assert json.loads(run("inspect", model, "--json")[1])["recipe"]["extractor"]["sha256"] in output
+    assert run("inspect", model, "--backbone", tmp_path / "gone.onnx")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -107,3 +120,15 @@ def test_fit_with_all_stages_prints_a_row_for_each_and_advice(run, network, text
     assert [score["stage"] for score in facts["stages"]] == ["stage1", "penultimate"]
     assert [point["n_images"] for point in facts["learning_curve"]] == [6, 12, 24]
     assert run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--stages", "all")[0] == 2
+
+
+def test_fit_with_few_images_has_no_number_of_images_twice_in_the_learning_curve(
+    run, network, texture_folder, tmp_path
+):
+    for folder in texture_folder.iterdir():
+        for file in sorted(folder.iterdir())[:2]:
+            (tmp_path / "few" / folder.name).mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, tmp_path / "few" / folder.name)
+    words = ("fit", tmp_path / "few", "-o", tmp_path / "m.cvmodel", "--backbone", network, "--stages", "all", "-j", 1)
+    counts = [point["n_images"] for point in json.loads(run(*words, "--json")[1])["stages"]["learning_curve"]]
+    assert counts == sorted(set(counts))

@@ -110,3 +110,17 @@ def test_large_costs_tell_training_images_apart(cost, n, d):
 def test_a_class_without_images_is_an_error():
     with pytest.raises(ValueError, match=r"\[2, 0, 1\] images"):
         fit_hyperplanes(np.eye(3, dtype=np.float32), np.array([0, 0, 2]), [1.0])
+
+
+def test_a_class_that_has_stopped_does_not_overflow_while_others_go_on():
+    codes = np.array(
+        [
+            [-0.7521177530288696, -0.5928067564964294, -0.2879219055175781],
+            [-0.7534059882164001, -0.5925779938697815, -0.28501012921333313],
+            [0.29285961389541626, 0.4918331503868103, 0.8199594020843506],
+            [0.06784103810787201, 0.38351181149482727, 0.9210408926010132],
+        ],
+        np.float32,
+    )
+    for planes in fit_hyperplanes(codes, np.array([0, 1, 2, 2]), (0.3, 1.0, 3.0, 10.0, 30.0)):
+        assert all(np.isfinite(numbers).all() for numbers in planes)

@@ -1,5 +1,6 @@
 """A network as the first half of a recipe: fit, predict and evaluate, and a model that finds its network again."""
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -211,3 +212,17 @@ def test_a_fusion_is_named_by_its_network_and_its_preprocessing(network, tmp_pat
     assert recipe.encoder.shares() == ((0.25, 0.75),)
     assert recipe.seed == 5
     assert load_recipe(f"cnn:{network}@caffe").extractor.preprocessing == PRESETS["caffe"]
+
+
+def test_one_value_of_a_preprocessing_is_replaced_wherever_it_was_stated(network):
+    plain = load_recipe(f"cnn:{network}").extractor.preprocessing
+    for name in (f"cnn:{network}", f"cnn:{network}@caffe"):
+        before = load_recipe(name).extractor.preprocessing
+        after = load_recipe(name, ["extractor.preprocessing.crop=64"]).extractor.preprocessing
+        assert after == dataclasses.replace(before, crop=64)
+    assert plain != PRESETS["caffe"]
+
+
+def test_a_preprocessing_that_no_one_knows_is_named_and_not_taken_for_a_file(network):
+    with pytest.raises(SettingsError, match="no preprocessing is named 'kaffe'"):
+        load_recipe(f"cnn:{network}@kaffe")
