@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Codebook", "EncoderSettings", "frozen_array"]
 
+LARGEST = 1e18  # number of a codebook: its square is still a float32
+
 
 class Codebook(Protocol):
     """What was learned, as read-only arrays, and the code of an image by it."""
@@ -63,6 +65,8 @@ def frozen_array(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDAr
         raise ValueError(f"{name} is {array.dtype} {array.shape}; these settings need float32 {shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds numbers that are not finite")
+    if array.size and np.abs(array).max() > LARGEST:
+        raise ValueError(f"{name} holds numbers whose squares are beyond float32")
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view

@@ -14,6 +14,7 @@ from classicvision.encoding.vocabulary import learn_words
 __all__ = ["improve_mixture", "learn_mixture", "start_mixture"]
 
 _BLOCK_ROWS = 8192  # points that one thread looks at at a time
+_LEAST_SHARE = 1e-6  # of the largest variance of all numbers: none is smaller
 _LEAST_POINTS = 1.0  # a component with fewer is given up, and half of the heaviest one takes its place
 _START_PASSES = 5  # of k-means
 
@@ -103,7 +104,9 @@ def start_mixture(
 
 def _least_variances(points: NDArray[np.float32], share: float) -> NDArray[np.float64]:
     variances: NDArray[np.float64] = points.var(axis=0, dtype=np.float64)
-    return np.maximum(share * variances, np.finfo(np.float32).tiny)
+    # Numbers that are the same in all points: their rounding errors must not decide whose point it is.
+    least = max(_LEAST_SHARE * float(variances.max()), float(np.finfo(np.float32).tiny))
+    return np.maximum(share * variances, least)
 
 
 def _expected(points: NDArray[np.float32], mixture: DiagonalMixture, pool: ThreadPoolExecutor) -> Moments:

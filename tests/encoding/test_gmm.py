@@ -200,3 +200,12 @@ def test_zero_moments_are_neutral():
     ours = two_components()
     found = moments(np.zeros((1, 1), np.float32), ours)
     assert_array_equal((Moments.zero(ours) + found).first, found.first)
+
+
+@pytest.mark.parametrize("n_constant", [0, 2])
+def test_numbers_that_never_change_leave_the_components_apart(n_constant):
+    rng = np.random.default_rng(0)
+    two_clumps = np.repeat([0.0, 9.0], 90)[:, np.newaxis] + rng.normal(0, 0.5, (180, 1))
+    points = np.hstack([two_clumps, np.full((180, n_constant), 0.1)]).astype(np.float32)
+    means = learn_mixture(points, 2, np.random.default_rng(1)).means[:, 0]
+    assert_allclose(np.sort(means), [0, 9], atol=0.2)
