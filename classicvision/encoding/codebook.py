@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Codebook", "EncoderSettings", "frozen_array"]
+__all__ = ["Codebook", "EncoderSettings", "encode_each", "frozen_array"]
 
 LARGEST = 1e18  # number of a codebook: its square is still a float32
 
@@ -57,6 +57,14 @@ class EncoderSettings(Protocol):
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Codebook:
         """Rebuild a codebook from what its `to_arrays` returned; a ValueError says what does not fit."""
         ...
+
+
+def encode_each(codebook: Codebook, items: Sequence[Any]) -> NDArray[np.float32]:
+    """Return the codes of N images, (N, n_outputs), encoded one after the other."""
+    codes = np.empty((len(items), codebook.n_outputs), np.float32)
+    for row, item in enumerate(items):
+        codes[row] = codebook.encode(item)
+    return codes
 
 
 def frozen_array(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:

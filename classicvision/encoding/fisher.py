@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import require, validate
+from classicvision.encoding.codebook import encode_each
 from classicvision.encoding.gmm import learn_mixture
 from classicvision.encoding.mixture import DiagonalMixture, Moments, moments
 from classicvision.encoding.normalize import l2, signed_power
@@ -125,10 +126,7 @@ class FisherCodebook:
 
     def encode_all(self, items: Sequence[LocalFeatures]) -> NDArray[np.float32]:
         """Return the codes of N images, (N, n_outputs); the images are looked at one by one."""
-        codes = np.empty((len(items), self.n_outputs), np.float32)
-        for row, features in enumerate(items):
-            codes[row] = self.encode(features)
-        return codes
+        return encode_each(self, items)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learned as plain arrays."""

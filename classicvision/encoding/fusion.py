@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from classicvision.config import require, validate
 from classicvision.encoding.bovw import BovwSettings
-from classicvision.encoding.codebook import Codebook
+from classicvision.encoding.codebook import Codebook, encode_each
 from classicvision.encoding.fisher import FisherSettings
 from classicvision.encoding.llc import LlcSettings
 from classicvision.encoding.normalize import l2
@@ -103,10 +103,7 @@ class FusionCodebook:
 
     def encode_all(self, items: Sequence[Any]) -> NDArray[np.float32]:
         """Return the codes of N images, (N, n_outputs)."""
-        codes = np.empty((len(items), self.n_outputs), np.float32)
-        for row, item in enumerate(items):
-            codes[row] = self.encode(item)
-        return codes
+        return encode_each(self, items)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of all parts, each name after the part's number."""

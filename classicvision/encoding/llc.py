@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import require, validate
-from classicvision.encoding.codebook import frozen_array
+from classicvision.encoding.codebook import encode_each, frozen_array
 from classicvision.encoding.nearest import PreparedWords, nearest_words
 from classicvision.encoding.normalize import l2
 from classicvision.encoding.pyramid import join_cells, mirrored_sum, n_cells, parse_cells, pool, pooled_names
@@ -121,10 +121,7 @@ class LlcCodebook:
 
     def encode_all(self, items: Sequence[LocalFeatures]) -> NDArray[np.float32]:
         """Return the codes of N images, (N, n_outputs); the images are looked at one by one."""
-        codes = np.empty((len(items), self.n_outputs), np.float32)
-        for row, features in enumerate(items):
-            codes[row] = self.encode(features)
-        return codes
+        return encode_each(self, items)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learned as plain arrays."""

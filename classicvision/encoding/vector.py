@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import validate
+from classicvision.encoding.codebook import encode_each
 from classicvision.encoding.normalize import l2
 from classicvision.errors import NotEnoughDataError
 
@@ -114,10 +115,7 @@ class VectorCodebook:
 
     def encode_all(self, items: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return the codes of N images' vectors, (N, n_outputs)."""
-        codes = np.empty((len(items), self.n_outputs), np.float32)
-        for row, item in enumerate(items):
-            codes[row] = self.encode(item)
-        return codes
+        return encode_each(self, items)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the shift and the factor."""
