@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.config import fingerprint
-from classicvision.errors import ClassicVisionError, ImageReadError
+from classicvision.errors import ClassicVisionError, ImageReadError, NotEnoughDataError
+from classicvision.folders import ImageFolder
 from classicvision.images import LIBRARIES, decode_image, read_bytes
 from classicvision.items import (
     Extractor,
@@ -40,7 +41,7 @@ from classicvision.items import (
 from classicvision.store import Store
 from classicvision.workers import Workers, count_workers
 
-__all__ = ["Extraction", "Failure", "extract"]
+__all__ = ["Extraction", "Failure", "extract", "require_every_class"]
 
 MAX_CHUNK = 4  # images sent to a worker at once: sending costs far less than extracting
 
@@ -132,6 +133,23 @@ def extract(
         n_cached=sum(outcome.cached for outcome in outcomes),
         seconds=time.perf_counter() - start,
     )
+
+
+def require_every_class(readable: ImageFolder, failures: Sequence[Failure]) -> None:
+    """Refuse labelled images of which a class has none left: classes are numbered by what is learned from.
+
+    Raises
+    ------
+    NotEnoughDataError
+        It names the class, and the first of its failures.
+    """
+    lost = sorted(set(readable.classes) - set(readable.labels))
+    if lost:
+        first = next(failure for failure in failures if failure.path.is_relative_to(readable.root / lost[0]))
+        raise NotEnoughDataError(
+            f"no image of class {lost[0]!r} can be read. The first problem was {first.path}: {first.reason}. "
+            "Mend its images or take the folder away."
+        )
 
 
 def _extract_parts(

@@ -13,7 +13,7 @@ from classicvision.config import require, validate
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.models.recipe import Recipe
 
-__all__ = ["BenchmarkSettings", "PlannedSplit", "lite", "lite_recipe", "plan_splits", "thinned"]
+__all__ = ["BenchmarkSettings", "PlannedSplit", "lite", "lite_recipe", "plan_splits"]
 
 MOST_TRAINING_IMAGES = 100  # a class, where nothing is said: as on Scene-15 (Lazebnik et al. 2006)
 LITE_IMAGES = 24  # a class
@@ -101,14 +101,6 @@ def plan_splits(labels: Sequence[str], settings: BenchmarkSettings) -> list[Plan
         train = np.stack([rng.permutation(np.flatnonzero(names == name))[:n_train] for name in classes])
         splits.append(PlannedSplit(train, np.setdiff1d(np.arange(len(names)), train)))
     return splits
-
-
-def thinned(labels: Sequence[str], n_images: int, seed: int) -> NDArray[np.intp]:
-    """Return the sorted rows of at most n images of each class, drawn by a seed."""
-    names = np.asarray(labels, dtype=str)
-    rng = np.random.default_rng(seed)
-    chosen = [rng.permutation(np.flatnonzero(names == name))[:n_images] for name in np.unique(names)]
-    return np.sort(np.concatenate(chosen))
 
 
 def lite(settings: BenchmarkSettings) -> BenchmarkSettings:

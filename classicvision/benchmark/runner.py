@@ -19,12 +19,13 @@ from classicvision.benchmark.leakage import Leakage
 from classicvision.benchmark.plan import BenchmarkSettings, PlannedSplit, plan_splits
 from classicvision.benchmark.result import Benchmark, Entrant, named_splits
 from classicvision.benchmark.robustness import ROBUSTNESS_CARD, Damage, Damaged
-from classicvision.benchmark.trial import Contestant, Lesson, try_out
+from classicvision.benchmark.trial import Contestant, Course, try_out
 from classicvision.errors import NotEnoughDataError
-from classicvision.extraction import Extraction, Failure, extract
+from classicvision.extraction import Extraction, extract, require_every_class
 from classicvision.folders import ImageFolder
 from classicvision.images import LIBRARIES
 from classicvision.items import Items
+from classicvision.models.folds import some_of_each
 from classicvision.models.recipe import Recipe
 from classicvision.models.views import to_learn_from, views_of
 from classicvision.store import Store
@@ -73,7 +74,7 @@ def run_benchmark(
     rows = _common_rows(extractions)
     readable = images.subset(rows)
     failures = {failure.path: failure for pair in extractions.values() for one in pair for failure in one.failures}
-    _require_every_class(readable, tuple(failures.values()))
+    require_every_class(readable, tuple(failures.values()))
     splits = plan_splits(readable.labels, settings)
     contestants = [_contestant(name, recipes[name], *extractions[name], rows) for name in recipes]
     leakage = find_leakage(readable, splits) if find_leakage else ()
@@ -104,29 +105,29 @@ class _Run:
     tell: Tell | None
 
     @cached_property
-    def first(self) -> Lesson:
-        """The lesson of the first split, which damaged images and costs ask too."""
-        return self._lesson(0, self.splits[0].train.shape[1])
+    def first(self) -> Course:
+        """What is learned from the first split, which damaged images and costs ask too."""
+        return self._course(0, self.splits[0].train.shape[1])
 
     def enter(self) -> Entrant:
         """Try the recipe in all ways but its cost."""
         trials = [try_out(self.first, self.splits[0].test)]
         self._told("splits", 1, len(self.splits))
         for number, split in enumerate(self.splits[1:], start=1):
-            trials.append(try_out(self._lesson(number, split.train.shape[1]), split.test))
+            trials.append(try_out(self._course(number, split.train.shape[1]), split.test))
             self._told("splits", number + 1, len(self.splits))
         return Entrant(
             self.contestant.name, self.contestant.recipe, tuple(trials), self._curve(), self._damaged(), _NO_COST
         )
 
-    def _lesson(self, number: int, n_train: int) -> Lesson:
+    def _course(self, number: int, n_train: int) -> Course:
         rows, seed = self.splits[number].first(n_train), self.settings.seed + number
-        return Lesson(self.contestant, self.images.labels, rows, seed, self.n_jobs)
+        return Course(self.contestant, self.images.labels, rows, seed, self.n_jobs)
 
     def _curve(self) -> dict[int, tuple[float, ...]]:
         curve = {}
         for place, n in enumerate(self.settings.learning_curve, start=1):
-            trials = [try_out(self._lesson(number, n), split.test) for number, split in enumerate(self.splits)]
+            trials = [try_out(self._course(number, n), split.test) for number, split in enumerate(self.splits)]
             curve[n] = tuple(
                 self._accuracy(split.test, trial.predicted) for split, trial in zip(self.splits, trials, strict=True)
             )
@@ -191,17 +192,6 @@ def _common_rows(extractions: Mapping[str, tuple[Extraction[Any], Extraction[Any
     return np.zeros(0, np.intp) if rows is None else rows
 
 
-def _require_every_class(readable: ImageFolder, failures: Sequence[Failure]) -> None:
-    """Refuse a class of which nothing is left: classes are numbered by what is learned from."""
-    lost = sorted(set(readable.classes) - set(readable.labels))
-    if lost:
-        first = next(one for one in failures if one.path.is_relative_to(readable.root / lost[0]))
-        raise NotEnoughDataError(
-            f"no image of class {lost[0]!r} can be read by all recipes. One problem was {first.path}: {first.reason}. "
-            "Mend its images or take the folder away."
-        )
-
-
 def _contestant(
     name: str, recipe: Recipe, learned: Extraction[Any], tested: Extraction[Any], rows: NDArray[np.intp]
 ) -> Contestant:
@@ -216,18 +206,13 @@ def _contestant(
 
 def _some(rows: NDArray[np.intp], labels: Sequence[str], n: int, seed: int) -> NDArray[np.intp]:
     """Return about n of the rows, sorted, from each class its share, at least one."""
-    rng = np.random.default_rng(seed)
-    names = np.array([labels[row] for row in rows])
-    chosen = []
-    for name in np.unique(names):
-        own = rows[names == name]
-        chosen.append(rng.permutation(own)[: max(1, round(n * len(own) / len(rows)))])
-    return np.sort(np.concatenate(chosen))
+    return rows[some_of_each([labels[row] for row in rows], lambda own: max(1, round(n * own / len(rows))), seed)]
 
 
 def _costs(runs: Sequence[_Run], images: ImageFolder, settings: BenchmarkSettings) -> list[Cost]:
     """Time all recipes on the same images, or return what was measured of all of them together before."""
-    rows = _some(runs[0].splits[0].test, images.labels, settings.n_timed, settings.seed)[: settings.n_timed]
+    test = runs[0].splits[0].test
+    rows = np.sort(np.random.default_rng(settings.seed).permutation(test)[: settings.n_timed])
     names = [str(images.paths[row]) for row in rows]
     order = sorted(range(len(runs)), key=lambda i: runs[i].first.question("cost", names))
     questions = [runs[i].first.question("cost", names) for i in order]

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from classicvision import config
 from classicvision.encoding.codebook import Codebook
 from classicvision.items import Items
+from classicvision.models.coding import decide
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe
 from classicvision.models.training import Training, train
 from classicvision.workers import count_workers, in_order
 
-__all__ = ["Contestant", "Lesson", "Trial", "predict_rows", "try_out"]
+__all__ = ["Contestant", "Course", "Trial", "predict_rows", "try_out"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class Course:
     """Some images for a recipe to learn from; it does so once, when that is asked for.
 
     Attributes
@@ -115,7 +116,7 @@ class Lesson:
         )
 
     def question(self, *facts: Any) -> str:
-        """Return the key of an answer that follows from this lesson and some plain facts."""
+        """Return the key of an answer that follows from this course and some plain facts."""
         contestant = self.contestant
         keys = [items[self.rows].keys for items in (contestant.items, *contestant.variants)]
         question = [
@@ -133,18 +134,18 @@ class Lesson:
         return predict_rows(self.contestant, self.training.codebook, self.training.head, items, self.n_jobs)
 
 
-def try_out(lesson: Lesson, tested: NDArray[np.intp]) -> Trial:
+def try_out(course: Course, tested: NDArray[np.intp]) -> Trial:
     """Learn, and predict the images in some rows; answered from the store if the same was asked before."""
-    contestant = lesson.contestant
+    contestant = course.contestant
     store, items = contestant.items.store, contestant.seen[tested]
-    key = lesson.question("split", list(items.keys))
+    key = course.question("split", list(items.keys))
     known = store.get(key)
     if known is None:
         start = time.perf_counter()
-        training = lesson.training
+        training = course.training
         seconds = time.perf_counter() - start
         known = {
-            "predicted": lesson.predict(items),
+            "predicted": course.predict(items),
             "weights": np.array(training.validation.weights, np.float64),
             "facts": np.array(
                 [training.head.cost, seconds, training.codebook.n_outputs, _n_bytes(training)], np.float64
@@ -175,9 +176,7 @@ class _Answer:
 
     def __call__(self, row: int) -> int:
         item = self.items[row]
-        views = item if self.has_views else (item,)
-        decision = self.head.decide(np.stack([self.codebook.encode(view) for view in views])).mean(axis=0)
-        return int(decision.argmax())
+        return int(decide(self.codebook, self.head, item if self.has_views else (item,)).argmax())
 
 
 def _n_bytes(training: Training) -> int:

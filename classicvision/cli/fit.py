@@ -121,6 +121,8 @@ class _Wish:
         recipe = options.read_recipe(name, (*self._network_overrides(), *self.overrides), self.seed)
         if self.stages and recipe.extractor.kind != "onnx":
             raise click.UsageError("--stages is about a network; name it with --backbone FILE")
+        if self.stages and (self.augment or self.tta):
+            raise click.UsageError("--stages compares without --augment and --tta; run one without the other")
         return {name: recipe}
 
     def _to_try(self) -> dict[str, Recipe]:

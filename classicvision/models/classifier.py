@@ -21,6 +21,7 @@ from classicvision.errors import ArchiveError, ExtractorDriftWarning, SettingsEr
 from classicvision.features.local import LocalFeatures
 from classicvision.items import Item, Items, arrays_of_item, item_of_arrays
 from classicvision.models.canary import DRIFT_SHARE, MAX_CANARY, seen_on_canary, share_changed
+from classicvision.models.coding import decide
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe, Several
 from classicvision.models.versions import library_versions, versions_line
@@ -139,7 +140,7 @@ class Classifier:
     def predict_item(self, item: Any) -> Prediction:
         """Return the prediction for the item of one image: for its views, if the recipe has test-time augmentation."""
         views = item if self.recipe.tta != "none" else (item,)
-        decision = self.head.decide(np.stack([self.codebook.encode(view) for view in views])).mean(axis=0)
+        decision = decide(self.codebook, self.head, views)
         scores = dict(zip(self.head.classes, decision.tolist(), strict=True))
         n_keypoints, has_vector = _seen(views[0])
         note = NO_KEYPOINTS if n_keypoints == 0 and not has_vector else ""

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from classicvision.encoding.codebook import Codebook
 from classicvision.errors import ClassicVisionError
+from classicvision.models.head import LinearHead
 from classicvision.workers import Workers, count_workers
 
-__all__ = ["encode_in_workers"]
+__all__ = ["decide", "encode_in_workers"]
 
 ROWS_SENT = 32  # images that a worker gets at once, together with the codebook
 
@@ -47,6 +48,12 @@ def encode_in_workers(
             _put(codes, workers, n_left=workers.capacity)
         _put(codes, workers, n_left=0)
     return codes
+
+
+def decide(codebook: Codebook, head: LinearHead, views: Sequence[Any]) -> NDArray[np.float64]:
+    """Return the decision values of one image, (K,): the mean over the items of its views."""
+    decisions: NDArray[np.float64] = head.decide(np.stack([codebook.encode(view) for view in views]))
+    return np.asarray(decisions.mean(axis=0))
 
 
 def _put(codes: NDArray[np.float32], workers: Workers[range, NDArray[np.float32]], *, n_left: int) -> None:

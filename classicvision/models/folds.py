@@ -1,15 +1,31 @@
-"""Folds for cross-validation: stratified, shuffled by a seed, copies of one image together."""
+"""Folds for cross-validation: stratified, shuffled by a seed, copies of one image together. Parts of each class."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.errors import NotEnoughDataError
 
-__all__ = ["split_folds"]
+__all__ = ["some_of_each", "split_folds"]
+
+
+def some_of_each(labels: Sequence[str], n_of: Callable[[int], int], seed: int) -> NDArray[np.intp]:
+    """Return the sorted rows of some images of each class, drawn by a seed: where more are asked for, these and others.
+
+    Parameters
+    ----------
+    labels : N labels
+    n_of : callable
+        How many of a class of so many images; more than there are means all.
+    seed : int
+    """
+    names = np.asarray(labels, dtype=str)
+    rng = np.random.default_rng(seed)
+    of_classes = (rng.permutation(np.flatnonzero(names == name)) for name in np.unique(names))
+    return np.sort(np.concatenate([rows[: n_of(len(rows))] for rows in of_classes]))
 
 
 def split_folds(

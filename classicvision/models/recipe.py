@@ -254,16 +254,27 @@ def recipe_to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(config.to_dict(recipe))
 
 
+def fusion_data(network: dict[str, Any], encoder: VectorSettings) -> dict[str, Any]:
+    """Return as plain values the recipe of a network, with the mirror image, beside "fisher-best".
+
+    Parameters
+    ----------
+    network : dict
+        The settings of an `OnnxBackbone`; what they lack can still be set.
+    encoder : VectorSettings
+        Of its features.
+    """
+    fisher = config.to_dict(RECIPES["fisher-best"])
+    return fisher | {
+        "extractor": {"kind": Several.kind, "parts": [network | {"views": "mirror"}, fisher["extractor"]]},
+        "encoder": {"kind": FusionSettings.kind, "parts": [config.to_dict(encoder), fisher["encoder"]]},
+    }
+
+
 def _recipe_data(name_or_file: str) -> dict[str, Any]:
     """Return a recipe as plain values; one with a network is not complete, so that what it lacks can be set."""
     if name_or_file.startswith(FUSION):
-        fisher = config.to_dict(RECIPES["fisher-best"])
-        parts = [_network(name_or_file.removeprefix(FUSION)) | {"views": "mirror"}, fisher["extractor"]]
-        codes = [config.to_dict(VectorSettings()), fisher["encoder"]]
-        return fisher | {
-            "extractor": {"kind": Several.kind, "parts": parts},
-            "encoder": {"kind": FusionSettings.kind, "parts": codes},
-        }
+        return fusion_data(_network(name_or_file.removeprefix(FUSION)), VectorSettings())
     if name_or_file.startswith(NETWORK):
         settings = {"encoder": VectorSettings(), "classifier": _LINEAR_PROBE}
         plain = {name: config.to_dict(part) for name, part in settings.items()}

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
-from classicvision.encoding.fusion import FusionSettings
 from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import ClassicVisionError, SettingsError
-from classicvision.models.recipe import NETWORK, RECIPES, Recipe, Several
+from classicvision.models.folds import some_of_each
+from classicvision.models.recipe import NETWORK, RECIPES, Recipe, fusion_data
 
 __all__ = ["AUTO", "BUDGET", "Selection", "Trial", "TryRecipe", "candidates", "select_recipe", "thin"]
 
@@ -127,12 +128,7 @@ def candidates(network: Recipe | None = None) -> dict[str, Recipe]:
         return named
     if not isinstance(network.extractor, OnnxBackbone) or not isinstance(network.encoder, VectorSettings):
         raise SettingsError(f"the extractor is {network.extractor.kind}; give the recipe {NETWORK}FILE of a network")
-    fisher: Any = RECIPES["fisher-best"]  # as `load_recipe` joins them
-    fusion = replace(
-        fisher,
-        extractor=Several(parts=(replace(network.extractor, views="mirror"), fisher.extractor)),
-        encoder=FusionSettings(parts=(network.encoder, fisher.encoder)),
-    )
+    fusion = config.from_dict(Recipe, fusion_data(config.to_dict(network.extractor), network.encoder))
     after = {"sift-bovw": {"cnn": network}, "fisher-best": {"fusion": fusion}}  # what costs less
     return {
         name: recipe
@@ -151,12 +147,9 @@ def thin(labels: Sequence[str], seed: int = 0, *, n_images: int = FEW) -> NDArra
     n_images : int
         More where there are many classes: of each at least `FEWEST_OF_CLASS` are kept, if it has as many.
     """
-    names = np.asarray(labels)
-    classes = np.unique(names)
-    n_each = max(FEWEST_OF_CLASS, math.ceil(n_images / len(classes)))
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate([rng.permutation(np.flatnonzero(names == name))[:n_each] for name in classes])
-    return np.sort(rows) if 3 * len(rows) <= 2 * len(names) else np.arange(len(names))
+    n_each = max(FEWEST_OF_CLASS, math.ceil(n_images / len(set(labels))))
+    rows = some_of_each(labels, lambda _: n_each, seed)
+    return rows if 3 * len(rows) <= 2 * len(labels) else np.arange(len(labels))
 
 
 def select_recipe(

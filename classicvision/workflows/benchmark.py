@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from classicvision.benchmark.leakage import Duplicates, Leakage, find_leaks
-from classicvision.benchmark.plan import LITE_IMAGES, BenchmarkSettings, PlannedSplit, lite, lite_recipe, thinned
+from classicvision.benchmark.plan import LITE_IMAGES, BenchmarkSettings, PlannedSplit, lite, lite_recipe
 from classicvision.benchmark.result import Benchmark
 from classicvision.benchmark.runner import run_benchmark
 from classicvision.folders import ImageFolder
+from classicvision.models.folds import some_of_each
 from classicvision.models.recipe import RECIPES, Recipe, load_recipe
 from classicvision.store import Store
 from classicvision.workflows.copies import find_copies_among
@@ -59,7 +60,7 @@ def benchmark(
     images = ImageFolder.open(folder)
     settings = settings or BenchmarkSettings()
     if is_lite:
-        images = images.subset(thinned(images.labels, LITE_IMAGES, settings.seed))
+        images = images.subset(some_of_each(images.labels, lambda _: LITE_IMAGES, settings.seed))
         settings, chosen = lite(settings), {name: lite_recipe(recipe) for name, recipe in chosen.items()}
     store = store or Store.temporary()
     look = partial(_find_leakage, store=store, n_jobs=n_jobs, progress=progress)

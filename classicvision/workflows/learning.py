@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from classicvision.errors import NotEnoughDataError
-from classicvision.extraction import Extraction, Failure, extract
+from classicvision.extraction import Extraction, extract, require_every_class
 from classicvision.folders import ImageFolder
 from classicvision.models.recipe import Recipe
 from classicvision.models.training import Training, train
@@ -49,7 +47,7 @@ def learn(
         images.paths, to_learn_from(recipe), store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
     )
     readable = images.subset(found.rows)
-    _require_every_class(images, readable, found.failures)
+    require_every_class(readable, found.failures)
     items, *variants = found.items.parts if recipe.augment else [found.items]
     training = train(
         items,
@@ -61,14 +59,3 @@ def learn(
         variants=variants,
     )
     return Learned(readable, found, training)
-
-
-def _require_every_class(images: ImageFolder, readable: ImageFolder, failures: Sequence[Failure]) -> None:
-    lost = sorted(set(images.classes) - set(readable.labels))
-    if lost:
-        label_of = dict(zip(images.paths, images.labels, strict=True))
-        first = next(failure for failure in failures if label_of[failure.path] == lost[0])
-        raise NotEnoughDataError(
-            f"no image of class {lost[0]!r} can be read. The first problem was {first.path}: {first.reason}. "
-            "Mend its images or take the folder away."
-        )

@@ -67,7 +67,7 @@ def choose_recipe(
                 progress=_Until(end, name, progress),
                 share_codebook=True,
             )
-        except _OutOfTime:
+        except _OutOfTimeError:
             return None
         validation = learned.training.validation
         return Trial(
@@ -82,7 +82,7 @@ def choose_recipe(
     return select_recipe(seeded, try_recipe, growth=len(every) / len(few), budget=budget)
 
 
-class _OutOfTime(Exception):  # noqa: N818
+class _OutOfTimeError(Exception):
     """Ends a trial between two images or folds."""
 
 
@@ -96,6 +96,6 @@ class _Until:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if _now() > self.end and done < total:
-            raise _OutOfTime
+            raise _OutOfTimeError
         if self.progress:
             self.progress(f"{self.name}: {stage}", done, total)

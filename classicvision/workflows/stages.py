@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.extraction import extract
 from classicvision.folders import ImageFolder
 from classicvision.items import Items
-from classicvision.models.folds import split_folds
+from classicvision.models.folds import some_of_each, split_folds
 from classicvision.models.neighbours import judge_by_neighbours
 from classicvision.models.recipe import Recipe
 from classicvision.models.training import train
@@ -54,13 +55,15 @@ def compare_stages(
     Raises
     ------
     SettingsError
-        If the recipe has no network.
+        If the recipe has no network, or asks for augmentation or views, which are not tried here.
     NotEnoughDataError
         If there are too few classes or images.
     """
     backbone = recipe.extractor
     if not isinstance(backbone, OnnxBackbone):
         raise SettingsError(f"the recipe's extractor is {backbone.kind}; stages are those of a network (--backbone)")
+    if recipe.augment or recipe.tta != "none":
+        raise SettingsError("stages are compared without augmentation and views; leave --augment and --tta away")
     images, store = ImageFolder.open(folder), store or Store.temporary()
     scores = []
     for name in _stage_names(backbone):
@@ -101,7 +104,7 @@ def _curve(items: Items[Any], labels: Sequence[str], recipe: Recipe, n_jobs: int
     """Return the points of the learning curve before the last; those that are too small are left out."""
     points: list[CurvePoint] = []
     for share in CURVE:
-        rows = _some_of_each(labels, share, recipe.seed)
+        rows = some_of_each(labels, partial(_share_of, share), recipe.seed)
         if len(rows) in {len(labels), *(point.n_images for point in points)}:
             continue  # too few images for a part of them
         chosen = [labels[row] for row in rows]
@@ -113,11 +116,5 @@ def _curve(items: Items[Any], labels: Sequence[str], recipe: Recipe, n_jobs: int
     return points
 
 
-def _some_of_each(labels: Sequence[str], share: float, seed: int) -> NDArray[np.intp]:
-    """Return rows of a share of each class at random; of a larger share these and more."""
-    names, rng = np.asarray(labels), np.random.default_rng(seed)
-    chosen = []
-    for name in np.unique(names):
-        rows = rng.permutation(np.flatnonzero(names == name))
-        chosen.append(rows[: max(FEWEST, round(share * len(rows)))])
-    return np.sort(np.concatenate(chosen))
+def _share_of(share: float, n_images: int) -> int:
+    return max(FEWEST, round(share * n_images))

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision.backbone.onnx import OnnxBackbone
-from classicvision.benchmark.plan import BenchmarkSettings, lite, lite_recipe, plan_splits, thinned
+from classicvision.benchmark.plan import BenchmarkSettings, lite, lite_recipe, plan_splits
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings
 from classicvision.encoding.vector import VectorSettings
@@ -63,12 +63,6 @@ def test_settings_out_of_range_are_refused(wrong):
 
 def test_a_learning_curve_is_sorted_and_has_each_number_once():
     assert BenchmarkSettings(learning_curve=(5, 2, 5)).learning_curve == (2, 5)
-
-
-def test_thinning_keeps_some_of_each_class():
-    rows = thinned(LABELS, 3, seed=0)
-    assert [LABELS[row] for row in rows] == ["b"] * 3 + ["a"] * 3
-    assert_array_equal(thinned(LABELS, 100, seed=0), np.arange(12))
 
 
 def test_a_toy_recipe_has_small_vocabularies_and_one_cost():

@@ -121,7 +121,7 @@ def test_other_labels_are_another_question(texture_folder):
     items = extract(sorted(texture_folder.glob("*/*.png")), WORDS.extractor).items
     contestant = trial.Contestant("words", WORDS, items, (), items)
     questions = {
-        trial.Lesson(contestant, labels, np.arange(4), seed, 1).question(*facts)
+        trial.Course(contestant, labels, np.arange(4), seed, 1).question(*facts)
         for labels, seed, facts in (
             (["a"] * 12 + ["b"] * 12, 0, ()),
             (["b"] * 12 + ["a"] * 12, 0, ()),
@@ -201,7 +201,7 @@ def test_a_class_without_a_readable_image_is_an_error(own_folder):
     first = sorted(path for path in own_folder.iterdir() if path.is_dir())[0]
     for path in first.iterdir():
         path.write_bytes(b"no image")
-    with pytest.raises(NotEnoughDataError, match=f"no image of class '{first.name}' can be read by all recipes"):
+    with pytest.raises(NotEnoughDataError, match=f"no image of class '{first.name}' can be read"):
         workflows.benchmark(own_folder, {"words": WORDS}, settings=SETTINGS)
 
 
@@ -214,6 +214,6 @@ def test_other_test_images_are_another_question(texture_folder):
     items = extract(sorted(texture_folder.glob("*/*.png")), WORDS.extractor).items
     labels = [name for name in "abc" for _ in range(8)]
     contestant = trial.Contestant("words", WORDS, items, (), items)
-    lesson = trial.Lesson(contestant, labels, np.array([0, 1, 2, 8, 9, 10, 16, 17, 18]), 0, 1)
-    assert len(trial.try_out(lesson, np.array([4, 5])).predicted) == 2
-    assert_array_equal(trial.try_out(lesson, np.array([4, 12, 20])).predicted, [0, 1, 2])
+    course = trial.Course(contestant, labels, np.array([0, 1, 2, 8, 9, 10, 16, 17, 18]), 0, 1)
+    assert len(trial.try_out(course, np.array([4, 5])).predicted) == 2
+    assert_array_equal(trial.try_out(course, np.array([4, 12, 20])).predicted, [0, 1, 2])

@@ -122,6 +122,15 @@ def test_fit_with_all_stages_prints_a_row_for_each_and_advice(run, network, text
     assert run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--stages", "all")[0] == 2
 
 
+@pytest.mark.parametrize("option", [("--augment", "mirror"), ("--tta", "mirror")])
+def test_what_the_table_of_stages_does_not_try_is_not_ignored(option, run, network, texture_folder, tmp_path):
+    words = ("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--backbone", network, "--stages", "all", *option)
+    code, _, messages = run(*words)
+    assert code == 2
+    assert "--stages compares without" in messages
+    assert not (tmp_path / "m.cvmodel").exists()
+
+
 def test_fit_with_few_images_has_no_number_of_images_twice_in_the_learning_curve(
     run, network, texture_folder, tmp_path
 ):

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision.errors import NotEnoughDataError, SettingsError
+from classicvision.models import selection
 from classicvision.models.recipe import RECIPES, Recipe
 from classicvision.models.selection import FEWEST_OF_CLASS, Trial, candidates, select_recipe, thin
 
@@ -198,3 +199,9 @@ def test_a_network_is_tried_alone_and_with_fisher_vectors(make_network):
 def test_a_recipe_without_a_network_is_no_network():
     with pytest.raises(SettingsError, match="the extractor is sift"):
         candidates(RECIPES["sift-bovw"])
+
+
+def test_the_command_says_the_same_budget_and_name():
+    from classicvision.cli import fit  # which says them without loading what chooses
+
+    assert (fit.AUTO, fit.DEFAULT_BUDGET) == (selection.AUTO, selection.BUDGET)
