@@ -27,9 +27,10 @@ public:
           largest_(objects[5], "largest", 2),
           factors_(objects[6], "factors", 4),
           steps_(objects[7], "steps", 1),
-          offsets_(objects[8], "offsets", 1) {}
+          offsets_(objects[8], "offsets", 1),
+          errors_(objects[9], "errors", 2) {}
 
-    Mixture checked(std::size_t n_dims, float point_error, float factor_error) const {
+    Mixture checked(std::size_t n_dims) const {
         const std::size_t n_components = means_.size(0), panel = static_cast<std::size_t>(kernels().mixture_panel());
         const std::size_t n_padded = padded(n_dims, static_cast<std::size_t>(kernels().lanes()));
         require(1 <= n_components && n_components <= MOST_COMPONENTS, "there must be from 1 to 4096 components");
@@ -45,16 +46,16 @@ public:
         factors_.require(2, panel), factors_.require(3, 2);
         steps_.require(0, n_columns);
         offsets_.require(0, n_columns);
-        require(point_error >= 0 && factor_error >= 0, "errors must not be negative");
-        return {n_components,     n_dims,         means_.data(),   roots_.data(), log_peaks_.data(),
-                n_padded,         centre_.data(), scales_.data(), largest_.data(), factors_.data(), n_columns / panel,
-                steps_.data(),    offsets_.data(), point_error,    factor_error};
+        errors_.require(0, 2), errors_.require(1, n_columns);
+        return {n_components,   n_dims,           means_.data(),     roots_.data(),     log_peaks_.data(),
+                n_padded,       centre_.data(),   scales_.data(),    largest_.data(),   factors_.data(),
+                n_columns / panel, steps_.data(), offsets_.data(),   errors_.data(),    errors_.data() + n_columns};
     }
 
 private:
     Array<const float> means_, roots_, log_peaks_, centre_, scales_, largest_;
     Array<const std::int16_t> factors_;
-    Array<const float> steps_, offsets_;
+    Array<const float> steps_, offsets_, errors_;
 };
 
 }  // namespace
@@ -101,17 +102,16 @@ PyObject* method_project_points(PyObject*, PyObject* arguments) {
 
 PyObject* method_add_moments(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
-        PyObject *points_object, *arrays[9], *sums[3];
-        double point_error, factor_error, least_share;
-        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOOdddOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
-                              &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &arrays[8], &point_error, &factor_error,
+        PyObject *points_object, *arrays[10], *sums[3];
+        double least_share;
+        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOOOdOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
+                              &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &arrays[8], &arrays[9],
                               &least_share, &sums[0], &sums[1], &sums[2])) {
             return nullptr;
         }
         const Array<const float> points(points_object, "points", 2);
         const MixtureArrays held(arrays);
-        const Mixture mixture =
-            held.checked(points.size(1), static_cast<float>(point_error), static_cast<float>(factor_error));
+        const Mixture mixture = held.checked(points.size(1));
         const Array<double> zeroth(sums[0], "zeroth", 1), first(sums[1], "first", 2), second(sums[2], "second", 2);
         zeroth.require(0, mixture.n_components);
         first.require(0, mixture.n_components), first.require(1, mixture.n_dims);

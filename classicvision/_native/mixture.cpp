@@ -20,10 +20,9 @@ namespace {
 constexpr std::size_t BLOCK = 512;               // points that are sorted by component at a time
 constexpr std::size_t GROUP_ROWS = 8 * SCREEN_ROWS;  // points that are screened at a time
 constexpr std::size_t SUM_VECTORS = LANES == 16 ? 4 : 2;
-// Bound on the error of a score by the screen; the usual error is a hundredth of it. Where it is larger, all densities
-// that can matter are computed anew; else those of components that weigh much, and it only moves the least share a bit.
-constexpr float CLEAR_ERROR = 1.0f;
-constexpr float LOG_LIGHT_SHARE = -5.3f;  // logarithm of 0.005: components of a smaller share keep the screen's score
+// A component keeps the screen's score where its share, of the largest density, times the bound on its error is less
+// than the exponential of this, 5e-5; the usual error is a tenth of the bound.
+constexpr float LOG_LEAST_EFFECT = -9.9f;
 constexpr float LOWEST = -3e38f;
 constexpr std::size_t LOG_EVERY = 64;  // sums of shares, at most 2^12 each, that are multiplied before a logarithm
 
@@ -51,26 +50,28 @@ struct Room {
     float* points;         // (BLOCK, n_padded)
     std::int32_t* levels;  // (GROUP_ROWS, n_padded)
     float* scores;         // (GROUP_ROWS, n_columns)
+    float* errors;         // (n_columns,): bounds on the errors of the scores of one point
     std::int32_t* near;    // (n_columns + LANES,): components near to one point
     float* shares;         // (n_columns + LANES,): their scores, then their shares of the largest density
-    std::int32_t* clear;   // (n_columns + LANES,): places among `near` of those that weigh much
+    std::int32_t* clear;   // (n_columns,): places among `near` of those that weigh much
     std::uint32_t* counts;  // (n_components,): points of each component
     Share* noted;           // (n_components, BLOCK)
 };
 
 Room take_room(const Mixture& mixture, Arena& arena) {
     const std::size_t n_columns = mixture.n_panels * PANEL, n_padded = mixture.n_padded, k = mixture.n_components;
-    const std::size_t n_floats = BLOCK * n_padded + GROUP_ROWS * (n_padded + n_columns) + 3 * (n_columns + LANES) + k +
+    const std::size_t n_floats = BLOCK * n_padded + GROUP_ROWS * (n_padded + n_columns) + 4 * (n_columns + LANES) + k +
                                  2 * k * BLOCK;
-    arena.reserve(4 * n_floats + 8 * Arena::ALIGNMENT);
+    arena.reserve(4 * n_floats + 9 * Arena::ALIGNMENT);
     Room room;
     room.points = arena.take<float>(BLOCK * n_padded);
     room.levels = arena.take<std::int32_t>(GROUP_ROWS * n_padded);
     room.scores = arena.take<float>(GROUP_ROWS * n_columns);
+    room.errors = arena.take<float>(n_columns);
     room.near = arena.take<std::int32_t>(n_columns + LANES);
     room.shares = arena.take<float>(n_columns + LANES);
-    room.clear = arena.take<std::int32_t>(n_columns + LANES);
     room.counts = arena.take<std::uint32_t>(k);
+    room.clear = arena.take<std::int32_t>(n_columns);
     room.noted = arena.take<Share>(k * BLOCK);
     return room;
 }
@@ -98,45 +99,49 @@ CV_INLINE Ints counted_from(std::size_t start) {
     return load<Ints>(numbers);
 }
 
-// Write which of n numbers are at least a limit, and the numbers; return how many there are. LANES places more may be
-// read and written.
-CV_INLINE std::size_t find_at_least(float limit, const float* values, std::size_t n, std::int32_t* found, float* kept) {
-    std::size_t n_found = 0;
-    Ints numbers = counted_from(0);
-    for (std::size_t i = 0; i < n; i += LANES) {
-        const Floats here = load(values + i);
-        const unsigned mask = at_most(spread(limit), here) & first_lanes(n - i);
-        if (kept) store_chosen(kept + n_found, here, mask);
-        n_found += store_chosen(found + n_found, numbers, mask);
-        numbers = numbers + spread_as<Ints>(LANES);
-    }
-    return n_found;
+// No less than log(x), by less than 0.12, of a positive x: the bits of a float are about its logarithm.
+CV_INLINE float log_at_least(float x) {
+    return static_cast<float>(bits_of<std::int32_t>(x)) * (0.693147f / (1 << 23)) - (127 - 0.1f) * 0.693147f;
 }
 
 // Find the components near to a point and their scores; returns their number.
-CV_STEP std::size_t find_near(const AddMoments& task, const float* point, const float* scores, float error,
-                              const Room& room) {
-    const std::size_t n_components = task.mixture.n_components;
-    Floats most = spread(LOWEST);
-    for (std::size_t k = 0; k < task.mixture.n_panels * PANEL; k += LANES) most = larger(most, load(scores + k));
-    const bool is_coarse = error > CLEAR_ERROR;
-    const float top = largest_lane(most) - (is_coarse ? 2 * error : 0.0f);
-    const std::size_t n = find_at_least(top + task.log_least_share, scores, n_components, room.near, room.shares);
-    const float clear = is_coarse ? LOWEST : top + LOG_LIGHT_SHARE;
-    const std::size_t n_clear = find_at_least(clear, room.shares, n, room.clear, nullptr);
+CV_STEP std::size_t find_near(const AddMoments& task, const float* point, const float* scores,
+                              const ScreenPoint& screened, const Room& room) {
+    const Mixture& mixture = task.mixture;
+    Floats surest = spread(LOWEST);
+    for (std::size_t k = 0; k < mixture.n_panels * PANEL; k += LANES) {
+        const Floats error = screen_error(mixture, screened, k);
+        store(room.errors + k, error);
+        surest = larger(surest, load(scores + k) - error);
+    }
+    const float top = largest_lane(surest);  // no more than the largest density's logarithm
+    const Floats least = spread(top + task.log_least_share);
+    std::size_t n_near = 0, n_clear = 0;
+    Ints numbers = counted_from(0);
+    for (std::size_t k = 0; k < mixture.n_components; k += LANES) {
+        const unsigned near = at_most(least, load(scores + k) + load(room.errors + k));
+        n_near += store_chosen(room.near + n_near, numbers, near & first_lanes(mixture.n_components - k));
+        numbers = numbers + spread_as<Ints>(LANES);
+    }
+    for (std::size_t i = 0; i < n_near; ++i) {
+        const float score = scores[room.near[i]], error = room.errors[room.near[i]];
+        room.shares[i] = score;
+        room.clear[n_clear] = static_cast<std::int32_t>(i);
+        n_clear += score + error + log_at_least(error) >= top + LOG_LEAST_EFFECT;
+    }
     for (std::size_t i = 0; i < n_clear; i += 2) {
         const std::int32_t places[] = {room.clear[i], room.clear[i + 1 < n_clear ? i + 1 : i]};
         float found[2];
-        log_densities(task.mixture, {room.near[places[0]], room.near[places[1]]}, point, found);
+        log_densities(mixture, {room.near[places[0]], room.near[places[1]]}, point, found);
         for (int k = 0; k < 2; ++k) room.shares[places[k]] = found[k];
     }
-    return n;
+    return n_near;
 }
 
 // Note the posteriors of one point; adds to the sum of the logarithms of the densities, but for the factor returned.
-CV_STEP float note_point(const AddMoments& task, std::size_t row, const float* scores, float error, const Room& room,
-                         double& log_sum) {
-    const std::size_t n = find_near(task, room.points + row * task.mixture.n_padded, scores, error, room);
+CV_STEP float note_point(const AddMoments& task, std::size_t row, const float* scores, const ScreenPoint& screened,
+                         const Room& room, double& log_sum) {
+    const std::size_t n = find_near(task, room.points + row * task.mixture.n_padded, scores, screened, room);
     for (std::size_t i = n; i < n + LANES; ++i) room.shares[i] = -std::numeric_limits<float>::infinity();
     Floats most = spread(LOWEST), sums = spread(0.0f);
     for (std::size_t i = 0; i < n; i += LANES) most = larger(most, load(room.shares + i));
@@ -228,7 +233,7 @@ double note_group(const AddMoments& task, std::size_t start, std::size_t n, cons
     }
     double sum = 0, product = 1;
     for (std::size_t i = 0; i < n; ++i) {
-        product *= note_point(task, start + i, room.scores + i * n_columns, points[i].error, room, sum);
+        product *= note_point(task, start + i, room.scores + i * n_columns, points[i], room, sum);
         if ((i + 1) % LOG_EVERY == 0 || i + 1 == n) {
             sum += std::log(product);
             product = 1;

@@ -44,8 +44,8 @@ struct Mixture {
     std::size_t n_panels;
     const float* steps;       // (n_panels * MIXTURE_PANEL,): what 1 is worth in the factors of a component
     const float* offsets;     // (n_panels * MIXTURE_PANEL,)
-    float point_error;        // error of a score for each unit by which the numbers of a point are rounded
-    float factor_error;       // ... for each unit of the sum of their sizes
+    const float* point_errors;   // (n_panels * MIXTURE_PANEL,): of a score, for each unit by which a point is rounded
+    const float* factor_errors;  // ... for each unit of the sum of the sizes of the point's numbers
 };
 
 struct AddMoments {

@@ -34,9 +34,7 @@ class PreparedBasis:
 class MixtureTable:
     """A mixture as the kernel reads it; `_native/mixture.h` says what each array is."""
 
-    arrays: tuple[Floats, Floats, Floats, Floats, Floats, Floats, NDArray[np.int16], Floats, Floats]
-    point_error: float
-    factor_error: float
+    arrays: tuple[Floats, Floats, Floats, Floats, Floats, Floats, NDArray[np.int16], Floats, Floats, Floats]
 
 
 def prepare_basis(basis: NDArray[np.float32], offset: NDArray[np.float32]) -> PreparedBasis:
@@ -83,7 +81,7 @@ def prepare(
 
     The logarithm of weight times density is a constant plus a sum over the dimensions of (x - c) f - (x - c)^2 g, with
     c the mixture's mean, f = (m - c) / v and g = 1 / (2 v). Numbers of points and factors are rounded to whole ones of
-    16 bits at most; how far that can move a score is noted.
+    16 bits at most; how far that can move a component's score is noted.
     """
     shares, m, v = (array.astype(np.float64) for array in (weights / weights.sum(), means, variances))
     centre = (shares @ m).astype(np.float32)
@@ -107,9 +105,10 @@ def prepare(
         _in_panels(whole, n_columns, panel),
         _widened((1 / levels).astype(np.float32), n_columns),
         _widened(offsets.astype(np.float32), n_columns, _NO_SCORE),
+        # A number of a point moves by at most half a level, a factor by at most half of one of its own.
+        _widened(np.stack([sizes, 1 / levels]).astype(np.float32) / 2, n_columns),
     )
-    # A number of a point moves by at most half a level, a factor by at most half of one of its own.
-    return MixtureTable(arrays, float(sizes.max()) / 2, float(1 / levels.min()) / 2)
+    return MixtureTable(arrays)
 
 
 def add_moments(
@@ -128,8 +127,7 @@ def add_moments(
     """
     zeroth = np.zeros(n_components)
     first, second = (np.zeros((n_components, points.shape[1])) for _ in range(2))
-    errors = (table.point_error, table.factor_error)
-    likelihood = kernels.add_moments(points, *table.arrays, *errors, least_share, zeroth, first, second)
+    likelihood = kernels.add_moments(points, *table.arrays, least_share, zeroth, first, second)
     return zeroth, first, second, likelihood
 
 

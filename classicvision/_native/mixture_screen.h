@@ -39,17 +39,25 @@ CV_INLINE Ints rounded_level(Floats values) {
     return to_ints((values + spread(0x1.8p23f)) - spread(0x1.8p23f));
 }
 
-// What a level of a point is worth, and the error that rounding can leave in any score.
+// What a level of a point is worth, and the sum of the sizes of its numbers and their squares.
 struct ScreenPoint {
     float step;
-    float error;
+    float size;
 };
+
+// The errors that rounding can leave in the scores of LANES components, from one on.
+CV_INLINE Floats screen_error(const Mixture& mixture, const ScreenPoint& point, std::size_t component) {
+    return fused(spread(point.step), load(mixture.point_errors + component),
+                 spread(point.size + point.step) * load(mixture.factor_errors + component));
+}
 
 // Write a point as pairs of levels: n_padded of them.
 CV_INLINE ScreenPoint screen_point(const Mixture& mixture, const float* point, std::int32_t* levels) {
+    alignas(64) float numbers[MOST_MIXTURE_DIMENSIONS];
     Floats most = spread(0.0f), sum = spread(0.0f), reach = spread(0.0f);
     for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
         const Floats z = (load(point + d) - load(mixture.centre + d)) * load(mixture.scales + d);
+        store(numbers + d, z);
         const Floats size = magnitude(z);
         most = larger(most, size);
         const Floats square = z * z;
@@ -67,12 +75,12 @@ CV_INLINE ScreenPoint screen_point(const Mixture& mixture, const float* point, s
     const float step = needed > 1e-30f ? needed : 1.0f;
     const Floats inverse = spread(1.0f / step);
     for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
-        const Floats z = (load(point + d) - load(mixture.centre + d)) * load(mixture.scales + d);
+        const Floats z = load(numbers + d);
         const Floats level = z * inverse;
         const Ints square = rounded_level(z * level);
         store(levels + d, joined(rounded_level(level), shifted_up(square, 16)));
     }
-    return {step, mixture.point_error * step + mixture.factor_error * (total + step)};
+    return {step, total};
 }
 
 // Write the scores of SCREEN_ROWS points for one panel of components.

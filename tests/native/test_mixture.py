@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision import _native
 from classicvision.encoding import mixture as mixture_module
-from classicvision.encoding.mixture import DiagonalMixture, Moments, moments
+from classicvision.encoding.mixture import LEAST_SHARE, DiagonalMixture, Moments, moments
 from classicvision.features.local import root_sift
 
 pytestmark = pytest.mark.skipif(not _native.native_available(), reason="installed without compiled kernels")
@@ -40,7 +40,8 @@ def assert_same(found: Moments, expected: Moments, *, rtol=2e-5):
     size = 1 + np.abs(expected.second).max()
     assert_allclose(found.first, expected.first, rtol=rtol, atol=rtol * size)
     assert_allclose(found.second, expected.second, rtol=rtol, atol=rtol * size)
-    assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-5, abs=1e-5 * n)
+    at_limit = 3 * LEAST_SHARE * n  # what one way leaves out as too small, the other may count
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-5, abs=at_limit)
 
 
 @pytest.mark.parametrize("n_dims", [1, 2, 15, 16, 17, 33, 48, 82, 130])
@@ -93,12 +94,11 @@ def test_moments_are_added_to_what_is_there():
     points = np.ones((5, 4), np.float32)
     zeroth, first, second = np.ones(3), np.zeros((3, 4)), np.zeros((3, 4))
     table = native.prepare(mixture.weights, mixture.means, mixture.variances, mixture.log_peaks)
-    errors = (table.point_error, table.factor_error)
-    kernels.add_moments(points, *table.arrays, *errors, 1e-5, zeroth, first, second)
+    kernels.add_moments(points, *table.arrays, 1e-5, zeroth, first, second)
     assert zeroth.sum() == pytest.approx(8)
 
 
-@pytest.mark.parametrize("place", range(9))
+@pytest.mark.parametrize("place", range(10))
 def test_a_table_of_wrong_shape_is_refused(place):
     mixture = random_mixture(np.random.default_rng(0), 3, 4)
     table = native.prepare(mixture.weights, mixture.means, mixture.variances, mixture.log_peaks)
@@ -106,7 +106,7 @@ def test_a_table_of_wrong_shape_is_refused(place):
     arrays[place] = np.concatenate([arrays[place], arrays[place]])
     sums = np.zeros(3), np.zeros((3, 4)), np.zeros((3, 4))
     with pytest.raises(ValueError, match=r"length|components"):
-        kernels.add_moments(np.ones((5, 4), np.float32), *arrays, 0.0, 0.0, 1e-5, *sums)
+        kernels.add_moments(np.ones((5, 4), np.float32), *arrays, 1e-5, *sums)
 
 
 @pytest.mark.parametrize("n_out", [1, 7, 16, 64, 80, 81, 96, 112, 128])
