@@ -203,15 +203,22 @@ RECIPES: dict[str, Recipe] = {
     "vlad": Recipe(extractor=_GRID, encoder=VladSettings(), classifier=_WIDE),
     # How descriptors would move a mixture of Gaussians (Perronnin et al. 2010).
     "fisher": Recipe(extractor=_FINE_GRID, encoder=FisherSettings(), classifier=_WIDE),
-    # The same of enlarged pictures and their mirror images: helps scenes, and may harm objects.
+    # The same of enlarged pictures and their mirror images, which helps scenes and harms objects, beside LLC, which helps
+    # both: a sum over the picture and the strongest responses of its parts know different things.
     "fisher-best": Recipe(
-        extractor=replace(_GRID, enlarge=1.5, max_side=450), encoder=FisherSettings(mirror=True), classifier=_WIDE
+        extractor=Several(parts=(replace(_GRID, enlarge=1.5, max_side=450), _GRID)),
+        encoder=FusionSettings(
+            parts=(FisherSettings(mirror=True), LlcSettings(n_words=1024, cells=_PYRAMID)),
+            weights=((0.75, 0.25), (0.6, 0.4)),
+        ),
+        classifier=_WIDE,
     ),
 }
 
 
 NETWORK = "cnn:"  # begins a recipe's name that is the path, or the name, of a network
-FUSION = "fusion:"  # the same with the mirror image, beside the recipe "fisher-best"
+FUSION = "fusion:"  # the same with the mirror image, beside the parts of "fisher-best"
+_SHARES_WITH_NETWORK = [[0.34, 0.46, 0.2], [0.5, 0.35, 0.15], [0.67, 0.23, 0.1]]  # of network, Fisher vector and LLC
 _PREPROCESSING = "extractor.preprocessing."  # begins an override of one value of a network's preprocessing
 
 # Codes of norm 1 whose dimensions are many and mostly alike ask for more cost than histograms of words do.
@@ -255,7 +262,7 @@ def recipe_to_toml(recipe: Recipe) -> str:
 
 
 def fusion_data(network: dict[str, Any], encoder: VectorSettings) -> dict[str, Any]:
-    """Return as plain values the recipe of a network, with the mirror image, beside "fisher-best".
+    """Return as plain values the recipe of a network, with the mirror image, beside the parts of "fisher-best".
 
     Parameters
     ----------
@@ -264,10 +271,12 @@ def fusion_data(network: dict[str, Any], encoder: VectorSettings) -> dict[str, A
     encoder : VectorSettings
         Of its features.
     """
-    fisher = config.to_dict(RECIPES["fisher-best"])
-    return fisher | {
-        "extractor": {"kind": Several.kind, "parts": [network | {"views": "mirror"}, fisher["extractor"]]},
-        "encoder": {"kind": FusionSettings.kind, "parts": [config.to_dict(encoder), fisher["encoder"]]},
+    best = config.to_dict(RECIPES["fisher-best"])
+    extractors = [network | {"views": "mirror"}, *best["extractor"]["parts"]]
+    encoders = [config.to_dict(encoder), *best["encoder"]["parts"]]
+    return best | {
+        "extractor": {"kind": Several.kind, "parts": extractors},
+        "encoder": {"kind": FusionSettings.kind, "parts": encoders, "weights": _SHARES_WITH_NETWORK},
     }
 
 
