@@ -203,8 +203,8 @@ RECIPES: dict[str, Recipe] = {
     "vlad": Recipe(extractor=_GRID, encoder=VladSettings(), classifier=_WIDE),
     # How descriptors would move a mixture of Gaussians (Perronnin et al. 2010).
     "fisher": Recipe(extractor=_FINE_GRID, encoder=FisherSettings(), classifier=_WIDE),
-    # The same of enlarged pictures and their mirror images, which helps scenes and harms objects, beside LLC, which helps
-    # both: a sum over the picture and the strongest responses of its parts know different things.
+    # The same of enlarged pictures and their mirror images, which helps scenes and harms objects, beside LLC, which
+    # helps both: a sum over the picture and the strongest responses of its parts know different things.
     "fisher-best": Recipe(
         extractor=Several(parts=(replace(_GRID, enlarge=1.5, max_side=450), _GRID)),
         encoder=FusionSettings(
