@@ -94,8 +94,9 @@ class Correspondences:
         np.equal(y[1:], y[:-1], out=is_tied[1:-1])
         # The other columns decide only where rows are equal, which are few.
         tied = (is_tied[1:] | is_tied[:-1]).nonzero()[0]
-        rows = order[tied]
-        order[tied] = rows[np.lexsort((rows, *self.angle[:, rows], *self.b[rows].T, *self.a[rows].T))]
+        rows = np.sort(order[tied])
+        angle, b, a = self.angle.take(rows, axis=1), self.b.take(rows, axis=0), self.a.take(rows, axis=0)
+        order[tied] = rows[np.lexsort((*angle, *b.T, *a.T))]
         return self[order]
 
     @cached_property

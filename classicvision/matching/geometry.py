@@ -50,7 +50,8 @@ def warp_points(xy: Points, b_from_a: Transform) -> Points:
 
 def middle(xy: Points) -> NDArray[np.float64]:
     """Return the mean of some points (N, 2), (2,)."""
-    return _centred(xy)[0]
+    mean: NDArray[np.float64] = np.ascontiguousarray(xy.T).sum(axis=1) / len(xy)
+    return mean
 
 
 def mirror(width: int) -> Transform:
@@ -191,5 +192,5 @@ def _newton_step(a: Points, b: Points, h: Transform) -> tuple[Transform, float]:
 def _centred(xy: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the mean of some points, and the points less that, as columns (2, N)."""
     columns = np.ascontiguousarray(xy.T)
-    mean = columns.sum(axis=1) / len(xy)
+    mean = middle(columns.T)
     return mean, columns - mean[:, None]
