@@ -178,6 +178,26 @@ CV_INLINE Floats smaller(Floats a, Floats b) {
     return choose(a < b, a, b);
 #endif
 }
+CV_INLINE Ints larger(Ints a, Ints b) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Ints)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif defined(CV_INTRINSICS)
+    return (Ints)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
+    for (int i = 0; i < LANES; ++i) a[i] = a[i] > b[i] ? a[i] : b[i];
+    return a;
+#endif
+}
+CV_INLINE Ints smaller(Ints a, Ints b) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Ints)_mm512_min_epi32((__m512i)a, (__m512i)b);
+#elif defined(CV_INTRINSICS)
+    return (Ints)_mm256_min_epi32((__m256i)a, (__m256i)b);
+#else
+    for (int i = 0; i < LANES; ++i) a[i] = a[i] < b[i] ? a[i] : b[i];
+    return a;
+#endif
+}
 CV_INLINE Floats magnitude(Floats a) { return larger(a, spread(0.0f) - a); }
 
 CV_INLINE Floats root(Floats a) {

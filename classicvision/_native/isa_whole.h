@@ -96,6 +96,19 @@ CV_INLINE float largest_lane(Floats values) {
     return lanes[0];
 }
 
+// The smallest lane, and the first that is as small.
+CV_INLINE std::int32_t smallest_lane(Ints values, int* first) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    const std::int32_t smallest = _mm512_reduce_min_epi32((__m512i)values);
+    *first = static_cast<int>(lowest_bit(_mm512_cmpeq_epi32_mask((__m512i)values, _mm512_set1_epi32(smallest))));
+    return smallest;
+#else
+    *first = 0;
+    for (int lane = 1; lane < LANES; ++lane) *first = values[lane] < values[*first] ? lane : *first;
+    return values[*first];
+#endif
+}
+
 CV_INLINE float sum_of_lanes(Floats values) {
 #if defined(__AVX512F__)
     return _mm512_reduce_add_ps(bits_of<__m512>(values));

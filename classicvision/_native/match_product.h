@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "isa.h"
+#include "match_least.h"
 
 namespace classicvision::CV_ISA {
 namespace {
@@ -37,9 +38,9 @@ CV_INLINE Sums add_products(Sums sums, Sums b, Sums a) {
     return _mm512_dpbusd_epi32(sums, b, a);
 #endif
 }
-CV_INLINE void store_distances(float* to, Sums sums, std::int32_t norm_a, const std::int32_t* rests) {
+CV_INLINE void store_keys(std::int32_t* to, Sums sums, std::int32_t norm_a, const std::int32_t* rests) {
     const Sums rest = _mm512_add_epi32(_mm512_loadu_si512(rests), _mm512_set1_epi32(norm_a));
-    _mm512_storeu_ps(to, _mm512_cvtepi32_ps(_mm512_sub_epi32(rest, _mm512_slli_epi32(sums, 1))));
+    _mm512_storeu_si512(to, _mm512_slli_epi32(_mm512_sub_epi32(rest, _mm512_slli_epi32(sums, 1)), NUMBER_BITS));
 }
 
 #elif defined(__AVX2__)
@@ -58,10 +59,11 @@ CV_INLINE Sums spread_group(const ItemA* from) {
     return _mm256_set1_epi32(two);
 }
 CV_INLINE Sums add_products(Sums sums, Sums b, Sums a) { return _mm256_add_epi32(sums, _mm256_madd_epi16(b, a)); }
-CV_INLINE void store_distances(float* to, Sums sums, std::int32_t norm_a, const std::int32_t* rests) {
+CV_INLINE void store_keys(std::int32_t* to, Sums sums, std::int32_t norm_a, const std::int32_t* rests) {
     const Sums rest = _mm256_add_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(rests)),
                                        _mm256_set1_epi32(norm_a));
-    _mm256_storeu_ps(to, _mm256_cvtepi32_ps(_mm256_sub_epi32(rest, _mm256_slli_epi32(sums, 1))));
+    const Sums distances = _mm256_sub_epi32(rest, _mm256_slli_epi32(sums, 1));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_slli_epi32(distances, NUMBER_BITS));
 }
 
 #else
@@ -77,10 +79,10 @@ CV_INLINE Sums no_sums() { return spread(0.0f); }
 CV_INLINE Sums load_panel(const ItemB* from) { return load(from); }
 CV_INLINE Sums spread_group(const ItemA* from) { return spread(*from); }
 CV_INLINE Sums add_products(Sums sums, Sums b, Sums a) { return fused(b, a, sums); }
-CV_INLINE void store_distances(float* to, Sums sums, std::int32_t norm_a, const std::int32_t* rests) {
+CV_INLINE void store_keys(std::int32_t* to, Sums sums, std::int32_t norm_a, const std::int32_t* rests) {
     // Sums of integers, since that of both norms may pass 2^24 on the way.
     for (int lane = 0; lane < LANES; ++lane) {
-        to[lane] = static_cast<float>(norm_a + rests[lane] - 2 * static_cast<std::int32_t>(sums[lane]));
+        to[lane] = (norm_a + rests[lane] - 2 * static_cast<std::int32_t>(sums[lane])) * MOST_NUMBERED;
     }
 }
 
@@ -88,9 +90,9 @@ CV_INLINE void store_distances(float* to, Sums sums, std::int32_t norm_a, const 
 
 constexpr std::size_t PANEL = TILE_VECTORS * LANES;
 
-// Squared distances of TILE_ROWS descriptors and one panel. `width` is that of a row of a, a multiple of GROUP.
+// Keys (TILE_ROWS, PANEL) of some descriptors and one panel, without numbers. `width` is that of a row of a, a multiple of GROUP.
 CV_INLINE void compare_tile(const ItemA* a, const std::int32_t* norms_a, const ItemB* panel, const std::int32_t* rests,
-                            std::size_t width, float* distances, std::size_t row_length) {
+                            std::size_t width, std::int32_t* keys) {
     Sums sums[TILE_ROWS][TILE_VECTORS];
     for (auto& row : sums) {
         for (Sums& one : row) one = no_sums();
@@ -108,7 +110,7 @@ CV_INLINE void compare_tile(const ItemA* a, const std::int32_t* norms_a, const I
     }
     for (std::size_t r = 0; r < TILE_ROWS; ++r) {
         for (std::size_t v = 0; v < TILE_VECTORS; ++v) {
-            store_distances(distances + r * row_length + v * LANES, sums[r][v], norms_a[r], rests + v * LANES);
+            store_keys(keys + r * PANEL + v * LANES, sums[r][v], norms_a[r], rests + v * LANES);
         }
     }
 }

@@ -144,7 +144,7 @@ class LocalFeatures:
             self,
             xy=np.column_stack([self.image_size[1] - 1 - x, y]),
             angle=np.mod(np.pi - self.angle.astype(np.float64), 2 * np.pi).astype(np.float32) % np.float32(2 * np.pi),
-            descriptors=self.descriptors[:, MIRRORED_NUMBERS],
+            descriptors=self.descriptors.take(MIRRORED_NUMBERS, axis=1),
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from classicvision._native import match as native
 from classicvision._native import native_available
 from classicvision.features.local import LocalFeatures
-from classicvision.matching.geometry import jacobian, warp_points
+from classicvision.matching.geometry import jacobian, middle, warp_points
 
 __all__ = ["MAX_LOG_SCALE", "MAX_TURN", "Correspondences", "Motion"]
 
@@ -88,14 +88,15 @@ class Correspondences:
     def in_order(self) -> Self:
         """Return the matches in an order that does not depend on that of the keypoints, so that sums do not either."""
         y = self.a[:, 1]
-        order = np.argsort(y, kind="stable")
+        order = np.argsort(y)
         y = y[order]
         is_tied = np.zeros(len(y) + 1, bool)
         np.equal(y[1:], y[:-1], out=is_tied[1:-1])
         # The other columns decide only where rows are equal, which are few.
         tied = (is_tied[1:] | is_tied[:-1]).nonzero()[0]
-        rows = order[tied]
-        order[tied] = rows[np.lexsort((*self.angle[:, rows], *self.b[rows].T, *self.a[rows].T))]
+        rows = np.sort(order[tied])
+        angle, b, a = self.angle.take(rows, axis=1), self.b.take(rows, axis=0), self.a.take(rows, axis=0)
+        order[tied] = rows[np.lexsort((*angle, *b.T, *a.T))]
         return self[order]
 
     @cached_property
@@ -171,7 +172,7 @@ class Motion:
     @classmethod
     def at(cls, b_from_a: NDArray[np.float64], xy: NDArray[np.float64]) -> Self:
         """Look at a transform in the middle of some points (N, 2) of a."""
-        p, q, r, s = jacobian(b_from_a, *(xy.sum(axis=0) / len(xy)).tolist())
+        p, q, r, s = jacobian(b_from_a, *middle(xy).tolist())
         area = max(p * s - q * r, _LEAST_AREA)  # points that all go to one place leave nothing
         # The rotation nearest to the Jacobian is the angle of its part that is a similarity.
         return cls(b_from_a, math.log(area) / 2, math.atan2(r - q, p + s))

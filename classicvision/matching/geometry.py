@@ -1,6 +1,7 @@
 """Transforms of the plane: fitted to corresponding points by least squares, applied, and judged.
 
 A transform `b_from_a` is 3 x 3 and acts on column vectors (x, y, 1); points are (N, 2), x right, y down, in pixels.
+Sums and extremes are taken of columns (2, N): NumPy goes through rows of two numbers one by one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ __all__ = [
     "fit_similarity",
     "is_sane",
     "jacobian",
+    "middle",
     "mirror",
     "warp_points",
 ]
@@ -41,14 +43,15 @@ _SETTLED: Final = 1e-6  # a step that betters the squared error by less is the l
 
 def warp_points(xy: Points, b_from_a: Transform) -> Points:
     """Map (N, 2) points of a onto b."""
-    mapped: Points = xy @ b_from_a[:2, :2].T + b_from_a[:2, 2]
-    if b_from_a[2, 0] == 0 == b_from_a[2, 1]:
-        mapped /= b_from_a[2, 2]
-        return mapped
-    weight = xy @ b_from_a[2, :2] + b_from_a[2, 2]
+    *mapped, weight = b_from_a[:, :2] @ xy.T + b_from_a[:, 2:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        mapped /= weight[:, None]
-    return mapped
+        return np.column_stack([column / weight for column in mapped])
+
+
+def middle(xy: Points) -> NDArray[np.float64]:
+    """Return the mean of some points (N, 2), (2,)."""
+    mean: NDArray[np.float64] = np.ascontiguousarray(xy.T).sum(axis=1) / len(xy)
+    return mean
 
 
 def mirror(width: int) -> Transform:
@@ -63,9 +66,8 @@ def jacobian(b_from_a: Transform, x: float, y: float) -> tuple[float, float, flo
 
 def fit_similarity(a: Points, b: Points) -> Transform:
     """Fit turn, scale and shift to at least two points by least squares (Umeyama 1991, without reflection)."""
-    middle_a, middle_b = _mean(a), _mean(b)
     # As complex numbers, b - middle_b = s (a - middle_a) has the solution of a least squares line through zero.
-    (x, y), (u, v) = (a - middle_a).T, (b - middle_b).T
+    (middle_a, (x, y)), (middle_b, (u, v)) = _centred(a), _centred(b)
     spread = float(x @ x + y @ y)
     re, im = ((x @ u + y @ v) / spread, (x @ v - y @ u) / spread) if spread > 0 else (1.0, 0.0)
     turn = np.array([[re, -im], [im, re]])
@@ -74,13 +76,12 @@ def fit_similarity(a: Points, b: Points) -> Transform:
 
 def fit_affinity(a: Points, b: Points) -> Transform:
     """Fit an affinity to at least three points by least squares; points on one line give a similarity."""
-    middle_a, middle_b = _mean(a), _mean(b)
-    u = a - middle_a
-    (xx, xy), (_, yy) = (u.T @ u).tolist()
+    (middle_a, u), (middle_b, v) = _centred(a), _centred(b)
+    (xx, xy), (_, yy) = (u @ u.T).tolist()
     determinant = xx * yy - xy * xy
     if not determinant > _ON_A_LINE * (xx + yy) ** 2:
         return fit_similarity(a, b)
-    linear = (np.array([[yy, -xy], [-xy, xx]]) / determinant @ (u.T @ (b - middle_b))).T
+    linear = (np.array([[yy, -xy], [-xy, xx]]) / determinant @ (u @ v.T)).T
     return _assembled(linear, middle_b - linear @ middle_a)
 
 
@@ -122,7 +123,8 @@ def is_sane(b_from_a: Transform, xy: Points) -> bool:
     It keeps the orientation (mirrors are taken out before), scales by no more than 32, stretches by no more than 4, and
     no horizon runs through or near the box.
     """
-    (left, top), (right, bottom) = xy.min(axis=0).tolist(), xy.max(axis=0).tolist()
+    columns = np.ascontiguousarray(xy.T)
+    (left, top), (right, bottom) = columns.min(axis=1).tolist(), columns.max(axis=1).tolist()
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
     rows = b_from_a.tolist()
     g, h, i = rows[2]
@@ -187,6 +189,8 @@ def _newton_step(a: Points, b: Points, h: Transform) -> tuple[Transform, float]:
     return np.append(step, 0).reshape(3, 3), float(errors @ errors)
 
 
-def _mean(xy: Points) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = xy.sum(axis=0) / len(xy)
-    return mean
+def _centred(xy: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of some points, and the points less that, as columns (2, N)."""
+    columns = np.ascontiguousarray(xy.T)
+    mean = middle(columns.T)
+    return mean, columns - mean[:, None]

@@ -112,16 +112,16 @@ def match_both_ways(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Matches:
     of_a, of_b = nearest_two(a, b)
     if not (len(a) and len(b)):
         return Matches(np.zeros((0, 2), np.int32), np.zeros(0, np.float32), np.zeros(0, bool))
-    rows_a, rows_b = (np.arange(len(found.rows), dtype=np.int32) for found in (of_a, of_b))
-    nearest_a, nearest_b = of_a.rows[:, 0], of_b.rows[:, 0]
+    nearest_a, nearest_b = (found.rows[:, 0].astype(np.intp) for found in (of_a, of_b))
+    rows_a, rows_b = np.arange(len(a)), np.arange(len(b))
     ratio_a, ratio_b = _ratio(of_a), _ratio(of_b)
-    mutual = nearest_b[nearest_a] == rows_a
-    ratio_a[mutual] = np.minimum(ratio_a[mutual], ratio_b[nearest_a[mutual]])
-    more = nearest_a[nearest_b] != rows_b
-    pairs = np.empty((len(a) + np.count_nonzero(more), 2), np.int32)
+    mutual = nearest_b.take(nearest_a) == rows_a
+    ratio_a = np.where(mutual, np.minimum(ratio_a, ratio_b.take(nearest_a)), ratio_a)
+    more = (nearest_a.take(nearest_b) != rows_b).nonzero()[0]
+    pairs = np.empty((len(a) + len(more), 2), np.int32)
     pairs[: len(a), 0], pairs[: len(a), 1] = rows_a, nearest_a
-    pairs[len(a) :, 0], pairs[len(a) :, 1] = nearest_b[more], rows_b[more]
-    return Matches(pairs, np.append(ratio_a, ratio_b[more]), np.append(mutual, np.zeros(len(pairs) - len(a), bool)))
+    pairs[len(a) :, 0], pairs[len(a) :, 1] = nearest_b.take(more), more
+    return Matches(pairs, np.append(ratio_a, ratio_b.take(more)), np.append(mutual, np.zeros(len(more), bool)))
 
 
 def _nobody(n: int) -> Neighbours:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.geometry import warp_points
+from classicvision.matching.geometry import middle, warp_points
 
 __all__ = [
     "FILLED",
@@ -61,10 +61,10 @@ def shared_outline(
     polygon_a, polygon_b : (K, 2) float64
         The hull of what the keypoints see, within both pictures. K is 0 if nothing lies within both.
     """
-    middle = np.append(xy.mean(axis=0), 1.0)
+    centre = np.append(middle(xy), 1.0)
     sides = [*frame_sides(size_a), *(frame_sides(size_b) @ b_from_a)]
     # Beyond the horizon everything would be seen again from behind.
-    sides.append(b_from_a[2] - [0, 0, _NEAREST_HORIZON * (b_from_a[2] @ middle)])
+    sides.append(b_from_a[2] - [0, 0, _NEAREST_HORIZON * (b_from_a[2] @ centre)])
     hull = _clipped(hull_of_circles(xy, SUPPORT * scale), sides)
     overlap = _clipped(_corners(size_a), sides) if whole else hull
     polygon = overlap if polygon_area(hull) >= FILLED * polygon_area(overlap) else hull
@@ -112,13 +112,14 @@ def _in_cells(
     polygon: Points, agreeing: Points, in_a: Points, in_b: Points
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], int]:
     """Return the number of each keypoint's cell, without keypoints of a and b beyond the box, and the cells a side."""
-    corner, size = polygon.min(axis=0), np.maximum(np.ptp(polygon, axis=0), 1e-9)
-    agreeing, in_a, in_b = ((xy - corner) / size for xy in (agreeing, in_a, in_b))
-    in_a, in_b = (xy[((xy >= 0) & (xy < 1)).all(axis=1)] for xy in (in_a, in_b))
-    n_sides = int(np.clip(math.sqrt(min(len(in_a), len(in_b)) / _PER_CELL), 1, _MOST_CELLS))
+    corner, size = polygon.min(axis=0)[:, None], np.maximum(np.ptp(polygon, axis=0), 1e-9)[:, None]
+    # As columns (2, N), in sides of the box.
+    agreeing, in_a, in_b = ((np.ascontiguousarray(xy.T) - corner) / size for xy in (agreeing, in_a, in_b))
+    in_a, in_b = (xy[:, ((xy >= 0) & (xy < 1)).all(axis=0)] for xy in (in_a, in_b))
+    n_sides = int(min(max(math.sqrt(min(in_a.shape[1], in_b.shape[1]) / _PER_CELL), 1), _MOST_CELLS))
 
-    def cells(xy: Points) -> NDArray[np.intp]:
-        column, row = np.clip(xy * n_sides, 0, n_sides - 1).astype(np.intp).T
+    def cells(xy: NDArray[np.float64]) -> NDArray[np.intp]:
+        column, row = np.clip(xy * n_sides, 0, n_sides - 1).astype(np.intp)
         return np.asarray(row * n_sides + column, np.intp)
 
     return cells(agreeing), cells(in_a), cells(in_b), n_sides

@@ -176,10 +176,10 @@ def seen_in_mirror(region: Region, width: int) -> Region:
 def _one_to_one(matches: Correspondences, motion: Motion) -> Correspondences:
     """Return the better match of any two that share a keypoint."""
     rows = np.argsort(motion.errors(matches), kind="stable")
-    for column in matches.pairs.T:
-        best = np.empty(column.max(initial=0) + 1, np.intp)
-        best[column[rows[::-1]]] = rows[::-1]  # what is written last stays
-        rows = rows[best[column[rows]] == rows]
+    for column in matches.pairs.T.astype(np.intp):
+        best, of = np.empty(column.max(initial=0) + 1, np.intp), column.take(rows)
+        best[of[::-1]] = rows[::-1]  # what is written last stays
+        rows = rows[best.take(of) == rows]
     return matches[np.sort(rows)]
 
 

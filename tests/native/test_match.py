@@ -49,6 +49,25 @@ def test_nearest_two_are_those_of_numpy(n_a, n_b, monkeypatch):
         assert_array_equal(one.squared, other.squared)
 
 
+@pytest.mark.parametrize(("n_a", "n_b"), [(3, 2), (60, 70), (50, 1100), (1100, 50)])
+def test_of_equally_near_descriptors_the_earlier_is_nearest(n_a, n_b, monkeypatch):
+    """Few different ones, so that most distances are equal: in a vector, a panel, a block, a chunk and beyond."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(0, 2, (n, 2), np.uint8) for n in (n_a, n_b))
+    compiled = nearest.nearest_two(a, b)
+    without_kernels(monkeypatch)
+    for one, other in zip(compiled, nearest.nearest_two(a, b), strict=True):
+        assert_array_equal(one.rows, other.rows)
+        assert_array_equal(one.squared, other.squared)
+
+
+@pytest.mark.parametrize("n", [1, 2, 130])
+def test_the_farthest_descriptors_that_there_can_be_are_nearest_where_there_are_no_others(n):
+    for found in nearest.nearest_two(np.full((n, 256), 255, np.uint8), np.zeros((n, 256), np.uint8)):
+        assert_array_equal(found.rows, [[0, 1 if n > 1 else -1]] * n)
+        assert_array_equal(found.squared, [[256 * 255**2, 256 * 255**2 if n > 1 else 2**24]] * n)
+
+
 @pytest.mark.parametrize("n_dims", [0, 1, 2, 3, 5, 127, 129, 256])
 def test_any_width_up_to_256_is_exact(n_dims, monkeypatch):
     a, b = sift_like(40, 0, n_dims), sift_like(70, 1, n_dims)
