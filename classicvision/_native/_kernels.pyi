@@ -96,6 +96,7 @@ def count_agreeing(
 def fit_homography(
     a: NDArray[np.float64], b: NDArray[np.float64], n_steps: int, settled: float, h: NDArray[np.float64], /
 ) -> None: ...
+def find_moments(a: NDArray[np.float64], b: NDArray[np.float64], moments: NDArray[np.float64], /) -> None: ...
 def find_errors(
     from_: NDArray[np.float64],
     to: NDArray[np.float64],

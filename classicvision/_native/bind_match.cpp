@@ -119,6 +119,26 @@ PyObject* method_fit_homography(PyObject*, PyObject* arguments) {
     });
 }
 
+PyObject* method_find_moments(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *a_object, *b_object, *moments_object;
+        if (!PyArg_ParseTuple(arguments, "OOO", &a_object, &b_object, &moments_object)) return nullptr;
+        const Array<const double> a(a_object, "a", 2), b(b_object, "b", 2);
+        const Array<double> moments(moments_object, "moments", 2);
+        a.require(1, 2);
+        b.require(0, a.size(0));
+        b.require(1, 2);
+        moments.require(0, 6);
+        moments.require(1, 2);
+        require(a.size(0) > 0, "there must be points to fit to");
+        {
+            WithoutLock others_run;
+            kernels().find_moments({a.data(), b.data(), a.size(0), moments.data()});
+        }
+        Py_RETURN_NONE;
+    });
+}
+
 PyObject* method_find_errors(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *from_object, *to_object, *turn_object, *ratio_object, *h_object, *errors_object;

@@ -1,4 +1,4 @@
-// The homography of least squared distances.
+// Transforms of least squared distances: the sums that similarity and affinity follow from, and the homography.
 //
 // The same steps as classicvision/matching/geometry.py, which explains them. Sums go in the order of
 // the points, in float64, so every instruction set gives the same bits.
@@ -14,6 +14,16 @@ namespace {
 
 constexpr int UNKNOWN = 8;
 
+void mean_of(const double* xy, std::size_t n, double* mean) {
+    mean[0] = mean[1] = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+        mean[0] += xy[2 * i];
+        mean[1] += xy[2 * i + 1];
+    }
+    mean[0] /= static_cast<double>(n);
+    mean[1] /= static_cast<double>(n);
+}
+
 // x' = scale * (x - shift): points of about unit size.
 struct Normalisation {
     double shift[2], scale;
@@ -21,11 +31,7 @@ struct Normalisation {
 
 Normalisation normalisation_of(const double* xy, std::size_t n) {
     Normalisation norm{{0, 0}, 0};
-    for (std::size_t i = 0; i < n; ++i) {
-        norm.shift[0] += xy[2 * i];
-        norm.shift[1] += xy[2 * i + 1];
-    }
-    for (double& shift : norm.shift) shift /= static_cast<double>(n);
+    mean_of(xy, n, norm.shift);
     double squares = 0;
     for (std::size_t i = 0; i < n; ++i) {
         const double x = xy[2 * i] - norm.shift[0], y = xy[2 * i + 1] - norm.shift[1];
@@ -140,6 +146,26 @@ void with_normalisation(const double* h, const Normalisation& na, const Normalis
 }
 
 }  // namespace
+
+void find_moments(const FindMoments& task) {
+    double *mean_a = task.moments, *mean_b = mean_a + 2, *products = mean_a + 4;
+    mean_of(task.a, task.n, mean_a);
+    mean_of(task.b, task.n, mean_b);
+    double xx = 0, xy = 0, yy = 0, xu = 0, xv = 0, yu = 0, yv = 0;
+    for (std::size_t i = 0; i < task.n; ++i) {
+        const double x = task.a[2 * i] - mean_a[0], y = task.a[2 * i + 1] - mean_a[1];
+        const double u = task.b[2 * i] - mean_b[0], v = task.b[2 * i + 1] - mean_b[1];
+        xx += x * x;
+        xy += x * y;
+        yy += y * y;
+        xu += x * u;
+        xv += x * v;
+        yu += y * u;
+        yv += y * v;
+    }
+    const double found[8] = {xx, xy, xy, yy, xu, xv, yu, yv};
+    for (int i = 0; i < 8; ++i) products[i] = found[i];
+}
 
 void fit_homography(const FitHomography& task) {
     const Normalisation na = normalisation_of(task.a, task.n), nb = normalisation_of(task.b, task.n);

@@ -25,6 +25,7 @@
     KERNEL(void, nearest_two, (const NearestTwo& task, Arena&)) \
     KERNEL(void, count_agreeing, (const CountAgreeing& task, Arena&)) \
     KERNEL(void, fit_homography, (const FitHomography& task)) \
+    KERNEL(void, find_moments, (const FindMoments& task)) \
     KERNEL(void, find_errors, (const FindErrors& task)) \
     KERNEL(void, count_paired, (const CountPaired& task)) \
     KERNEL(void, count_places, (const CountPlaces& task, Arena&)) \
@@ -47,6 +48,7 @@
     METHOD(nearest_two) \
     METHOD(count_agreeing) \
     METHOD(fit_homography) \
+    METHOD(find_moments) \
     METHOD(find_errors) \
     METHOD(count_paired) \
     METHOD(count_places) \

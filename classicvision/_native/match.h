@@ -47,6 +47,14 @@ struct FitHomography {
     double* h;        // (9,) where to start, with h33 not 0; replaced by the fit
 };
 
+// What the similarity and the affinity of least squared distances follow from.
+struct FindMoments {
+    const double* a;   // (n, 2)
+    const double* b;   // (n, 2)
+    std::size_t n;     // at least 1
+    double* moments;   // (6, 2) means of a and of b; from these, the sums of products of a and a, and of a and b
+};
+
 // What a transform says about matches: where they lie and how their frames are turned and scaled.
 struct Expected {
     const double* to_from_from;  // (9,)

@@ -12,6 +12,7 @@ __all__ = [
     "count_paired",
     "count_places",
     "find_errors",
+    "find_moments",
     "fit_homography",
     "nearest_two",
     "root_bytes",
@@ -57,6 +58,13 @@ def fit_homography(
     h = np.array(start, np.float64, order="C")
     kernels.fit_homography(np.ascontiguousarray(a), np.ascontiguousarray(b), n_steps, settled, h)
     return h
+
+
+def find_moments(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (6, 2): the means of points (N, 2) of a and of b; from these, the sums of products of a and a, a and b."""
+    moments = np.empty((6, 2))
+    kernels.find_moments(np.ascontiguousarray(a), np.ascontiguousarray(b), moments)
+    return moments
 
 
 def find_errors(

@@ -67,22 +67,21 @@ def jacobian(b_from_a: Transform, x: float, y: float) -> tuple[float, float, flo
 def fit_similarity(a: Points, b: Points) -> Transform:
     """Fit turn, scale and shift to at least two points by least squares (Umeyama 1991, without reflection)."""
     # As complex numbers, b - middle_b = s (a - middle_a) has the solution of a least squares line through zero.
-    (middle_a, (x, y)), (middle_b, (u, v)) = _centred(a), _centred(b)
-    spread = float(x @ x + y @ y)
-    re, im = ((x @ u + y @ v) / spread, (x @ v - y @ u) / spread) if spread > 0 else (1.0, 0.0)
-    turn = np.array([[re, -im], [im, re]])
-    return _assembled(turn, middle_b - turn @ middle_a)
+    (x, y), (u, v), (xx, _), (_, yy), (xu, xv), (yu, yv) = _moments(a, b)
+    spread = xx + yy
+    re, im = ((xu + yv) / spread, (xv - yu) / spread) if spread > 0 else (1.0, 0.0)
+    return np.array([[re, -im, u - (re * x - im * y)], [im, re, v - (im * x + re * y)], [0, 0, 1]])
 
 
 def fit_affinity(a: Points, b: Points) -> Transform:
     """Fit an affinity to at least three points by least squares; points on one line give a similarity."""
-    (middle_a, u), (middle_b, v) = _centred(a), _centred(b)
-    (xx, xy), (_, yy) = (u @ u.T).tolist()
+    (x, y), (u, v), (xx, xy), (_, yy), (xu, xv), (yu, yv) = _moments(a, b)
     determinant = xx * yy - xy * xy
     if not determinant > _ON_A_LINE * (xx + yy) ** 2:
         return fit_similarity(a, b)
-    linear = (np.array([[yy, -xy], [-xy, xx]]) / determinant @ (u @ v.T)).T
-    return _assembled(linear, middle_b - linear @ middle_a)
+    p, q = (yy * xu - xy * yu) / determinant, (xx * yu - xy * xu) / determinant
+    r, s = (yy * xv - xy * yv) / determinant, (xx * yv - xy * xv) / determinant
+    return np.array([[p, q, u - (p * x + q * y)], [r, s, v - (r * x + s * y)], [0, 0, 1]])
 
 
 def fit_homography(a: Points, b: Points) -> Transform:
@@ -153,12 +152,6 @@ def _jacobian(rows: list[list[float]], x: float, y: float) -> tuple[float, float
     return (p - column * g) / weight, (q - column * h) / weight, (s - row * g) / weight, (t - row * h) / weight
 
 
-def _assembled(linear: NDArray[np.float64], shift: NDArray[np.float64]) -> Transform:
-    transform = np.eye(3)
-    transform[:2, :2], transform[:2, 2] = linear, shift
-    return transform
-
-
 def _normalisation(xy: Points) -> Transform:
     middle = xy.mean(axis=0)
     size = max(float(np.sqrt(np.mean((xy - middle) ** 2))), 1e-9)
@@ -189,8 +182,13 @@ def _newton_step(a: Points, b: Points, h: Transform) -> tuple[Transform, float]:
     return np.append(step, 0).reshape(3, 3), float(errors @ errors)
 
 
-def _centred(xy: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean of some points, and the points less that, as columns (2, N)."""
-    columns = np.ascontiguousarray(xy.T)
-    mean = middle(columns.T)
-    return mean, columns - mean[:, None]
+def _moments(a: Points, b: Points) -> list[list[float]]:
+    """Return the means of a and of b, and of the points less those the sums of products of a and a, and of a and b."""
+    if native_available():
+        moments = native.find_moments(a, b)
+    else:
+        middle_a, middle_b = middle(a), middle(b)
+        from_middle = (a - middle_a).T
+        moments = np.vstack([middle_a, middle_b, from_middle @ (a - middle_a), from_middle @ (b - middle_b)])
+    rows: list[list[float]] = moments.tolist()
+    return rows

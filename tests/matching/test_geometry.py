@@ -36,7 +36,7 @@ def some_points(n, seed=0):
     return np.random.default_rng(seed).uniform(0, 400, (n, 2))
 
 
-def test_a_quarter_turn_clockwise_takes_right_to_down():
+def test_a_quarter_turn_clockwise_takes_right_to_down(engine):
     turned = fit_similarity(SQUARE, SQUARE @ [[0, 1], [-1, 0]])
     assert_allclose(turned, [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-12)
 
@@ -45,15 +45,15 @@ def test_mirror_takes_the_first_column_to_the_last():
     assert_allclose(warp_points(np.array([[0.0, 3], [9, 3]]), mirror(10)), [[9, 3], [0, 3]])
 
 
-def test_similarity_of_stretched_points_is_between():
+def test_similarity_of_stretched_points_is_between(engine):
     assert_allclose(fit_similarity(SQUARE, SQUARE * [1, 3])[:2, :2], [[2, 0], [0, 2]], atol=1e-12)
 
 
-def test_affinity_fits_stretched_points():
+def test_affinity_fits_stretched_points(engine):
     assert_allclose(fit_affinity(SQUARE, SQUARE * [1, 3] + 5), [[1, 0, 5], [0, 3, 5], [0, 0, 1]], atol=1e-12)
 
 
-def test_affinity_of_points_on_a_line_is_a_similarity():
+def test_affinity_of_points_on_a_line_is_a_similarity(engine):
     line = np.array([[0.0, 0], [1, 1], [2, 2]])
     assert_allclose(fit_affinity(line, 2 * line), np.diag([2, 2, 1]), atol=1e-9)
 

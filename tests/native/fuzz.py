@@ -161,6 +161,7 @@ def try_match(rng: np.random.Generator) -> int:
     )
     if (counts < 0).any() or (counts > n).any():
         raise SystemExit("more matches agree than there are")
+    match.find_moments(points[0], points[1])
     h = match.fit_homography(points[0], points[1], np.eye(3), n_steps=8, settled=1e-6)
     turn, log_ratio = columns[:2].astype(np.float64)
     errors = match.find_errors((points[0], points[1]), (turn, log_ratio), h, (0.0, 0.0), (9.0, 9.0))

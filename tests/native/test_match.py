@@ -95,6 +95,14 @@ def test_as_many_agree_as_numpy_counts(n, monkeypatch):
     assert compiled[0] >= n // 2
 
 
+@pytest.mark.parametrize("n", [1, 2, 120])
+def test_moments_are_those_of_numpy(n, monkeypatch):
+    one = matches(n)
+    compiled = geometry._moments(one.a, one.b)
+    without_kernels(monkeypatch)
+    assert_allclose(compiled, geometry._moments(one.a, one.b), rtol=1e-12, atol=1e-6)
+
+
 def test_errors_are_those_of_numpy(monkeypatch):
     tilted = np.array([[1.4, 0.1, 20], [-0.1, 1.5, 30], [4e-4, -3e-4, 1]])
     for transform in (tilted, np.linalg.inv(tilted)):
@@ -136,6 +144,7 @@ parts = [match.root_bytes(a), *match.nearest_two(match.root_bytes(a), match.root
 columns = rng.uniform(-1, 1, (8, 300)).astype(np.float32)
 parts.append(match.count_agreeing(columns, columns[0].copy(), tip=0.3, cone=0.1, least_cosine=0.0, most_log_scale=0.5))
 points = rng.uniform(0, 400, (50, 2))
+parts.append(match.find_moments(points, points**1.02))
 parts.append(match.fit_homography(points, points**1.02, np.eye(3), n_steps=8, settled=1e-6))
 errors = match.find_errors((points, points**1.02), columns[:2, :50].astype(float), np.eye(3), (0.0, 0.0), (0.5, 0.5))
 parts += [errors, match.count_places(errors, np.arange(50, dtype=np.int32) // 2, np.array([1.0, 9.0, 99.0]))]
@@ -172,6 +181,8 @@ def test_arrays_of_wrong_lengths_types_and_widths_are_refused():
         kernels.nearest_two(np.zeros((1, 257), np.uint8), np.zeros((1, 257), np.uint8), *good[2:])
     with pytest.raises(ValueError, match="points"):
         kernels.fit_homography(np.zeros((0, 2)), np.zeros((0, 2)), 8, 1e-6, np.eye(3))
+    with pytest.raises(ValueError, match="points"):
+        kernels.find_moments(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros((6, 2)))
     with pytest.raises(ValueError, match="numbered"):
         kernels.count_places(np.zeros(2), np.array([0, 2], np.int32), np.ones(1), np.zeros(1, np.int32))
     with pytest.raises(ValueError, match="roots"):
@@ -214,6 +225,8 @@ def test_points_and_frames_of_wrong_lengths_are_refused():
     refuses(kernels.find_errors, (points, points, column, column, h, 0.0, 1.0, 0.0, 1.0, column.copy()), wrong)
     wrong = [(0, points[:, :1].copy()), (1, points[:4]), (1, np.zeros((5, 3))), (4, np.zeros((3, 2))), (4, h[:2])]
     refuses(kernels.fit_homography, (points, points, 1, 1e-6, h.copy()), wrong)
+    wrong = [(0, points[:, :1].copy()), (1, points[:4]), (1, np.zeros((5, 3))), (2, np.zeros((5, 2))), (2, h.copy())]
+    refuses(kernels.find_moments, (points, points, np.zeros((6, 2))), wrong)
 
 
 def test_postings_of_wrong_lengths_and_words_without_a_list_are_refused():
