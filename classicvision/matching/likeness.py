@@ -114,7 +114,7 @@ class BackboneFallback:
         if not 0 < self.false_match_rate < 1:
             raise SettingsError(f"the false-match rate is {self.false_match_rate}; it must be above 0 and below 1")
         known = self.calibration
-        if known is not None and known.closeness.matcher != config.fingerprint(self.features):
+        if known is not None and known.closeness.matcher != self.matcher:
             raise SettingsError(
                 "the calibration was measured with another network, stage or preprocessing; measure this one with "
                 "`classicvision calibrate --backbone`"
@@ -124,6 +124,11 @@ class BackboneFallback:
     def features(self) -> SymmetricBackbone:
         """What is extracted from a picture."""
         return SymmetricBackbone(self.backbone)
+
+    @property
+    def matcher(self) -> str:
+        """A fingerprint of what decides the features: everything but the device, since they agree."""
+        return config.fingerprint(SymmetricBackbone(replace(self.backbone, device="cpu")))
 
     @property
     def threshold(self) -> float:

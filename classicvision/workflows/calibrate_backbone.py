@@ -152,7 +152,8 @@ def calibrate_backbone(
     seen = Seen(*(np.stack(part) for part in zip(*map(_parts, found.items[rows]), strict=True))) if rows else NOTHING
     cosines, waves = _compare(seen, pairs, stage(progress, COMPARING))
     names = [paths[found.rows[row]] for row in rows]
-    calibration = fit_backbone_calibration(cosines, waves, n_images=len(rows), matcher=config.fingerprint(features))
+    matcher = BackboneFallback(backbone).matcher
+    calibration = fit_backbone_calibration(cosines, waves, n_images=len(rows), matcher=matcher)
     most = cosines.max(axis=1, initial=-1)
     closest = [(pairs[k], float(most[k])) for k in np.argsort(-most)[:N_WORST]]
     return BackboneCalibrationRun(
