@@ -110,8 +110,8 @@ def compare_wholes_by_backbone(
     Returns
     -------
     findings : list of Finding
-        Without pairs of equal content. A picture with too little in it, as `has_waves_enough` tells, is in none: plain
-        colours are all alike to a network.
+        Without pairs that their signatures show, as those of equal files do. A picture with too little in it, as
+        `has_waves_enough` tells, is in none: plain colours are all alike to a network.
     leads : dict from path to Lead
         Of each suspect that was compared and is in no finding, what it is most like by the network.
     """
@@ -143,8 +143,7 @@ def _open_rows(
 ) -> NDArray[np.intp]:
     """Return the rows of the pictures that nothing has compared with a suspect, or nothing surely."""
     few = np.array([min(suspect.n_keypoints, whole.n_keypoints) < min_keypoints for whole in block])
-    differ = np.array([whole.content != suspect.content for whole in block])
-    return np.flatnonzero(few & differ & (signature_significance(suspect.signature, signatures) < SIGNATURE_THRESHOLD))
+    return np.flatnonzero(few & (signature_significance(suspect.signature, signatures) < SIGNATURE_THRESHOLD))
 
 
 def _finding(a: Whole, b: Whole) -> Finding:

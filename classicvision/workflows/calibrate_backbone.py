@@ -101,10 +101,12 @@ class _Softened:
 def soften(image: Image, sift: Sift = MATCHING_SIFT, min_keypoints: int = MatchSettings().min_keypoints) -> Image:
     """Return a picture blurred until it has too few keypoints; one that has is returned as it is."""
     longest, rng = max(image.shape[:2]), np.random.default_rng(0)  # a blur draws nothing
-    if len(sift(image)) < min_keypoints:
-        return image
-    versions = [blur(image, rng, sigma=longest / part) for part in SOFTNESS]
-    return next((soft for soft in versions if len(sift(soft)) < min_keypoints), versions[-1])
+    soft = image
+    for part in SOFTNESS:
+        if len(sift(soft)) < min_keypoints:
+            break
+        soft = blur(image, rng, sigma=longest / part)
+    return soft
 
 
 def calibrate_backbone(

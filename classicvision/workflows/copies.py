@@ -164,7 +164,10 @@ class _Library:
     failures: tuple[Failure, ...] = ()
 
     def named(self, finding: Finding) -> Finding:
-        return replace(finding, path_b=self.names.get(finding.path_b, finding.path_b))
+        return replace(finding, path_b=self.name(finding.path_b))
+
+    def name(self, path: Path) -> Path:
+        return self.names.get(path, path)
 
 
 def _search(suspects: PathLike | Sequence[PathLike], library: _Library, how: _How, *, named: str) -> Findings:
@@ -194,11 +197,12 @@ def _search(suspects: PathLike | Sequence[PathLike], library: _Library, how: _Ho
     findings = [finding for answer in answers for finding in answer.findings]
     wholes = _same_wholes(pictures, answers, library.index, how, among=among)
     findings = [library.named(finding) for finding in (*findings, *wholes.findings)]
-    leads = {path: replace(lead, path=library.names.get(lead.path, lead.path)) for path, lead in wholes.leads.items()}
+    leads = {path: replace(lead, path=library.name(lead.path)) for path, lead in wholes.leads.items()}
+    unseen = [replace(failure, path=library.name(failure.path)) for failure in wholes.failures]
     return Findings.of(
         best_of_each_pair(findings) if among else findings,
         undecided=_undecided(pictures, answers, findings, leads, how.settings.match.min_keypoints),
-        failures=_once((*library.failures, *found.failures, *wholes.failures)),
+        failures=_once((*library.failures, *found.failures, *unseen)),
         n_suspects=len(pictures),
         n_library=len(library.index),
         suspects=listed(suspects),

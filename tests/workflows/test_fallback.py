@@ -14,7 +14,7 @@ from classicvision.images import write_image
 from classicvision.matching.calibration import Calibration
 from classicvision.matching.likeness import BackboneCalibration, BackboneFallback
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
-from classicvision.workflows.calibrate_backbone import soften
+from classicvision.workflows.calibrate_backbone import fit_backbone_calibration, soften
 
 N_PICTURES = 24  # 276 pairs
 
@@ -27,8 +27,8 @@ def backbone(make_network):
 
 @pytest.fixture(scope="module")
 def fallback(backbone):
-    """Return that network, by which pictures of the same mean colour are worth 6, and 10 is asked for."""
-    close = Calibration(100, 5000, 6.0, 1e-3, 0.5, 7.0, BackboneFallback(backbone).matcher)
+    """Return that network, by which pictures of one colour are worth 10, and more than 10 is asked for."""
+    close = Calibration(100, 5000, 5.0, 1e-3, 0.5, 6.0, BackboneFallback(backbone).matcher)
     return BackboneFallback(backbone, BackboneCalibration(close, Calibration(100, 5000, 10.0, 1e-7, 0.5, 8.0)))
 
 
@@ -104,6 +104,18 @@ def test_what_signatures_find_needs_no_network(folder, fallback, soft):
     assert ({"soft.png", "crop.png"}, ("backbone",)) in found
 
 
+def test_pictures_with_keypoints_are_left_to_them_even_beside_one_without(folder, photo, fallback):
+    for seed in (5, 6):
+        write_image(folder / f"sharp{seed}.png", np.full_like(photo(seed), 40) + photo(seed) // 4)
+    eager = BackboneFallback(
+        fallback.backbone,
+        BackboneCalibration(fallback.calibration.closeness, Calibration(100, 5000, 0.01, 1e-7, 0.5, 0.01)),
+    )
+    found = {frozenset(pair) for pair, _ in names(workflows.find_copies_among(folder, fallback=eager))}
+    assert frozenset({"sharp5.png", "other.png"}) in found
+    assert frozenset({"sharp5.png", "sharp6.png"}) not in found
+
+
 def test_without_a_calibration_the_most_alike_picture_is_told_and_no_finding_is_made(folder, backbone):
     found = workflows.find_copies(folder / "crop.png", folder / "soft.png", fallback=BackboneFallback(backbone))
     assert found.findings == ()
@@ -169,6 +181,16 @@ def test_a_calibration_compares_every_pair_of_what_can_be_compared(run):
     n = N_PICTURES - run.n_undecided
     assert run.fallback.calibration.together.n_pairs == n * (n - 1) // 2 == len(run.cosines)
     assert run.worst[0].score == run.cosines.max()
+
+
+def test_what_both_are_worth_together_is_fitted_to_the_largest_sum_over_the_symmetries():
+    rng = np.random.default_rng(0)
+    cosines, waves = rng.uniform(0, 0.9, (1000, 8)).astype(np.float32), rng.uniform(0, 2, (1000, 8))
+    waves[7, 3], cosines[7, 4] = 6, 0.95  # in different symmetries: not added
+    known = fit_backbone_calibration(cosines, waves, n_images=46, matcher="")
+    together = waves + known.significance(cosines)
+    assert known.together.highest == pytest.approx(together.max())
+    assert known.closeness.highest == pytest.approx(-np.log(0.05), rel=1e-5)
 
 
 def test_no_pair_that_was_measured_is_a_copy_by_the_calibration(run, unrelated):
