@@ -28,7 +28,7 @@ from classicvision.errors import SettingsError
 from classicvision.features.signature import SYMMETRIES
 from classicvision.matching.calibration import Calibration
 from classicvision.matching.result import MatchResult
-from classicvision.matching.signature import symmetric_significance
+from classicvision.matching.signature import SIGNATURE_THRESHOLD, symmetric_significance
 
 __all__ = [
     "FALLBACK_RATE",
@@ -132,11 +132,14 @@ class BackboneFallback:
 
     @property
     def threshold(self) -> float:
-        """The significance above which a pair is called a copy; infinite if nothing was measured."""
+        """The significance above which a pair is called a copy; infinite if nothing was measured.
+
+        It is never less than what a signature needs alone.
+        """
         if self.calibration is None:
             return math.inf
         together = self.calibration.together
-        return max(together.threshold_for(self.false_match_rate), together.highest)
+        return max(together.threshold_for(self.false_match_rate), together.highest, SIGNATURE_THRESHOLD)
 
     def compare(self, a: Seen, b: Seen) -> Likeness:
         """Compare picture a with N pictures b, whose signatures are (N, 256) and whose features are (N, 8 d).

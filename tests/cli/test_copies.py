@@ -221,7 +221,7 @@ def soft(photo, tmp_path):
 
 @pytest.fixture
 def calibrated(make_network, tmp_path):
-    """Return the options of a network with a calibration by which equal features are worth 6, and 9 is asked for."""
+    """Return the options of a network with a calibration by which equal features are worth 6, and 11 is asked for."""
     from classicvision import OnnxBackbone
     from classicvision.matching.calibration import Calibration
     from classicvision.matching.likeness import BackboneCalibration, BackboneFallback
@@ -229,7 +229,7 @@ def calibrated(make_network, tmp_path):
 
     backbone = OnnxBackbone(make_network(preprocessing="imagenet"))
     close = Calibration(100, 5000, 4.0, 1e-3, 0.4, 7.0, BackboneFallback(backbone).matcher)
-    known = BackboneCalibration(close, Calibration(100, 5000, 9.0, 1e-7, 0.5, 8.0))
+    known = BackboneCalibration(close, Calibration(100, 5000, 11.0, 1e-7, 0.5, 8.0))
     run_of = BackboneCalibrationRun(BackboneFallback(backbone, known), np.zeros(0, np.float32), (), 0, (), 1.0)
     write_backbone_calibration(tmp_path / "network.json", run_of)
     return ["--backbone", backbone.path, "--backbone-calibration", tmp_path / "network.json"]
@@ -246,7 +246,7 @@ def test_what_a_network_finds_says_so_in_text_json_csv_and_page(run, soft, calib
     (finding,) = data["findings"]
     assert (finding["method"], finding["labels"]) == ("backbone", ["backbone"])
     assert finding["cosine"] > 0.9
-    assert data["settings"]["fallback"]["threshold"] == 9
+    assert data["settings"]["fallback"]["threshold"] == 11
     with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert (row["method"], row["cosine"]) == ("backbone", str(finding["cosine"]))
@@ -267,7 +267,7 @@ def test_a_network_is_asked_of_an_index_too(run, soft, calibrated, tmp_path, cap
 
 def test_a_rate_does_not_lower_what_a_network_needs(run, soft, calibrated):
     words = [soft, *calibrated, "--json", "--false-match-rate"]
-    assert json.loads(run(*words, "0.5")[1])["settings"]["fallback"]["threshold"] == 9
+    assert json.loads(run(*words, "0.5")[1])["settings"]["fallback"]["threshold"] == 11
     assert json.loads(run(*words, "1e-20")[1])["settings"]["fallback"]["threshold"] > 20
 
 

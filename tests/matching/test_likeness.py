@@ -21,7 +21,7 @@ from classicvision.matching.likeness import (
     compare_by_backbone,
     symmetric_cosines,
 )
-from classicvision.matching.signature import compare_signatures, has_waves_enough
+from classicvision.matching.signature import SIGNATURE_THRESHOLD, compare_signatures, has_waves_enough
 
 SIZES = ((100, 100), (100, 100))
 
@@ -31,7 +31,7 @@ def backbone(make_network):
     return OnnxBackbone(make_network(), preprocessing="imagenet")
 
 
-def calibrated(backbone, *, threshold=8.0, highest=7.0, rate=1e-7):
+def calibrated(backbone, *, threshold=12.0, highest=7.0, rate=1e-7):
     """Return a fallback by which a closeness of 3 is one pair in 1000, and e times fewer come with each 0.2 more."""
     close = Calibration(100, 5000, 3.0, 1e-3, 0.2, 3.5, BackboneFallback(backbone).matcher)
     together = Calibration(100, 5000, threshold, rate, 0.5, highest)
@@ -109,7 +109,7 @@ def test_waves_that_are_no_evidence_alone_and_close_features_are_a_copy_together
     assert of_signatures(a, b).verdict == "cannot decide"
     result = compare_by_backbone(a, b, calibrated(backbone), of_signatures(a, b))
     assert (result.verdict, result.method) == ("copy", "backbone")
-    assert result.score > 8
+    assert result.score > 12
     assert (
         "too few keypoints (2 and 3), but as a whole b is like a as it is, cosine 1.000 by the network" in result.reason
     )
@@ -120,7 +120,7 @@ def test_strangers_stay_undecided_with_their_cosine(backbone):
     result = compare_by_backbone(a, b, calibrated(backbone), of_signatures(a, b))
     assert (result.verdict, result.method) == ("cannot decide", "backbone")
     assert result.cosine < 0.9
-    assert "8.0 is needed" in result.reason
+    assert "12.0 is needed" in result.reason
 
 
 def test_waves_and_features_that_agree_in_different_symmetries_are_not_added(backbone):
@@ -149,8 +149,12 @@ def test_what_signatures_decided_is_left_as_it_is(backbone):
 
 
 def test_no_rate_lets_pass_what_an_unrelated_pair_reached(backbone):
-    assert calibrated(backbone, threshold=8.0, highest=7.0).threshold == 8.0
-    assert calibrated(backbone, threshold=8.0, highest=9.5).threshold == 9.5
+    assert calibrated(backbone, threshold=12.0, highest=7.0).threshold == 12.0
+    assert calibrated(backbone, threshold=12.0, highest=13.5).threshold == 13.5
+
+
+def test_both_together_need_no_less_than_a_signature_alone(backbone):
+    assert calibrated(backbone, threshold=3.0, highest=2.0).threshold == SIGNATURE_THRESHOLD
 
 
 def test_before_anything_was_measured_no_significance_is_enough(backbone):
@@ -167,7 +171,7 @@ def test_a_calibration_of_other_settings_of_the_network_is_refused(backbone, mak
 
 def test_the_same_network_in_another_place_has_the_same_calibration(backbone, make_network):
     moved = OnnxBackbone(make_network(name="moved.onnx"), preprocessing="imagenet")
-    assert BackboneFallback(moved, calibrated(backbone).calibration).threshold == 8.0
+    assert BackboneFallback(moved, calibrated(backbone).calibration).threshold == 12.0
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
