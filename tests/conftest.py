@@ -145,11 +145,17 @@ def make_finding() -> Callable[..., Finding]:
         return Region(b_from_a, kind, pairs, square, polygon_b, share, share, significance)
 
     def make(
-        a: str, b: str, *transforms: object, method: str = "keypoints", score: float = 9.0, share: float = 1.0
+        a: str,
+        b: str,
+        *transforms: object,
+        method: str = "keypoints",
+        score: float = 9.0,
+        share: float = 1.0,
+        cosine: float | None = None,
     ) -> Finding:
         regions = tuple(region(transform, share, score) for transform in transforms)
         sizes = ((200, 300), (200, 300))
-        result = MatchResult("copy", method, regions, score, (50, 40), 30, sizes, f"found by {method}")
+        result = MatchResult("copy", method, regions, score, (50, 40), 30, sizes, f"found by {method}", cosine)
         points = tuple(np.stack([r.polygon_a, r.polygon_b]).astype(np.float32) for r in regions)
         return Finding(Path(a), Path(b), result, points)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
-    from classicvision.workflows import CalibrationRun
+    from classicvision.matching.calibration import Calibration
+    from classicvision.workflows import BackboneCalibrationRun, CalibrationRun
+    from classicvision.workflows.calibrate import WorstPair
 
 EXAMPLES = """\b
 Examples:
   classicvision calibrate unrelated/ -o mine.json
   classicvision calibrate scenes/ --across-folders --pairs 200000 -o scenes.json
+  classicvision calibrate unrelated/ --backbone resnet18-v1 -o resnet18.json
 """
 
 RATES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
@@ -34,6 +38,7 @@ N_SHOWN = 5  # of the worst pairs
 )
 @click.option("--across-folders", is_flag=True, help="Compare only pictures of different folders.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draw of pairs.")
+@options.calibrating_options
 @options.extraction_options
 @options.JSON
 def calibrate_command(
@@ -42,19 +47,25 @@ def calibrate_command(
     pairs: int,
     across_folders: bool,
     seed: int,
+    fallback: options.Fallback,
     run: options.Run,
     as_json: bool,
 ) -> int:
     """Compare unrelated pictures in PATHS with each other, and say which threshold has which rate of false matches.
 
     No two of the pictures may show the same thing: look at the pairs that are listed as most alike, take those that do
-    out, and run it again.
+    out, and run it again. With --backbone it is not keypoints that are measured but the features of a network, on the
+    pictures blurred until they have too few keypoints.
     """
     from classicvision import workflows
     from classicvision.workflows.calibrate import calibration_to_dict
 
+    backbone = fallback.open_backbone()
     with run.settings() as how:
-        measured = workflows.calibrate(paths, n_pairs=pairs, across_folders=across_folders, seed=seed, **how)
+        asked: dict[str, Any] = {"n_pairs": pairs, "across_folders": across_folders, "seed": seed, **how}
+        if backbone is not None:
+            return _finish_backbone(workflows.calibrate_backbone(paths, backbone, **asked), output, as_json)
+        measured = workflows.calibrate(paths, **asked)
     if as_json:
         render.print_json(calibration_to_dict(measured))
     else:
@@ -67,21 +78,58 @@ def calibrate_command(
     return render.report_failures(measured.failures)
 
 
-def _to_text(measured: CalibrationRun) -> str:
-    found = measured.calibration
-    thresholds = [("false-match rate", "threshold", "")]
+def _finish_backbone(measured: BackboneCalibrationRun, output: Path | None, as_json: bool) -> int:
+    """Print what was measured of a network, and write it."""
+    from classicvision import workflows
+    from classicvision.workflows.calibrate_backbone import backbone_calibration_to_dict
+
+    if as_json:
+        render.print_json(backbone_calibration_to_dict(measured))
+    else:
+        click.echo(_backbone_to_text(measured))
+    if output:
+        workflows.write_backbone_calibration(output, measured)
+        click.echo(f"Wrote {render.printable(output)}.", err=True)
+    return render.report_failures(measured.failures)
+
+
+def _backbone_to_text(measured: BackboneCalibrationRun) -> str:
+    known = measured.fallback.calibration
+    if known is None:
+        return ""
+    found, undecided = known.together, render.count(measured.n_undecided, "picture")
+    lines = [
+        f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'picture')}; highest cosine "
+        f"{measured.cosines.max():.4f}, highest significance with the slow waves {found.highest:.1f}. "
+        f"{undecided} left out for too little in them.",
+        f"Above {measured.fallback.threshold:.1f} a pair is called a copy.",
+    ]
+    return "\n".join([*lines, "", _thresholds(found), "", _worst(measured.worst, 4)])
+
+
+def _thresholds(found: Calibration) -> str:
+    rows = [("false-match rate", "threshold", "")]
     for rate in RATES:
         how = "extrapolated" if found.is_extrapolated(rate) else ""
-        thresholds.append((f"{rate:.0e}", f"{found.threshold_for(rate):.1f}", how))
+        rows.append((f"{rate:.0e}", f"{found.threshold_for(rate):.1f}", how))
+    return render.table(rows, right=(0, 1))
+
+
+def _worst(pairs: Sequence[WorstPair], n_digits: int = 1) -> str:
+    rows = [("score", "most alike", "")]
+    rows += [(f"{pair.score:.{n_digits}f}", str(pair.path_a), str(pair.path_b)) for pair in pairs[:N_SHOWN]]
+    return render.table(rows, right=(0,))
+
+
+def _to_text(measured: CalibrationRun) -> str:
+    found = measured.calibration
     undecided = render.count(measured.n_undecided, "picture")
     lines = [
         f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'picture')}; highest score {found.highest:.1f}. "
         f"{undecided} left out for too few keypoints.",
         "",
-        render.table(thresholds, right=(0, 1)),
+        _thresholds(found),
     ]
     if measured.worst:
-        worst = [("score", "most alike", "")]
-        worst += [(f"{pair.score:.1f}", str(pair.path_a), str(pair.path_b)) for pair in measured.worst[:N_SHOWN]]
-        lines += ["", render.table(worst, right=(0,))]
+        lines += ["", _worst(measured.worst)]
     return "\n".join(lines)

@@ -22,6 +22,7 @@ Examples:
   classicvision copies suspects/ --against library.cvindex --report copies.html
   classicvision copies new.jpg --against photos/ --exit-code
   classicvision copies photo.jpg --self
+  classicvision copies photos/ --backbone resnet18-v1 --backbone-calibration resnet18.json
 """
 
 
@@ -54,6 +55,7 @@ Examples:
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. n_candidates=500."
 )
+@options.fallback_options
 @options.extraction_options
 @options.JSON
 def copies_command(
@@ -66,27 +68,32 @@ def copies_command(
     false_match_rate: float | None,
     calibration: Path | None,
     overrides: tuple[str, ...],
+    fallback: options.Fallback,
     run: options.Run,
     as_json: bool,
 ) -> int:
     """Find out which of PICTURES copy each other, or pictures elsewhere, whole or in part.
 
     PICTURES are files, and folders searched through. Crops, turned, mirrored and rescaled copies, collages and
-    screenshots are found, and said in words: what takes picture a to picture b. No file is ever changed, moved or
-    deleted.
+    screenshots are found, and said in words: what takes picture a to picture b. Pictures with too few keypoints are
+    compared as a whole: by a perceptual hash, and by the features of a network where one is given. No file is ever
+    changed, moved or deleted.
     """
     from classicvision import workflows
 
     if within and (against or false_match_rate or calibration or overrides):
         raise click.UsageError("--self takes none of --against, --false-match-rate, --calibration and --set")
+    if within and fallback.backbone:
+        raise click.UsageError("--self takes no --backbone: a network compares whole pictures, never their parts")
     settings = _settings(overrides, false_match_rate, calibration, against)
+    network = fallback.open(false_match_rate)
     with run.settings() as how:
         if within:
             findings = workflows.find_copy_moves(pictures, **how)
         elif against:
-            findings = workflows.find_copies(pictures, against, settings=settings, **how)
+            findings = workflows.find_copies(pictures, against, settings=settings, fallback=network, **how)
         else:
-            findings = workflows.find_copies_among(pictures, settings=settings, **how)
+            findings = workflows.find_copies_among(pictures, settings=settings, fallback=network, **how)
     _show(findings, as_json)
     _write(findings, report, csv, run.quiet)
     code = render.report_failures(findings.failures)

@@ -17,6 +17,7 @@ Examples:
   classicvision match a.jpg b.jpg
   classicvision match a.jpg b.jpg --draw match.png
   classicvision match a.jpg b.jpg --json --exit-code
+  classicvision match a.jpg b.jpg --backbone resnet18-v1 --backbone-calibration resnet18.json
 """
 
 
@@ -34,13 +35,21 @@ Examples:
     metavar="KEY=VALUE",
     help="Change one setting, e.g. threshold=20 or sift.contrast=0.02. May be repeated.",
 )
+@options.fallback_options
 @options.JSON
 def match_command(
-    a: Path, b: Path, draw: Path | None, exit_code: bool, overrides: tuple[str, ...], as_json: bool
+    a: Path,
+    b: Path,
+    draw: Path | None,
+    exit_code: bool,
+    overrides: tuple[str, ...],
+    fallback: options.Fallback,
+    as_json: bool,
 ) -> int:
     """Say whether picture A or a part of it is in picture B: cropped, scaled, turned, mirrored, or in a collage.
 
-    Tells the transform in words, and how much of each picture is shared.
+    Tells the transform in words, and how much of each picture is shared. Pictures with too few keypoints are compared
+    as a whole: by a perceptual hash, and by the features of a network where one is given.
     """
     from classicvision import workflows
     from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
@@ -50,7 +59,7 @@ def match_command(
     settings = options.change(MatchSettings(), tuple(one for one in overrides if not one.startswith("sift.")))
     if draw is not None and any(path.exists() and draw.exists() and draw.samefile(path) for path in (a, b)):
         raise click.UsageError(f"{draw} is one of the pictures itself; choose another name for the drawing")
-    result = workflows.match(a, b, sift=sift, settings=settings, draw=draw)
+    result = workflows.match(a, b, sift=sift, settings=settings, fallback=fallback.open(), draw=draw)
     if as_json:
         render.print_json({"a": str(a), "b": str(b), **_to_dict(result)})
     else:
@@ -61,7 +70,7 @@ def match_command(
 
 
 def _to_dict(result: MatchResult) -> dict[str, Any]:
-    names = ("verdict", "method", "reason", "score", "n_keypoints", "n_matches", "image_sizes")
+    names = ("verdict", "method", "reason", "score", "cosine", "n_keypoints", "n_matches", "image_sizes")
     facts = {name: getattr(result, name) for name in names}
     return {**facts, "regions": [_region_to_dict(region, result) for region in result.regions]}
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
@@ -16,10 +16,12 @@ from classicvision.cli import render
 
 if TYPE_CHECKING:
     from classicvision.backbone.onnx import OnnxBackbone
+    from classicvision.matching.likeness import BackboneFallback
     from classicvision.models.recipe import Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
+Command: TypeAlias = Callable[..., int]
 
 DEFAULT_RECIPE = "sift-bovw"
 
@@ -164,6 +166,83 @@ def open_backbone(network: str, preprocessing: str | None, overrides: tuple[str,
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
     return replace(backbone, preprocessing=change(backbone.contract, overrides)) if overrides else backbone
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """The network that pictures with too few keypoints are to be compared by, as the options say."""
+
+    backbone: str | None
+    stage: str | None
+    preprocessing: str | None
+    calibration: Path | None
+
+    def open_backbone(self) -> OnnxBackbone | None:
+        """Return the network, or None if there is none; options without it are wrong usage."""
+        if self.backbone is None:
+            if self.stage or self.preprocessing or self.calibration:
+                names = "--stage, --preprocessing and --backbone-calibration"
+                raise click.UsageError(f"{names} are about a network; name it with --backbone FILE")
+            return None
+        return open_backbone(self.backbone, self.preprocessing, (), self.stage or "penultimate")
+
+    def open(self, false_match_rate: float | None = None) -> BackboneFallback | None:
+        """Return the network with its calibration, if there is one; a rate only ever asks for more."""
+        from classicvision import workflows
+        from classicvision.matching.likeness import FALLBACK_RATE
+
+        backbone = self.open_backbone()
+        if backbone is None:
+            return None
+        rate = min(false_match_rate or FALLBACK_RATE, FALLBACK_RATE)
+        return workflows.read_fallback(backbone, self.calibration, false_match_rate=rate)
+
+
+def fallback_options(command: Command) -> Command:
+    """Add the options of a network that compares what has too few keypoints; the command gets them as `fallback`."""
+    text = "Compare pictures with too few keypoints by the features of this network too."
+    return _backbone_options(command, text, _BACKBONE_CALIBRATION)
+
+
+def calibrating_options(command: Command) -> Command:
+    """Add the options of a network that is to be measured, without what was measured of it before."""
+    return _backbone_options(command, "Measure the features of this network instead of keypoints.")
+
+
+_BACKBONE_CALIBRATION = click.option(
+    "--backbone-calibration",
+    "calibration_of_backbone",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="What the network's cosines mean: written by `classicvision calibrate --backbone`. Without it they are told, "
+    "and nothing is called a copy by them.",
+)
+
+
+def _backbone_options(command: Command, text: str, *more: Callable[[Command], Command]) -> Command:
+    @functools.wraps(command)
+    def with_fallback(
+        *,
+        backbone: str | None,
+        stage: str | None,
+        preprocessing: str | None,
+        calibration_of_backbone: Path | None = None,
+        **others: Any,
+    ) -> int:
+        return command(fallback=Fallback(backbone, stage, preprocessing, calibration_of_backbone), **others)
+
+    added: tuple[Callable[[Command], Command], ...] = (
+        *more,
+        click.option(
+            "--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so."
+        ),
+        click.option("--stage", metavar="NAME", help="Stage or tensor of the network; `backbone inspect` lists them."),
+        click.option("--backbone", metavar="FILE.onnx|NAME", help=text),
+    )
+    made: Command = with_fallback
+    for option in added:
+        made = option(made)
+    return made
 
 
 def output_option(*names: str, suffixes: tuple[str, ...], required: bool = True, text: str) -> Callable[[F], F]:

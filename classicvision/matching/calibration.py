@@ -28,6 +28,9 @@ __all__ = ["DEFAULT_CALIBRATION", "Calibration", "fit_calibration"]
 TAIL_SHARE: Final = 0.001
 """Share of the pairs that are in the tail: as few as the law asks for, yet enough to estimate b."""
 
+THEORY: Final = 1 / math.log(10)
+"""The scale of the tail of a significance, -log10 of a probability, where chance is all there is."""
+
 MIN_TAIL: Final = 20
 """Least number of scores in the tail: the bound on b is then half as much again as its estimate."""
 
@@ -97,7 +100,7 @@ class Calibration:
         return false_match_rate * self.n_pairs < 1
 
 
-def fit_calibration(scores: ArrayLike, *, n_images: int, matcher: str = "") -> Calibration:
+def fit_calibration(scores: ArrayLike, *, n_images: int, matcher: str = "", least_scale: float = THEORY) -> Calibration:
     """Fit the tail to the best scores of pairs of unrelated pictures.
 
     Parameters
@@ -108,6 +111,9 @@ def fit_calibration(scores: ArrayLike, *, n_images: int, matcher: str = "") -> C
         Pictures that the pairs were made of.
     matcher : str
         Fingerprint of the settings that gave the scores.
+    least_scale : float
+        b is no less, as when every score is 0: the tail is never steeper than theory. By default that of a
+        significance; scores of another kind have their own.
 
     Raises
     ------
@@ -131,7 +137,7 @@ def fit_calibration(scores: ArrayLike, *, n_images: int, matcher: str = "") -> C
         n_pairs=len(falling),
         tail_start=start,
         tail_rate=n_tail / len(falling),
-        tail_scale=max(scale, 1 / math.log(10)),  # never steeper than theory, as when every score is 0
+        tail_scale=max(scale, least_scale),
         highest=float(falling[0]),
         matcher=matcher,
     )

@@ -12,7 +12,7 @@ __all__ = ["Kind", "MatchResult", "Method", "Orientation", "Region", "Verdict"]
 
 Verdict: TypeAlias = Literal["copy", "no evidence", "cannot decide"]
 Kind: TypeAlias = Literal["similarity", "affinity", "homography"]
-Method: TypeAlias = Literal["bytes", "keypoints", "signature"]
+Method: TypeAlias = Literal["bytes", "keypoints", "signature", "backbone"]
 Orientation: TypeAlias = Literal["both", "direct", "mirrored"]
 
 
@@ -64,11 +64,13 @@ class MatchResult:
         ``copy``: a part of one is a copy of a part of the other. ``no evidence``: both have enough keypoints, and no
         transform explains more agreement than chance would. ``cannot decide``: too few keypoints, as `reason` says.
     method : str
-        What the verdict rests on: equal ``bytes``, ``keypoints``, or the global ``signature`` of pictures with too few.
+        What the verdict rests on: equal ``bytes``, ``keypoints``, or, of pictures with too few, the global
+        ``signature`` or the features of a network, the ``backbone``.
     regions : tuple of Region
         Most significant first; empty unless keypoints show a copy.
     score : float
-        By keypoints, the significance of the best region, accepted or not; 0 if there is none.
+        By keypoints, the significance of the best region, accepted or not; 0 if there is none. By a backbone, -log10 of
+        the share of unrelated pairs that are as close.
     n_keypoints : (int, int)
         Of a and of b.
     n_matches : int
@@ -77,6 +79,8 @@ class MatchResult:
         Of a and of b, in pixels.
     reason : str
         One sentence for a person.
+    cosine : float or None
+        Of the network's features of a and b, if a backbone compared them.
     """
 
     verdict: Verdict
@@ -87,3 +91,4 @@ class MatchResult:
     n_matches: int
     image_sizes: tuple[tuple[int, int], tuple[int, int]]
     reason: str
+    cosine: float | None = None

@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from classicvision.features.signature import SIGNATURE_SIZE, SYMMETRIES, symmetric_signatures
 from classicvision.matching.result import MatchResult, Verdict
 
-__all__ = ["SIGNATURE_THRESHOLD", "compare_signatures", "signature_significance"]
+__all__ = [
+    "SIGNATURE_THRESHOLD",
+    "compare_signatures",
+    "has_waves_enough",
+    "signature_significance",
+    "symmetric_significance",
+]
 
 SIGNATURE_THRESHOLD: Final = 10.0
 """Least significance of a copy. Among 1,463,292 pairs of unrelated photographs (BSDS500, Caltech-101 and a fifth of
@@ -72,6 +78,11 @@ def compare_signatures(
     )
 
 
+def has_waves_enough(signature: NDArray[np.float32]) -> bool:
+    """Tell whether a picture has so many waves that its signature can show a copy; plain colours and ramps have not."""
+    return _most_significant(int(np.abs(signature).sum())) >= SIGNATURE_THRESHOLD
+
+
 def signature_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return how surely picture a is each of N pictures b as a whole, mirrored and turned by right angles or not.
 
@@ -90,14 +101,27 @@ def signature_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> ND
     return _best_agreement(a, b)[0]
 
 
-def _best_agreement(
+def symmetric_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the significance for each of the eight symmetries of a, (N, 8), as `signature_significance` does."""
+    return np.maximum(_agreements(a, b)[0], 0)
+
+
+def _agreements(
     a: NDArray[np.float32], b: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return, for each of (N, 256) b, significance, best symmetry, and how many waves agree and are compared."""
+) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
+    """Return, for each of (N, 256) b and each symmetry, significance, and how many waves agree and are compared."""
     versions = symmetric_signatures(a)
     n_compared = np.rint(np.abs(b) @ np.abs(versions).T).astype(np.intp)  # (N, 8)
     n_agree = (n_compared + np.rint(b @ versions.T).astype(np.intp)) // 2
     significance = _significance()[n_compared, n_compared - n_agree] - np.log10(len(versions))
+    return significance, n_agree, n_compared
+
+
+def _best_agreement(
+    a: NDArray[np.float32], b: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return, for each of (N, 256) b, significance, best symmetry, and how many waves agree and are compared."""
+    significance, n_agree, n_compared = _agreements(a, b)
     best = significance.argmax(axis=1)
     rows = np.arange(len(b))
     return np.maximum(significance[rows, best], 0), best, n_agree[rows, best], n_compared[rows, best]

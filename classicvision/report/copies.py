@@ -38,6 +38,7 @@ COLUMNS = (
     "n_inliers",
     "share_a",
     "share_b",
+    "cosine",
 )
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -143,6 +144,7 @@ def _finding(finding: Finding, group: int) -> dict[str, Any]:
         "n_keypoints_b": result.n_keypoints[1],
         "n_matches": result.n_matches,
         "n_inliers": sum(len(region.pairs) for region in result.regions),
+        "cosine": None if result.cosine is None else round(result.cosine, 4),
         "reason": text(result.reason),
         "regions": [_region(region, finding) for region in result.regions],
     }

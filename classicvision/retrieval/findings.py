@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["LABELS", "Finding", "Findings", "Group", "Undecided", "region_points"]
 
-LABELS: Final = ("exact", "mirrored", "rotated", "scaled", "cropped", "perspective", "several regions", "signature")
+LABELS: Final = (
+    "exact",
+    "mirrored",
+    "rotated",
+    "scaled",
+    "cropped",
+    "perspective",
+    "several regions",
+    "signature",
+    "backbone",
+)
 """Everything that `Finding.labels` can say, in its order."""
 
 # From where a change has a name. JPEG and resampling move a fitted transform by far less.
@@ -27,7 +37,7 @@ MIN_DEGREES = 2.0
 MIN_SCALE = 1.05
 MAX_WHOLE = 0.9  # share of a picture that is shared, from which it counts as shown whole
 
-_CERTAINTY = {"bytes": 0, "keypoints": 1, "signature": 2}
+_CERTAINTY = {"bytes": 0, "keypoints": 1, "signature": 2, "backbone": 3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +79,8 @@ class Finding:
         """What was done to the picture, as words to filter by: some of `LABELS`, in its order."""
         if self.result.method == "bytes":
             return ("exact",)
-        if self.result.method == "signature":
-            return ("signature",)
+        if self.result.method in ("signature", "backbone"):
+            return (self.result.method,)
         facts = _facts(self.result.regions)
         facts["cropped"] = not self.is_within and min(self.share_a, self.share_b) < MAX_WHOLE
         return tuple(label for label in LABELS if facts.get(label))
@@ -107,11 +117,11 @@ class Findings:
     Attributes
     ----------
     findings : tuple of Finding
-        Best first: equal files, then by significance, then by the share of the picture, signatures last.
+        Best first: equal files, then by significance, then by share of the picture; signatures and backbones last.
     groups : tuple of Group
         The group of the best finding first.
     undecided : tuple of Undecided
-        Suspects with too few keypoints. Only equal bytes and the signature can find their copies.
+        Suspects with too few keypoints. Only equal bytes, the signature and a backbone can find their copies.
     failures : tuple of Failure
         Files that could not be read.
     n_suspects, n_library : int

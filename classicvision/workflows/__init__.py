@@ -23,6 +23,12 @@ from classicvision.workflows.backbone_explain import explain_backbone
 from classicvision.workflows.benchmark import benchmark
 from classicvision.workflows.benchmark_matching import MatchingBenchmark, benchmark_matching
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
+from classicvision.workflows.calibrate_backbone import (
+    BackboneCalibrationRun,
+    calibrate_backbone,
+    read_fallback,
+    write_backbone_calibration,
+)
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
 from classicvision.workflows.copymove import find_copy_moves
@@ -41,6 +47,7 @@ from classicvision.workflows.selection import choose_recipe
 from classicvision.workflows.stages import compare_stages
 
 __all__ = [
+    "BackboneCalibrationRun",
     "CalibrationRun",
     "Fit",
     "IndexChange",
@@ -54,6 +61,7 @@ __all__ = [
     "benchmark_matching",
     "build_index",
     "calibrate",
+    "calibrate_backbone",
     "choose_recipe",
     "classify_with_backbone",
     "compare_stages",
@@ -72,11 +80,13 @@ __all__ = [
     "predict",
     "pull_backbone",
     "read_calibration",
+    "read_fallback",
     "remove_from_index",
     "show",
     "update_index",
     "verify_backbone",
     "verify_index",
+    "write_backbone_calibration",
     "write_calibration",
     "write_reference",
 ]

@@ -114,7 +114,7 @@ def calibrate(
     paths = images_in(folder)
     extraction = extract(paths, extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     rows, groups = _decidable(extraction, paths, matching.min_keypoints, across_folders)
-    pairs = [(int(rows[i]), int(rows[j])) for i, j in _draw_pairs(groups, n_pairs, np.random.default_rng(seed))]
+    pairs = [(int(rows[i]), int(rows[j])) for i, j in draw_pairs(groups, n_pairs, np.random.default_rng(seed))]
     scores = _scores(extraction.items, pairs, matching, n_jobs, stage(progress, COMPARING))
     calibration = fit_calibration(scores, n_images=len(rows), matcher=matcher_fingerprint(extractor, matching))
     names = [paths[row] for row in extraction.rows]
@@ -188,7 +188,7 @@ def _decidable(
     return np.array(rows, np.intp), np.unique(kinds, return_inverse=True)[1].astype(np.intp)
 
 
-def _draw_pairs(groups: NDArray[np.intp], n_pairs: int, rng: np.random.Generator) -> list[Pair]:
+def draw_pairs(groups: NDArray[np.intp], n_pairs: int, rng: np.random.Generator) -> list[Pair]:
     """Draw pairs (i, j), i < j, of different groups, each at most once, in order."""
     n = len(groups)
     total = n * (n - 1) // 2

@@ -16,10 +16,10 @@ from typing import Any
 from classicvision import config
 from classicvision.errors import ArchiveError, IndexInUseError, SettingsError
 from classicvision.extraction import Failure, extract
-from classicvision.features.signature import GlobalSignature
 from classicvision.folders import find_images
 from classicvision.images import LIBRARIES
 from classicvision.matching.calibration import DEFAULT_CALIBRATION
+from classicvision.matching.likeness import BackboneFallback
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
 from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.findings import Finding, Findings, Undecided
@@ -27,17 +27,17 @@ from classicvision.retrieval.index import Index
 from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.settings import IndexSettings, SearchSettings
 from classicvision.retrieval.suspects import Answer, Suspect, best_of_each_pair, search_suspects
-from classicvision.retrieval.wholes import Whole, compare_wholes
+from classicvision.retrieval.wholes import Lead
 from classicvision.store import Store
 from classicvision.workers import count_workers
 from classicvision.workflows.calibrate import matcher_fingerprint, read_calibration
 from classicvision.workflows.index import build_index, update_index
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
+from classicvision.workflows.wholes import SameWholes, same_wholes
 
 __all__ = ["at_false_match_rate", "find_copies", "find_copies_among"]
 
 SEARCHING = "search"
-WHOLES = "wholes"
 
 
 def find_copies(
@@ -45,6 +45,7 @@ def find_copies(
     against: PathLike,
     *,
     settings: SearchSettings | None = None,
+    fallback: BackboneFallback | None = None,
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
@@ -59,6 +60,9 @@ def find_copies(
         An index, or a folder of pictures. A folder is indexed first; the index is kept in the store and only brought up
         to date the next time.
     settings : SearchSettings, optional
+    fallback : BackboneFallback, optional
+        A network that compares what has too few keypoints and what signatures leave open. It sees the files themselves,
+        those of an index where they lie: one that is gone or has changed is a failure then.
     store, n_jobs, progress
         As for each verb.
 
@@ -76,7 +80,7 @@ def find_copies(
     ArchiveError
         If the index is damaged.
     """
-    how = _How(settings or SearchSettings(), store or Store.temporary(), n_jobs, progress)
+    how = _How(settings or SearchSettings(), fallback, store or Store.temporary(), n_jobs, progress)
     with _library(against, how, is_kept=store is not None) as library:
         return _search(suspects, library, how, named=listed(against))
 
@@ -85,6 +89,7 @@ def find_copies_among(
     pictures: PathLike | Sequence[PathLike],
     *,
     settings: SearchSettings | None = None,
+    fallback: BackboneFallback | None = None,
     store: Store | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
@@ -94,7 +99,7 @@ def find_copies_among(
     Parameters and errors are as for `find_copies`.
     Two pictures are one finding, whichever was searched for. Which of them is the original is not known.
     """
-    how = _How(settings or SearchSettings(), store or Store.temporary(), n_jobs, progress)
+    how = _How(settings or SearchSettings(), fallback, store or Store.temporary(), n_jobs, progress)
     with _library(pictures, how, is_kept=store is not None) as library:
         return _search(pictures, library, how, named="")
 
@@ -144,6 +149,7 @@ def at_false_match_rate(
 @dataclass(frozen=True)
 class _How:
     settings: SearchSettings
+    fallback: BackboneFallback | None
     store: Store
     n_jobs: int
     progress: Progress | None
@@ -158,7 +164,10 @@ class _Library:
     failures: tuple[Failure, ...] = ()
 
     def named(self, finding: Finding) -> Finding:
-        return replace(finding, path_b=self.names.get(finding.path_b, finding.path_b))
+        return replace(finding, path_b=self.name(finding.path_b))
+
+    def name(self, path: Path) -> Path:
+        return self.names.get(path, path)
 
 
 def _search(suspects: PathLike | Sequence[PathLike], library: _Library, how: _How, *, named: str) -> Findings:
@@ -186,12 +195,14 @@ def _search(suspects: PathLike | Sequence[PathLike], library: _Library, how: _Ho
         progress=stage(how.progress, SEARCHING),
     )
     findings = [finding for answer in answers for finding in answer.findings]
-    findings += _same_wholes(pictures, answers, library.index, how, among=among)
-    findings = [library.named(finding) for finding in findings]
+    wholes = _same_wholes(pictures, answers, library.index, how, among=among)
+    findings = [library.named(finding) for finding in (*findings, *wholes.findings)]
+    leads = {path: replace(lead, path=library.name(lead.path)) for path, lead in wholes.leads.items()}
+    unseen = [replace(failure, path=library.name(failure.path)) for failure in wholes.failures]
     return Findings.of(
         best_of_each_pair(findings) if among else findings,
-        undecided=_undecided(pictures, answers, findings, how.settings.match.min_keypoints),
-        failures=_once((*library.failures, *found.failures)),
+        undecided=_undecided(pictures, answers, findings, leads, how.settings.match.min_keypoints),
+        failures=_once((*library.failures, *found.failures, *unseen)),
         n_suspects=len(pictures),
         n_library=len(library.index),
         suspects=listed(suspects),
@@ -199,6 +210,7 @@ def _search(suspects: PathLike | Sequence[PathLike], library: _Library, how: _Ho
         settings={
             "search": config.to_dict(how.settings),
             "index": config.to_dict(library.index.settings),
+            **({"fallback": how.fallback.to_dict()} if how.fallback else {}),
             "libraries": LIBRARIES,
         },
         seconds=time.perf_counter() - start,
@@ -207,36 +219,37 @@ def _search(suspects: PathLike | Sequence[PathLike], library: _Library, how: _Ho
 
 def _same_wholes(
     suspects: Sequence[Suspect], answers: Sequence[Answer], index: Index, how: _How, *, among: bool
-) -> list[Finding]:
-    """Compare as wholes what has too few keypoints. Their signatures are only taken if there is such a picture."""
-    least = how.settings.match.min_keypoints
-    a = [
-        (s.path, s.content, answer.n_keypoints, answer.image_size) for s, answer in zip(suspects, answers, strict=True)
-    ]
-    b = [(image.path, image.content, image.n_keypoints, image.image_size) for image in index]
-    if among:  # equal files are found by their content: the first stands for all
-        a, b = (list({facts[1]: facts for facts in reversed(side)}.values()) for side in (a, b))
-    few_a, few_b = ([facts for facts in side if facts[2] < least] for side in (a, b))
-    a, b = (a if few_b else few_a), (b if few_a else few_b)
-    if not a or not b:
-        return []
-    paths = sorted({facts[0] for facts in (*a, *b)}, key=lambda path: path.parts)
-    run: dict[str, Any] = {"store": how.store, "n_jobs": how.n_jobs, "progress": stage(how.progress, WHOLES)}
-    found = extract(paths, GlobalSignature(), **run)
-    keys = [(paths[row], content) for row, content in zip(found.rows, found.contents, strict=True)]
-    signatures = dict(zip(keys, found.items, strict=True))
-    wholes = [[Whole(*f, signatures[f[:2]]) for f in side if f[:2] in signatures] for side in (a, b)]
-    return compare_wholes(*wholes, min_keypoints=least)
+) -> SameWholes:
+    return same_wholes(
+        [(s.path, s.content, found.n_keypoints, found.image_size) for s, found in zip(suspects, answers, strict=True)],
+        [(image.path, image.content, image.n_keypoints, image.image_size) for image in index],
+        among=among,
+        min_keypoints=how.settings.match.min_keypoints,
+        fallback=how.fallback,
+        store=how.store,
+        n_jobs=how.n_jobs,
+        progress=how.progress,
+    )
 
 
 def _undecided(
-    suspects: Iterable[Suspect], answers: Iterable[Answer], findings: Iterable[Finding], least: int
+    suspects: Iterable[Suspect],
+    answers: Iterable[Answer],
+    findings: Iterable[Finding],
+    leads: Mapping[Path, Lead],
+    least: int,
 ) -> tuple[Undecided, ...]:
-    """Return the suspects that have too few keypoints and are in no finding."""
+    """Return the suspects that have too few keypoints and are in no finding, with what a network says of them."""
     found = {path for finding in findings for path in (finding.path_a, finding.path_b)}
     remedy = f"at least {least} are needed to find parts, and as a whole it is like no other"
+
+    def reason(path: Path, n_keypoints: int) -> str:
+        few = f"{n_keypoints} keypoint{'' if n_keypoints == 1 else 's'}; {remedy}"
+        lead = leads.get(path)
+        return f"{few}; by the network it is most like {lead.path}, cosine {lead.cosine:.4f}" if lead else few
+
     return tuple(
-        Undecided(suspect.path, f"{answer.n_keypoints} keypoint{'' if answer.n_keypoints == 1 else 's'}; {remedy}")
+        Undecided(suspect.path, reason(suspect.path, answer.n_keypoints))
         for suspect, answer in zip(suspects, answers, strict=True)
         if answer.n_keypoints < least and suspect.path not in found
     )

@@ -8,9 +8,10 @@ from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.features.signature import GlobalSignature
 from classicvision.images import Image, decode_image, read_bytes, write_image
+from classicvision.matching.likeness import BackboneFallback, Seen, compare_by_backbone
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.matching.result import MatchResult
-from classicvision.matching.signature import compare_signatures
+from classicvision.matching.signature import compare_signatures, has_waves_enough
 from classicvision.workflows.run import PathLike
 
 __all__ = ["match"]
@@ -29,6 +30,7 @@ def match(
     *,
     sift: Sift = MATCHING_SIFT,
     settings: MatchSettings | None = None,
+    fallback: BackboneFallback | None = None,
     draw: PathLike | None = None,
 ) -> MatchResult:
     """Compare two picture files, and draw what they share if asked to.
@@ -41,6 +43,8 @@ def match(
     sift : Sift
         Finds the keypoints.
     settings : MatchSettings, optional
+    fallback : BackboneFallback, optional
+        A network that compares pictures with too few keypoints, if their signatures do not show a copy.
     draw : path, optional
         Picture to write: both side by side, with regions and joined keypoints.
 
@@ -50,7 +54,7 @@ def match(
         If a file holds no picture.
     """
     one, other = _read(a, sift), _read(b, sift)
-    result = _compare(one, other, settings)
+    result = _compare(one, other, settings, fallback)
     if draw is not None:
         from classicvision.viz.matches import draw_matches
 
@@ -64,13 +68,17 @@ def _read(path: PathLike, sift: Sift) -> _Picture:
     return _Picture(content, image, sift(image))
 
 
-def _compare(a: _Picture, b: _Picture, settings: MatchSettings | None) -> MatchResult:
+def _compare(
+    a: _Picture, b: _Picture, settings: MatchSettings | None, fallback: BackboneFallback | None
+) -> MatchResult:
     result = match_features(a.features, b.features, settings)
     if a.content == b.content:
         return replace(result, verdict="copy", method="bytes", reason="the files are equal, byte for byte")
     if result.verdict != "cannot decide":
         return result
-    signature = GlobalSignature()
-    return compare_signatures(
-        signature(a.image), signature(b.image), image_sizes=result.image_sizes, n_keypoints=result.n_keypoints
-    )
+    of_a, of_b = map(GlobalSignature(), (a.image, b.image))
+    whole = compare_signatures(of_a, of_b, image_sizes=result.image_sizes, n_keypoints=result.n_keypoints)
+    if fallback is None or not (has_waves_enough(of_a) and has_waves_enough(of_b)):
+        return whole
+    seen_a, seen_b = Seen(of_a, fallback.features(a.image)), Seen(of_b, fallback.features(b.image))
+    return compare_by_backbone(seen_a, seen_b, fallback, whole)

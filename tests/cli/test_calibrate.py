@@ -76,6 +76,24 @@ def test_a_broken_image_gives_exit_code_3_and_its_name(run, unrelated, tmp_path)
     assert "broken.jpg" in messages
 
 
+def test_a_network_is_measured_with_backbone_and_its_file_can_be_used(run, photo, make_network, tmp_path):
+    from classicvision import OnnxBackbone, workflows
+
+    (tmp_path / "soft").mkdir()
+    for number in range(24):
+        write_image(tmp_path / "soft" / f"{number:02}.png", photo(100 + number))
+    network, output = make_network(preprocessing="imagenet"), tmp_path / "network.json"
+    code, text, messages = run(tmp_path / "soft", "--backbone", network, "-o", output)
+    assert code == 0
+    assert "highest significance with the slow waves" in text
+    assert "a pair is called a copy." in text
+    assert f"Wrote {output}." in messages
+    assert workflows.read_fallback(OnnxBackbone(network), output).threshold < 100
+    assert json.loads(run(tmp_path / "soft", "--backbone", network, "--json")[1]) == json.loads(
+        output.read_text("utf-8")
+    )
+
+
 def test_a_folder_without_pictures_is_an_error_that_names_it(run, tmp_path):
     (tmp_path / "empty").mkdir()
     code, _, messages = run(tmp_path / "empty")

@@ -184,6 +184,9 @@ def test_a_rate_does_not_lower_the_threshold(run):
         (["--against", "library", "--self"], "--self takes none of"),
         (["--self", "--false-match-rate", "1e-6"], "--self takes none of"),
         (["--self", "--calibration", "library/0.png"], "--self takes none of"),
+        (["--self", "--backbone", "network.onnx"], "--self takes no --backbone"),
+        (["--preprocessing", "imagenet"], "name it with --backbone FILE"),
+        (["--backbone-calibration", "library/0.png"], "name it with --backbone FILE"),
         (["--calibration", "library/0.png"], "give the rate too"),
         (["--false-match-rate", "1e-6", "--calibration", "nope.json"], "'nope.json' does not exist"),
         (["--false-match-rate", "0"], "0.0 is not in the range"),
@@ -203,6 +206,69 @@ def test_a_path_that_is_not_there_is_an_error_that_names_it(words, run):
     code, output, messages = run(*words)
     assert (code, output) == (1, "")
     assert "nowhere: there is no such file or folder" in messages
+
+
+@pytest.fixture
+def soft(photo, tmp_path):
+    """Return a folder with a picture with too few keypoints, and a crop of it that its signature misses."""
+    from classicvision.workflows.calibrate_backbone import soften
+
+    (tmp_path / "soft").mkdir()
+    write_image(tmp_path / "soft" / "soft.png", soften(photo(2)))
+    write_image(tmp_path / "soft" / "crop.png", np.ascontiguousarray(soften(photo(2))[14:-7, 14:-14]))
+    return tmp_path / "soft"
+
+
+@pytest.fixture
+def calibrated(make_network, tmp_path):
+    """Return the options of a network with a calibration by which equal features are worth 6, and 11 is asked for."""
+    from classicvision import OnnxBackbone
+    from classicvision.matching.calibration import Calibration
+    from classicvision.matching.likeness import BackboneCalibration, BackboneFallback
+    from classicvision.workflows.calibrate_backbone import BackboneCalibrationRun, write_backbone_calibration
+
+    backbone = OnnxBackbone(make_network(preprocessing="imagenet"))
+    close = Calibration(100, 5000, 4.0, 1e-3, 0.4, 7.0, BackboneFallback(backbone).matcher)
+    known = BackboneCalibration(close, Calibration(100, 5000, 11.0, 1e-7, 0.5, 8.0))
+    run_of = BackboneCalibrationRun(BackboneFallback(backbone, known), np.zeros(0, np.float32), (), 0, (), 1.0)
+    write_backbone_calibration(tmp_path / "network.json", run_of)
+    return ["--backbone", backbone.path, "--backbone-calibration", tmp_path / "network.json"]
+
+
+def test_what_a_network_finds_says_so_in_text_json_csv_and_page(run, soft, calibrated, tmp_path):
+    assert run(soft)[1].startswith("No copies found.")
+    code, output, _ = run(soft, *calibrated, "--exit-code")
+    assert code == 11
+    assert "cosine" in output
+    assert "by the network" in output
+    files = ["--csv", tmp_path / "c.csv", "--report", tmp_path / "c.html"]
+    data = json.loads(run(soft, *calibrated, "--json", *files)[1])
+    (finding,) = data["findings"]
+    assert (finding["method"], finding["labels"]) == ("backbone", ["backbone"])
+    assert finding["cosine"] > 0.9
+    assert data["settings"]["fallback"]["threshold"] == 11
+    with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["method"], row["cosine"]) == ("backbone", str(finding["cosine"]))
+    page = (tmp_path / "c.html").read_text("utf-8")
+    assert 'value="backbone"' in page
+    assert f"cosine {finding['cosine']:.3f}" in page
+    assert "a network found the pictures as alike as hardly any unrelated ones" in page
+
+
+def test_a_network_is_asked_of_an_index_too(run, soft, calibrated, tmp_path, capsys):
+    assert cli._run(["index", "build", str(soft / "soft.png"), "-o", str(tmp_path / "l.cvindex"), "-j", "1"]) == 0
+    capsys.readouterr()
+    code, output, _ = run(soft / "crop.png", "--against", tmp_path / "l.cvindex", *calibrated)
+    assert code == 0
+    assert "soft.png" in output
+    assert "1 copy in 1 group" in output
+
+
+def test_a_rate_does_not_lower_what_a_network_needs(run, soft, calibrated):
+    words = [soft, *calibrated, "--json", "--false-match-rate"]
+    assert json.loads(run(*words, "0.5")[1])["settings"]["fallback"]["threshold"] == 11
+    assert json.loads(run(*words, "1e-20")[1])["settings"]["fallback"]["threshold"] > 20
 
 
 def test_an_interrupted_search_says_that_it_goes_on(run, monkeypatch):

@@ -78,6 +78,10 @@ def test_settings_can_be_changed(run, files):
         (["a.png", "b.png", "--set", "ratio=2"], 2, "ratio is 2"),
         (["a.png", "b.png", "--draw", "a.png"], 2, "one of the pictures itself"),
         (["a.png", "b.png", "--draw", "m.txt"], 2, "must end in"),
+        (["a.png", "b.png", "--preprocessing", "imagenet"], 2, "name it with --backbone FILE"),
+        (["a.png", "b.png", "--stage", "pixels"], 2, "name it with --backbone FILE"),
+        (["a.png", "b.png", "--backbone-calibration", "a.png"], 2, "name it with --backbone FILE"),
+        (["a.png", "b.png", "--backbone", "missing.onnx"], 1, "missing.onnx"),
     ],
 )
 def test_what_goes_wrong_is_said(words, code, message, run, files, monkeypatch):
@@ -85,3 +89,40 @@ def test_what_goes_wrong_is_said(words, code, message, run, files, monkeypatch):
     found, output, messages = run("match", *words)
     assert (found, output) == (code, "")
     assert message in messages
+
+
+@pytest.fixture
+def soft(files, photo):
+    """Return two pictures with too few keypoints; the second is a crop of the first that its signature misses."""
+    from classicvision.workflows.calibrate_backbone import soften
+
+    write_image(files / "soft.png", soften(photo(2)))
+    write_image(files / "crop.png", np.ascontiguousarray(soften(photo(2))[14:-7, 14:-14]))
+    return files / "soft.png", files / "crop.png"
+
+
+def test_a_network_that_was_not_calibrated_tells_its_cosine_and_decides_nothing(run, soft, make_network):
+    network = make_network()
+    code, output, _ = run("match", *soft, "--backbone", network, "--preprocessing", "imagenet", "--exit-code")
+    assert code == 0
+    assert output.startswith("Cannot decide: too few keypoints (7 and 6)")
+    assert "by the network, which says nothing before this network is calibrated" in output
+    facts = json.loads(run("match", *soft, "--backbone", network, "--preprocessing", "imagenet", "--json")[1])
+    assert (facts["method"], facts["verdict"]) == ("backbone", "cannot decide")
+    assert facts["cosine"] > 0.9
+    assert json.loads(run("match", *soft, "--json")[1])["cosine"] is None
+
+
+def test_how_pictures_are_prepared_for_a_network_is_never_guessed(run, soft, make_network):
+    code, _, messages = run("match", *soft, "--backbone", make_network())
+    assert code == 1
+    assert "neither the file nor the registry says how pictures are to be prepared" in messages
+    assert run("match", *soft, "--backbone", make_network(), "--preprocessing", "nonsense")[0] == 2
+
+
+def test_a_file_that_is_no_calibration_of_a_network_is_an_error(run, soft, make_network):
+    network = make_network(preprocessing="imagenet")
+    code, output, messages = run("match", *soft, "--backbone", network, "--backbone-calibration", soft[0])
+    assert (code, output) == (1, "")
+    assert "is no calibration of a network" in messages
+    assert "classicvision calibrate --backbone" in messages

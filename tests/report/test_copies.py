@@ -21,13 +21,14 @@ HALF = [[0.5, 0, 0], [0, 0.5, 0], [0, 0, 1]]
 
 @pytest.fixture
 def findings(make_finding):
-    """A half-size copy, a collage, equal files, a signature; one undecided picture, and one broken file."""
+    """A half-size copy, a collage, equal files, a signature, a network; one undecided picture, and one broken file."""
     return Findings.of(
         [
             make_finding("s/half.jpg", "l/1.jpg", HALF, score=20.0, share=0.5),
             make_finding("s/collage.jpg", "l/1.jpg", HALF, SAME, score=12.0),
             make_finding("s/equal.jpg", "l/2.jpg", method="bytes", score=0.0),
             make_finding("s/sky.jpg", "l/3.jpg", method="signature", score=4.0),
+            make_finding("s/fog.jpg", "l/4.jpg", method="backbone", score=13.0, cosine=0.98765),
         ],
         undecided=[Undecided(Path("s/sky.jpg"), "3 keypoints; at least 16 are needed")],
         failures=[Failure(Path("s/broken.jpg"), "is an empty file")],
@@ -66,10 +67,16 @@ def test_data_name_paths_labels_score_and_group(findings):
         ("s/half.jpg", "l/1.jpg", ["scaled", "cropped"], 20.0, 1),
         ("s/collage.jpg", "l/1.jpg", ["scaled", "several regions"], 12.0, 1),
         ("s/sky.jpg", "l/3.jpg", ["signature"], 4.0, 2),
+        ("s/fog.jpg", "l/4.jpg", ["backbone"], 13.0, 3),
     ]
     assert data["groups"][1] == {"paths": ["l/1.jpg", "s/collage.jpg", "s/half.jpg"], "findings": [1, 2]}
     assert data["undecided"] == [{"path": "s/sky.jpg", "reason": "3 keypoints; at least 16 are needed"}]
     assert data["failures"] == [{"path": "s/broken.jpg", "reason": "is an empty file"}]
+
+
+def test_data_tell_a_cosine_only_where_a_network_compared(findings):
+    assert [f["cosine"] for f in copies_to_dict(findings)["findings"]] == [None, None, None, None, 0.9877]
+    assert [row["cosine"] for row in rows(findings)] == ["", "", "", "", "0.9877"]
 
 
 def test_data_of_a_region_have_transform_and_both_outlines(findings):
@@ -85,6 +92,7 @@ def test_data_of_a_region_have_transform_and_both_outlines(findings):
     [
         ([], "bytes", "the same file, byte for byte"),
         ([], "signature", "found by signature"),
+        ([], "backbone", "found by backbone"),
         ([HALF], "keypoints", "scale 0.50"),
         ([HALF, SAME], "keypoints", "scale 0.50; scale 1.00"),
     ],
@@ -100,8 +108,9 @@ def test_csv_has_a_row_a_finding_counted_from_1(findings):
         ("2", "2", "s/half.jpg"),
         ("3", "2", "s/collage.jpg"),
         ("4", "3", "s/sky.jpg"),
+        ("5", "4", "s/fog.jpg"),
     ]
-    assert [row["score"] for row in found] == ["", "20.0", "12.0", "4.0"]
+    assert [row["score"] for row in found] == ["", "20.0", "12.0", "4.0", "13.0"]
     assert found[2]["labels"] == "scaled several-regions"
 
 

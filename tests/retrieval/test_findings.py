@@ -56,7 +56,9 @@ def test_a_part_copied_within_one_picture_is_not_cropped(make_finding):
     assert finding.labels == ()
 
 
-@pytest.mark.parametrize(("method", "label"), [("bytes", "exact"), ("signature", "signature")])
+@pytest.mark.parametrize(
+    ("method", "label"), [("bytes", "exact"), ("signature", "signature"), ("backbone", "backbone")]
+)
 def test_pictures_compared_as_a_whole_have_one_label_and_are_shared_wholly(make_finding, method, label):
     finding = make_finding("a", "b", method=method)
     assert finding.labels == (label,)
@@ -64,19 +66,20 @@ def test_pictures_compared_as_a_whole_have_one_label_and_are_shared_wholly(make_
 
 
 def test_every_label_is_in_the_list(make_finding):
-    found = [*labels(make_finding, FLIPPED, TILTED, HALF, share=0.5), "exact", "signature"]
+    found = [*labels(make_finding, FLIPPED, TILTED, HALF, share=0.5), "exact", "signature", "backbone"]
     assert set(found) == set(LABELS)
 
 
-def test_equal_files_come_first_then_significance_then_share_then_signatures(make_finding):
+def test_equal_files_come_first_then_significance_then_share_then_signatures_then_backbones(make_finding):
     findings = [
+        make_finding("0", "x", method="backbone", score=199.0, cosine=0.99),
         make_finding("1", "x", method="signature", score=99.0),
         make_finding("2", "x", SAME, score=8.0, share=0.2),
         make_finding("3", "x", SAME, score=8.0, share=0.9),
         make_finding("4", "x", SAME, score=30.0, share=0.1),
         make_finding("5", "x", method="bytes", score=0.0),
     ]
-    assert [str(f.path_a) for f in Findings.of(findings).findings] == ["5", "4", "3", "2", "1"]
+    assert [str(f.path_a) for f in Findings.of(findings).findings] == ["5", "4", "3", "2", "1", "0"]
 
 
 def test_groups_connect_through_others_and_the_best_group_comes_first(make_finding):
