@@ -94,10 +94,7 @@ def _finish_backbone(measured: BackboneCalibrationRun, output: Path | None, as_j
 
 
 def _backbone_to_text(measured: BackboneCalibrationRun) -> str:
-    known = measured.fallback.calibration
-    if known is None:
-        return ""
-    found, undecided = known.together, render.count(measured.n_undecided, "picture")
+    found, undecided = measured.calibration.together, render.count(measured.n_undecided, "picture")
     lines = [
         f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'picture')}; highest cosine "
         f"{measured.cosines.max():.4f}, highest significance with the slow waves {found.highest:.1f}. "

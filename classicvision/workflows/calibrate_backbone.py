@@ -60,8 +60,8 @@ class BackboneCalibrationRun:
 
     Attributes
     ----------
-    fallback : BackboneFallback
-        The network with its calibration, ready to be used.
+    backbone : OnnxBackbone
+    calibration : BackboneCalibration
     cosines : (N,) float32
         Of all pairs the largest over the eight symmetries, in no telling order.
     worst : tuple of WorstPair
@@ -74,12 +74,18 @@ class BackboneCalibrationRun:
         Wall time.
     """
 
-    fallback: BackboneFallback
+    backbone: OnnxBackbone
+    calibration: BackboneCalibration
     cosines: NDArray[np.float32]
     worst: tuple[WorstPair, ...]
     n_undecided: int
     failures: tuple[Failure, ...]
     seconds: float
+
+    @property
+    def fallback(self) -> BackboneFallback:
+        """The network with its calibration, ready to be used."""
+        return BackboneFallback(self.backbone, self.calibration)
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,8 @@ def calibrate_backbone(
     most = cosines.max(axis=1, initial=-1)
     closest = [(pairs[k], float(most[k])) for k in np.argsort(-most)[:N_WORST]]
     return BackboneCalibrationRun(
-        fallback=BackboneFallback(backbone, calibration),
+        backbone=backbone,
+        calibration=calibration,
         cosines=most,
         worst=tuple(WorstPair(names[i], names[j], cosine) for (i, j), cosine in closest),
         n_undecided=len(found.items) - len(rows),
@@ -194,7 +201,7 @@ def backbone_calibration_to_dict(run: BackboneCalibrationRun) -> dict[str, Any]:
     return {
         "kind": KIND,
         "format_version": FORMAT_VERSION,
-        "calibration": config.to_dict(run.fallback.calibration),
+        "calibration": config.to_dict(run.calibration),
         "features": config.to_dict(run.fallback.features),
         "n_undecided": run.n_undecided,
         "worst": [{"a": str(pair.path_a), "b": str(pair.path_b), "cosine": pair.score} for pair in run.worst],

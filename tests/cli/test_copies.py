@@ -230,7 +230,7 @@ def calibrated(make_network, tmp_path):
     backbone = OnnxBackbone(make_network(preprocessing="imagenet"))
     close = Calibration(100, 5000, 4.0, 1e-3, 0.4, 7.0, BackboneFallback(backbone).matcher)
     known = BackboneCalibration(close, Calibration(100, 5000, 11.0, 1e-7, 0.5, 8.0))
-    run_of = BackboneCalibrationRun(BackboneFallback(backbone, known), np.zeros(0, np.float32), (), 0, (), 1.0)
+    run_of = BackboneCalibrationRun(backbone, known, np.zeros(0, np.float32), (), 0, (), 1.0)
     write_backbone_calibration(tmp_path / "network.json", run_of)
     return ["--backbone", backbone.path, "--backbone-calibration", tmp_path / "network.json"]
 
