@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import tempfile
 import time
@@ -188,6 +189,36 @@ def read_rows(path: Path | None) -> list[Row]:
     return [Row(**row | {key: tuple(row[key]) for key in lists}) for row in plain]
 
 
+def rows_of_benchmark(path: Path | None) -> list[Row]:
+    """Return what the JSON of `classicvision benchmark` says of each split; it divides images as this does.
+
+    Its milliseconds are of another clock and its cross-validation is not told: both are not a number here.
+    """
+    if path is None:
+        return []
+    found = json.loads(path.read_text("utf-8"))
+    facts, first = found["machine"], found["settings"]["seed"]
+    return [
+        Row(
+            recipe=_without_folder(recipe["name"]),
+            overrides=(),
+            fingerprint="",
+            split=first + number,
+            accuracy=100 * accuracy,
+            cross_validated=math.nan,
+            cost=recipe["costs"][number],
+            weights=tuple(recipe["weights"][number]),
+            dimension=recipe["n_outputs"],
+            ms=math.nan,
+            minutes=math.nan,
+            machine=f"{facts['cpu']}, {facts['instruction_set']}",
+            commit="unknown",
+        )
+        for recipe in found["recipes"]
+        for number, accuracy in enumerate(recipe["per_split"])
+    ]
+
+
 def write_rows(path: Path | None, rows: Sequence[Row]) -> None:
     """Write rows so that a run that is killed leaves the old file or the new one."""
     if path is None:
@@ -198,15 +229,16 @@ def write_rows(path: Path | None, rows: Sequence[Row]) -> None:
 
 
 def table(sets: dict[str, list[Row]]) -> str:
-    """Return recipes and their figures on each image set as Markdown; size and time are those of the first set."""
+    """Return recipes and their figures on each image set as Markdown; time is that of the first set that has it."""
     labels = list(dict.fromkeys(row.label for rows in sets.values() for row in rows))
     header = ["recipe", *(f"{title}, %" for title in sets), "numbers an image", "ms an image"]
     lines = [f"| {' | '.join(header)} |", f"| --- |{' ---: |' * (len(header) - 1)}"]
     for label in _in_order(labels):
         of_sets = [[row for row in rows if row.label == label] for rows in sets.values()]
         rows = next(rows for rows in of_sets if rows)
-        ms = np.median([row.ms for row in rows])
-        cells = [f"`{label}`", *map(_accuracy, of_sets), f"{rows[0].dimension:,}", f"{ms:.1f}"]
+        timed = next((times for rows in of_sets if (times := [row.ms for row in rows if math.isfinite(row.ms)])), None)
+        ms = f"{np.median(timed):.1f}" if timed else ""
+        cells = [f"`{label}`", *map(_accuracy, of_sets), f"{rows[0].dimension:,}", ms]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
