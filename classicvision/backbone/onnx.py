@@ -29,7 +29,7 @@ from classicvision.images import Image
 __all__ = ["OnnxBackbone", "require_picture"]
 
 GEM_POWER: Final = 3.0  # Radenovic et al. (2019), equation 3: between the mean (1) and the largest (infinity)
-OPEN_NETWORKS = 2  # kept open in a process; each holds its weights
+OPEN_NETWORKS = 8  # kept open in a process, each with its weights: recipes are timed in turns
 METADATA_KEY: Final = "classicvision.preprocessing"  # of an ONNX file: a preset's name, or its values as JSON
 
 
