@@ -24,7 +24,6 @@ from classicvision.matching.calibration import fit_calibration
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.store import Store, default_cache_folder
 from classicvision.synthetic.lookalikes import LOOKALIKES
-from classicvision.workflows.calibrate import calibration_to_dict
 
 # Two photographs of one field, in two classes of Scene-15: found by this very benchmark.
 RELATED = [{"forest/image_0270.jpg", "open_country/image_0357.jpg"}]
@@ -48,7 +47,7 @@ def main() -> None:
     alike = {kind: lookalikes(kind) for kind in LOOKALIKES}
     photographs = unrelated_scores(run)
     scores = np.concatenate([photographs, *(row["scores"] for row in alike.values())])
-    result = calibration_to_dict(run) | {
+    result = run.to_dict() | {
         "machine": machine.describe(),
         "together": config.to_dict(
             fit_calibration(scores, n_images=run.calibration.n_images + len(alike) * N_LOOKALIKES)

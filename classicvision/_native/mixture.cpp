@@ -1,9 +1,9 @@
 // What points say about the components of a mixture of Gaussians: the sums of their posteriors g, of g u and of g u^2,
 // with u = (x - mean) / deviation. The E step of EM, and all that a Fisher vector needs.
 //
-// Few components matter to a point. A screen in 16 bits names them; the densities of those that weigh much, and of all
-// where the screen is coarse, are then computed in float32. A block of points is sorted by component, so that sums stay
-// in registers; they are added up in float64. Points are taken in their order: threads and blocks change no bit.
+// Few components matter to a point. A screen in 16 bits names them; the densities of those whose error could be seen in
+// the sums are then computed in float32. A block of points is sorted by component, so that sums stay in registers; they
+// are added up in float64. Points are taken in their order: threads and blocks change no bit.
 #include "mixture.h"
 
 #include <algorithm>
@@ -53,7 +53,7 @@ struct Room {
     float* errors;         // (n_columns,): bounds on the errors of the scores of one point
     std::int32_t* near;    // (n_columns + LANES,): components near to one point
     float* shares;         // (n_columns + LANES,): their scores, then their shares of the largest density
-    std::int32_t* clear;   // (n_columns,): places among `near` of those that weigh much
+    std::int32_t* unsure;  // (n_columns,): places among `near` of those to be computed anew
     std::uint32_t* counts;  // (n_components,): points of each component
     Share* noted;           // (n_components, BLOCK)
 };
@@ -71,7 +71,7 @@ Room take_room(const Mixture& mixture, Arena& arena) {
     room.near = arena.take<std::int32_t>(n_columns + LANES);
     room.shares = arena.take<float>(n_columns + LANES);
     room.counts = arena.take<std::uint32_t>(k);
-    room.clear = arena.take<std::int32_t>(n_columns);
+    room.unsure = arena.take<std::int32_t>(n_columns);
     room.noted = arena.take<Share>(k * BLOCK);
     return room;
 }
@@ -99,7 +99,7 @@ CV_INLINE Ints counted_from(std::size_t start) {
     return load<Ints>(numbers);
 }
 
-// No less than log(x), by less than 0.12, of a positive x: the bits of a float are about its logarithm.
+// No less than log(x), by less than 0.08, of a positive x: the bits of a float are about its logarithm.
 CV_INLINE float log_at_least(float x) {
     return static_cast<float>(bits_of<std::int32_t>(x)) * (0.693147f / (1 << 23)) - (127 - 0.1f) * 0.693147f;
 }
@@ -116,7 +116,7 @@ CV_STEP std::size_t find_near(const AddMoments& task, const float* point, const 
     }
     const float top = largest_lane(surest);  // no more than the largest density's logarithm
     const Floats least = spread(top + task.log_least_share);
-    std::size_t n_near = 0, n_clear = 0;
+    std::size_t n_near = 0, n_unsure = 0;
     Ints numbers = counted_from(0);
     for (std::size_t k = 0; k < mixture.n_components; k += LANES) {
         const unsigned near = at_most(least, load(scores + k) + load(room.errors + k));
@@ -126,11 +126,11 @@ CV_STEP std::size_t find_near(const AddMoments& task, const float* point, const 
     for (std::size_t i = 0; i < n_near; ++i) {
         const float score = scores[room.near[i]], error = room.errors[room.near[i]];
         room.shares[i] = score;
-        room.clear[n_clear] = static_cast<std::int32_t>(i);
-        n_clear += score + error + log_at_least(error) >= top + LOG_LEAST_EFFECT;
+        room.unsure[n_unsure] = static_cast<std::int32_t>(i);
+        n_unsure += score + error + log_at_least(error) >= top + LOG_LEAST_EFFECT;
     }
-    for (std::size_t i = 0; i < n_clear; i += 2) {
-        const std::int32_t places[] = {room.clear[i], room.clear[i + 1 < n_clear ? i + 1 : i]};
+    for (std::size_t i = 0; i < n_unsure; i += 2) {
+        const std::int32_t places[] = {room.unsure[i], room.unsure[i + 1 < n_unsure ? i + 1 : i]};
         float found[2];
         log_densities(mixture, {room.near[places[0]], room.near[places[1]]}, point, found);
         for (int k = 0; k < 2; ++k) room.shares[places[k]] = found[k];

@@ -58,37 +58,33 @@ def calibrate_command(
     pictures blurred until they have too few keypoints.
     """
     from classicvision import workflows
-    from classicvision.workflows.calibrate import calibration_to_dict
 
     backbone = fallback.open_backbone()
     with run.settings() as how:
         asked: dict[str, Any] = {"n_pairs": pairs, "across_folders": across_folders, "seed": seed, **how}
         if backbone is not None:
-            return _finish_backbone(workflows.calibrate_backbone(paths, backbone, **asked), output, as_json)
+            seen = workflows.calibrate_backbone(paths, backbone, **asked)
+            return _finish(seen, _backbone_to_text(seen), output, as_json)
         measured = workflows.calibrate(paths, **asked)
+    return _finish(
+        measured, _to_text(measured), output, as_json, note="" if measured.calibration.has_tail else _NO_TAIL
+    )
+
+
+def _finish(
+    measured: CalibrationRun | BackboneCalibrationRun, text: str, output: Path | None, as_json: bool, *, note: str = ""
+) -> int:
+    """Print what was measured, and write it."""
+    from classicvision import workflows
+
     if as_json:
-        render.print_json(calibration_to_dict(measured))
+        render.print_json(measured.to_dict())
     else:
-        click.echo(_to_text(measured))
-    if not measured.calibration.has_tail:
-        click.echo(_NO_TAIL, err=True)
+        click.echo(text)
+    if note:
+        click.echo(note, err=True)
     if output:
         workflows.write_calibration(output, measured)
-        click.echo(f"Wrote {render.printable(output)}.", err=True)
-    return render.report_failures(measured.failures)
-
-
-def _finish_backbone(measured: BackboneCalibrationRun, output: Path | None, as_json: bool) -> int:
-    """Print what was measured of a network, and write it."""
-    from classicvision import workflows
-    from classicvision.workflows.calibrate_backbone import backbone_calibration_to_dict
-
-    if as_json:
-        render.print_json(backbone_calibration_to_dict(measured))
-    else:
-        click.echo(_backbone_to_text(measured))
-    if output:
-        workflows.write_backbone_calibration(output, measured)
         click.echo(f"Wrote {render.printable(output)}.", err=True)
     return render.report_failures(measured.failures)
 

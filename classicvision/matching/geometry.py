@@ -153,9 +153,9 @@ def _jacobian(rows: list[list[float]], x: float, y: float) -> tuple[float, float
 
 
 def _normalisation(xy: Points) -> Transform:
-    middle = xy.mean(axis=0)
-    size = max(float(np.sqrt(np.mean((xy - middle) ** 2))), 1e-9)
-    return np.array([[1 / size, 0, -middle[0] / size], [0, 1 / size, -middle[1] / size], [0, 0, 1]])
+    centre = xy.mean(axis=0)
+    size = max(float(np.sqrt(np.mean((xy - centre) ** 2))), 1e-9)
+    return np.array([[1 / size, 0, -centre[0] / size], [0, 1 / size, -centre[1] / size], [0, 0, 1]])
 
 
 def _newton_step(a: Points, b: Points, h: Transform) -> tuple[Transform, float]:

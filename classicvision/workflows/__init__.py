@@ -27,7 +27,6 @@ from classicvision.workflows.calibrate_backbone import (
     BackboneCalibrationRun,
     calibrate_backbone,
     read_fallback,
-    write_backbone_calibration,
 )
 from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
@@ -86,7 +85,6 @@ __all__ = [
     "update_index",
     "verify_backbone",
     "verify_index",
-    "write_backbone_calibration",
     "write_calibration",
     "write_reference",
 ]

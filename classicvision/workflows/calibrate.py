@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ N_WORST: Final = 20
 TASK_PAIRS: Final = 16  # pairs that are one task of a worker
 
 Pair: TypeAlias = tuple[int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,23 @@ class CalibrationRun:
     matching: MatchSettings
     failures: tuple[Failure, ...]
     seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, but for the scores and the time."""
+        return {
+            "kind": KIND,
+            "format_version": FORMAT_VERSION,
+            "calibration": config.to_dict(self.calibration),
+            "extractor": config.to_dict(self.extractor),
+            "matching": config.to_dict(self.matching),
+            **common_facts(self.n_undecided, self.worst, self.failures),
+        }
+
+
+class SupportsToDict(Protocol):
+    """What was measured, of keypoints or of a network."""
+
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 def calibrate(
@@ -131,23 +149,9 @@ def calibrate(
     )
 
 
-def write_calibration(path: PathLike, run: CalibrationRun) -> None:
-    """Write a calibration as a small JSON file, whole or not at all."""
-    write_whole(Path(path), [(json.dumps(calibration_to_dict(run), indent=2) + "\n").encode()])
-
-
-def calibration_to_dict(run: CalibrationRun) -> dict[str, Any]:
-    """Return everything about a calibration as plain values."""
-    return {
-        "kind": KIND,
-        "format_version": FORMAT_VERSION,
-        "calibration": config.to_dict(run.calibration),
-        "extractor": config.to_dict(run.extractor),
-        "matching": config.to_dict(run.matching),
-        "n_undecided": run.n_undecided,
-        "worst": [{"a": str(pair.path_a), "b": str(pair.path_b), "score": pair.score} for pair in run.worst],
-        "failures": [{"path": str(failure.path), "reason": failure.reason} for failure in run.failures],
-    }
+def write_calibration(path: PathLike, run: SupportsToDict) -> None:
+    """Write a calibration, of keypoints or of a network, as a small JSON file, whole or not at all."""
+    write_whole(Path(path), [(json.dumps(run.to_dict(), indent=2) + "\n").encode()])
 
 
 def read_calibration(path: PathLike, *, extractor: Sift, matching: MatchSettings) -> Calibration:
@@ -158,17 +162,38 @@ def read_calibration(path: PathLike, *, extractor: Sift, matching: MatchSettings
     SettingsError
         If the file is no calibration, or one of another matcher.
     """
-    path = Path(path)
-    try:
-        data = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path} is no calibration file ({error}); `classicvision calibrate` makes one") from error
-    if not isinstance(data, dict) or data.get("kind") != KIND or data.get("format_version") != FORMAT_VERSION:
-        raise SettingsError(f"{path} is no calibration file of this release; `classicvision calibrate` makes one")
-    calibration = config.from_dict(Calibration, data.get("calibration", {}), where="calibration")
+    calibration = read_calibrated(path, Calibration, KIND, "calibration file", "`classicvision calibrate` makes one")
     if calibration.matcher != matcher_fingerprint(extractor, matching):
         raise SettingsError(f"{path} was measured with other settings of extractor or matching; calibrate again")
     return calibration
+
+
+def read_calibrated(path: PathLike, type_: type[T], kind: str, name: str, remedy: str) -> T:
+    """Read the calibration, of the type `type_`, in a file that `write_calibration` wrote.
+
+    Raises
+    ------
+    SettingsError
+        If the file is none of that kind; it says `name` for what is missing, and the remedy.
+    """
+    try:
+        data = json.loads(Path(path).read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path} is no {name} ({error}); {remedy}") from error
+    if not isinstance(data, dict) or data.get("kind") != kind or data.get("format_version") != FORMAT_VERSION:
+        raise SettingsError(f"{path} is no {name} of this release; {remedy}")
+    return config.from_dict(type_, data.get("calibration", {}), where="calibration")
+
+
+def common_facts(
+    n_undecided: int, worst: Iterable[WorstPair], failures: Iterable[Failure], *, score: str = "score"
+) -> dict[str, Any]:
+    """Return what every calibration tells, as plain values; `score` names what the worst pairs have."""
+    return {
+        "n_undecided": n_undecided,
+        "worst": [{"a": str(pair.path_a), "b": str(pair.path_b), score: pair.score} for pair in worst],
+        "failures": [{"path": str(failure.path), "reason": failure.reason} for failure in failures],
+    }
 
 
 def matcher_fingerprint(extractor: Sift, matching: MatchSettings) -> str:
@@ -181,11 +206,18 @@ def _decidable(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the rows of the items with enough keypoints, and a number for each; equal ones are not to be compared."""
     rows = [i for i, item in enumerate(extraction.items) if len(item) >= min_keypoints]
+    return np.array(rows, np.intp), groups_of(extraction, paths, rows, across_folders=across_folders)
+
+
+def groups_of(
+    extraction: Extraction[Any], paths: Sequence[Path], rows: Iterable[int], *, across_folders: bool
+) -> NDArray[np.intp]:
+    """Return a number for each of some items; those with equal ones, of one folder or file, are not compared."""
     if across_folders:
         kinds = [str(paths[extraction.rows[row]].parent) for row in rows]
     else:
         kinds = [extraction.contents[row] for row in rows]
-    return np.array(rows, np.intp), np.unique(kinds, return_inverse=True)[1].astype(np.intp)
+    return np.unique(kinds, return_inverse=True)[1].astype(np.intp)
 
 
 def draw_pairs(groups: NDArray[np.intp], n_pairs: int, rng: np.random.Generator) -> list[Pair]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -15,11 +13,9 @@ from numpy.typing import NDArray
 from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import N_SYMMETRIES, SymmetricBackbone
-from classicvision.errors import SettingsError
 from classicvision.extraction import Failure, extract
 from classicvision.features.sift import Sift
 from classicvision.features.signature import SIGNATURE_SIZE, GlobalSignature
-from classicvision.files import write_whole
 from classicvision.images import Image
 from classicvision.matching.calibration import fit_calibration
 from classicvision.matching.likeness import (
@@ -34,15 +30,21 @@ from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
 from classicvision.matching.signature import has_waves_enough, symmetric_significance
 from classicvision.store import Store
 from classicvision.synthetic.retouch import blur
-from classicvision.workflows.calibrate import WorstPair, draw_pairs
+from classicvision.workflows.calibrate import (
+    COMPARING,
+    FORMAT_VERSION,
+    N_WORST,
+    WorstPair,
+    common_facts,
+    draw_pairs,
+    groups_of,
+    read_calibrated,
+)
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
-__all__ = ["BackboneCalibrationRun", "calibrate_backbone", "read_fallback", "write_backbone_calibration"]
+__all__ = ["BackboneCalibrationRun", "calibrate_backbone", "read_fallback"]
 
-COMPARING: Final = "pairs"
 KIND: Final = "classicvision-backbone-calibration"
-FORMAT_VERSION: Final = 1
-N_WORST: Final = 20
 
 SOFTNESS: Final = (60, 40, 30, 20, 15, 10, 7, 5)
 """A picture is blurred by its longer side divided by the first of these that leaves too few keypoints."""
@@ -86,6 +88,16 @@ class BackboneCalibrationRun:
     def fallback(self) -> BackboneFallback:
         """The network with its calibration, ready to be used."""
         return BackboneFallback(self.backbone, self.calibration)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, but for the cosines and the time."""
+        return {
+            "kind": KIND,
+            "format_version": FORMAT_VERSION,
+            "calibration": config.to_dict(self.calibration),
+            "features": config.to_dict(self.fallback.features),
+            **common_facts(self.n_undecided, self.worst, self.failures, score="cosine"),
+        }
 
 
 @dataclass(frozen=True)
@@ -154,8 +166,7 @@ def calibrate_backbone(
     paths, features = images_in(folder), SymmetricBackbone(backbone)
     found = extract(paths, _Softened(features), store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     rows = [row for row, item in enumerate(found.items) if has_waves_enough(item[:SIGNATURE_SIZE])]
-    kinds = [str(paths[found.rows[row]].parent) if across_folders else found.contents[row] for row in rows]
-    groups = np.unique(kinds, return_inverse=True)[1].astype(np.intp)
+    groups = groups_of(found, paths, rows, across_folders=across_folders)
     pairs = draw_pairs(groups, n_pairs, np.random.default_rng(seed))
     seen = Seen(*(np.stack(part) for part in zip(*map(_parts, found.items[rows]), strict=True))) if rows else NOTHING
     cosines, waves = _compare(seen, pairs, stage(progress, COMPARING))
@@ -191,24 +202,6 @@ def fit_backbone_calibration(
     return BackboneCalibration(close, fit_calibration((waves + network).max(axis=1, initial=0), **facts))
 
 
-def write_backbone_calibration(path: PathLike, run: BackboneCalibrationRun) -> None:
-    """Write a calibration as a small JSON file, whole or not at all."""
-    write_whole(Path(path), [(json.dumps(backbone_calibration_to_dict(run), indent=2) + "\n").encode()])
-
-
-def backbone_calibration_to_dict(run: BackboneCalibrationRun) -> dict[str, Any]:
-    """Return everything about a calibration as plain values."""
-    return {
-        "kind": KIND,
-        "format_version": FORMAT_VERSION,
-        "calibration": config.to_dict(run.calibration),
-        "features": config.to_dict(run.fallback.features),
-        "n_undecided": run.n_undecided,
-        "worst": [{"a": str(pair.path_a), "b": str(pair.path_b), "cosine": pair.score} for pair in run.worst],
-        "failures": [{"path": str(failure.path), "reason": failure.reason} for failure in run.failures],
-    }
-
-
 def read_fallback(
     backbone: OnnxBackbone, calibration: PathLike | None = None, *, false_match_rate: float = FALLBACK_RATE
 ) -> BackboneFallback:
@@ -221,14 +214,7 @@ def read_fallback(
     """
     if calibration is None:
         return BackboneFallback(backbone, None, false_match_rate)
-    path = Path(calibration)
-    try:
-        data = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path} is no calibration of a network ({error}); {_REMEDY}") from error
-    if not isinstance(data, dict) or data.get("kind") != KIND or data.get("format_version") != FORMAT_VERSION:
-        raise SettingsError(f"{path} is no calibration of a network of this release; {_REMEDY}")
-    known = config.from_dict(BackboneCalibration, data.get("calibration", {}), where="calibration")
+    known = read_calibrated(calibration, BackboneCalibration, KIND, "calibration of a network", _REMEDY)
     return BackboneFallback(backbone, known, false_match_rate)
 
 

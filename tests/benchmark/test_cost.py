@@ -10,7 +10,8 @@ def peak_here(_task):
     return peak_megabytes()
 
 
-def test_the_memory_of_a_process_is_not_that_of_the_one_that_started_it():
+def test_the_memory_of_a_process_is_not_that_of_the_one_that_started_it(monkeypatch, checkout):
+    monkeypatch.syspath_prepend(checkout)  # the worker finds the function above
     large = np.ones(75_000_000)  # 600 MB
     with Workers(peak_here, 1) as workers:
         workers.send([0])

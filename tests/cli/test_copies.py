@@ -225,13 +225,14 @@ def calibrated(make_network, tmp_path):
     from classicvision import OnnxBackbone
     from classicvision.matching.calibration import Calibration
     from classicvision.matching.likeness import BackboneCalibration, BackboneFallback
-    from classicvision.workflows.calibrate_backbone import BackboneCalibrationRun, write_backbone_calibration
+    from classicvision.workflows.calibrate import write_calibration
+    from classicvision.workflows.calibrate_backbone import BackboneCalibrationRun
 
     backbone = OnnxBackbone(make_network(preprocessing="imagenet"))
     close = Calibration(100, 5000, 4.0, 1e-3, 0.4, 7.0, BackboneFallback(backbone).matcher)
     known = BackboneCalibration(close, Calibration(100, 5000, 11.0, 1e-7, 0.5, 8.0))
     run_of = BackboneCalibrationRun(backbone, known, np.zeros(0, np.float32), (), 0, (), 1.0)
-    write_backbone_calibration(tmp_path / "network.json", run_of)
+    write_calibration(tmp_path / "network.json", run_of)
     return ["--backbone", backbone.path, "--backbone-calibration", tmp_path / "network.json"]
 
 

@@ -218,12 +218,12 @@ def test_too_few_pictures_to_calibrate_are_an_error(unrelated, backbone, store):
 
 
 def test_a_calibration_file_is_read_back(run, backbone, tmp_path):
-    workflows.write_backbone_calibration(tmp_path / "c.json", run)
+    workflows.write_calibration(tmp_path / "c.json", run)
     assert workflows.read_fallback(backbone, tmp_path / "c.json") == run.fallback
 
 
 def test_a_calibration_file_of_another_network_is_refused(run, make_network, tmp_path):
-    workflows.write_backbone_calibration(tmp_path / "c.json", run)
+    workflows.write_calibration(tmp_path / "c.json", run)
     other = OnnxBackbone(make_network(weights=((1.0,), (2.0,), (3.0,))), preprocessing="imagenet")
     with pytest.raises(SettingsError, match="measured with another network"):
         workflows.read_fallback(other, tmp_path / "c.json")
