@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from classicvision.benchmark.comparison import Comparison, Split
 from classicvision.benchmark.cost import Cost
@@ -62,6 +62,8 @@ class Benchmark:
         What each split leaks; empty if it was not looked for.
     is_lite : bool
         Whether all was done at toy size, which says that it works and not how well.
+    arguments : mapping from name of an entrant to str
+        What `load_recipe` was given for it; empty if the recipes were given as such.
     """
 
     images: ImageFolder
@@ -72,6 +74,7 @@ class Benchmark:
     comparison: Comparison
     leakage: tuple[Leakage, ...]
     is_lite: bool = False
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
     def predicted(self, entrant: Entrant) -> list[list[str]]:
         """Return the predicted class of each test image of each split."""

@@ -11,7 +11,6 @@ from classicvision.cli import options, render
 
 if TYPE_CHECKING:
     from classicvision.benchmark.result import Benchmark
-    from classicvision.models.recipe import Recipe
 
 EXAMPLES = """\b
 Examples:
@@ -75,7 +74,8 @@ def benchmark_command(
     from classicvision.report.benchmark_page import write_benchmark
     from classicvision.workflows.benchmark import DEFAULT_RECIPES
 
-    chosen = _read_recipes(recipes or DEFAULT_RECIPES)
+    chosen = recipes or DEFAULT_RECIPES
+    _require_recipes(chosen)
     settings = _read_plan(plan)
     with run.settings() as how:
         found = workflows.benchmark(folder, chosen, settings=settings, is_lite=lite, leakage=not no_leakage, **how)
@@ -89,12 +89,14 @@ def benchmark_command(
     return render.report_failures(found.failures)
 
 
-def _read_recipes(names: tuple[str, ...]) -> dict[str, Recipe]:
+def _require_recipes(arguments: tuple[str, ...]) -> None:
+    """Refuse a recipe that does not exist before anything is done."""
     from classicvision.errors import SettingsError
-    from classicvision.workflows.benchmark import named_recipes
+    from classicvision.models.recipe import load_recipe
 
     try:
-        return named_recipes(names)
+        for argument in arguments:
+            load_recipe(argument)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
 

@@ -36,6 +36,7 @@ __all__ = [
     "TestTime",
     "load_recipe",
     "recipe_to_toml",
+    "short_name",
 ]
 
 
@@ -256,6 +257,14 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     return recipe if seed is None else replace(recipe, seed=seed)
 
 
+def short_name(name_or_file: str) -> str:
+    """Return what `load_recipe` takes without folders and endings of files: ``cnn:resnet50`` for a network."""
+    for prefix in (NETWORK, FUSION):
+        if name_or_file.startswith(prefix):
+            return prefix + Path(_parted(name_or_file.removeprefix(prefix))[0]).stem
+    return Path(name_or_file).name
+
+
 def recipe_to_toml(recipe: Recipe) -> str:
     """Return a recipe as TOML text that `load_recipe` reads back to an equal recipe."""
     return tomli_w.dumps(config.to_dict(recipe))
@@ -302,10 +311,15 @@ def _with_preprocessing(data: dict[str, Any]) -> dict[str, Any]:
 
 def _network(text: str) -> dict[str, Any]:
     """Return the settings of a network given as ``FILE`` or ``FILE@PREPROCESSING``."""
+    path, preset = _parted(text)
+    return {"kind": OnnxBackbone.kind, "path": path} | ({"preprocessing": preset} if preset else {})
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """Return file and preprocessing of ``FILE`` or ``FILE@PREPROCESSING``; empty if there is none."""
     path, at, preset = text.rpartition("@")
-    if at and (preset in PRESETS or (Path(path).is_file() and not Path(text).exists())):
-        return {"kind": OnnxBackbone.kind, "path": path, "preprocessing": preset}
-    return {"kind": OnnxBackbone.kind, "path": text}
+    is_preset = at and (preset in PRESETS or (Path(path).is_file() and not Path(text).exists()))
+    return (path, preset) if is_preset else (text, "")
 
 
 def _read_recipe(name_or_file: str) -> Recipe:

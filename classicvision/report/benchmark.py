@@ -66,6 +66,7 @@ def _entrant(benchmark: Benchmark, entrant: Entrant) -> dict[str, Any]:
     cost, trials = entrant.cost, entrant.trials
     return {
         "name": text(entrant.name),
+        "argument": text(benchmark.arguments.get(entrant.name, entrant.name)),
         "accuracy": accuracy.mean.value,
         "interval": _interval(accuracy.mean),
         "deviation": accuracy.deviation,

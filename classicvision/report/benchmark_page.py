@@ -7,7 +7,6 @@ files, classes and recipes are escaped, since they come from strangers.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,10 +164,8 @@ def _command(data: dict[str, Any]) -> str:
     """Return the command line that makes this page again."""
     settings = data["settings"]
     words = ["classicvision", "benchmark", data["source"]]
-    names = [recipe["name"] for recipe in data["recipes"]]
-    for name in names:  # one that was named again has a number
-        first = re.sub(r" \(\d+\)$", "", name)
-        words += ["--recipe", first if first in names else name]
+    for recipe in data["recipes"]:
+        words += ["--recipe", recipe["argument"]]
     if data["is_lite"]:
         words.append("--lite")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,12 +13,12 @@ from classicvision.benchmark.result import Benchmark
 from classicvision.benchmark.runner import run_benchmark
 from classicvision.folders import ImageFolder
 from classicvision.models.folds import some_of_each
-from classicvision.models.recipe import RECIPES, Recipe, load_recipe
+from classicvision.models.recipe import RECIPES, Recipe, load_recipe, short_name
 from classicvision.store import Store
 from classicvision.workflows.copies import find_copies_among
 from classicvision.workflows.run import PathLike, Progress
 
-__all__ = ["DEFAULT_RECIPES", "benchmark", "named_recipes"]
+__all__ = ["DEFAULT_RECIPES", "benchmark", "names_of"]
 
 DEFAULT_RECIPES = tuple(name for name in ("sift-bovw", "dense-bovw") if name in RECIPES)
 """What is compared where nothing is said: keypoints against a grid."""
@@ -40,7 +41,7 @@ def benchmark(
     ----------
     folder : path
     recipes : sequence of str, or mapping from name to Recipe
-        Names as `load_recipe` takes them.
+        What `load_recipe` takes; they are called by their short names, where these differ.
     settings : BenchmarkSettings, optional
     is_lite : bool
         Do everything at toy size: some images of each class, small vocabularies. It shows that all works.
@@ -56,7 +57,11 @@ def benchmark(
     SettingsError
         For an unknown recipe.
     """
-    chosen = dict(recipes) if isinstance(recipes, Mapping) else named_recipes(recipes)
+    if isinstance(recipes, Mapping):
+        arguments, chosen = {}, dict(recipes)
+    else:
+        arguments = names_of(recipes)
+        chosen = {name: load_recipe(argument) for name, argument in arguments.items()}
     images = ImageFolder.open(folder)
     settings = settings or BenchmarkSettings()
     if is_lite:
@@ -67,16 +72,23 @@ def benchmark(
     found = run_benchmark(
         images, chosen, settings, store=store, n_jobs=n_jobs, tell=progress, find_leakage=look if leakage else None
     )
-    return replace(found, is_lite=is_lite)
+    return replace(found, is_lite=is_lite, arguments=arguments)
 
 
-def named_recipes(names: Sequence[str]) -> dict[str, Recipe]:
-    """Load recipes; one that is named again is numbered, so that it can be compared with itself."""
-    chosen: dict[str, Recipe] = {}
-    for name in names:
-        n_before = sum(known == name or known.startswith(f"{name} (") for known in chosen)
-        chosen[f"{name} ({n_before + 1})" if n_before else name] = load_recipe(name)
-    return chosen
+def names_of(arguments: Sequence[str]) -> dict[str, str]:
+    """Return a name for each argument of `load_recipe`: a short one, if no other argument has the same.
+
+    A recipe that is given again is numbered, so that it can be compared with itself.
+    """
+    shared = Counter(short_name(argument) for argument in set(arguments))
+    n_given: Counter[str] = Counter()
+    names = {}
+    for argument in arguments:
+        short = short_name(argument)
+        name = short if shared[short] == 1 else argument
+        n_given[argument] += 1
+        names[f"{name} ({n_given[argument]})" if n_given[argument] > 1 else name] = argument
+    return names
 
 
 def _find_leakage(

@@ -16,6 +16,7 @@ from classicvision.features.dense import DenseSift
 from classicvision.images import write_image
 from classicvision.models.training import train
 from classicvision.synthetic import textures
+from classicvision.workflows.benchmark import names_of
 
 WORDS = Recipe(Sift(), BovwSettings(n_words=12, n_samples=1000), SvmSettings(costs=(1.0,), folds=2))
 ONE_WORD = replace(WORDS, encoder=BovwSettings(n_words=1, n_samples=1000))  # cannot tell anything apart
@@ -35,6 +36,29 @@ def found(texture_folder, store):
 
 def verdict(found, a, b):
     return next(one for one in found.comparison.verdicts if (one.a, one.b) == (a, b))
+
+
+def test_recipes_are_called_by_short_names_where_these_differ():
+    assert names_of(["llc", "cnn:a/net.onnx@imagenet", "fusion:a/net.onnx"]) == {
+        "llc": "llc",
+        "cnn:net": "cnn:a/net.onnx@imagenet",
+        "fusion:net": "fusion:a/net.onnx",
+    }
+    assert list(names_of(["cnn:a/net.onnx", "cnn:b/net.onnx", "mine/x.toml"])) == [
+        "cnn:a/net.onnx",
+        "cnn:b/net.onnx",
+        "x.toml",
+    ]
+
+
+def test_a_recipe_that_is_given_again_is_numbered():
+    assert names_of(["llc", "a/x.toml", "llc", "a/x.toml", "llc"]) == {
+        "llc": "llc",
+        "x.toml": "a/x.toml",
+        "llc (2)": "llc",
+        "x.toml (2)": "a/x.toml",
+        "llc (3)": "llc",
+    }
 
 
 def test_the_same_recipe_under_two_names_is_no_difference(found):

@@ -12,7 +12,15 @@ from classicvision.encoding.vlad import VladSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
-from classicvision.models.recipe import RECIPES, Recipe, Several, SvmSettings, load_recipe, recipe_to_toml
+from classicvision.models.recipe import (
+    RECIPES,
+    Recipe,
+    Several,
+    SvmSettings,
+    load_recipe,
+    recipe_to_toml,
+    short_name,
+)
 
 NETWORK = OnnxBackbone("a.onnx", preprocessing="inception", sha256="0" * 64)
 
@@ -99,6 +107,20 @@ def test_a_broken_file_is_named(content, words, tmp_path):
     file.write_bytes(content)
     with pytest.raises(SettingsError, match=rf"mine\.toml.*({words})"):
         load_recipe(str(file))
+
+
+@pytest.mark.parametrize(
+    ("given", "short"),
+    [
+        ("llc", "llc"),
+        ("a/b/mine.toml", "mine.toml"),
+        ("cnn:a/b.c/net.onnx", "cnn:net"),
+        ("cnn:a@b/net.v2.onnx@imagenet", "cnn:net.v2"),
+        ("fusion:pulled-network", "fusion:pulled-network"),
+    ],
+)
+def test_a_short_name_has_neither_folders_nor_preprocessing(given, short):
+    assert short_name(given) == short
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -3,6 +3,7 @@
 import base64
 import json
 import shlex
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -178,10 +179,11 @@ def test_the_command_is_the_one_that_was_given(benchmark, html):
     assert words[words.index("--train") + 1] == "4"
 
 
-def test_the_command_names_a_recipe_again_that_was_numbered_and_keeps_other_brackets(make_benchmark):
-    told = benchmark_to_markdown(make_benchmark(names=("good", "good (2)")))
-    assert "--recipe good --recipe good " in told
-    assert "--recipe good --recipe 'mine (2)' " in benchmark_to_markdown(make_benchmark(names=("good", "mine (2)")))
+def test_the_command_has_what_was_given_in_place_of_names(make_benchmark):
+    given = {"good": "cnn:my files/good.onnx@imagenet", "good (2)": "cnn:my files/good.onnx@imagenet"}
+    told = benchmark_to_markdown(replace(make_benchmark(names=tuple(given)), arguments=given))
+    assert told.count("my files") == 2
+    assert "--recipe 'cnn:my files/good.onnx@imagenet' --recipe 'cnn:my files/good.onnx@imagenet' --splits" in told
 
 
 def test_markdown_has_the_same_figures_and_no_element(make_benchmark, tmp_path):
