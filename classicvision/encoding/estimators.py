@@ -227,7 +227,7 @@ class FisherVector(_Encoder):
 
     Parameters
     ----------
-    n_components, n_dims, n_samples, n_iterations, xy, whiten, power, cells, mirror, root_sift
+    n_components, n_dims, n_samples, n_iterations, xy, whiten, power, intra_norm, cells, mirror, root_sift
         As in `FisherSettings`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         An int makes each `fit` give the same mixture; None draws from NumPy's global state, as in scikit-learn.
@@ -250,6 +250,7 @@ class FisherVector(_Encoder):
         xy: bool = True,
         whiten: bool = False,
         power: float = 0.5,
+        intra_norm: bool = False,
         cells: tuple[str, ...] = ("1x1",),
         mirror: bool = False,
         root_sift: bool = True,
@@ -262,6 +263,7 @@ class FisherVector(_Encoder):
         self.xy = xy
         self.whiten = whiten
         self.power = power
+        self.intra_norm = intra_norm
         self.cells = cells
         self.mirror = mirror
         self.root_sift = root_sift

@@ -47,6 +47,7 @@ class FisherSettings:
     xy: bool = True  # append the place in the image to the descriptors
     whiten: bool = False  # give all directions the same deviation before the mixture is learned
     power: float = 0.5  # exponent of each number's size; 1 leaves them
+    intra_norm: bool = False  # bring the numbers of each component to length 1
     cells: tuple[str, ...] = ("1x1",)  # grids of a spatial pyramid, rows x columns
     mirror: bool = False  # add the code of the mirror image
     root_sift: bool = True  # describe by RootSIFT (Arandjelovic and Zisserman 2012)
@@ -137,9 +138,19 @@ class FisherCodebook:
 
         def encode_rows(rows: NDArray[np.intp]) -> NDArray[np.float32]:
             here = points if len(rows) == len(points) else points[rows]
-            return l2(signed_power(fisher_gradient(moments(here, self.mixture), self.mixture), self.settings.power))
+            code = signed_power(fisher_gradient(moments(here, self.mixture), self.mixture), self.settings.power)
+            return l2(self._intra_normalized(code) if self.settings.intra_norm else code)
 
         return join_cells(pool(features, self.settings.cells, encode_rows))
+
+    def _intra_normalized(self, code: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Divide what a component says, of its mean and of its deviations, by its norm.
+
+        Arandjelovic and Zisserman (2013), section 3.1, for VLAD: a component that many points of an image are near to,
+        all alike, then does not drown the others.
+        """
+        by_component = code.reshape(2, len(self.mixture.weights), -1).swapaxes(0, 1)
+        return l2(by_component.reshape(len(by_component), -1)).reshape(by_component.shape).swapaxes(0, 1).ravel()
 
 
 def fisher_gradient(found: Moments, mixture: DiagonalMixture) -> NDArray[np.float32]:

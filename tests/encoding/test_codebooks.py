@@ -40,7 +40,9 @@ SETTINGS = {
     "vlad-pyramid-mirror": VladSettings(n_words=3, n_dims=5, intra_norm=False, cells=PYRAMID, mirror=True),
     "fisher": FisherSettings(n_components=5, n_dims=16),
     "fisher-pyramid": FisherSettings(n_components=3, n_dims=4, xy=False, whiten=True, root_sift=False, cells=PYRAMID),
-    "fisher-pyramid-mirror": FisherSettings(n_components=3, n_dims=4, power=0.7, cells=PYRAMID, mirror=True),
+    "fisher-pyramid-mirror": FisherSettings(
+        n_components=3, n_dims=4, power=0.7, intra_norm=True, cells=PYRAMID, mirror=True
+    ),
 }
 SIZE = (40, 60)
 

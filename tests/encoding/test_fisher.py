@@ -114,6 +114,18 @@ def test_power_one_leaves_the_gradient_but_for_its_length():
     assert_allclose(codebook.encode(items[0]), gradient / np.linalg.norm(gradient), rtol=1e-5)
 
 
+def test_intra_normalised_components_weigh_alike():
+    items = images()
+    settings = FisherSettings(n_components=3, n_dims=4, intra_norm=True)
+    codebook = learn_fisher(items, settings, np.random.default_rng(0))
+    gradient = fisher_gradient(moments(codebook.projection.points(items[0]), codebook.mixture), codebook.mixture)
+    powered = np.copysign(np.sqrt(np.abs(gradient)), gradient).reshape(2, 3, 6)
+    code = codebook.encode(items[0]).reshape(2, 3, 6)
+    for component in range(3):
+        own = powered[:, component]
+        assert_allclose(code[:, component], own / np.linalg.norm(own) / np.sqrt(3), rtol=1e-5)
+
+
 def test_the_code_of_a_cell_is_that_of_an_image_with_these_keypoints_alone():
     items = images()
     settings = FisherSettings(n_components=3, n_dims=4, cells=("1x1", "1x2"))
