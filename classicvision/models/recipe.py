@@ -206,8 +206,8 @@ RECIPES: dict[str, Recipe] = {
     "fisher": Recipe(extractor=_FINE_GRID, encoder=FisherSettings(intra_norm=True), classifier=_WIDE),
     # The same of enlarged pictures, of weak patches too, and of their mirror images, which helps scenes and harms
     # objects, beside LLC, which helps both: a sum over the picture and the strongest responses of its parts know
-    # different things. Mean per-class accuracy, cross-validated: on two sets of 1,500 images of Scene-15 89 % instead of
-    # 88 % with components and window as they come and without the weak patches; on two of Caltech-101 94 % either way.
+    # different things. The equal say, the weak patches and the narrower window together: 88.7 % against 87.6 %,
+    # cross-validated on 1,500 images of Scene-15; 94.0 % against 94.1 % on two sets of 240 of Caltech-101.
     "fisher-best": Recipe(
         extractor=Several(parts=(replace(_GRID, enlarge=1.5, max_side=450, window=1.5, contrast=0.002), _GRID)),
         encoder=FusionSettings(
