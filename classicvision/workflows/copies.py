@@ -32,7 +32,7 @@ from classicvision.store import Store
 from classicvision.workers import count_workers
 from classicvision.workflows.calibrate import matcher_fingerprint, read_calibration
 from classicvision.workflows.index import build_index, update_index
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, each_path, images_in, listed, stage
 from classicvision.workflows.wholes import SameWholes, same_wholes
 
 __all__ = ["at_false_match_rate", "find_copies", "find_copies_among"]
@@ -282,10 +282,9 @@ def _made(parent: Path, where: PathLike | Sequence[PathLike], how: _How) -> tupl
 
 def _bring_up_to_date(folder: Path, where: PathLike | Sequence[PathLike], how: _How) -> tuple[Failure, ...]:
     run: dict[str, Any] = {"store": how.store, "n_jobs": how.n_jobs, "progress": how.progress}
-    paths = _each(where)
-    if Index.is_index(folder) and all(map(find_images, paths)):
+    if Index.is_index(folder) and all(map(find_images, each_path(where))):
         with suppress(ArchiveError):  # a damaged index of ours is made anew
-            return tuple(failure for path in paths for failure in update_index(folder, path, **run).failures)
+            return update_index(folder, where, **run).failures
     if folder.exists():
         shutil.rmtree(folder)
     return build_index(where, folder, **run).failures
@@ -293,14 +292,10 @@ def _bring_up_to_date(folder: Path, where: PathLike | Sequence[PathLike], how: _
 
 def _name_of(where: PathLike | Sequence[PathLike]) -> str:
     """Return a name that changes with the pictures' place and with all that decides what an index holds."""
-    places = sorted(os.fsencode(absolute(path)) for path in _each(where))
+    places = sorted(os.fsencode(absolute(path)) for path in each_path(where))
     facts = f"{config.fingerprint(IndexSettings())} {LIBRARIES}".encode()
     digest = hashlib.sha256(b"\0".join([facts, *places])).hexdigest()
     return digest[:32]
-
-
-def _each(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
-    return [paths] if isinstance(paths, str | os.PathLike) else paths
 
 
 def _once(failures: Iterable[Failure]) -> tuple[Failure, ...]:

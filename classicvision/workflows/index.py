@@ -22,7 +22,7 @@ from classicvision.retrieval.vocabulary import learn_vocabulary, words_for
 from classicvision.retrieval.vocabulary_file import read_vocabulary
 from classicvision.retrieval.writer import BATCH, Writer
 from classicvision.store import Store
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, each_path, images_in, stage
 
 __all__ = [
     "IndexChange",
@@ -136,7 +136,7 @@ def add_to_index(
 
 def update_index(
     index: PathLike,
-    library: PathLike | None = None,
+    library: PathLike | Sequence[PathLike] | None = None,
     *,
     store: Store | None = None,
     n_jobs: int = 1,
@@ -149,19 +149,20 @@ def update_index(
     Parameters
     ----------
     index : path
-    library : path, optional
-        A folder; by default the one that the index was built from.
+    library : path or sequence of paths, optional
+        Folders, or files; by default the folder that the index was built from.
 
     Raises
     ------
     NotEnoughDataError
-        If the library holds no image, as when a disk is not mounted; nothing is removed then.
+        If a folder of the library holds no image, as when a disk is not mounted; nothing is removed then.
     """
     with Writer(index, n_threads=_count_threads(n_jobs)) as writer:
-        folder = absolute(library or writer.index.root)
-        inside = [image for image in writer.index if image.path.is_relative_to(folder)]
+        places = {absolute(place) for place in each_path(writer.index.root if library is None else library)}
+        inside = [image for image in writer.index if not places.isdisjoint((image.path, *image.path.parents))]
+        files = [file for place in places for file in images_in(place)]
         # Files that were added by name are there still, whatever their ending.
-        files = images_in([folder, *(image.path for image in inside if image.path.is_file())])
+        files = images_in([*files, *(image.path for image in inside if image.path.is_file())])
         present = set(files)
         missing = [image.id for image in inside if image.path not in present]
         return _bring_in(writer, files, missing, store, n_jobs, progress)

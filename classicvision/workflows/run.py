@@ -11,7 +11,7 @@ from typing import TypeAlias
 from classicvision.errors import NotEnoughDataError
 from classicvision.folders import EXTENSIONS, find_images
 
-__all__ = ["EXTRACTING", "PathLike", "Progress", "images_in", "listed", "stage"]
+__all__ = ["EXTRACTING", "PathLike", "Progress", "each_path", "images_in", "listed", "stage"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -26,7 +26,12 @@ def stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | 
 
 def listed(paths: PathLike | Sequence[PathLike]) -> str:
     """Return paths for a message."""
-    return os.fspath(paths) if isinstance(paths, str | os.PathLike) else ", ".join(map(str, paths)) or "nothing"
+    return ", ".join(map(str, each_path(paths))) or "nothing"
+
+
+def each_path(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
+    """Return one path, or several, as several."""
+    return [paths] if isinstance(paths, str | os.PathLike) else paths
 
 
 def images_in(paths: PathLike | Sequence[PathLike]) -> list[Path]:

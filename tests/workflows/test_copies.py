@@ -126,6 +126,20 @@ def test_two_pictures_of_a_folder_are_one_finding_whichever_copies_which(picture
     assert (found.n_suspects, found.n_library, found.library) == (3, 3, "")
 
 
+def test_files_that_were_searched_before_are_brought_up_to_date_together(pictures, photo, tmp_path, monkeypatch):
+    files = sorted(pictures(whole=photo(0), part=photo(0)[:110, :150], other=photo(1)).iterdir())
+    store, updates = Store(tmp_path / "store"), []
+
+    def update(index, library, **how):
+        updates.append(library)
+        return workflows.update_index(index, library, **how)
+
+    monkeypatch.setattr(workflows.copies, "update_index", update)
+    first, again = (workflows.find_copies_among(files, store=store).findings for _ in range(2))
+    assert [f.result.score for f in again] == [f.result.score for f in first]
+    assert updates == [files]
+
+
 def test_n_equal_files_are_n_minus_1_findings_with_the_first(pictures, photo):
     folder = pictures(a=photo(0))
     for name in ("b", "c", "d"):

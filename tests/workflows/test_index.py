@@ -165,6 +165,26 @@ def test_images_of_other_folders_can_be_added_and_are_left_alone_by_an_update(bu
     assert (change.n_removed, change.n_images) == (1, 23)
 
 
+def test_an_update_of_some_folders_and_files_leaves_the_others_alone(built, library, tmp_path, store):
+    for name in ("more", "alone"):
+        shutil.copytree(library, tmp_path / name)
+        workflows.add_to_index(built, tmp_path / name, store=store)
+    for folder in (library, tmp_path / "more", tmp_path / "alone"):
+        for name in ("01.png", "02.png"):
+            write_image(folder / name, np.zeros((50, 50, 3), np.uint8))
+        (folder / "03.png").unlink()
+    change = workflows.update_index(built, [tmp_path / "more", library / "01.png"], store=store)
+    assert (change.n_replaced, change.n_removed, change.n_images) == (3, 1, 35)
+
+
+def test_a_folder_without_images_beside_others_removes_nothing(built, library, tmp_path, store):
+    (tmp_path / "empty").mkdir()
+    (library / "03.png").unlink()
+    with pytest.raises(NotEnoughDataError, match="empty"):
+        workflows.update_index(built, [library, tmp_path / "empty"], store=store)
+    assert len(Index.open(built)) == 12
+
+
 def test_images_are_removed_by_path_and_by_folder_and_their_files_stay(built, library):
     assert workflows.remove_from_index(built, [library / "00.png"]).n_removed == 1
     assert workflows.remove_from_index(built, [library]).n_images == 0
