@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ import protocol
 from classicvision import ImageFolder, Recipe, Store, config, extract, load_recipe, read_image
 from classicvision.items import Items
 from classicvision.models.coding import encode_in_workers
+from classicvision.models.recipe import short_name
 from classicvision.models.training import Training, train
 
 RECIPES = (
@@ -143,7 +143,7 @@ def _measure_split(
     learned = train(items[rows], [folder.labels[row] for row in rows], recipe, n_jobs=n_jobs, share_codebook=True)
     predicted = predict(learned, items[test], n_jobs)
     return Row(
-        recipe=_without_folder(name),
+        recipe=short_name(name),
         overrides=tuple(overrides),
         fingerprint=_fingerprint(name, overrides),
         split=split,
@@ -200,7 +200,7 @@ def rows_of_benchmark(path: Path | None) -> list[Row]:
     facts, first = found["machine"], found["settings"]["seed"]
     return [
         Row(
-            recipe=_without_folder(recipe["name"]),
+            recipe=short_name(recipe["argument"]),
             overrides=(),
             fingerprint="",
             split=first + number,
@@ -264,9 +264,3 @@ def _is_replaced(old: Row, new: Row) -> bool:
 
 def _fingerprint(name: str, overrides: Sequence[str]) -> str:
     return config.fingerprint(load_recipe(name, overrides, seed=0))
-
-
-def _without_folder(name: str) -> str:
-    """Return a recipe's name without the folder and the ending of its network's or its recipe's file."""
-    kind, colon, path = name.rpartition(":")
-    return f"{kind}{colon}{re.sub(r'[.](onnx|toml)(@.*)?$', '', Path(path).name)}"
