@@ -88,18 +88,18 @@ def add_command(index: Path, paths: tuple[Path, ...], run: options.Run, as_json:
 
 @index_command.command("update", short_help="Bring an index up to date with its library.")
 @INDEX
-@click.argument("library", required=False, type=click.Path(path_type=Path))
+@click.argument("library", nargs=-1, type=click.Path(path_type=Path))
 @options.extraction_options
 @options.JSON
-def update_command(index: Path, library: Path | None, run: options.Run, as_json: bool) -> int:
+def update_command(index: Path, library: tuple[Path, ...], run: options.Run, as_json: bool) -> int:
     """Add new images of LIBRARY to INDEX, replace changed ones, and take out those whose files are gone.
 
-    Without LIBRARY, it is the folder that the index was built from. Files of the same size and time are not read.
+    Without LIBRARY, it is what the index was built from. Files of the same size and time are not read.
     """
     from classicvision import workflows
 
     with run.settings() as how:
-        change = workflows.update_index(index, library, **how)
+        change = workflows.update_index(index, library or None, **how)
     return _report(change, index, as_json)
 
 

@@ -7,7 +7,7 @@ writer does meanwhile. Nothing is computed or checked before it is asked for, so
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,6 +73,7 @@ class Index:
         settings: IndexSettings | None = None,
         *,
         root: PathLike,
+        folders: Iterable[PathLike] | None = None,
         learned: bool = False,
     ) -> Self:
         """Make an index without images.
@@ -85,6 +86,8 @@ class Index:
         settings : IndexSettings, optional
         root : path
             The folder of the library; paths in it are kept relative to it.
+        folders : paths, optional
+            Where new images are looked for; by default in the root.
         learned : bool
             Whether the vocabulary was learned from the images that will be added, and may be learned anew when there
             are many more.
@@ -107,10 +110,16 @@ class Index:
             for path in left_behind:
                 path.unlink()
             entry = write_vocabulary(folder / "vocabulary-000001.cvwords", vocabulary)
-            library = str(absolute(root))
-            Manifest(settings or IndexSettings(), library, 0, 0, next_file=2, vocabulary=entry, learned=learned).write(
-                folder
-            )
+            Manifest(
+                settings or IndexSettings(),
+                str(absolute(root)),
+                generation=0,
+                next_id=0,
+                next_file=2,
+                vocabulary=entry,
+                learned=learned,
+                folders=None if folders is None else tuple(str(absolute(one)) for one in folders),
+            ).write(folder)
         return cls.open(folder)
 
     @classmethod
@@ -164,6 +173,11 @@ class Index:
     def root(self) -> Path:
         """The folder of the library."""
         return Path(self.manifest.root)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders where new images are looked for; images that were named one by one lie elsewhere."""
+        return (self.root,) if self.manifest.folders is None else tuple(map(Path, self.manifest.folders))
 
     def __len__(self) -> int:
         return sum(segment.entry.n_images for segment in self.segments) - len(self.removed)

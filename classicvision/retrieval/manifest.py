@@ -87,6 +87,8 @@ class Manifest:
     segments : tuple of SegmentEntry
         In the order of the numbers of their images.
     removed : FileEntry or None
+    folders : tuple of str, optional
+        Absolute paths of the folders where new images are looked for; by default the root alone.
     """
 
     settings: IndexSettings
@@ -98,6 +100,7 @@ class Manifest:
     learned: bool = True
     segments: tuple[SegmentEntry, ...] = ()
     removed: FileEntry | None = None
+    folders: tuple[str, ...] | None = None
 
     @property
     def files(self) -> Iterator[FileEntry]:

@@ -110,7 +110,8 @@ def build_index(
         words = learn_vocabulary(
             found.items, settings.n_words, settings.n_samples, rng, n_threads=_count_threads(n_jobs)
         )
-    index = Index.create(output, words, settings, root=_root_of(library), learned=vocabulary is None)
+    root, folders = _root_of(each_path(library)), filter(os.path.isdir, each_path(library))
+    index = Index.create(output, words, settings, root=root, folders=folders, learned=vocabulary is None)
     with Writer(index.folder, n_threads=_count_threads(n_jobs)) as writer:
         for row, content, features in zip(found.rows.tolist(), found.contents, found.items, strict=True):
             writer.add(files[row], features, content=content, status=before.get(files[row]))
@@ -150,7 +151,7 @@ def update_index(
     ----------
     index : path
     library : path or sequence of paths, optional
-        Folders, or files; by default the folder that the index was built from.
+        Folders, or files; by default what the index was built from.
 
     Raises
     ------
@@ -158,8 +159,12 @@ def update_index(
         If a folder of the library holds no image, as when a disk is not mounted; nothing is removed then.
     """
     with Writer(index, n_threads=_count_threads(n_jobs)) as writer:
-        places = {absolute(place) for place in each_path(writer.index.root if library is None else library)}
-        inside = [image for image in writer.index if not places.isdisjoint((image.path, *image.path.parents))]
+        if library is None:
+            places, around = writer.index.folders, {writer.index.root}
+        else:
+            places = tuple(map(absolute, each_path(library)))
+            around = set(places)
+        inside = [image for image in writer.index if not around.isdisjoint((image.path, *image.path.parents))]
         files = [file for place in places for file in images_in(place)]
         # Files that were added by name are there still, whatever their ending.
         files = images_in([*files, *(image.path for image in inside if image.path.is_file())])
@@ -282,9 +287,8 @@ def _statuses(files: Sequence[Path]) -> Mapping[Path, os.stat_result]:
     return dict(looked_at())
 
 
-def _root_of(library: PathLike | Sequence[PathLike]) -> Path:
+def _root_of(paths: Sequence[PathLike]) -> Path:
     """Return the folder that the images of a library lie in."""
-    paths = [library] if isinstance(library, str | os.PathLike) else library
     folders = [path if path.is_dir() else path.parent for path in map(absolute, paths)]
     try:
         return Path(os.path.commonpath(folders))

@@ -177,6 +177,17 @@ def test_an_update_of_some_folders_and_files_leaves_the_others_alone(built, libr
     assert (change.n_replaced, change.n_removed, change.n_images) == (3, 1, 35)
 
 
+def test_an_index_of_folders_and_files_does_not_take_in_what_lies_beside_them(library, tmp_path, store):
+    for name in ("more", "other"):
+        shutil.copytree(library, tmp_path / name)
+    built = tmp_path / "some.cvindex"
+    workflows.build_index([library, tmp_path / "more" / "00.png"], built, settings=SETTINGS, store=store)
+    write_image(library / "new.png", np.zeros((40, 40, 3), np.uint8))
+    write_image(tmp_path / "more" / "00.png", np.zeros((50, 50, 3), np.uint8))
+    change = workflows.update_index(built, store=store)
+    assert (change.n_added, change.n_replaced, change.n_images) == (1, 1, 14)
+
+
 def test_a_folder_without_images_beside_others_removes_nothing(built, library, tmp_path, store):
     (tmp_path / "empty").mkdir()
     (library / "03.png").unlink()
