@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,14 +14,21 @@ from classicvision.locks import try_lock
 __all__ = ["LOCK_NAME", "only_writer"]
 
 LOCK_NAME = "writer.lock"
+_PAUSE = 0.1  # seconds between two tries
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
+def only_writer(folder: Path, patience: float = 0) -> Iterator[None]:
     """Hold the lock of an index, or say who has it.
 
     The file stays, with the number of the last process that wrote; it means nothing unless the system has it locked. So
     a process that was killed leaves no lock behind.
+
+    Parameters
+    ----------
+    folder : Path
+    patience : float
+        Seconds to wait for another process.
 
     Raises
     ------
@@ -33,7 +41,11 @@ def only_writer(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise IndexInUseError(f"{folder} cannot be written to ({error.strerror}); check its permissions") from error
     try:
-        if not try_lock(descriptor):
+        deadline = time.monotonic() + patience
+        while not try_lock(descriptor):
+            if time.monotonic() < deadline:
+                time.sleep(_PAUSE)
+                continue
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
             raise IndexInUseError(
                 f"{folder} is being written to by process {holder or 'unknown'}; wait until it is done, or stop it"

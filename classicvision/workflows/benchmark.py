@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
-from classicvision.benchmark.leakage import Duplicates, Leakage, find_leaks
+import numpy as np
+
+from classicvision import config
+from classicvision.benchmark.leakage import Duplicate, Duplicates, Leakage, find_leaks
 from classicvision.benchmark.plan import LITE_IMAGES, BenchmarkSettings, PlannedSplit, lite, lite_recipe
 from classicvision.benchmark.result import Benchmark
 from classicvision.benchmark.runner import run_benchmark
 from classicvision.folders import ImageFolder
+from classicvision.images import LIBRARIES, read_bytes
 from classicvision.models.folds import some_of_each
 from classicvision.models.recipe import RECIPES, Recipe, load_recipe, short_name
+from classicvision.retrieval.settings import IndexSettings, SearchSettings
 from classicvision.store import Store
 from classicvision.workflows.copies import find_copies_among
 from classicvision.workflows.run import PathLike, Progress
@@ -94,8 +101,7 @@ def names_of(arguments: Sequence[str]) -> dict[str, str]:
 def _find_leakage(
     images: ImageFolder, splits: Sequence[PlannedSplit], *, store: Store, n_jobs: int, progress: Progress | None
 ) -> tuple[Leakage, ...]:
-    found = find_copies_among(images.paths, store=store, n_jobs=n_jobs, progress=progress)
-    duplicates = Duplicates.of(found)
+    duplicates = _find_duplicates(images.paths, store=store, n_jobs=n_jobs, progress=progress)
     labels = dict(zip(images.paths, images.labels, strict=True))
     return tuple(
         find_leaks(
@@ -106,3 +112,24 @@ def _find_leakage(
         )
         for split in splits
     )
+
+
+def _find_duplicates(paths: Sequence[Path], *, store: Store, n_jobs: int, progress: Progress | None) -> Duplicates:
+    """Search images for copies among them; answered from the store if the same was asked before."""
+    contents = [hashlib.sha256(read_bytes(path)).hexdigest() for path in paths]
+    settings = [config.fingerprint(one) for one in (SearchSettings(), IndexSettings())]
+    key = hashlib.sha256(" ".join(["duplicates 1", LIBRARIES, *settings, *contents]).encode()).hexdigest()
+    known = store.get(key)
+    if known is None:
+        found = Duplicates.of(find_copies_among(paths, store=store, n_jobs=n_jobs, progress=progress)).pairs
+        row_of = {path: row for row, path in enumerate(paths)}
+        known = {
+            "rows": np.array([(row_of[pair.a], row_of[pair.b]) for pair in found], np.int64).reshape(-1, 2),
+            "is_exact": np.array([pair.kind == "exact" for pair in found], np.bool_),
+            "score": np.array([pair.score for pair in found], np.float64),
+        }
+        store.put(key, known)
+    pairs = []
+    for (a, b), is_exact, score in zip(known["rows"].tolist(), known["is_exact"], known["score"].tolist(), strict=True):
+        pairs.append(Duplicate(paths[a], paths[b], "exact" if is_exact else "near", score))
+    return Duplicates(tuple(pairs))

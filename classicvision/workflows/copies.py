@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import config
-from classicvision.errors import ArchiveError, IndexInUseError, SettingsError
+from classicvision.errors import ArchiveError, IndexInUseError, NotEnoughDataError, SettingsError
 from classicvision.extraction import Failure, extract
-from classicvision.folders import find_images
 from classicvision.images import LIBRARIES
 from classicvision.matching.calibration import DEFAULT_CALIBRATION
 from classicvision.matching.likeness import BackboneFallback
@@ -38,6 +37,10 @@ from classicvision.workflows.wholes import SameWholes, same_wholes
 __all__ = ["at_false_match_rate", "find_copies", "find_copies_among"]
 
 SEARCHING = "search"
+
+PATIENCE = 60.0
+"""Seconds that a search waits for another that brings the index of the same library up to date, before it makes one for
+itself."""
 
 
 def find_copies(
@@ -265,7 +268,7 @@ def _library(where: PathLike | Sequence[PathLike], how: _How, *, is_kept: bool) 
     with tempfile.TemporaryDirectory(prefix="classicvision-") as passing:
         try:
             index, failures = _made(how.store.folder if is_kept else Path(passing), where, how)
-        except IndexInUseError:  # another search is at it: neither may take the other's away
+        except IndexInUseError:  # another search is at it for long: neither may take the other's away
             index, failures = _made(Path(passing), where, how)
         yield _Library(index, {absolute(file): file for file in files}, failures)
 
@@ -274,7 +277,7 @@ def _made(parent: Path, where: PathLike | Sequence[PathLike], how: _How) -> tupl
     """Make an index below a folder, or bring the one there up to date, while no other search does."""
     home = parent / "indexes" / _name_of(where)
     home.mkdir(parents=True, exist_ok=True)
-    with only_writer(home):
+    with only_writer(home, PATIENCE if parent == how.store.folder else 0):
         folder = home / "library.cvindex"
         failures = _bring_up_to_date(folder, where, how)
         return Index.open(folder), failures
@@ -282,8 +285,8 @@ def _made(parent: Path, where: PathLike | Sequence[PathLike], how: _How) -> tupl
 
 def _bring_up_to_date(folder: Path, where: PathLike | Sequence[PathLike], how: _How) -> tuple[Failure, ...]:
     run: dict[str, Any] = {"store": how.store, "n_jobs": how.n_jobs, "progress": how.progress}
-    if Index.is_index(folder) and all(map(find_images, each_path(where))):
-        with suppress(ArchiveError):  # a damaged index of ours is made anew
+    if Index.is_index(folder):
+        with suppress(ArchiveError, NotEnoughDataError):  # one of ours that is damaged, or of a folder emptied since
             return update_index(folder, where, **run).failures
     if folder.exists():
         shutil.rmtree(folder)

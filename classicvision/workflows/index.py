@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from classicvision.errors import ImageReadError, SettingsError
 from classicvision.extraction import Failure, extract
+from classicvision.folders import find_images
 from classicvision.images import read_bytes
 from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.damage import Damage, find_damage
@@ -156,7 +158,8 @@ def update_index(
     Raises
     ------
     NotEnoughDataError
-        If a folder of the library holds no image, as when a disk is not mounted; nothing is removed then.
+        If the library holds no image, or one of its folders that the index has images of, as when a disk is not
+        mounted; nothing is removed then.
     """
     with Writer(index, n_threads=_count_threads(n_jobs)) as writer:
         if library is None:
@@ -165,9 +168,12 @@ def update_index(
             places = tuple(map(absolute, each_path(library)))
             around = set(places)
         inside = [image for image in writer.index if not around.isdisjoint((image.path, *image.path.parents))]
-        files = [file for place in places for file in images_in(place)]
+        found = {place: find_images(place) for place in places}
+        for place, files in found.items():
+            if not files and (len(found) == 1 or any(image.path.is_relative_to(place) for image in inside)):
+                images_in(place)  # says what is looked for in folders
         # Files that were added by name are there still, whatever their ending.
-        files = images_in([*files, *(image.path for image in inside if image.path.is_file())])
+        files = images_in([*chain(*found.values()), *(image.path for image in inside if image.path.is_file())])
         present = set(files)
         missing = [image.id for image in inside if image.path not in present]
         return _bring_in(writer, files, missing, store, n_jobs, progress)

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -200,6 +201,21 @@ def test_a_copy_across_a_split_and_a_broken_image_are_reported(own_folder):
     names = {path.name for leak in leaks for path in (leak.train, leak.test)}
     assert names <= {original.name, "copy0.png", "copy1.png", "copy2.png"}
     assert len(names) > 1
+
+
+def test_copies_are_not_looked_for_twice_among_the_same_images(own_folder, tmp_path, monkeypatch):
+    first_class = sorted(path for path in own_folder.iterdir() if path.is_dir())[0]
+    original = sorted(first_class.iterdir())[0]
+    for number in range(3):
+        shutil.copy(original, first_class / f"copy{number}.png")
+    how = {"settings": replace(SETTINGS, learning_curve=()), "store": Store(tmp_path / "store")}
+    found = workflows.benchmark(own_folder, {"words": WORDS}, **how)
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("classicvision.workflows.benchmark"), "find_copies_among", None)
+        assert workflows.benchmark(own_folder, {"words": WORDS}, **how).leakage == found.leakage
+    (first_class / "copy0.png").unlink()
+    changed = workflows.benchmark(own_folder, {"words": WORDS}, **how)
+    assert {leak.test.name for split in changed.leakage for leak in split.leaks}.isdisjoint({"copy0.png"})
 
 
 def test_dense_recipes_augmentation_and_views_are_compared_like_others(texture_folder):

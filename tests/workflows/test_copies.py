@@ -1,6 +1,7 @@
 """Copies are found in a library and among pictures; nothing is a copy of itself, and equal files are told apart."""
 
 import shutil
+from contextlib import ExitStack
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from classicvision import Store, workflows
 from classicvision.errors import ImageReadError, NotEnoughDataError
 from classicvision.images import read_image, write_image
+from classicvision.retrieval import lock
 from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.settings import SearchSettings
 
@@ -283,7 +285,10 @@ def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_fold
     assert (found.findings, found.n_suspects) == ((), 5)
 
 
-def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_makes_its_own(pictures, tmp_path, photo):
+def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_makes_its_own(
+    pictures, tmp_path, photo, monkeypatch
+):
+    monkeypatch.setattr(workflows.copies, "PATIENCE", 0)
     store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
     workflows.find_copies_among(folder, store=store)
     (home,) = (tmp_path / "cache" / "indexes").iterdir()
@@ -292,3 +297,24 @@ def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_m
     with only_writer(home):
         assert len(workflows.find_copies_among(folder, store=store).findings) == 1
         assert list((home / "library.cvindex").iterdir()) == []
+
+
+def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictures, tmp_path, photo, monkeypatch):
+    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+    workflows.find_copies_among(folder, store=store)
+    (home,) = (tmp_path / "cache" / "indexes").iterdir()
+    with ExitStack() as other:
+        other.enter_context(only_writer(home))
+        monkeypatch.setattr(lock.time, "sleep", lambda _: other.close())
+        monkeypatch.setattr(workflows.copies, "build_index", None)
+        assert len(workflows.find_copies_among(folder, store=store).findings) == 1
+
+
+def test_an_empty_folder_beside_others_does_not_cost_the_index_that_was_kept(pictures, tmp_path, photo, monkeypatch):
+    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+    (tmp_path / "empty").mkdir()
+    first = workflows.find_copies_among([folder, tmp_path / "empty"], store=store)
+    monkeypatch.setattr(workflows.copies, "build_index", None)
+    again = workflows.find_copies_among([folder, tmp_path / "empty"], store=store)
+    assert len(first.findings) == 1
+    assert [f.path_a for f in again.findings] == [f.path_a for f in first.findings]

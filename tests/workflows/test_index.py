@@ -188,12 +188,20 @@ def test_an_index_of_folders_and_files_does_not_take_in_what_lies_beside_them(li
     assert (change.n_added, change.n_replaced, change.n_images) == (1, 1, 14)
 
 
-def test_a_folder_without_images_beside_others_removes_nothing(built, library, tmp_path, store):
-    (tmp_path / "empty").mkdir()
+def test_a_folder_that_is_empty_now_removes_nothing(built, library, tmp_path, store):
+    shutil.copytree(library, tmp_path / "more")
+    workflows.add_to_index(built, tmp_path / "more", store=store)
+    shutil.rmtree(tmp_path / "more")
+    (tmp_path / "more").mkdir()
     (library / "03.png").unlink()
-    with pytest.raises(NotEnoughDataError, match="empty"):
-        workflows.update_index(built, [library, tmp_path / "empty"], store=store)
-    assert len(Index.open(built)) == 12
+    with pytest.raises(NotEnoughDataError, match="more"):
+        workflows.update_index(built, [library, tmp_path / "more"], store=store)
+    assert len(Index.open(built)) == 24
+
+
+def test_a_folder_that_never_held_an_image_is_no_matter(built, library, tmp_path, store):
+    (tmp_path / "empty").mkdir()
+    assert workflows.update_index(built, [library, tmp_path / "empty"], store=store).n_unchanged == 12
 
 
 def test_images_are_removed_by_path_and_by_folder_and_their_files_stay(built, library):
