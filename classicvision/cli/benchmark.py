@@ -16,7 +16,7 @@ EXAMPLES = """\b
 Examples:
   classicvision benchmark photos/
   classicvision benchmark photos/ --recipe sift-bovw --recipe mine.toml --report bench.html
-  classicvision benchmark photos/ --recipe sift-bovw --recipe cnn:resnet50.onnx --learning-curve 5,10,25
+  classicvision benchmark photos/ --recipe sift-bovw --recipe cnn:resnet50.onnx@imagenet --learning-curve 5,10,25
   classicvision benchmark photos/ --lite --robustness
 """
 
@@ -37,14 +37,20 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     "--recipe",
     "recipes",
     multiple=True,
-    metavar="NAME|FILE.toml|cnn:FILE.onnx",
-    help="What to compare; may be repeated, and should be. `classicvision recipes` lists the names.",
+    metavar="NAME|FILE.toml|cnn:FILE|fusion:FILE",
+    help="What to compare; may be repeated, and should be; by default sift-bovw and dense-bovw. `classicvision "
+    "recipes` lists the names. FILE is a network; FILE@PRESET, as in cnn:net.onnx@imagenet, also says how pictures are "
+    "prepared.",
 )
 @click.option("--splits", type=click.IntRange(1, 1000), default=5, show_default=True, help="Random divisions.")
-@click.option("--train", type=click.IntRange(min=2), help="Training images a class; half of the smallest by default.")
+@click.option(
+    "--train", type=click.IntRange(min=2), help="Training images a class; by default half of the smallest, at most 100."
+)
 @click.option("--learning-curve", metavar="5,10,25", callback=_numbers, help="Try so many images a class, too.")
-@click.option("--robustness", is_flag=True, help="Damage test images in 24 ways, and see what is left.")
-@click.option("--lite", is_flag=True, help="Do everything at toy size, to see that it works; about a minute.")
+@click.option("--robustness", is_flag=True, help="Damage 200 test images in 24 ways, and see what is left.")
+@click.option(
+    "--lite", is_flag=True, help="Do everything at toy size, in two splits, to see that it works; about a minute."
+)
 @click.option("--no-leakage", is_flag=True, help="Do not look for copies of training images among test images.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the first split.")
 @options.output_option(

@@ -138,7 +138,10 @@ class _Wish:
         changes = {"stage": self.stage, "preprocessing": self.preprocessing}
         given = [f"extractor.{name}={json.dumps(value)}" for name, value in changes.items() if value is not None]
         if given and not (self.backbone or (self.recipe or "").startswith("cnn:")):
-            raise click.UsageError("--stage and --preprocessing are about a network; name it with --backbone FILE")
+            raise click.UsageError(
+                "--stage and --preprocessing are about a network; name it with --backbone FILE. For a fusion write "
+                "--recipe fusion:FILE@PRESET and --set extractor.parts.0.stage=NAME"
+            )
         return tuple(given)
 
 

@@ -117,7 +117,8 @@ def recipe_options(command: F) -> F:
             "--recipe",
             show_default=DEFAULT_RECIPE,
             metavar="NAME|FILE.toml|cnn:FILE|fusion:FILE",
-            help="What to do with the images; `classicvision recipes` lists the names. FILE is a network.",
+            help="What to do with the images; `classicvision recipes` lists the names. FILE is a network; "
+            "FILE@PRESET also says how pictures are prepared.",
         ),
     ):
         command = option(command)

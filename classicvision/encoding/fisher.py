@@ -2,7 +2,7 @@
 
 The mixture is learned on the points of many images. The code of one image is the gradient of the mean log likelihood of
 its points by the means and the deviations of the components, each divided by the deviation that it has by chance
-(Sanchez et al. 2013, section 2.3), then a signed root and length 1.
+(Sanchez et al. 2013, section 2.3), then a signed root, where wanted length 1 for each component, and length 1.
 """
 
 from __future__ import annotations

@@ -69,8 +69,9 @@ class MatchResult:
     regions : tuple of Region
         Most significant first; empty unless keypoints show a copy.
     score : float
-        By keypoints, the significance of the best region, accepted or not; 0 if there is none. By a backbone, -log10 of
-        the share of unrelated pairs that are as close.
+        By keypoints, the significance of the best region, accepted or not; 0 if there is none. By a signature, -log10
+        of the share of unrelated pairs that agree as well; by a backbone, that of the signature and that of the network
+        added, or the signature's alone where the network is not calibrated.
     n_keypoints : (int, int)
         Of a and of b.
     n_matches : int

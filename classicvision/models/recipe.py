@@ -236,7 +236,7 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     name_or_file : str
         A key of `RECIPES`, or the path of a ``.toml`` file as `recipe_to_toml` writes it. What such a file leaves out
         has the default of its class, `Sift()` and so on, which is not always that of a named recipe. Or ``cnn:FILE``:
-        a network's features in place of visual words; or ``fusion:FILE``: both, those and Fisher vectors.
+        a network's features in place of visual words; or ``fusion:FILE``: those beside the parts of "fisher-best".
         ``FILE@NAME`` also names how pictures are prepared for it.
     overrides : iterable of str
         Assignments such as ``extractor.contrast=0.03``, in order.
@@ -260,10 +260,10 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
 
 
 def short_name(name_or_file: str) -> str:
-    """Return what `load_recipe` takes without folders and endings of files: ``cnn:resnet50`` for a network."""
+    """Return what `load_recipe` takes without folders, a network also without ending and preset: ``cnn:resnet50``."""
     for prefix in (NETWORK, FUSION):
         if name_or_file.startswith(prefix):
-            return prefix + Path(_parted(name_or_file.removeprefix(prefix))[0]).stem
+            return prefix + Path(_parted(name_or_file.removeprefix(prefix))[0]).name.removesuffix(".onnx")
     return Path(name_or_file).name
 
 
@@ -329,7 +329,7 @@ def _read_recipe(name_or_file: str) -> Recipe:
     if path.suffix != ".toml":
         raise SettingsError(
             f"no recipe is named {name_or_file!r}; choose from {', '.join(RECIPES)}, "
-            f"or give a .toml file, {NETWORK}FILE for the features of a network, or {FUSION}FILE for both kinds"
+            f"or give a .toml file, {NETWORK}FILE for the features of a network, or {FUSION}FILE for Fisher vectors too"
         )
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))

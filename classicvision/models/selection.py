@@ -116,7 +116,7 @@ def candidates(network: Recipe | None = None) -> dict[str, Recipe]:
     Parameters
     ----------
     network : Recipe, optional
-        As ``cnn:FILE`` names it: it is tried too, and so is its fusion with Fisher vectors.
+        As ``cnn:FILE`` names it: it is tried too, and so is its fusion with the parts of "fisher-best".
 
     Raises
     ------

@@ -31,7 +31,7 @@ def doctor() -> dict[str, Any]:
 
 
 def _installed_version(distribution: str) -> str:
-    """Return the version of a package that nothing here requires; it is not imported."""
+    """Return the version of a package without importing it."""
     try:
         return version(distribution)
     except PackageNotFoundError:

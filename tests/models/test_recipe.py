@@ -116,7 +116,7 @@ def test_a_broken_file_is_named(content, words, tmp_path):
         ("a/b/mine.toml", "mine.toml"),
         ("cnn:a/b.c/net.onnx", "cnn:net"),
         ("cnn:a@b/net.v2.onnx@imagenet", "cnn:net.v2"),
-        ("fusion:pulled-network", "fusion:pulled-network"),
+        ("fusion:squeezenet1.0-12", "fusion:squeezenet1.0-12"),
     ],
 )
 def test_a_short_name_has_neither_folders_nor_preprocessing(given, short):
