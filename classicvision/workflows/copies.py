@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from classicvision import config
-from classicvision.errors import ArchiveError, IndexInUseError, NotEnoughDataError, SettingsError
+from classicvision.errors import SettingsError
 from classicvision.extraction import Failure, extract
 from classicvision.images import LIBRARIES
 from classicvision.matching.calibration import DEFAULT_CALIBRATION
@@ -23,24 +18,19 @@ from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
 from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.findings import Finding, Findings, Undecided
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.settings import IndexSettings, SearchSettings
 from classicvision.retrieval.suspects import Answer, Suspect, best_of_each_pair, search_suspects
 from classicvision.retrieval.wholes import Lead
 from classicvision.store import Store
 from classicvision.workers import count_workers
 from classicvision.workflows.calibrate import matcher_fingerprint, read_calibration
-from classicvision.workflows.index import build_index, update_index
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, each_path, images_in, listed, stage
+from classicvision.workflows.library import Library, open_library
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
 from classicvision.workflows.wholes import SameWholes, same_wholes
 
 __all__ = ["at_false_match_rate", "find_copies", "find_copies_among"]
 
 SEARCHING = "search"
-
-PATIENCE = 60.0
-"""Seconds that a search waits for another that brings the index of the same library up to date, before it makes one for
-itself."""
 
 
 def find_copies(
@@ -84,7 +74,7 @@ def find_copies(
         If the index is damaged.
     """
     how = _How(settings or SearchSettings(), fallback, store or Store.temporary(), n_jobs, progress)
-    with _library(against, how, is_kept=store is not None) as library:
+    with open_library(against, keep=store is not None, **how.run) as library:
         return _search(suspects, library, how, named=listed(against))
 
 
@@ -103,7 +93,7 @@ def find_copies_among(
     Two pictures are one finding, whichever was searched for. Which of them is the original is not known.
     """
     how = _How(settings or SearchSettings(), fallback, store or Store.temporary(), n_jobs, progress)
-    with _library(pictures, how, is_kept=store is not None) as library:
+    with open_library(pictures, keep=store is not None, **how.run) as library:
         return _search(pictures, library, how, named="")
 
 
@@ -157,23 +147,13 @@ class _How:
     n_jobs: int
     progress: Progress | None
 
-
-@dataclass(frozen=True, eq=False)
-class _Library:
-    """An index, the files in it under the names that the user knows, and the files that could not be read."""
-
-    index: Index
-    names: Mapping[Path, Path]
-    failures: tuple[Failure, ...] = ()
-
-    def named(self, finding: Finding) -> Finding:
-        return replace(finding, path_b=self.name(finding.path_b))
-
-    def name(self, path: Path) -> Path:
-        return self.names.get(path, path)
+    @property
+    def run(self) -> dict[str, Any]:
+        """What every step takes."""
+        return {"store": self.store, "n_jobs": self.n_jobs, "progress": self.progress}
 
 
-def _search(suspects: PathLike | Sequence[PathLike], library: _Library, how: _How, *, named: str) -> Findings:
+def _search(suspects: PathLike | Sequence[PathLike], library: Library, how: _How, *, named: str) -> Findings:
     """Search a library, or the suspects themselves if it has no name."""
     start = time.perf_counter()
     files, among = images_in(suspects), not named
@@ -229,9 +209,7 @@ def _same_wholes(
         among=among,
         min_keypoints=how.settings.match.min_keypoints,
         fallback=how.fallback,
-        store=how.store,
-        n_jobs=how.n_jobs,
-        progress=how.progress,
+        **how.run,
     )
 
 
@@ -256,49 +234,6 @@ def _undecided(
         for suspect, answer in zip(suspects, answers, strict=True)
         if answer.n_keypoints < least and suspect.path not in found
     )
-
-
-@contextmanager
-def _library(where: PathLike | Sequence[PathLike], how: _How, *, is_kept: bool) -> Iterator[_Library]:
-    """Open an index, or make one of some pictures: for good, beside the features in the store, or for this once."""
-    if isinstance(where, str | os.PathLike) and Index.is_index(where):
-        yield _Library(Index.open(where), {})
-        return
-    files = images_in(where)
-    with tempfile.TemporaryDirectory(prefix="classicvision-") as passing:
-        try:
-            index, failures = _made(how.store.folder if is_kept else Path(passing), where, how)
-        except IndexInUseError:  # another search is at it for long: neither may take the other's away
-            index, failures = _made(Path(passing), where, how)
-        yield _Library(index, {absolute(file): file for file in files}, failures)
-
-
-def _made(parent: Path, where: PathLike | Sequence[PathLike], how: _How) -> tuple[Index, tuple[Failure, ...]]:
-    """Make an index below a folder, or bring the one there up to date, while no other search does."""
-    home = parent / "indexes" / _name_of(where)
-    home.mkdir(parents=True, exist_ok=True)
-    with only_writer(home, PATIENCE if parent == how.store.folder else 0):
-        folder = home / "library.cvindex"
-        failures = _bring_up_to_date(folder, where, how)
-        return Index.open(folder), failures
-
-
-def _bring_up_to_date(folder: Path, where: PathLike | Sequence[PathLike], how: _How) -> tuple[Failure, ...]:
-    run: dict[str, Any] = {"store": how.store, "n_jobs": how.n_jobs, "progress": how.progress}
-    if Index.is_index(folder):
-        with suppress(ArchiveError, NotEnoughDataError):  # one of ours that is damaged, or of a folder emptied since
-            return update_index(folder, where, **run).failures
-    if folder.exists():
-        shutil.rmtree(folder)
-    return build_index(where, folder, **run).failures
-
-
-def _name_of(where: PathLike | Sequence[PathLike]) -> str:
-    """Return a name that changes with the pictures' place and with all that decides what an index holds."""
-    places = sorted(os.fsencode(absolute(path)) for path in each_path(where))
-    facts = f"{config.fingerprint(IndexSettings())} {LIBRARIES}".encode()
-    digest = hashlib.sha256(b"\0".join([facts, *places])).hexdigest()
-    return digest[:32]
 
 
 def _once(failures: Iterable[Failure]) -> tuple[Failure, ...]:

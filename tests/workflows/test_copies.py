@@ -1,5 +1,6 @@
 """Copies are found in a library and among pictures; nothing is a copy of itself, and equal files are told apart."""
 
+import os
 import shutil
 from contextlib import ExitStack
 
@@ -136,7 +137,7 @@ def test_files_that_were_searched_before_are_brought_up_to_date_together(picture
         updates.append(library)
         return workflows.update_index(index, library, **how)
 
-    monkeypatch.setattr(workflows.copies, "update_index", update)
+    monkeypatch.setattr(workflows.library, "update_index", update)
     first, again = (workflows.find_copies_among(files, store=store).findings for _ in range(2))
     assert [f.result.score for f in again] == [f.result.score for f in first]
     assert updates == [files]
@@ -288,7 +289,7 @@ def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_fold
 def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_makes_its_own(
     pictures, tmp_path, photo, monkeypatch
 ):
-    monkeypatch.setattr(workflows.copies, "PATIENCE", 0)
+    monkeypatch.setattr(workflows.library, "PATIENCE", 0)
     store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
     workflows.find_copies_among(folder, store=store)
     (home,) = (tmp_path / "cache" / "indexes").iterdir()
@@ -306,15 +307,28 @@ def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictur
     with ExitStack() as other:
         other.enter_context(only_writer(home))
         monkeypatch.setattr(lock.time, "sleep", lambda _: other.close())
-        monkeypatch.setattr(workflows.copies, "build_index", None)
+        monkeypatch.setattr(workflows.library, "build_index", None)
         assert len(workflows.find_copies_among(folder, store=store).findings) == 1
+
+
+def test_an_index_that_was_long_unused_makes_room_for_a_new_one(pictures, tmp_path, photo):
+    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150], c=photo(1))
+    workflows.find_copies_among([folder / "a.png", folder / "b.png"], store=store)
+    (old,) = (tmp_path / "cache" / "indexes").iterdir()
+    workflows.find_copies_among([folder / "a.png", folder / "c.png"], store=store)
+    assert (old / "library.cvindex").exists()
+    os.utime(old / "writer.lock", (1, 1))
+    workflows.find_copies_among(folder, store=store)
+    kept = [home for home in (tmp_path / "cache" / "indexes").iterdir() if (home / "library.cvindex").exists()]
+    assert len(kept) == 2
+    assert old not in kept
 
 
 def test_an_empty_folder_beside_others_does_not_cost_the_index_that_was_kept(pictures, tmp_path, photo, monkeypatch):
     store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
     (tmp_path / "empty").mkdir()
     first = workflows.find_copies_among([folder, tmp_path / "empty"], store=store)
-    monkeypatch.setattr(workflows.copies, "build_index", None)
+    monkeypatch.setattr(workflows.library, "build_index", None)
     again = workflows.find_copies_among([folder, tmp_path / "empty"], store=store)
     assert len(first.findings) == 1
     assert [f.path_a for f in again.findings] == [f.path_a for f in first.findings]
