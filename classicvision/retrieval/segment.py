@@ -24,9 +24,10 @@ from classicvision.retrieval.packed import pack_features, unpack_features
 from classicvision.retrieval.postings import Postings
 from classicvision.retrieval.vocabulary import Vocabulary
 
-__all__ = ["NewImage", "Segment", "merge_segments", "naming", "write_file", "write_segment"]
+__all__ = ["NewImage", "Segment", "merge_segments", "naming", "requantize_segment", "write_file", "write_segment"]
 
 _REMEDY = "Build the index again, or restore it from a copy."
+N_AT_ONCE = 256  # images whose descriptors are in memory while words are given to them
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +123,31 @@ def merge_segments(
     blocks = (part.block(row) for part, rows in zip(parts, kept, strict=True) for row in rows.tolist())
     postings = Postings.merged([part.checked_postings() for part in parts], new_rows)
     return _write(folder, number, Catalogue.of(images, sizes, root), blocks, postings)
+
+
+def requantize_segment(
+    folder: Path,
+    number: int,
+    segment: Segment,
+    removed: NDArray[np.int64],
+    vocabulary: Vocabulary,
+    root: str,
+    *,
+    n_threads: int = 1,
+) -> SegmentEntry | None:
+    """Write a segment anew with the words of another vocabulary, without the removed images; None if none is left."""
+    rows = np.flatnonzero(~np.isin(segment.catalogue.ids, removed)).tolist()
+    if not rows:
+        return None
+    postings, places = [], []
+    for start in range(0, len(rows), N_AT_ONCE):
+        some = rows[start : start + N_AT_ONCE]
+        postings.append(Postings.of([segment.features(row) for row in some], vocabulary, n_threads=n_threads))
+        places.append(np.arange(start, start + len(some)))
+    images = [segment.catalogue.image(row, root) for row in rows]
+    sizes = [len(segment.block(row)) for row in rows]
+    blocks = map(segment.block, rows)
+    return _write(folder, number, Catalogue.of(images, sizes, root), blocks, Postings.merged(postings, places))
 
 
 def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> FileEntry:

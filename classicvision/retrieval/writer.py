@@ -27,7 +27,14 @@ from classicvision.retrieval.catalogue import IndexedImage, absolute, kept_path
 from classicvision.retrieval.index import Index
 from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.manifest import FileEntry, Manifest, SegmentEntry, owned_files
-from classicvision.retrieval.segment import NewImage, Segment, merge_segments, write_file, write_segment
+from classicvision.retrieval.segment import (
+    NewImage,
+    Segment,
+    merge_segments,
+    requantize_segment,
+    write_file,
+    write_segment,
+)
 from classicvision.retrieval.vocabulary import Vocabulary
 from classicvision.retrieval.vocabulary_file import write_vocabulary
 
@@ -159,13 +166,9 @@ class Writer:
         segments = []
         for segment in self._index.segments:
             number += 1
-            rows = np.flatnonzero(~np.isin(segment.catalogue.ids, self._index.removed)).tolist()
-            images = [NewImage(segment.catalogue.image(r, manifest.root), segment.features(r)) for r in rows]
-            if images:
-                segments.append(
-                    write_segment(self._folder, number, images, vocabulary, manifest.root, n_threads=self._n_threads)
-                )
-        self._replace(tuple(segments), np.zeros(0, np.int64), number + 1, vocabulary=entry)
+            arguments = self._folder, number, segment, self._index.removed, vocabulary, manifest.root
+            segments.append(requantize_segment(*arguments, n_threads=self._n_threads))
+        self._replace(tuple(filter(None, segments)), np.zeros(0, np.int64), number + 1, vocabulary=entry)
 
     def _replace(
         self,

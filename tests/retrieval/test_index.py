@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 from classicvision.errors import ArchiveError, IndexInUseError, SettingsError, UnsupportedVersionError
 from classicvision.features.local import LocalFeatures
+from classicvision.retrieval import segment
 from classicvision.retrieval import writer as writer_module
 from classicvision.retrieval.index import Index
 from classicvision.retrieval.manifest import FileEntry, Manifest, owned_files
@@ -188,6 +189,25 @@ def test_another_vocabulary_keeps_the_images(index, fill, made):
     assert names(after) == ["1.jpg", "3.jpg", "4.jpg"]
     assert after.n_images_of_words.max() <= 3
     assert {path.name for path in owned_files(after.folder)} == {file.name for file in after.manifest.files}
+
+
+def test_postings_that_are_made_anew_in_parts_are_those_made_at_once(index, fill, made, monkeypatch):
+    fill(index, range(1, 8))
+    words = learn_vocabulary([made(400, 5)], 8, 400, np.random.default_rng(0))
+    with index.writer() as writer:
+        writer.remove(2)
+        writer.relearn(words)
+        at_once = writer.index.segments
+        monkeypatch.setattr(segment, "N_AT_ONCE", 2)
+        writer.relearn(words)
+    parts = index.reopened().segments
+    assert [len(part.catalogue) for part in parts] == [len(one.catalogue) for one in at_once]
+    for one, part in zip(at_once, parts, strict=True):
+        for name in ("offsets", "rows", "signatures", "angles", "scales", "n_images_of"):
+            assert_array_equal(getattr(part.postings, name), getattr(one.postings, name))
+        assert [bytes(part.block(row)) for row in range(len(part.catalogue))] == [
+            bytes(one.block(row)) for row in range(len(one.catalogue))
+        ]
 
 
 def test_a_snapshot_keeps_its_vocabulary_when_another_is_learned(index, fill, made, vocabulary):
