@@ -188,15 +188,16 @@ def remove_from_index(index: PathLike, paths: Sequence[PathLike]) -> IndexChange
         If a path names no image of the index; nothing is removed then.
     """
     with Writer(index) as writer:
-        chosen: set[int] = set()
-        images = [(image.id, image.path) for image in writer.index]
-        for path in map(Path, paths):
-            whole = absolute(path)
-            found = [number for number, place in images if place == whole or place.is_relative_to(whole)]
-            if not found:
-                raise SettingsError(f"{path} is no image of the index, and no folder with one; nothing was removed")
-            chosen.update(found)
-        for number in sorted(chosen):
+        asked = {absolute(path): path for path in paths}
+        chosen: list[int] = []
+        met: set[Path] = set()
+        for image in writer.index:
+            if named := asked.keys() & {image.path, *image.path.parents}:
+                chosen.append(image.id)
+                met |= named
+        if strange := [path for whole, path in asked.items() if whole not in met]:
+            raise SettingsError(f"{strange[0]} is no image of the index, and no folder with one; nothing was removed")
+        for number in chosen:
             writer.remove(number)
         writer.commit()
         now = writer.index

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,6 +215,23 @@ def test_removing_a_path_that_is_not_in_removes_nothing(built, library):
     with pytest.raises(SettingsError, match=r"nowhere\.png is no image of the index"):
         workflows.remove_from_index(built, [library / "00.png", "nowhere.png"])
     assert len(Index.open(built)) == 12
+
+
+def test_the_first_path_that_is_not_in_is_named_as_it_was_given(built, library, monkeypatch):
+    monkeypatch.chdir(library)
+    with pytest.raises(SettingsError, match=r"^b/\.\./x\.png is no image"):
+        workflows.remove_from_index(built, ["00.png", "b/../x.png", "a.png", library])
+
+
+def test_an_image_that_is_named_twice_is_removed_once(built, library):
+    assert workflows.remove_from_index(built, [library / "00.png", library, library / "00.png"]).n_removed == 12
+
+
+def test_each_image_of_an_index_is_looked_at_once_however_many_paths_are_removed(built, library, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(Path, "is_relative_to", lambda path, _: looked_at.append(path) or True)
+    assert workflows.remove_from_index(built, [library / f"{n:02}.png" for n in range(12)]).n_removed == 12
+    assert len(looked_at) <= 3 * 12
 
 
 def test_an_index_that_has_grown_learns_its_words_anew(tmp_path, library, store):
