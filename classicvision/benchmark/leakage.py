@@ -6,9 +6,9 @@ then a question of sets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
@@ -58,17 +58,18 @@ class Duplicates:
         The search names one file for all of equal bytes, and compares no other of them with the rest.
         """
         equals = _equals(findings)
-        found: dict[frozenset[Path], Duplicate] = {}
+        compared: set[frozenset[Path]] = set()
+        found: list[Duplicate] = []
         for finding in findings.findings:
-            if finding.is_within:
+            of_a, of_b = (equals.get(path, [path]) for path in (finding.path_a, finding.path_b))
+            groups = frozenset((of_a[0], of_b[0]))
+            if finding.is_within or groups in compared:  # the pairs of two groups are those of any finding of theirs
                 continue
-            of_a, of_b = (equals.get(path, (path,)) for path in (finding.path_a, finding.path_b))
-            is_exact = finding.result.method == "bytes"
-            for a, b in product(of_a, of_b):
-                if a != b:
-                    kind: Kind = "exact" if is_exact else "near"
-                    found.setdefault(frozenset((a, b)), Duplicate(a, b, kind, finding.result.score))
-        return cls(tuple(found.values()))
+            compared.add(groups)
+            kind: Kind = "exact" if finding.result.method == "bytes" else "near"
+            pairs = combinations(of_a, 2) if of_a is of_b else product(of_a, of_b)
+            found += (Duplicate(a, b, kind, finding.result.score) for a, b in pairs)
+        return cls(tuple(found))
 
 
 @dataclass(frozen=True)
@@ -162,12 +163,14 @@ def find_leaks(
     return Leakage(tuple(leaks), len(tested))
 
 
-def _equals(findings: Findings) -> dict[Path, Sequence[Path]]:
-    """Return for each file that has an equal all files of its bytes."""
+def _equals(findings: Findings) -> dict[Path, list[Path]]:
+    """Return for each file that has an equal all files of its bytes, one list for all of these."""
     group: dict[Path, list[Path]] = {}
     for finding in findings.findings:
         if finding.result.method == "bytes" and not finding.is_within:
-            a, b = (group.get(path, [path]) for path in (finding.path_a, finding.path_b))
-            merged = a if a is b else [*a, *b]
-            group.update(dict.fromkeys(merged, merged))
-    return {path: tuple(paths) for path, paths in group.items()}
+            a, b = (group.setdefault(path, [path]) for path in (finding.path_a, finding.path_b))
+            if a is not b:
+                few, many = sorted((a, b), key=len)  # so no file changes its list often
+                many += few
+                group.update(dict.fromkeys(few, many))
+    return group

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from classicvision import workflows
-from classicvision.benchmark.leakage import Duplicates, find_leaks
+from classicvision.benchmark import leakage
+from classicvision.benchmark.leakage import Duplicate, Duplicates, find_leaks
 from classicvision.images import write_image
 from classicvision.retrieval.findings import Findings
 
@@ -50,6 +51,36 @@ def test_of_three_equal_files_each_pair_is_exact(make_finding):
 def test_a_near_copy_of_one_file_is_one_of_all_its_equals(make_finding):
     findings = [exact(make_finding, "b", "a"), make_finding("a", "c", HALF)]
     assert leaks_of(findings, [B], [C]) == [("b", "c", "near")]
+
+
+def test_a_near_copy_that_was_found_of_several_equals_is_told_once(make_finding):
+    near = [make_finding("a", "c", HALF, score=9.0), make_finding("d", "b", HALF, score=8.0)]
+    findings = [exact(make_finding, "b", "a"), exact(make_finding, "d", "c"), *near]
+    pairs = Duplicates.of(Findings.of(findings)).pairs
+    assert len({frozenset((pair.a, pair.b)) for pair in pairs}) == len(pairs) == 2 + 4
+    assert {pair.score for pair in pairs if pair.kind == "near"} == {9.0}
+
+
+def test_files_that_are_equal_by_way_of_others_are_one_group(make_finding):
+    findings = [exact(make_finding, *pair) for pair in ("ab", "cd", "ef", "bc", "fa", "ac")]
+    pairs = Duplicates.of(Findings.of(findings)).pairs
+    assert len({frozenset((pair.a, pair.b)) for pair in pairs}) == len(pairs) == 15
+
+
+def test_each_pair_of_many_equal_files_is_made_once(make_finding, monkeypatch):
+    made = []
+    monkeypatch.setattr(leakage, "Duplicate", lambda *of_pair: made.append(of_pair) or Duplicate(*of_pair))
+    findings = [exact(make_finding, f"{number}", "a") for number in range(29)] + [make_finding("a", "z", HALF)]
+    assert len(Duplicates.of(Findings.of(findings)).pairs) == len(made) == 30 * 29 // 2 + 30
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_many_equal_files_are_put_together_in_few_steps(make_finding, monkeypatch, chained):
+    findings = [exact(make_finding, f"{n}", f"{n - 1 if chained else 0}") for n in range(1, 200)]
+    ready, hashed = Findings.of(findings), []
+    monkeypatch.setattr(Path, "__hash__", lambda path: hashed.append(path) or hash(str(path)))
+    assert len(leakage._equals(ready)) == 200
+    assert len(hashed) <= 10 * 200
 
 
 def test_a_part_copied_within_one_picture_is_no_leak(make_finding):
