@@ -193,6 +193,14 @@ class Index:
         return self.all_ids[~np.isin(self.all_ids, self.removed)]
 
     @cached_property
+    def contents(self) -> NDArray[np.void]:
+        """SHA-256 of the file of each of `ids`, (n,), as 32 bytes that are one value."""
+        columns = [np.zeros((0, 32), np.uint8), *(segment.catalogue.contents for segment in self.segments)]
+        kept = np.concatenate(columns)[~np.isin(self.all_ids, self.removed)]
+        contents: NDArray[np.void] = np.ascontiguousarray(kept).view("V32")[:, 0]
+        return contents
+
+    @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words."""
         with naming(self.folder / self.manifest.vocabulary.name):

@@ -137,8 +137,8 @@ def learn_vocabulary(
 ) -> Vocabulary:
     """Learn words from a sample of the descriptors of a library.
 
-    There is a word for every 40 descriptors of the sample at most, so a small library gets fewer words than were asked
-    for, but at least 2.
+    There is a word for every 40 descriptors of the sample at most, and no more than descriptors that differ, so a small
+    library gets fewer words than were asked for, but at least 2.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def learn_vocabulary(
     projection = _draw_projection(rng)
     upright = _folded(sample)
     half = words_for(len(sample), n_words) // 2
-    half = min(half, len(np.unique(upright, axis=0))) if half < 64 else half  # few words may mean few descriptors
+    half = _count_different(upright, half)  # equal pictures, or flat ones, have few
     if half == 0:
         words = np.zeros((1, DESCRIPTOR_SIZE), np.float32)
     else:
@@ -169,6 +169,16 @@ def learn_vocabulary(
 def words_for(n_descriptors: int, n_words: int) -> int:
     """Return how many words, of `n_words` at most, a sample of descriptors is enough for: one for every 40."""
     return max(min(n_words, n_descriptors // DESCRIPTORS_A_WORD) // 2, 1) * 2
+
+
+def _count_different(descriptors: NDArray[np.uint8], most: int) -> int:
+    """Return how many descriptors differ, or `most` if there are more; as a rule the first few thousand tell."""
+    seen: set[bytes] = set()
+    for block in _blocks(descriptors):
+        seen.update(map(bytes, block))
+        if len(seen) >= most:
+            return most
+    return len(seen)
 
 
 def _folded(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:

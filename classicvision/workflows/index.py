@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classicvision.errors import ImageReadError, SettingsError
 from classicvision.extraction import Failure, extract
@@ -109,9 +110,8 @@ def build_index(
     found = extract(files, settings.extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     if words is None:
         rng = np.random.default_rng(settings.seed)
-        words = learn_vocabulary(
-            found.items, settings.n_words, settings.n_samples, rng, n_threads=_count_threads(n_jobs)
-        )
+        items = found.items[_first_of_each(np.array(found.contents))]  # equal files teach no more than one of them
+        words = learn_vocabulary(items, settings.n_words, settings.n_samples, rng, n_threads=_count_threads(n_jobs))
     root, folders = _root_of(each_path(library)), filter(os.path.isdir, each_path(library))
     index = Index.create(output, words, settings, root=root, folders=folders, learned=vocabulary is None)
     with Writer(index.folder, n_threads=_count_threads(n_jobs)) as writer:
@@ -271,14 +271,21 @@ def _is_known(index: Index, path: Path, status: os.stat_result | None) -> bool:
 def _relearn(writer: Writer, n_jobs: int) -> bool:
     """Learn the words anew if the index has grown far beyond the images that they were learned from."""
     index, settings = writer.index, writer.index.settings
-    n_keypoints = sum(int(segment.catalogue.n_keypoints.sum()) for segment in index.segments)
-    entitled = words_for(min(n_keypoints, settings.n_samples), settings.n_words)
+    columns = [np.zeros(0, np.int32), *(segment.catalogue.n_keypoints for segment in index.segments)]
+    n_keypoints = np.concatenate(columns)[np.isin(index.all_ids, index.ids)]
+    different = _first_of_each(index.contents)
+    entitled = words_for(min(int(n_keypoints[different].sum()), settings.n_samples), settings.n_words)
     if not index.manifest.learned or entitled < RELEARN * len(index.vocabulary):
         return False
-    items = (index.features(number) for number in index.ids.tolist())
+    items = (index.features(number) for number in index.ids[different].tolist())
     rng, n_threads = np.random.default_rng(settings.seed), _count_threads(n_jobs)
     writer.relearn(learn_vocabulary(items, settings.n_words, settings.n_samples, rng, n_threads=n_threads))
     return True
+
+
+def _first_of_each(contents: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the rows of the images that have no equal before them."""
+    return np.sort(np.unique(contents, return_index=True)[1])
 
 
 def _statuses(files: Sequence[Path]) -> Mapping[Path, os.stat_result]:

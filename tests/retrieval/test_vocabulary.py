@@ -67,6 +67,13 @@ def test_equal_descriptors_make_as_many_words_as_differ(made):
     assert len(learn_vocabulary(items, 20, 500, np.random.default_rng(0))) == 2
 
 
+def test_there_are_no_more_words_than_descriptors_that_differ_however_many_there_are(made):
+    items = [made(90, 3)] * 100  # 9000 descriptors would bear 224 words
+    vocabulary = learn_vocabulary(items, 20_000, 10**6, np.random.default_rng(0))
+    assert len(vocabulary) == 2 * 90
+    assert np.isfinite(vocabulary.medians).all()
+
+
 def test_plain_arrays_give_the_same_vocabulary_back(vocabulary):
     again = Vocabulary.from_arrays(vocabulary.to_arrays())
     for name in ("words", "medians", "projection"):

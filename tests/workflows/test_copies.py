@@ -129,6 +129,15 @@ def test_two_pictures_of_a_folder_are_one_finding_whichever_copies_which(picture
     assert (found.n_suspects, found.n_library, found.library) == (3, 3, "")
 
 
+def test_a_hundred_equal_files_are_all_found(pictures, photo):
+    folder = pictures(first=photo(0))
+    for number in range(100):
+        shutil.copy(folder / "first.png", folder / f"{number:03}.png")
+    found = workflows.find_copies_among(folder)
+    assert {finding.labels for finding in found.findings} == {("exact",)}
+    assert (len(found.findings), len(found.groups)) == (100, 1)
+
+
 def test_files_that_were_searched_before_are_brought_up_to_date_together(pictures, photo, tmp_path, monkeypatch):
     files = sorted(pictures(whole=photo(0), part=photo(0)[:110, :150], other=photo(1)).iterdir())
     store, updates = Store(tmp_path / "store"), []

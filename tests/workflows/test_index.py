@@ -245,6 +245,28 @@ def test_an_index_that_has_grown_learns_its_words_anew(tmp_path, library, store)
     assert not workflows.verify_index(tmp_path / "g.cvindex")
 
 
+def test_equal_files_earn_no_words(tmp_path, library, store):
+    for number in range(20):
+        shutil.copy(library / "00.png", library / f"again{number:02}.png")
+    with_equals = workflows.build_index(library, tmp_path / "a.cvindex", settings=SETTINGS, store=store)
+    for path in library.glob("again*.png"):
+        path.unlink()
+    without = workflows.build_index(library, tmp_path / "b.cvindex", settings=SETTINGS, store=store)
+    assert with_equals.n_images == without.n_images + 20
+    assert with_equals.n_words == without.n_words
+
+
+def test_equal_files_make_no_index_learn_its_words_anew(tmp_path, library, store):
+    folder = tmp_path / "few"
+    folder.mkdir()
+    shutil.copy(library / "00.png", folder)
+    assert workflows.build_index(folder, tmp_path / "f.cvindex", settings=SETTINGS, store=store).n_words == 2
+    for number in range(30):
+        shutil.copy(library / "00.png", folder / f"again{number:02}.png")
+    change = workflows.update_index(tmp_path / "f.cvindex", store=store)
+    assert (change.n_images, change.relearned) == (31, False)
+
+
 def test_a_vocabulary_that_was_given_is_kept(tmp_path, library, store, built):
     (tmp_path / "few").mkdir()
     shutil.copy(library / "00.png", tmp_path / "few")
