@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.pair import match_features
@@ -14,7 +15,7 @@ from classicvision.retrieval.index import Index
 from classicvision.retrieval.settings import SearchSettings
 from classicvision.retrieval.voting import Candidates, find_candidates
 
-__all__ = ["choose_candidates", "find_copies"]
+__all__ = ["choose_candidates", "find_copied_contents", "find_copies"]
 
 
 def find_copies(
@@ -44,7 +45,7 @@ def find_copies(
     Notes
     -----
     No more than `n_candidates` images are compared, so the time does not grow with the index but for the search of
-    words. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if keypoints that
+    words. Of exact duplicates one is compared, and all are found with it. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if keypoints that
     agree about a rotation and a size, among those that are the same word within `limit` bits, weigh `least_votes`, or
     `least_ratio` times as much as those of the last candidate, which agree by chance. It is compared with the query or
     its mirror image, whichever has more votes, and with the other one too if that has `least_votes`. A copy that is
@@ -52,36 +53,55 @@ def find_copies(
 
     An index of no more than `n_candidates` images is compared as a whole, without words.
     """
-    settings = settings or SearchSettings()
+    found = find_copied_contents(index, features, settings or SearchSettings(), exclude=exclude)
+    return [(number, result) for numbers, result in found for number in numbers]
+
+
+def find_copied_contents(
+    index: Index, features: LocalFeatures, settings: SearchSettings, *, exclude: Collection[int] = ()
+) -> list[tuple[tuple[int, ...], MatchResult]]:
+    """Find what `find_copies` finds, with exact duplicates put together: their numbers, first the one compared."""
     if len(features) < settings.match.min_keypoints:
         return []
-    candidates = choose_candidates(index, features, settings, exclude=exclude)
+    excluded = frozenset(exclude)
+    candidates = choose_candidates(index, features, settings, exclude=excluded)
     match = replace(settings.match, mirrored=settings.match.mirrored and settings.mirrored)
-    of_content: dict[str, MatchResult] = {}
     found = []
     for number, orientation in zip(candidates.ids.tolist(), _orientations(candidates, settings), strict=True):
-        content = index.image(number).content
-        if content not in of_content:  # of exact duplicates one is compared
-            of_content[content] = match_features(features, index.features(number), match, orientation=orientation)
-        if of_content[content].verdict == "copy":
-            found.append((number, of_content[content]))
+        result = match_features(features, index.features(number), match, orientation=orientation)
+        if result.verdict == "copy":
+            equal = index.with_content(index.image(number).content)
+            found.append(((number, *(n for n in equal if n != number and n not in excluded)), result))
     return sorted(found, key=lambda item: -item[1].score)
 
 
 def choose_candidates(
     index: Index, features: LocalFeatures, settings: SearchSettings, *, exclude: Collection[int] = ()
 ) -> Candidates:
-    """Return the images that `find_copies` compares with a query, in that order."""
+    """Return the images that `find_copies` compares with a query, in that order: one of each content."""
     if len(index) <= settings.n_candidates:
-        ids = index.ids[~np.isin(index.ids, list(exclude))]
+        ids = index.ids
         unknown = np.full(len(ids), np.inf)
-        return Candidates(ids, unknown, np.zeros(len(ids), bool), unknown)
-    found = find_candidates(
-        index, features, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
-    )
-    found = found[~np.isin(found.ids, list(exclude))][: settings.n_candidates]
+        found = Candidates(ids, unknown, np.zeros(len(ids), bool), unknown)
+    else:
+        found = find_candidates(
+            index, features, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
+        )
+    found = found[~np.isin(found.ids, list(exclude))]
+    found = found[_first_of_each_content(index, found.ids, settings.n_candidates)]
     enough = found.votes >= _least_votes(found, settings)
     return found[: max(int(enough.sum()), settings.n_always)]
+
+
+def _first_of_each_content(index: Index, ids: NDArray[np.int64], n: int) -> NDArray[np.intp]:
+    """Return the rows of the first n images that have no equal before them; fewer if fewer differ."""
+    n_seen = 2 * n
+    while True:
+        contents = index.contents[np.searchsorted(index.ids, ids[:n_seen])]
+        first = np.sort(np.unique(contents, return_index=True)[1])[:n]
+        if len(first) == n or n_seen >= len(ids):
+            return first
+        n_seen *= 4
 
 
 def _least_votes(found: Candidates, settings: SearchSettings) -> float:

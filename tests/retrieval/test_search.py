@@ -166,6 +166,45 @@ def test_of_exact_duplicates_each_is_found(index, fill, made, tmp_path):
     assert sorted(n for n, _ in find_copies(index.reopened(), made(200, 4), FEW)) == [4, again]
 
 
+@pytest.fixture
+def crowded(filled, made, tmp_path):
+    """Return an index of 30 images, of one of which there are 30 more of the same content."""
+    with filled.writer() as writer:
+        for number in range(30):
+            writer.add(tmp_path / f"{number}.jpg", made(200, 4), content=f"{4:064x}", status=tmp_path.stat())
+    return filled.reopened()
+
+
+def test_many_equal_images_leave_room_for_another_and_all_are_found(crowded, made):
+    logo, other = made(200, 4), made(200, 7)[np.arange(150)]
+    query = LocalFeatures(
+        **{
+            name: np.concatenate([getattr(part, name) for part in (logo, other)])
+            for name in ("xy", "scale", "angle", "response", "descriptors")
+        },
+        image_size=logo.image_size,
+    )
+    found = dict(find_copies(crowded, query, FEW))
+    assert sorted(found) == [4, 7, *range(30, 60)]
+    assert len({id(result) for result in found.values()}) == 2
+
+
+def test_an_excluded_image_is_not_found_by_way_of_its_equals(crowded, made):
+    found = [number for number, _ in find_copies(crowded, made(200, 4), FEW, exclude=[4, 31])]
+    assert sorted(found) == [30, *range(32, 60)]
+
+
+def test_candidates_are_as_many_different_images_as_asked_for(crowded, made):
+    settings = SearchSettings(n_candidates=12, n_always=12)
+    ids = choose_candidates(crowded, made(200, 4), settings).ids.tolist()
+    assert ids[0] == 4
+    assert len({crowded.image(number).content for number in ids}) == len(ids) == 12
+
+
+def test_of_equal_images_one_is_compared_in_a_small_index_too(crowded, made):
+    assert len(choose_candidates(crowded, made(200, 4), SearchSettings())) == 30
+
+
 def test_no_more_candidates_than_asked_for_and_none_without_votes_after_the_first(filled, made):
     stranger = made(200, 500)
     assert len(choose_candidates(filled, stranger, FEW)) <= 5
