@@ -45,8 +45,10 @@ def find_copies(
     Notes
     -----
     No more than `n_candidates` images are compared, so the time does not grow with the index but for the search of
-    words. Of exact duplicates one is compared, and all are found with it. Comparing stops early: beyond the first `n_always` candidates, an image is compared only if keypoints that
-    agree about a rotation and a size, among those that are the same word within `limit` bits, weigh `least_votes`, or
+    words. Of exact duplicates one is compared, and all are found with it.
+
+    Comparing stops early: beyond the first `n_always` candidates, an image is compared only if keypoints that agree
+    about a rotation and a size, among those that are the same word within `limit` bits, weigh `least_votes`, or
     `least_ratio` times as much as those of the last candidate, which agree by chance. It is compared with the query or
     its mirror image, whichever has more votes, and with the other one too if that has `least_votes`. A copy that is
     missed stands behind `n_always` images that have as many votes or more, and does not stand out of chance.

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from classicvision.features.local import LocalFeatures
 from classicvision.items import Items
@@ -19,7 +20,7 @@ from classicvision.matching.result import MatchResult
 from classicvision.retrieval.catalogue import absolute
 from classicvision.retrieval.findings import Finding, region_points
 from classicvision.retrieval.index import Index
-from classicvision.retrieval.search import find_copies
+from classicvision.retrieval.search import find_copied_contents
 from classicvision.retrieval.settings import SearchSettings
 from classicvision.store import Store
 from classicvision.workers import in_order
@@ -112,19 +113,19 @@ class _Search:
     among: bool
 
     def __call__(self, suspect: Suspect) -> Answer:
-        index = _snapshot(self.folder, self.name)
+        library = _snapshot(self.folder, self.name)
         features: LocalFeatures = Items[LocalFeatures](self.store, (suspect.key,))[0]
-        equal = index.with_content(suspect.content)
-        paths = sorted((index.path(number) for number in equal), key=lambda path: path.parts)
-        is_first = not paths or paths[0] == absolute(suspect.path)
+        equal = library.equals(suspect.content)
+        is_first = not equal.paths or equal.paths[0] == absolute(suspect.path)
         exact = _equal_bytes(features)
         findings = [
             Finding(suspect.path, path, exact)
-            for path in (paths[:1] if self.among else paths)
+            for path in (equal.paths[:1] if self.among else equal.paths)
             if not _is_same_file(path, suspect.path)
         ]
         if is_first or not self.among:
-            findings += self._copies(index, suspect, features, {*equal, *self._known(index, suspect)})
+            known = {*equal.numbers, *self._known(library.index, suspect)}
+            findings += self._copies(library, suspect, features, known)
         return Answer(tuple(findings), len(features), features.image_size)
 
     def _known(self, index: Index, suspect: Suspect) -> Iterable[int]:
@@ -135,23 +136,49 @@ class _Search:
         all_are_compared = len(index) <= self.settings.n_candidates
         return index.ids[index.ids <= own].tolist() if self.among and all_are_compared else (own,)
 
-    def _copies(self, index: Index, suspect: Suspect, features: LocalFeatures, known: set[int]) -> Iterator[Finding]:
-        for number, result in find_copies(index, features, self.settings, exclude=known):
-            path = index.path(number)
-            if self.among and path != _first_of_equals(index, number):
-                continue
-            yield Finding(suspect.path, path, result, region_points(result, features, index.features(number)))
+    def _copies(
+        self, library: _Library, suspect: Suspect, features: LocalFeatures, known: set[int]
+    ) -> Iterator[Finding]:
+        index = library.index
+        for numbers, result in find_copied_contents(index, features, self.settings, exclude=known):
+            if self.among:
+                first = library.equals(index.image(numbers[0]).content).numbers[0]
+                numbers = (first,) if first in numbers else ()
+            points = region_points(result, features, index.features(numbers[0])) if numbers else ()
+            for number in numbers:
+                yield Finding(suspect.path, index.path(number), result, points)
+
+
+class _Equals(NamedTuple):
+    """The images of one content: their numbers and paths, sorted by path."""
+
+    numbers: tuple[int, ...]
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Library:
+    """A snapshot of an index, and what was asked of it about files with many equals."""
+
+    index: Index
+    _known: dict[str, _Equals] = field(default_factory=dict)
+
+    def equals(self, content: str) -> _Equals:
+        """Return the images of a content, which may be none."""
+        if (known := self._known.get(content)) is not None:
+            return known
+        paths = {number: self.index.path(number) for number in self.index.with_content(content)}
+        numbers = sorted(paths, key=lambda number: paths[number].parts)
+        equals = _Equals(tuple(numbers), tuple(paths[number] for number in numbers))
+        if len(numbers) > 1:  # a file without an equal is hardly asked for again
+            self._known[content] = equals
+        return equals
 
 
 @lru_cache(maxsize=1)
-def _snapshot(folder: Path, search: str) -> Index:
+def _snapshot(folder: Path, search: str) -> _Library:
     """Open an index, once in each process for all suspects of a search."""
-    return Index.open(folder)
-
-
-def _first_of_equals(index: Index, number: int) -> Path:
-    equal = index.with_content(index.image(number).content)
-    return min((index.path(other) for other in equal), key=lambda path: path.parts)
+    return _Library(Index.open(folder))
 
 
 def _is_same_file(path: Path, other: Path) -> bool:

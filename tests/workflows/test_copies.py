@@ -12,6 +12,7 @@ from classicvision import Store, workflows
 from classicvision.errors import ImageReadError, NotEnoughDataError
 from classicvision.images import read_image, write_image
 from classicvision.retrieval import lock
+from classicvision.retrieval.index import Index
 from classicvision.retrieval.lock import only_writer
 from classicvision.retrieval.settings import SearchSettings
 
@@ -136,6 +137,30 @@ def test_a_hundred_equal_files_are_all_found(pictures, photo):
     found = workflows.find_copies_among(folder)
     assert {finding.labels for finding in found.findings} == {("exact",)}
     assert (len(found.findings), len(found.groups)) == (100, 1)
+
+
+def test_the_paths_of_equal_files_are_listed_once_for_all_of_them(pictures, photo, monkeypatch):
+    folder = pictures(first=photo(0), part=photo(0)[:110, :150], other=photo(1))
+    for number in range(20):
+        shutil.copy(folder / "first.png", folder / f"{number:02}.png")
+    listed, path_of = [], Index.path
+    monkeypatch.setattr(Index, "path", lambda index, number: listed.append(number) or path_of(index, number))
+    found = workflows.find_copies_among(folder)
+    assert len(found.findings) == 20 + 1
+    assert len(listed) <= 3 * 23
+
+
+def test_a_part_of_a_file_is_a_copy_of_all_its_equals_and_of_the_first_among_pictures(pictures, photo, tmp_path):
+    folder = pictures(b=photo(0), other=photo(1))
+    for name in "ca":
+        shutil.copy(folder / "b.png", folder / f"{name}.png")
+    write_image(tmp_path / "part.png", np.ascontiguousarray(photo(0)[:110, :150]))
+    found = workflows.find_copies(tmp_path / "part.png", folder)
+    assert {f.path_b.name for f in found.findings} == {"a.png", "b.png", "c.png"}
+    assert all(len(f.points[0][0]) == len(f.result.regions[0].pairs) for f in found.findings)
+    shutil.copy(tmp_path / "part.png", folder)
+    near = [f for f in workflows.find_copies_among(folder).findings if f.result.method != "bytes"]
+    assert [{f.path_a.name, f.path_b.name} for f in near] == [{"a.png", "part.png"}]
 
 
 def test_files_that_were_searched_before_are_brought_up_to_date_together(pictures, photo, tmp_path, monkeypatch):
