@@ -5,8 +5,9 @@ Their global signatures come first; what these do not decide, a network may, whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -25,7 +26,7 @@ from classicvision.retrieval.findings import Finding
 
 __all__ = ["FeaturesOf", "Lead", "Whole", "compare_wholes", "compare_wholes_by_backbone"]
 
-BLOCK: Final = 256  # pictures of the library whose features are held at a time: 10 MB with 1280 numbers a version
+BLOCK: Final = 256  # pictures of a side whose features are held at a time: 10 MB with 1280 numbers a version
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,34 +117,65 @@ def compare_wholes_by_backbone(
         Of each suspect that was compared and is in no finding, what it is most like by the network.
     """
     suspects, library = ([whole for whole in side if has_waves_enough(whole.signature)] for side in (suspects, library))
+    few_a, rich_a = _parted(suspects, min_keypoints)
+    few_b, _ = _parted(library, min_keypoints)
     findings: list[Finding] = []
     leads: dict[Path, Lead] = {}
-    for start in range(0, len(library), BLOCK):
-        block = library[start : start + BLOCK]
-        seen = Seen(np.stack([whole.signature for whole in block]), np.stack([features(whole) for whole in block]))
-        for suspect in suspects:
-            rows = _open_rows(suspect, block, seen.signature, min_keypoints)
-            if not len(rows):
-                continue
-            a = Seen(suspect.signature, features(suspect))
-            found = fallback.compare(a, Seen(seen.signature[rows], seen.features[rows]))
-            best = int(found.cosine.argmax())
-            if suspect.path not in leads or found.cosine[best] > leads[suspect.path].cosine:
-                leads[suspect.path] = Lead(block[rows[best]].path, float(found.cosine[best]))
-            for place in np.flatnonzero(found.significance > fallback.threshold).tolist():
-                whole = block[rows[place]]
-                result = likeness_result(found, place, fallback, _compared(suspect, whole))
-                findings.append(Finding(suspect.path, whole.path, result))
+    # Every pair with a picture that has too few keypoints, and no other. The side with few is held, the other passes.
+    of_few_a = ((a, b) for a in _blocks(few_a) for b in _blocks(library))
+    of_few_b = ((a, b) for b in _blocks(few_b) for a in _blocks(rich_a))
+    seen_a, seen_b = _Held(features), _Held(features)
+    for block_a, block_b in chain(of_few_a, of_few_b):
+        all_a, all_b = seen_a(block_a), seen_b(block_b)
+        for suspect, *a in zip(block_a, *all_a, strict=True):
+            found, lead = _compare_with_block(suspect, Seen(*a), block_b, all_b, fallback)
+            findings += found
+            if lead and (suspect.path not in leads or lead.cosine > leads[suspect.path].cosine):
+                leads[suspect.path] = lead
     in_findings = {finding.path_a for finding in findings}
     return findings, {path: lead for path, lead in leads.items() if path not in in_findings}
 
 
-def _open_rows(
-    suspect: Whole, block: Sequence[Whole], signatures: NDArray[np.float32], min_keypoints: int
-) -> NDArray[np.intp]:
-    """Return the rows of the pictures that nothing has compared with a suspect, or nothing surely."""
-    few = np.array([min(suspect.n_keypoints, whole.n_keypoints) < min_keypoints for whole in block])
-    return np.flatnonzero(few & (signature_significance(suspect.signature, signatures) < SIGNATURE_THRESHOLD))
+class _Held:
+    """What is compared of the pictures of a block, until another block is asked for."""
+
+    def __init__(self, features: FeaturesOf) -> None:
+        self._features = features
+        self._block: Sequence[Whole] = ()
+        self._seen = Seen(np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+    def __call__(self, block: Sequence[Whole]) -> Seen:
+        if block is not self._block:
+            signatures, features = [whole.signature for whole in block], [self._features(whole) for whole in block]
+            self._block, self._seen = block, Seen(np.stack(signatures), np.stack(features))
+        return self._seen
+
+
+def _compare_with_block(
+    suspect: Whole, a: Seen, block: Sequence[Whole], b: Seen, fallback: BackboneFallback
+) -> tuple[list[Finding], Lead | None]:
+    """Compare a suspect with some pictures, but for those that its signature shows; a lead if any is left."""
+    rows = np.flatnonzero(signature_significance(a.signature, b.signature) < SIGNATURE_THRESHOLD)
+    if not len(rows):
+        return [], None
+    found = fallback.compare(a, Seen(b.signature[rows], b.features[rows]))
+    findings = []
+    for place in np.flatnonzero(found.significance > fallback.threshold).tolist():
+        whole = block[rows[place]]
+        result = likeness_result(found, place, fallback, _compared(suspect, whole))
+        findings.append(Finding(suspect.path, whole.path, result))
+    best = int(found.cosine.argmax())
+    return findings, Lead(block[rows[best]].path, float(found.cosine[best]))
+
+
+def _parted(wholes: Sequence[Whole], min_keypoints: int) -> tuple[list[Whole], list[Whole]]:
+    """Return the pictures with fewer keypoints, and the others."""
+    few = [whole for whole in wholes if whole.n_keypoints < min_keypoints]
+    return few, [whole for whole in wholes if whole.n_keypoints >= min_keypoints]
+
+
+def _blocks(wholes: Sequence[Whole]) -> Iterator[Sequence[Whole]]:
+    return (wholes[start : start + BLOCK] for start in range(0, len(wholes), BLOCK))
 
 
 def _finding(a: Whole, b: Whole) -> Finding:
