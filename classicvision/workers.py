@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -58,12 +62,14 @@ class Workers(Generic[T, R]):
     """Processes that call one function on chunks of tasks; a context manager that stops them at its end.
 
     They are started for the first chunk. Each uses one thread, leaves Ctrl-C to this process, and ends with it even if
-    it is killed.
+    it is killed. The function can be large: it is written once, to a temporary file that only this user may read and
+    that is gone at the end, and each worker reads it once.
 
     Parameters
     ----------
     function : callable
-        Called on one task in a worker. What it raises is raised by `finished`.
+        Called on one task in a worker, which has one copy of it for all its chunks. What it raises is raised by
+        `finished`.
     n_workers : int
 
     Attributes
@@ -78,6 +84,7 @@ class Workers(Generic[T, R]):
         self._n_workers = n_workers
         self.capacity = 2 * n_workers
         self._pool: Any = None
+        self._sent: Path | None = None  # the function, from the first chunk to the end
         self._running: dict[Future[list[R]], list[T]] = {}
         self._n_done = 0
         self._n_deaths = 0
@@ -90,8 +97,13 @@ class Workers(Generic[T, R]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stop()
-        self._warnings.__exit__(kind, error, at)
+        try:
+            self._stop()
+        finally:
+            if self._sent is not None:
+                _remove(self._sent)
+                self._sent = None
+            self._warnings.__exit__(kind, error, at)
 
     def send(self, chunk: list[T]) -> None:
         """Give the workers some tasks."""
@@ -146,10 +158,12 @@ class Workers(Generic[T, R]):
         yield from zip(chunk, results, strict=True)
 
     def _submit(self, chunk: list[T], n_workers: int) -> Future[list[R]]:
+        if self._sent is None:
+            self._sent = _write(self._function)
         if self._pool is None:
-            self._pool = _start_pool(n_workers)
+            self._pool = _start_pool(n_workers, self._sent)
         try:
-            submitted: Future[list[R]] = self._pool.submit(_call_on_each, self._function, chunk)
+            submitted: Future[list[R]] = self._pool.submit(_call_on_each, self._sent, chunk)
         except BrokenExecutor as error:  # a worker died since the last look; `finished` sees to it
             submitted = Future()
             submitted.set_exception(error)
@@ -221,11 +235,40 @@ def _done(
         yield from workers.finished(n_left=0)
 
 
-def _start_pool(n_workers: int) -> Any:
+def _write(function: Callable[..., Any]) -> Path:
+    """Write a function for the workers to read; an error says if it is none that can be sent.
+
+    The file is one, and closed: the pool's own pipe would take a copy for each worker, and hang if one died meanwhile.
+    """
+    from joblib.externals.loky.backend import reduction
+
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="classicvision-", suffix=".task")
+        path = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                reduction.dump(function, file)
+        except BaseException:
+            _remove(path)
+            raise
+    except OSError as error:
+        raise ClassicVisionError(
+            f"cannot write what the workers need to {tempfile.gettempdir()}: {error.strerror or error}. "
+            "Make room there, name another folder in the environment variable TMPDIR, or use one job."
+        ) from error
+    return path
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def _start_pool(n_workers: int, sent: Path) -> Any:
     from joblib.externals.loky import ProcessPoolExecutor
 
     return ProcessPoolExecutor(
-        n_workers, timeout=IDLE_SECONDS, env=ONE_THREAD, initializer=_prepare_worker, initargs=(os.getpid(),)
+        n_workers, timeout=IDLE_SECONDS, env=ONE_THREAD, initializer=_prepare_worker, initargs=(os.getpid(), sent)
     )
 
 
@@ -236,18 +279,30 @@ def _lost_its_worker(future: Future[Any]) -> bool:
     return future.done() and isinstance(future.exception(), TerminatedWorkerError)
 
 
-def _prepare_worker(parent: int) -> None:
+def _prepare_worker(parent: int, sent: Path) -> None:
     # Ctrl-C reaches all processes of a terminal: the one that started the workers decides what comes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_leave_with, args=(parent, sent), daemon=True).start()
 
 
-def _leave_with(parent: int) -> None:
-    """End this process when its parent is gone: a killed process cannot tell its workers, and they would wait on."""
+def _leave_with(parent: int, *left: Path) -> None:
+    """End this process when its parent is gone: a killed process cannot tell its workers, nor remove what it wrote."""
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
+    for path in left:
+        _remove(path)
     os._exit(1)
 
 
-def _call_on_each(function: Callable[[T], R], chunk: list[T]) -> list[R]:
+@lru_cache(maxsize=1)
+def _read(sent: Path) -> Callable[..., Any]:
+    """Return the function that the parent wrote, the same object for all chunks."""
+    from joblib.externals.loky.backend import reduction
+
+    function: Callable[..., Any] = reduction.loads(sent.read_bytes())
+    return function
+
+
+def _call_on_each(sent: Path, chunk: list[T]) -> list[Any]:
+    function = _read(sent)
     return [function(task) for task in chunk]

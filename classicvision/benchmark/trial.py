@@ -167,7 +167,7 @@ def predict_rows(
 
 @dataclass(frozen=True)
 class _Answer:
-    """Predicts the image in a row; sent to a worker with some of them."""
+    """Predicts the image in a row; each worker has one."""
 
     codebook: Codebook
     head: LinearHead

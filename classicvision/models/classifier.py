@@ -258,7 +258,7 @@ class Classifier:
 
 @dataclass(frozen=True)
 class _Predicting:
-    """Predicts the image in a row; sent to a worker with some of them."""
+    """Predicts the image in a row; each worker has one."""
 
     classifier: Classifier
     items: Items[Any]

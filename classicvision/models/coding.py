@@ -16,7 +16,7 @@ from classicvision.workers import Workers, count_workers
 
 __all__ = ["decide", "encode_in_workers"]
 
-ROWS_SENT = 32  # images that a worker gets at once, together with the codebook
+ROWS_SENT = 32  # images that a worker gets at once
 
 
 def encode_in_workers(
@@ -68,7 +68,7 @@ def _put(codes: NDArray[np.float32], workers: Workers[range, NDArray[np.float32]
 
 @dataclass(frozen=True)
 class _Encoding:
-    """Encodes the images in some rows; sent to a worker with each chunk of them."""
+    """Encodes the images in some rows; each worker has one."""
 
     codebook: Codebook
     items: Sequence[Any]
