@@ -16,6 +16,7 @@ from classicvision.encoding.fusion import Weighing, n_weighings, weighings_of
 from classicvision.items import Items
 from classicvision.models.coding import encode_in_workers
 from classicvision.models.head import LinearHead
+from classicvision.models.kept_codes import get_codes, put_codes
 from classicvision.models.logistic import fit_log_odds
 from classicvision.models.recipe import LogisticSettings, Recipe
 from classicvision.models.svm import fit_hyperplanes
@@ -86,7 +87,7 @@ class Lesson:
         the codebook.
         """
         settings, store, key = self.recipe.encoder, self.items.store, _key(self._codes_question(rows))
-        known = store.get(key)
+        known = get_codes(store, key)
         if known is None:
             codebook = settings.learn(self.items[rows], np.random.default_rng(self.recipe.seed))
             views = (self.items, *self.variants)
@@ -95,10 +96,10 @@ class Lesson:
                 encode_in_workers(codebook, items, n_jobs, out=own)
             # The answers of a fold are kept too, so of wide codes only the last need be: they wait for the last model.
             if codes.nbytes <= MAX_KEPT_BYTES or len(rows) == len(self.y):
-                store.put(key, {"codes": codes, **_prefixed("codebook", codebook.to_arrays())})
+                put_codes(store, key, codes, _prefixed("codebook", codebook.to_arrays()))
             return codebook, codes
-        learned = {name.removeprefix("codebook/"): array for name, array in known.items() if name != "codes"}
-        return settings.restore(learned), known["codes"]
+        codes, learned = known
+        return settings.restore({name.removeprefix("codebook/"): array for name, array in learned.items()}), codes
 
     def _learned_from(self, fold: int) -> NDArray[np.intp]:
         """Return the rows from which the codebook of a fold is learned."""

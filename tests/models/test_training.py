@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import StratifiedKFold
 
+from classicvision.archive import arrays as archive_arrays
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings
@@ -16,7 +17,7 @@ from classicvision.errors import ClassicVisionError, NotEnoughDataError
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.items import Items, JointItems
-from classicvision.models import lesson, training
+from classicvision.models import kept_codes, lesson, training
 from classicvision.models.folds import split_folds
 from classicvision.models.head import LinearHead
 from classicvision.models.recipe import Recipe, Several, SvmSettings
@@ -325,6 +326,26 @@ def test_wide_codes_are_kept_of_the_last_model_alone(problem, monkeypatch):
     assert_array_equal(kept[0]["codebook/words"], wide.codebook.words)
     again = train(items, labels, RECIPE)
     assert_array_equal(again.head.weights, wide.head.weights)
+
+
+@pytest.mark.parametrize("share_codebook", [False, True])
+def test_codes_wider_than_an_entry_of_the_store_are_learned_once(problem, tmp_path, monkeypatch, share_codebook):
+    items, labels = problem
+    recipe = replace(RECIPE, encoder=replace(RECIPE.encoder, cells=("1x1", "2x2", "4x4")))
+    row = 4 * 8 * (1 + 4 + 16)  # bytes
+    plain = train(*make_problem(Store(tmp_path / "plain")), recipe, share_codebook=share_codebook)
+    monkeypatch.setattr(lesson, "MAX_KEPT_BYTES", 0)
+    monkeypatch.setattr(kept_codes, "MAX_BLOCK_BYTES", 7 * row)
+    monkeypatch.setattr(archive_arrays, "MAX_BYTES", 20 * row - 1)
+    wide = train(items, labels, recipe, share_codebook=share_codebook)
+    kept = [found for path in items.store.folder.glob("??/*.block") if "codes" in (found := entry(items.store, path))]
+    assert sorted(len(found["codes"]) for found in kept) == [6, 7, 7]
+    monkeypatch.setattr(BovwSettings, "learn", lambda *_: pytest.fail("learned again"))
+    again = train(items, labels, recipe, share_codebook=share_codebook)
+    for other in (wide, again):
+        assert_array_equal(other.head.weights, plain.head.weights)
+        assert_array_equal(other.codebook.words, plain.codebook.words)
+        assert_array_equal(other.validation.predicted, plain.validation.predicted)
 
 
 def entry(store, path):
