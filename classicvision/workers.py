@@ -63,7 +63,7 @@ class Workers(Generic[T, R]):
 
     They are started for the first chunk. Each uses one thread, leaves Ctrl-C to this process, and ends with it even if
     it is killed. The function can be large: it is written once, to a temporary file that only this user may read and
-    that is gone at the end, and each worker reads it once.
+    that is gone at the end (on Windows not if this process is killed), and each worker reads it once.
 
     Parameters
     ----------

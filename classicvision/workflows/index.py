@@ -25,7 +25,7 @@ from classicvision.retrieval.vocabulary import learn_vocabulary, words_for
 from classicvision.retrieval.vocabulary_file import read_vocabulary
 from classicvision.retrieval.writer import BATCH, Writer
 from classicvision.store import Store
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, each_path, images_in, stage
+from classicvision.workflows.run import EXTRACTING, PathLike, Progress, each_path, images_in, require_images, stage
 
 __all__ = [
     "IndexChange",
@@ -169,11 +169,12 @@ def update_index(
             around = set(places)
         inside = [image for image in writer.index if not around.isdisjoint((image.path, *image.path.parents))]
         found = {place: find_images(place) for place in places}
-        for place, files in found.items():
-            if not files and (len(found) == 1 or any(image.path.is_relative_to(place) for image in inside)):
-                images_in(place)  # says what is looked for in folders
+        for place, here in found.items():
+            if not here and any(image.path.is_relative_to(place) for image in inside):
+                require_images(here, place)
         # Files that were added by name are there still, whatever their ending.
-        files = images_in([*chain(*found.values()), *(image.path for image in inside if image.path.is_file())])
+        there = (image.path for image in inside if image.path.is_file())
+        files = require_images(find_images([*chain(*found.values()), *there]), places or writer.index.root)
         present = set(files)
         missing = [image.id for image in inside if image.path not in present]
         return _bring_in(writer, files, missing, store, n_jobs, progress)

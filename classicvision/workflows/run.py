@@ -11,7 +11,7 @@ from typing import TypeAlias
 from classicvision.errors import NotEnoughDataError
 from classicvision.folders import EXTENSIONS, find_images
 
-__all__ = ["EXTRACTING", "PathLike", "Progress", "each_path", "images_in", "listed", "stage"]
+__all__ = ["EXTRACTING", "PathLike", "Progress", "each_path", "images_in", "listed", "require_images", "stage"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -36,10 +36,14 @@ def each_path(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
 
 def images_in(paths: PathLike | Sequence[PathLike]) -> list[Path]:
     """Return the image files among files and folders; it is an error if there is none."""
-    files = find_images(paths)
+    return require_images(find_images(paths), paths)
+
+
+def require_images(files: list[Path], where: PathLike | Sequence[PathLike]) -> list[Path]:
+    """Return the image files that were found somewhere; it is an error if there is none."""
     if not files:
         raise NotEnoughDataError(
-            f"no image files in {listed(paths)}; in folders they are found by their endings, "
+            f"no image files in {listed(where)}; in folders they are found by their endings, "
             f"{' '.join(sorted(EXTENSIONS))}"
         )
     return files

@@ -189,6 +189,17 @@ def test_an_index_of_folders_and_files_does_not_take_in_what_lies_beside_them(li
     assert (change.n_added, change.n_replaced, change.n_images) == (1, 1, 14)
 
 
+def test_an_index_of_files_that_are_all_gone_keeps_them_and_says_where_they_were(library, tmp_path, store):
+    files = [library / "00.png", library / "01.png"]
+    built = tmp_path / "files.cvindex"
+    workflows.build_index(files, built, settings=SETTINGS, store=store)
+    for file in files:
+        file.unlink()
+    with pytest.raises(NotEnoughDataError, match=f"no image files in {library}"):
+        workflows.update_index(built, store=store)
+    assert len(Index.open(built)) == 2
+
+
 def test_a_folder_that_is_empty_now_removes_nothing(built, library, tmp_path, store):
     shutil.copytree(library, tmp_path / "more")
     workflows.add_to_index(built, tmp_path / "more", store=store)
