@@ -137,8 +137,8 @@ def mixture_panel() -> int: ...
 def project_points(
     descriptors: NDArray[np.uint8],
     are_roots: bool,
-    scale: float,
-    basis: NDArray[np.float32],
+    basis: NDArray[np.int16],
+    steps: NDArray[np.float32],
     offset: NDArray[np.float32],
     n_out: int,
     points: NDArray[np.float32],

@@ -69,22 +69,25 @@ PyObject* method_mixture_panel(PyObject*, PyObject*) {
 
 PyObject* method_project_points(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
-        PyObject *bytes_object, *basis_object, *offset_object, *points_object;
+        PyObject *bytes_object, *basis_object, *steps_object, *offset_object, *points_object;
         int are_roots;
-        double scale;
         Py_ssize_t n_out;
-        if (!PyArg_ParseTuple(arguments, "OpdOOnO", &bytes_object, &are_roots, &scale, &basis_object, &offset_object,
-                              &n_out, &points_object)) {
+        if (!PyArg_ParseTuple(arguments, "OpOOOnO", &bytes_object, &are_roots, &basis_object, &steps_object,
+                              &offset_object, &n_out, &points_object)) {
             return nullptr;
         }
         const Array<const std::uint8_t> bytes(bytes_object, "descriptors", 2);
-        const Array<const float> basis(basis_object, "basis", 2), offset(offset_object, "offset", 1);
+        const Array<const std::int16_t> basis(basis_object, "basis", 3);
+        const Array<const float> steps(steps_object, "steps", 1), offset(offset_object, "offset", 1);
         const Array<float> points(points_object, "points", 2);
         const std::size_t n_padded = basis.size(1);
-        require(1 <= bytes.size(1) && bytes.size(1) <= 1024, "descriptors must have from 1 to 1024 dimensions");
-        require(n_padded > 0 && n_padded % static_cast<std::size_t>(kernels().lanes()) == 0,
-                "basis must be padded to whole vectors");
-        basis.require(0, bytes.size(1));
+        const std::size_t lanes = static_cast<std::size_t>(kernels().lanes());
+        require(1 <= bytes.size(1) && bytes.size(1) <= MOST_DESCRIPTOR_BYTES,
+                "descriptors must have from 1 to 1024 dimensions");
+        require(n_padded > 0 && n_padded % lanes == 0, "basis must be padded to whole vectors");
+        basis.require(0, padded(bytes.size(1), 2 * lanes) / 2);
+        basis.require(2, 2);
+        steps.require(0, n_padded);
         offset.require(0, n_padded);
         points.require(0, bytes.size(0));
         require(n_out >= 0 && static_cast<std::size_t>(n_out) <= n_padded &&
@@ -92,8 +95,8 @@ PyObject* method_project_points(PyObject*, PyObject* arguments) {
                 "points have no room for the projections");
         {
             const WithoutLock others_run;
-            kernels().project_points({bytes.data(), bytes.size(0), bytes.size(1), are_roots != 0,
-                                      static_cast<float>(scale), basis.data(), n_padded, offset.data(), points.data(),
+            kernels().project_points({bytes.data(), bytes.size(0), bytes.size(1), are_roots != 0, basis.data(),
+                                      basis.size(0), n_padded, steps.data(), offset.data(), points.data(),
                                       static_cast<std::size_t>(n_out), points.size(1)});
         }
         Py_RETURN_NONE;

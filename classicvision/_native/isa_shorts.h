@@ -56,6 +56,11 @@ CV_INLINE Floats to_floats(HalfShorts values) {
 #endif
 }
 
+// The nearest whole number of a value from -2^22 to 2^22: adding 1.5 * 2^23 leaves float32 no digits behind the point.
+CV_INLINE Ints rounded_level(Floats values) {
+    return to_ints((values + spread(0x1.8p23f)) - spread(0x1.8p23f));
+}
+
 // LANES bytes as integers.
 CV_INLINE Ints load_bytes(const std::uint8_t* from) {
 #if defined(CV_INTRINSICS) && defined(__AVX512F__)
@@ -101,6 +106,16 @@ CV_INLINE Ints pair_product(Ints sum, Ints a, Ints b) {
 #else
     const Ints even = shifted_down(shifted_up(a, 16), 16) * shifted_down(shifted_up(b, 16), 16);
     return sum + even + shifted_down(a, 16) * shifted_down(b, 16);
+#endif
+}
+
+// sum + a.even * b.even + a.odd * b.odd. GCC 12 copies the sums for the intrinsic and runs out of registers.
+CV_INLINE Ints add_pairs(Ints sum, Ints a, Ints b) {
+#if defined(__AVX512VNNI__) && defined(__GNUC__) && defined(CV_INTRINSICS)
+    asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+#else
+    return pair_product(sum, a, b);
 #endif
 }
 

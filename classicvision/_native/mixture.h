@@ -12,15 +12,21 @@ class Arena;
 constexpr std::size_t MOST_MIXTURE_DIMENSIONS = 512;
 constexpr std::size_t MOST_COMPONENTS = 4096;
 
+constexpr std::size_t MOST_DESCRIPTOR_BYTES = 1024;
+constexpr float ROOT_LEVELS = 512;  // the root of a byte is rounded to a whole number of such parts
+
 // Descriptors as bytes, or as the RootSIFT of bytes, times a basis and less an offset.
 struct ProjectPoints {
     const std::uint8_t* bytes;  // (n_points, n_dims)
     std::size_t n_points;
     std::size_t n_dims;
     bool are_roots;
-    float scale;          // of bytes that stand for themselves
-    const float* basis;   // (n_dims, n_padded), with n_padded a multiple of LANES
-    std::size_t n_padded;
+    // (n_pairs, n_padded, 2): of each 2 * LANES dimensions, filled up with zeros, the first LANES stand beside the
+    // others. No sum of products passes 2^31.
+    const std::int16_t* basis;
+    std::size_t n_pairs;
+    std::size_t n_padded;  // a multiple of LANES
+    const float* steps;    // (n_padded,): what 1 is worth in a sum of products
     const float* offset;  // (n_padded,)
     float* points;        // (n_points, n_columns): the first n_out numbers of each row are written
     std::size_t n_out;    // at most n_padded

@@ -23,11 +23,13 @@ _NO_SCORE = -1e30  # of components that are not there
 
 @dataclass(frozen=True, eq=False)
 class PreparedBasis:
-    """A basis as the kernel reads it: its width is a multiple of the instruction set's vectors."""
+    """A basis as the kernel reads it; `_native/mixture.h` says what each array is."""
 
-    basis: NDArray[np.float32]
+    basis: NDArray[np.int16]
+    steps: NDArray[np.float32]
     offset: NDArray[np.float32]
     n_out: int
+    are_roots: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,21 +39,23 @@ class MixtureTable:
     arrays: tuple[Floats, Floats, Floats, Floats, Floats, Floats, NDArray[np.int16], Floats, Floats, Floats]
 
 
-def prepare_basis(basis: NDArray[np.float32], offset: NDArray[np.float32]) -> PreparedBasis:
-    """Make a basis (d, n) and an offset (n,) ready for `project`."""
-    n_out = basis.shape[1]
-    width = _padded(n_out, kernels.lanes())
-    return PreparedBasis(_widened(basis, width), _widened(offset, width), n_out)
+def prepare_basis(
+    whole: NDArray[np.int16], steps: NDArray[np.float32], offset: NDArray[np.float32], *, are_roots: bool
+) -> PreparedBasis:
+    """Make a basis (d, n) of whole numbers, the worth of 1 in each column (n,), and an offset (n,) ready for `project`.
+
+    `are_roots`: the RootSIFT of descriptors is to be projected, each root as a whole number of parts of 1 / 512. No sum
+    of products may reach 2^31.
+    """
+    lanes, (n_dims, n_out) = kernels.lanes(), whole.shape
+    filled = np.zeros((_padded(n_dims, 2 * lanes), _padded(n_out, lanes)), np.int16)
+    filled[:n_dims, :n_out] = whole
+    width = filled.shape[1]
+    pairs = filled.reshape(-1, 2, lanes, width).transpose(0, 2, 3, 1).reshape(-1, width, 2)
+    return PreparedBasis(np.ascontiguousarray(pairs), _widened(steps, width), _widened(offset, width), n_out, are_roots)
 
 
-def project(
-    descriptors: NDArray[np.uint8],
-    prepared: PreparedBasis,
-    points: NDArray[np.float32],
-    *,
-    as_root_sift: bool,
-    scale: float = 1.0,
-) -> None:
+def project(descriptors: NDArray[np.uint8], prepared: PreparedBasis, points: NDArray[np.float32]) -> None:
     """Write descriptors times the basis, less the offset, into the first columns of `points`, (N, at least n).
 
     Parameters
@@ -60,10 +64,10 @@ def project(
     prepared : PreparedBasis
     points : (N, m) float32, contiguous
         Written.
-    as_root_sift : bool
-        Project the RootSIFT of the descriptors; else their bytes times `scale`.
     """
-    kernels.project_points(descriptors, as_root_sift, scale, prepared.basis, prepared.offset, prepared.n_out, points)
+    kernels.project_points(
+        descriptors, prepared.are_roots, prepared.basis, prepared.steps, prepared.offset, prepared.n_out, points
+    )
 
 
 def has_room_for(shape: tuple[int, ...]) -> bool:

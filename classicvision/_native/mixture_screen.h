@@ -24,21 +24,6 @@ constexpr std::size_t SCREEN_ROWS = 12;
 constexpr std::size_t SCREEN_ROWS = 4;
 #endif
 
-// sum + a.even * b.even + a.odd * b.odd. GCC 12 copies the sums for the intrinsic and runs out of registers.
-CV_INLINE Ints add_pairs(Ints sum, Ints a, Ints b) {
-#if defined(__AVX512VNNI__) && defined(__GNUC__) && defined(CV_INTRINSICS)
-    asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-    return sum;
-#else
-    return pair_product(sum, a, b);
-#endif
-}
-
-// The nearest whole number of a value from -2^22 to 2^22: adding 1.5 * 2^23 leaves float32 no digits behind the point.
-CV_INLINE Ints rounded_level(Floats values) {
-    return to_ints((values + spread(0x1.8p23f)) - spread(0x1.8p23f));
-}
-
 // What a level of a point is worth, and the sum of the sizes of its numbers and their squares.
 struct ScreenPoint {
     float step;

@@ -23,6 +23,11 @@ __all__ = ["Projection", "learn_projection", "plain_descriptors"]
 
 _BLOCK_ROWS = 2048  # descriptors that are float32 at a time
 _SIFT_NORM = 512  # of a descriptor as stored (Lowe 2004, section 6.1)
+# A projection is a product of whole numbers of 16 bits: the roots of bytes in parts of 1 / 512, as in mixture.h, and a
+# basis with so many levels to a column that no sum of products overflows. A column of norm 1 has about 23,000.
+_ROOT_LEVELS = 512
+_LARGEST_NUMBER = 32_767
+_LARGEST_SUM = 2.1e9  # below 2^31, with room for what is rounded up
 _FLAT = 1e-6  # a direction with less than this share of the first one's variance is not stretched by whitening
 
 
@@ -81,16 +86,39 @@ class Projection:
         if self._prepared is not None:
             from classicvision._native import mixture as native
 
-            scale = 1 / _SIFT_NORM
-            native.project(descriptors, self._prepared, points, as_root_sift=self.as_root_sift, scale=scale)
+            native.project(descriptors, self._prepared, points)
             return
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):
+            whole, steps = self._rounded
+            factors = whole.astype(np.float32)
             for start in range(0, len(descriptors), _BLOCK_ROWS):
                 here = slice(start, start + _BLOCK_ROWS)
-                plain = plain_descriptors(descriptors[here], self.as_root_sift)
-                points[here, :n_dims] = (plain - self.mean) @ self.basis
+                found = self._levels(descriptors[here]) @ factors * steps
+                if self.as_root_sift:
+                    totals = descriptors[here].sum(axis=1, keepdims=True, dtype=np.float32)
+                    found /= np.sqrt(np.maximum(totals, 1))
+                points[here, :n_dims] = found - self._offset
+
+    def _levels(self, descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return descriptors as the whole numbers that are multiplied."""
+        numbers = descriptors.astype(np.float32)
+        return np.rint(np.sqrt(numbers) * _ROOT_LEVELS) if self.as_root_sift else numbers
+
+    @cached_property
+    def _rounded(self) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        """The basis as whole numbers, and what a product with 1 is worth in each column."""
+        largest = float(self._levels(np.full((1, 1), 255, np.uint8))[0, 0])
+        sizes = np.maximum(np.abs(self.basis.astype(np.float64)), np.finfo(np.float32).tiny)
+        levels = np.minimum(_LARGEST_NUMBER / sizes.max(axis=0), _LARGEST_SUM / largest / sizes.sum(axis=0))
+        steps = 1 / levels / (_ROOT_LEVELS if self.as_root_sift else _SIFT_NORM)
+        return np.rint(self.basis * levels).astype(np.int16), steps.astype(np.float32)
+
+    @cached_property
+    def _offset(self) -> NDArray[np.float32]:
+        """The projection of the mean."""
+        return (self.mean.astype(np.float64) @ self.basis).astype(np.float32)
 
     @cached_property
     def _prepared(self) -> PreparedBasis | None:
@@ -99,8 +127,7 @@ class Projection:
             return None
         from classicvision._native import mixture as native
 
-        offset = self.mean.astype(np.float64) @ self.basis
-        return native.prepare_basis(self.basis, offset.astype(np.float32))
+        return native.prepare_basis(*self._rounded, self._offset, are_roots=self.as_root_sift)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learned as plain arrays."""

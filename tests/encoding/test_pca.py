@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 
 from classicvision.encoding import pca
-from classicvision.encoding.pca import Projection, learn_projection
+from classicvision.encoding.pca import Projection, learn_projection, plain_descriptors
 from classicvision.encoding.vocabulary import relative_places, sample_descriptors, sample_places
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import LocalFeatures, root_sift
@@ -107,6 +107,29 @@ def test_the_kernel_projects_as_numpy_does(monkeypatch, as_root_sift):
     monkeypatch.setattr(pca, "native_available", lambda: False)
     expected = Projection(learned.mean, learned.basis, learned.xy_scale, as_root_sift).points(image)
     assert_allclose(points, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("as_root_sift", [True, False])
+def test_whole_numbers_move_a_point_by_less_than_a_thousandth_of_what_it_varies(as_root_sift):
+    raw = descriptors(3000)
+    learned = learn_projection(raw, 80, xy=False, as_root_sift=as_root_sift)
+    points = learned.points_of(raw, np.zeros((3000, 2), np.float32))
+    plain = plain_descriptors(raw, as_root_sift).astype(np.float64)
+    difference = points - (plain - learned.mean) @ learned.basis
+    assert (difference.std(axis=0) < 1e-3 * points.std(axis=0)).all()
+    assert np.abs(difference).max() < 8e-5
+
+
+@pytest.mark.parametrize("has_kernels", [True, False])
+@pytest.mark.parametrize("as_root_sift", [True, False])
+def test_no_bytes_and_no_basis_overflow_a_projection(monkeypatch, as_root_sift, has_kernels):
+    if not has_kernels:
+        monkeypatch.setattr(pca, "native_available", lambda: False)
+    basis = np.outer(np.ones(128), [1, -1e-30, 1e15, 0, 1e-42]).astype(np.float32)
+    projection = Projection(np.zeros(128, np.float32), basis, np.zeros(2, np.float32), as_root_sift)
+    raw = np.full((3, 128), 255, np.uint8)
+    plain = plain_descriptors(raw, as_root_sift).astype(np.float64)
+    assert_allclose(projection.points_of(raw, np.zeros((3, 2), np.float32))[:, :4], (plain @ basis)[:, :4], rtol=3e-4)
 
 
 def test_no_descriptor_is_named_as_the_reason():

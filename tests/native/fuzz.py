@@ -261,12 +261,16 @@ def try_mixture(rng: np.random.Generator) -> int:
     n_points, n_components = int(rng.integers(0, 700)), int(rng.integers(1, 90))
     n_dims, n_columns = int(rng.integers(1, 140)), int(rng.integers(1, 140))
     raw = rng.integers(0, int(rng.choice([1, 40, 256])), (n_points, n_columns), np.uint8)
-    basis = rng.normal(size=(n_columns, n_dims)).astype(np.float32) / 8
+    whole = rng.integers(-1800, 1801, (n_columns, n_dims), np.int16)  # 140 x 8176 x 1800 is below 2^31
     points = np.empty((n_points, n_dims), np.float32)
-    prepared = mixtures.prepare_basis(basis, np.zeros(n_dims, np.float32))
-    mixtures.project(raw, prepared, points, as_root_sift=True)
-    if not np.allclose(points, root_sift(raw) @ basis, atol=1e-4):
-        raise SystemExit(f"a projection is wrong: {raw.shape} times {basis.shape}")
+    are_roots = bool(rng.integers(2))
+    steps = np.full(n_dims, 1e-6, np.float32)
+    mixtures.project(
+        raw, mixtures.prepare_basis(whole, steps, np.zeros(n_dims, np.float32), are_roots=are_roots), points
+    )
+    levels = np.rint(512 * np.sqrt(raw.astype(float))) / np.sqrt(np.maximum(raw.sum(axis=1, keepdims=True), 1))
+    if not np.allclose(points, (levels if are_roots else raw) @ (whole * 1e-6), atol=1e-4):
+        raise SystemExit(f"a projection is wrong: {raw.shape} times {whole.shape}")
     weights = rng.dirichlet(np.ones(n_components)) + 1e-4
     means = rng.normal(size=(n_components, n_dims)) + rng.choice([0, 0, 20])
     variances = rng.choice([1e-3, 1, 100]) * rng.uniform(0.1, 2, (n_components, n_dims))

@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from classicvision import _native
 from classicvision.encoding import mixture as mixture_module
 from classicvision.encoding.mixture import LEAST_SHARE, DiagonalMixture, Moments, moments
-from classicvision.features.local import root_sift
 
 pytestmark = pytest.mark.skipif(not _native.native_available(), reason="installed without compiled kernels")
 
@@ -109,30 +108,46 @@ def test_a_table_of_wrong_shape_is_refused(place):
         kernels.add_moments(np.ones((5, 4), np.float32), *arrays, 1e-5, *sums)
 
 
+@pytest.mark.parametrize("are_roots", [True, False])
 @pytest.mark.parametrize("n_out", [1, 7, 16, 64, 80, 81, 96, 112, 128])
-@pytest.mark.parametrize("n_points", [0, 1, 4, 5, 23])
-def test_projections_are_products(n_out, n_points):
+@pytest.mark.parametrize(("n_points", "n_dims"), [(0, 128), (1, 128), (4, 1), (5, 31), (23, 128), (6, 130), (2, 1024)])
+def test_projections_are_products_of_whole_numbers(n_points, n_dims, n_out, are_roots):
     rng = np.random.default_rng(n_out)
-    raw = rng.integers(0, 256, (n_points, 128), dtype=np.uint8)
-    basis, offset = (rng.normal(size=shape).astype(np.float32) for shape in ((128, n_out), n_out))
+    raw = rng.integers(0, 256, (n_points, n_dims), dtype=np.uint8)
+    whole = rng.integers(-200, 201, (n_dims, n_out), dtype=np.int16)
+    steps, offset = (rng.normal(size=n_out).astype(np.float32) for _ in range(2))
     points = np.full((n_points, n_out + 3), 7, np.float32)
-    native.project(raw, native.prepare_basis(basis, offset), points, as_root_sift=True)
-    expected = root_sift(raw).astype(np.float64) @ basis - offset
-    assert_allclose(points[:, :n_out], expected, atol=1e-5)
+    native.project(raw, native.prepare_basis(whole, steps, offset, are_roots=are_roots), points)
+    levels = np.rint(np.sqrt(raw.astype(np.float64)) * 512) if are_roots else raw.astype(np.float64)
+    lengths = np.sqrt(np.maximum(raw.sum(axis=1, keepdims=True), 1)) if are_roots else 1
+    assert_allclose(points[:, :n_out], levels @ whole * steps / lengths - offset, rtol=1e-6, atol=1e-3)
     assert_array_equal(points[:, n_out:], 7)
+
+
+def ones(n_dims, n_out):
+    return np.ones((n_dims, n_out), np.int16), np.ones(n_out, np.float32)
 
 
 def test_a_descriptor_of_zeros_is_projected_as_zeros():
     points = np.empty((1, 2), np.float32)
-    prepared = native.prepare_basis(np.ones((128, 2), np.float32), np.float32([1, 2]))
-    native.project(np.zeros((1, 128), np.uint8), prepared, points, as_root_sift=True)
+    prepared = native.prepare_basis(*ones(128, 2), np.float32([1, 2]), are_roots=True)
+    native.project(np.zeros((1, 128), np.uint8), prepared, points)
     assert_array_equal(points, [[-1, -2]])
 
 
 def test_projections_without_room_are_refused():
-    prepared = native.prepare_basis(np.ones((128, 5), np.float32), np.zeros(5, np.float32))
+    prepared = native.prepare_basis(*ones(128, 5), np.zeros(5, np.float32), are_roots=True)
     with pytest.raises(ValueError, match="no room"):
-        native.project(np.zeros((3, 128), np.uint8), prepared, np.empty((3, 4), np.float32), as_root_sift=True)
+        native.project(np.zeros((3, 128), np.uint8), prepared, np.empty((3, 4), np.float32))
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_basis_that_does_not_fit_is_refused(place):
+    prepared = native.prepare_basis(*ones(128, 5), np.zeros(5, np.float32), are_roots=True)
+    arrays = [prepared.basis, prepared.steps, prepared.offset]
+    arrays[place] = arrays[place][:-1]
+    with pytest.raises(ValueError, match=r"length|whole vectors"):
+        kernels.project_points(np.zeros((3, 128), np.uint8), True, *arrays, 5, np.empty((3, 5), np.float32))
 
 
 SCRIPT = """
