@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", metavar="FILE[=PREPROCESSING]", help="by default those of the folder")
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--stage", default="penultimate")
-    parser.add_argument("--views", nargs="+", default=["one"], choices=["one", "mirror", "ten-crop"])
+    parser.add_argument("--views", nargs="+", default=["one"], choices=["one", "mirror", "whole", "ten-crop"])
     parser.add_argument("--sets", nargs="+", default=list(N_TRAIN), choices=list(N_TRAIN))
     parser.add_argument("--cache", type=Path, help="where features are kept; by default a temporary folder")
     protocol.add_common_options(parser)

@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from classicvision.backbone import content
 from classicvision.backbone.download import default_folder, locate
 from classicvision.backbone.network import Network, open_network
-from classicvision.backbone.preprocessing import PRESETS, Preprocessing, apply, named_preset, ten_crop
+from classicvision.backbone.preprocessing import (
+    PRESETS,
+    Preprocessing,
+    apply,
+    named_preset,
+    ten_crop,
+    whole_and_middle,
+)
 from classicvision.backbone.registry import entry_of
 from classicvision.config import from_dict, require, validate
 from classicvision.errors import BackboneError
@@ -61,7 +68,8 @@ class OnnxBackbone:
     stage: str = "penultimate"  # or `output`, a stage that `backbone inspect` lists, or a tensor's name
     preprocessing: Preprocessing | str | None = None  # None: as the registry or the file says; a text names a preset
     pooling: Literal["average", "max", "gem"] = "average"  # of a tensor with places: over all of them
-    views: Literal["one", "mirror", "ten-crop"] = "one"  # of each picture; its vector is the mean over them
+    # Of each picture; its vector is the mean over them. `whole` is the middle and the whole picture, and their mirrors.
+    views: Literal["one", "mirror", "whole", "ten-crop"] = "one"
     device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: CUDA where onnxruntime has it; named from then on
     sha256: str = ""  # of the file's content; read from the file when it is empty
 
@@ -112,6 +120,8 @@ class OnnxBackbone:
         how = self.contract
         if self.views == "ten-crop":
             return ten_crop(image, how)
+        if self.views == "whole":
+            return whole_and_middle(image, how)
         view = apply(image, how)[np.newaxis]
         return np.concatenate([view, view[..., ::-1]]) if self.views == "mirror" else view
 

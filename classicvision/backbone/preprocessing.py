@@ -11,7 +11,7 @@ here; its mean over the area that each new pixel covers is `interpolation="area"
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ from classicvision.config import require, validate
 from classicvision.errors import SettingsError
 from classicvision.images import Image, resize_by_area
 
-__all__ = ["PRESETS", "Preprocessing", "apply", "named_preset", "resized", "ten_crop"]
+__all__ = ["PRESETS", "Preprocessing", "apply", "named_preset", "resized", "ten_crop", "whole_and_middle"]
 
 MAX_SIDE: Final = 4096  # pixels; the tensor of such a picture has 200 MB
 
@@ -149,6 +149,21 @@ def ten_crop(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
     bottom, right = height - crop, width - crop
     corners = [picture[y : y + crop, x : x + crop] for y in (0, bottom) for x in (0, right)]
     views = np.stack([_to_tensor(view, preprocessing) for view in (middle, *corners)])
+    return np.concatenate([views, views[..., ::-1]])
+
+
+def whole_and_middle(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Return the middle of a picture and the whole of it squeezed into the square, each also mirrored.
+
+    The middle is seen in its true shape, the whole to its borders.
+
+    Returns
+    -------
+    (4, 3, crop, crop) float32
+        Row 0 is what `apply` returns, row 2 its mirror image.
+    """
+    squeezed = replace(preprocessing, resize="square", resize_to=preprocessing.crop)
+    views = np.stack([apply(image, preprocessing), apply(image, squeezed)])
     return np.concatenate([views, views[..., ::-1]])
 
 

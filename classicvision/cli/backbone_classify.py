@@ -28,7 +28,7 @@ Examples:
 @click.option("--names", type=click.Path(path_type=Path), metavar="FILE.txt", help="The name of a class a line.")
 @click.option(
     "--views",
-    type=click.Choice(["one", "mirror", "ten-crop"]),
+    type=click.Choice(["one", "mirror", "whole", "ten-crop"]),
     default="one",
     show_default=True,
     help="Views of each image, whose outputs are averaged.",

@@ -80,7 +80,7 @@ def test_channels_that_come_last_inside_the_network_are_found(make_network, pict
     assert_allclose(vector, mean_color, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("views", "n_views"), [("one", 1), ("mirror", 2), ("ten-crop", 10)])
+@pytest.mark.parametrize(("views", "n_views"), [("one", 1), ("mirror", 2), ("whole", 4), ("ten-crop", 10)])
 @pytest.mark.parametrize("batch", [None, 1, 4])
 def test_a_vector_is_the_mean_over_the_views(make_network, picture, views, n_views, batch):
     backbone = OnnxBackbone(
@@ -91,8 +91,9 @@ def test_a_vector_is_the_mean_over_the_views(make_network, picture, views, n_vie
     assert_allclose(backbone(picture), tensors.mean(axis=(2, 3)).mean(axis=0), rtol=1e-5)
 
 
-def test_a_mirrored_picture_has_the_same_vector_if_both_views_count(make_network, photo):
-    backbone = OnnxBackbone(make_network(), preprocessing="imagenet", views="mirror")
+@pytest.mark.parametrize("views", ["mirror", "whole"])
+def test_a_mirrored_picture_has_the_same_vector_if_both_views_count(make_network, photo, views):
+    backbone = OnnxBackbone(make_network(), preprocessing="imagenet", views=views)
     # The crop of an odd margin is not symmetric, hence even sides.
     image = photo(0)[:, :160]
     assert_allclose(backbone(image), backbone(image[:, ::-1]), rtol=1e-5)

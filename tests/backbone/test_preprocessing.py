@@ -1,5 +1,7 @@
 """The preprocessing contract: sizes, crops, ranges and colours, against numbers on paper and Pillow's own resizing."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image as PillowImage
 
 from classicvision import config
-from classicvision.backbone.preprocessing import PRESETS, Preprocessing, apply, named_preset, resized, ten_crop
+from classicvision.backbone.preprocessing import (
+    PRESETS,
+    Preprocessing,
+    apply,
+    named_preset,
+    resized,
+    ten_crop,
+    whole_and_middle,
+)
 from classicvision.errors import SettingsError
 
 RAW = Preprocessing(white=255.0, resize="none", crop=2)
@@ -104,6 +114,15 @@ def test_ten_crops_are_the_middle_the_corners_and_their_mirror_images():
     views = ten_crop(image, RAW)
     assert views.shape == (10, 3, 2, 2)
     assert views[:, 0, 0, 0].tolist() == [5, 0, 2, 8, 10, 6, 1, 3, 9, 11]
+    assert_array_equal(views[0], apply(image, RAW))
+
+
+def test_the_whole_is_seen_to_its_borders_and_the_middle_in_its_shape():
+    image = np.zeros((4, 8, 3), np.uint8)
+    image[..., 0] = 2 * np.arange(8)
+    views = whole_and_middle(image, dataclasses.replace(RAW, interpolation="area"))
+    assert views.shape == (4, 3, 2, 2)
+    assert views[:, 0, 0].tolist() == [[6, 8], [3, 11], [8, 6], [11, 3]]  # 3 and 11 are the means of four columns
     assert_array_equal(views[0], apply(image, RAW))
 
 
