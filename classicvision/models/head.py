@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["LinearHead"]
 
-_BLOCK_ROWS = 256  # codes that are float64 at a time
+_BLOCK_BYTES = 16 * 2**20  # of codes that are float64 at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,27 +44,32 @@ class LinearHead:
         object.__setattr__(self, "weights", np.ascontiguousarray(self.weights, np.float64))
         object.__setattr__(self, "bias", np.ascontiguousarray(self.bias, np.float64))
 
-    def decide(self, codes: NDArray[Any]) -> NDArray[np.float64]:
+    def decide(self, codes: NDArray[Any], rows: NDArray[np.intp] | None = None) -> NDArray[np.float64]:
         """Return the signed distance of each code to each class's border, in units of the margin.
 
         Parameters
         ----------
         codes : (N, D) array
+        rows : (M,) ints, optional
+            The codes that are asked for; all of them if left out.
 
         Returns
         -------
-        (N, K) float64
+        (N, K) or (M, K) float64
             The largest of a row is the predicted class.
         """
         if codes.ndim != 2 or codes.shape[1] != self.weights.shape[1]:
             raise ValueError(f"codes have shape {codes.shape}; this head needs (N, {self.weights.shape[1]})")
-        decision = np.empty((len(codes), len(self.bias)))
-        for start in range(0, len(codes), _BLOCK_ROWS):
-            here = slice(start, start + _BLOCK_ROWS)
-            decision[here] = codes[here].astype(np.float64) @ self.weights.T + self.bias
+        n_rows = len(codes) if rows is None else len(rows)
+        n_at_once = max(1, _BLOCK_BYTES // (8 * codes.shape[1]))
+        decision = np.empty((n_rows, len(self.bias)))
+        for start in range(0, n_rows, n_at_once):
+            here = slice(start, start + n_at_once)
+            block = codes[here if rows is None else rows[here]].astype(np.float64)
+            decision[here] = block @ self.weights.T + self.bias
         return np.hstack([-decision, decision]) if len(self.classes) == 2 else decision
 
-    def predict(self, codes: NDArray[Any]) -> NDArray[np.intp]:
-        """Return the index of the predicted class of each code, (N,); the first of equals."""
-        best: NDArray[np.intp] = np.argmax(self.decide(codes), axis=1)
+    def predict(self, codes: NDArray[Any], rows: NDArray[np.intp] | None = None) -> NDArray[np.intp]:
+        """Return the index of the predicted class of each code that `decide` is asked for; the first of equals."""
+        best: NDArray[np.intp] = np.argmax(self.decide(codes, rows), axis=1)
         return best

@@ -55,7 +55,7 @@ class Lesson:
         answers = np.empty((n_weighings(self.recipe.encoder) * len(costs), np.count_nonzero(held_out)), np.intp)
         for i, weighing in enumerate(weighings):
             for row, head in enumerate(self.fit_heads(codes, ~held_out, costs, weighing), start=i * len(costs)):
-                answers[row] = head.predict(codes[: len(self.y)][held_out])
+                answers[row] = head.predict(codes[: len(self.y)], np.flatnonzero(held_out))
         self.items.store.put(self._answers_key(fold), {"answers": answers})
         return answers
 
@@ -64,16 +64,12 @@ class Lesson:
     ) -> list[LinearHead]:
         """Fit a head for each cost on the chosen images and their variants; it takes codes that are not weighed."""
         n_views = 1 + len(self.variants)
-        some = codes if chosen.all() else codes[np.tile(chosen, n_views)]
-        weighed = some if weighing is None else some * weighing
+        rows = None if chosen.all() else np.flatnonzero(np.tile(chosen, n_views))
         y = np.tile(self.y[chosen], n_views)
         settings = self.recipe.classifier
         fit = fit_log_odds if isinstance(settings, LogisticSettings) else fit_hyperplanes
-        found = fit(weighed, y, costs, balanced=settings.balanced)
-        return [
-            LinearHead(self.classes, weights if weighing is None else weights * weighing, bias, cost)
-            for (weights, bias), cost in zip(found, costs, strict=True)
-        ]
+        found = fit(codes, y, costs, rows=rows, weighing=weighing, balanced=settings.balanced)
+        return [LinearHead(self.classes, *plane, cost) for plane, cost in zip(found, costs, strict=True)]
 
     def recall(self, fold: int) -> NDArray[np.intp] | None:
         """Return what `judge` answered in an earlier run, if the store still has it."""

@@ -13,16 +13,27 @@ MAX_ITERATIONS = 1000  # of L-BFGS; codes of norm 1 settle in tens
 
 
 def fit_log_odds(
-    codes: NDArray[np.float32], y: NDArray[np.intp], costs: Sequence[float], *, balanced: bool
+    codes: NDArray[np.float32],
+    y: NDArray[np.intp],
+    costs: Sequence[float],
+    *,
+    rows: NDArray[np.intp] | None = None,
+    weighing: NDArray[np.float32] | None = None,
+    balanced: bool,
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Minimise the cross-entropy plus half the squared norm of the weights, once for each cost.
 
     Parameters
     ----------
     codes : (N, D) float32
-    y : (N,) class indices from 0 to K - 1
+    y : (M,) class indices from 0 to K - 1
+        Of the codes in `rows`.
     costs : sequence of float
         C, the weight of the cross-entropy.
+    rows : (M,) ints, optional
+        The codes to learn from; all of them if left out.
+    weighing : (D,) float32, optional
+        What each number of a code is multiplied by before; the weights returned are for codes as they are.
     balanced : bool
         Weigh classes inversely to their number of codes.
 
@@ -34,9 +45,12 @@ def fit_log_odds(
     from sklearn.linear_model import LogisticRegression
 
     found = []
+    points = (codes if rows is None else codes[rows]).astype(np.float64)
+    factors = np.float64(1) if weighing is None else weighing.astype(np.float64)
+    points *= factors
     for cost in costs:
         model = LogisticRegression(
             C=cost, class_weight="balanced" if balanced else None, max_iter=MAX_ITERATIONS, tol=1e-6
-        ).fit(codes.astype(np.float64), y)
-        found.append((np.asarray(model.coef_, np.float64), np.asarray(model.intercept_, np.float64)))
+        ).fit(points, y)
+        found.append((np.asarray(model.coef_, np.float64) * factors, np.asarray(model.intercept_, np.float64)))
     return found

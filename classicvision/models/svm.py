@@ -7,14 +7,14 @@ Minimised is, for each class with labels s = +1 for its images and -1 for all ot
 which is what LIBLINEAR and scikit-learn's LinearSVC minimise (Fan et al. 2008, appendix A), by the finite Newton method
 of Keerthi and DeCoste (2005): the function is quadratic as long as no image crosses its margin, so a few Newton steps
 with an exact line search end at the minimum. The steps of all classes share two matrix products with the codes, the
-solution for one cost is the start for the next, and the codes are neither copied nor widened to float64. Of wide codes
-only the products with each other are needed.
+solution for one cost is the start for the next, and the codes are not widened to float64. Of wide codes only the
+products with each other are needed, which are added up block by block: nothing is copied whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,15 +43,26 @@ class Hyperplanes(NamedTuple):
 
 
 def fit_hyperplanes(
-    codes: Floats, y: NDArray[np.intp], costs: Sequence[float], *, balanced: bool = True, tolerance: float = 1e-4
+    codes: Floats,
+    y: NDArray[np.intp],
+    costs: Sequence[float],
+    *,
+    rows: NDArray[np.intp] | None = None,
+    weighing: Floats | None = None,
+    balanced: bool = True,
+    tolerance: float = 1e-4,
 ) -> list[Hyperplanes]:
     """Fit one class against the rest, once for each cost.
 
     Parameters
     ----------
     codes : (N, D) float32
-    y : (N,) class indices from 0 to K - 1, each at least once
-        For two classes there is one hyperplane, positive on the side of class 1.
+    y : (M,) class indices from 0 to K - 1, each at least once
+        Of the codes in `rows`. For two classes there is one hyperplane, positive on the side of class 1.
+    rows : (M,) ints, optional
+        The codes to learn from; all of them if left out.
+    weighing : (D,) float32, optional
+        What each number of a code is multiplied by before; the weights returned are for codes as they are.
     costs : sequence of float
         Values of C from LEAST_COST to LARGEST_COST, in any order.
     balanced : bool
@@ -67,13 +78,37 @@ def fit_hyperplanes(
     counts = np.bincount(y)
     if len(counts) < 2 or counts.min() < 1:
         raise ValueError(f"the classes have {counts.tolist()} images; at least two classes with one each were expected")
-    problem = _Problem.of(codes, y, counts, balanced)
+    chosen = _Chosen(codes, rows, weighing)
+    space: _Space = _Gram(chosen) if _is_wide(*chosen.shape) else _Primal(chosen)
+    problem = _Problem.of(space, y, counts, balanced)
     state = problem.start()
     found: dict[float, Hyperplanes] = {}
     for cost in sorted(set(costs)):
         _minimise(problem, state, cost, tolerance)
         found[cost] = problem.space.hyperplanes(state.at)
     return [found[cost] for cost in costs]
+
+
+class _Chosen(NamedTuple):
+    """The codes to learn from: some rows, each number weighed. `None` means all rows, and weights of 1."""
+
+    codes: Floats
+    rows: NDArray[np.intp] | None
+    weighing: Floats | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.codes if self.rows is None else self.rows), self.codes.shape[1]
+
+    def block(self, start: int, stop: int) -> Floats:
+        """Return some of the dimensions."""
+        block = self.codes[:, start:stop]
+        block = block if self.rows is None else block[self.rows]
+        return block if self.weighing is None else block * self.weighing[start:stop]
+
+    def unweighed(self, weights: Floats) -> Floats:
+        """Return weights (D, K) of weighed codes as weights of codes as they are."""
+        return weights if self.weighing is None else weights * self.weighing[:, np.newaxis]
 
 
 class _Space(Protocol):
@@ -101,9 +136,10 @@ class _Space(Protocol):
 class _Primal:
     """Vectors as their numbers, (D + 1, K): for many images."""
 
-    def __init__(self, codes: Floats) -> None:
-        self.n_rows = codes.shape[1] + 1
-        self._codes = codes
+    def __init__(self, chosen: _Chosen) -> None:
+        self.n_rows = chosen.shape[1] + 1
+        self._chosen = chosen
+        self._codes = chosen.block(0, chosen.shape[1])
 
     def decide(self, vectors: Floats) -> Floats:
         decided: Floats = _product(self._codes, vectors[:-1]) + vectors[-1]
@@ -116,18 +152,18 @@ class _Primal:
         return _dots(a, b)
 
     def hyperplanes(self, vectors: Floats) -> Hyperplanes:
-        return _split(vectors)
+        return _hyperplanes(self._chosen.unweighed(vectors[:-1]), vectors[-1])
 
 
 class _Gram:
     """Vectors as weighted sums of the images, (N, K), which every step of the method stays within: for wide codes."""
 
-    def __init__(self, codes: Floats) -> None:
-        self.n_rows = len(codes)
-        self._codes = codes
-        self._products = np.ones((len(codes), len(codes)), np.float32)  # 1: of the biases
-        for start in range(0, codes.shape[1], _GRAM_BLOCK):
-            block = codes[:, start : start + _GRAM_BLOCK]
+    def __init__(self, chosen: _Chosen) -> None:
+        self.n_rows = chosen.shape[0]
+        self._chosen = chosen
+        self._products = np.ones((self.n_rows, self.n_rows), np.float32)  # 1: of the biases
+        for start in range(0, chosen.shape[1], _GRAM_BLOCK):
+            block = chosen.block(start, start + _GRAM_BLOCK)
             self._products += block @ block.T
 
     def decide(self, vectors: Floats) -> Floats:
@@ -140,7 +176,11 @@ class _Gram:
         return _dots(a, decided_b)
 
     def hyperplanes(self, vectors: Floats) -> Hyperplanes:
-        return _split(np.vstack([self._codes.T @ vectors, vectors.sum(axis=0)]))
+        n_dims = self._chosen.shape[1]
+        weights = np.empty((n_dims, vectors.shape[1]), np.float32)
+        for start in range(0, n_dims, _GRAM_BLOCK):
+            weights[start : start + _GRAM_BLOCK] = self._chosen.block(start, start + _GRAM_BLOCK).T @ vectors
+        return _hyperplanes(self._chosen.unweighed(weights), vectors.sum(axis=0))
 
 
 def _is_wide(n_images: int, n_dimensions: int) -> bool:
@@ -164,8 +204,7 @@ class _Problem(NamedTuple):
     gradient_at_zero: Floats
 
     @classmethod
-    def of(cls, codes: Floats, y: NDArray[np.intp], counts: NDArray[np.intp], balanced: bool) -> _Problem:
-        space: _Space = _Gram(codes) if _is_wide(*codes.shape) else _Primal(codes)
+    def of(cls, space: _Space, y: NDArray[np.intp], counts: NDArray[np.intp], balanced: bool) -> _Problem:
         weights = len(y) / (len(counts) * counts) if balanced else np.ones(len(counts))
         # As LIBLINEAR has it: with more than two classes the rest is not weighed.
         positive = np.arange(len(counts)) if len(counts) > 2 else np.array([1])
@@ -285,5 +324,5 @@ def _dots(a: Floats, b: Floats) -> Floats:
     return products
 
 
-def _split(vectors: NDArray[Any]) -> Hyperplanes:
-    return Hyperplanes(vectors[:-1].T.astype(np.float64, order="C"), vectors[-1].astype(np.float64))
+def _hyperplanes(weights: Floats, bias: Floats) -> Hyperplanes:
+    return Hyperplanes(weights.T.astype(np.float64, order="C"), bias.astype(np.float64))

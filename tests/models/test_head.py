@@ -22,9 +22,10 @@ def test_one_plane_separates_two_classes_and_is_positive_for_the_second():
 
 
 def test_more_codes_than_are_widened_at_a_time_have_a_decision_each(monkeypatch):
-    monkeypatch.setattr(head_module, "_BLOCK_ROWS", 2)
+    monkeypatch.setattr(head_module, "_BLOCK_BYTES", 16)  # two rows
     head = LinearHead(("a", "b", "c"), np.array([[1.0], [2.0], [3.0]]), np.zeros(3), cost=1.0)
     assert_array_equal(head.decide(np.arange(5.0)[:, np.newaxis]), np.outer(np.arange(5), [1, 2, 3]))
+    assert_array_equal(head.decide(np.arange(5.0)[:, np.newaxis], np.array([4, 0, 2])), np.outer([4, 0, 2], [1, 2, 3]))
     assert head.decide(np.empty((0, 1))).shape == (0, 3)
 
 

@@ -71,6 +71,16 @@ def test_codes_and_products_of_codes_lead_to_the_same_hyperplanes(monkeypatch):
         assert_allclose(one.weights, other.weights, atol=0.005 * np.abs(other.weights).max())
 
 
+@pytest.mark.parametrize("n_dims", [20, 3000])  # by codes, and by products in more than a block
+def test_rows_and_weights_are_as_if_the_codes_were_copied(n_dims):
+    codes, y = make_problem(100, n_dims, 3)
+    rows, weighing = np.arange(1, 100, 2), np.linspace(0, 2, n_dims, dtype=np.float32)
+    expected = fit_hyperplanes(codes[rows] * weighing, y[rows], COSTS)
+    for one, other in zip(fit_hyperplanes(codes, y[rows], COSTS, rows=rows, weighing=weighing), expected, strict=True):
+        assert_allclose(one.weights, other.weights * weighing, rtol=1e-5, atol=1e-7)
+        assert_allclose(one.bias, other.bias, rtol=1e-5)
+
+
 def test_products_are_taken_of_wide_codes_only():
     assert svm._is_wide(1200, 1000)
     assert not svm._is_wide(2001, 1000)
