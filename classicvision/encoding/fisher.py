@@ -20,11 +20,14 @@ from classicvision.encoding.gmm import learn_mixture
 from classicvision.encoding.mixture import DiagonalMixture, Moments, moments
 from classicvision.encoding.normalize import l2, signed_power
 from classicvision.encoding.pca import Projection, learn_projection
-from classicvision.encoding.pyramid import join_cells, mirrored_sum, n_cells, parse_cells, pool, pooled_names
+from classicvision.encoding.pyramid import cell_rows, join_cells, mirrored_sum, n_cells, parse_cells, pooled_names
 from classicvision.encoding.vocabulary import sample_places
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
 __all__ = ["FisherCodebook", "FisherSettings", "fisher_gradient", "learn_fisher"]
+
+
+_WHOLE = "1x1"  # the grid of a single cell
 
 
 @dataclass(frozen=True)
@@ -134,14 +137,25 @@ class FisherCodebook:
         return self.projection.to_arrays() | self.mixture.to_arrays()
 
     def _encode(self, features: LocalFeatures) -> NDArray[np.float32]:
+        codes = []
+        for found in self._moments(features):
+            code = signed_power(fisher_gradient(found, self.mixture), self.settings.power)
+            codes.append(l2(self._intra_normalized(code) if self.settings.intra_norm else code))
+        return join_cells(np.stack(codes))
+
+    def _moments(self, features: LocalFeatures) -> list[Moments]:
+        """Return the moments of each cell of the pyramid, grid by grid."""
         points = self.projection.points(features)
-
-        def encode_rows(rows: NDArray[np.intp]) -> NDArray[np.float32]:
-            here = points if len(rows) == len(points) else points[rows]
-            code = signed_power(fisher_gradient(moments(here, self.mixture), self.mixture), self.settings.power)
-            return l2(self._intra_normalized(code) if self.settings.intra_norm else code)
-
-        return join_cells(pool(features, self.settings.cells, encode_rows))
+        of_grids = {
+            cells: [moments(points[rows], self.mixture) for rows in cell_rows(features, cells)]
+            for cells in self.settings.cells
+            if cells != _WHOLE
+        }
+        if _WHOLE in self.settings.cells:  # every point is in one cell of any grid
+            some_grid = next(iter(of_grids.values()), None)
+            whole = sum(some_grid[1:], some_grid[0]) if some_grid else moments(points, self.mixture)
+            of_grids[_WHOLE] = [whole]
+        return [found for cells in self.settings.cells for found in of_grids[cells]]
 
     def _intra_normalized(self, code: NDArray[np.float32]) -> NDArray[np.float32]:
         """Divide what a component says, of its mean and of its deviations, by its norm.

@@ -6,6 +6,7 @@ The weights are not learned with the codebook but chosen with the cost of the cl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -67,11 +68,11 @@ class FusionSettings:
         return tuple(tuple(share / sum(row) for share in row) for row in rows)
 
     def learn(self, items: Sequence[Any], rng: np.random.Generator) -> FusionCodebook:
-        """Learn the codebook of each part from its part of the items, with random numbers of its own."""
+        """Learn the codebook of each part from its part of the items: the one that it would learn alone."""
         codebooks: list[Codebook] = []
-        for number, own_rng in enumerate(rng.spawn(len(self.parts))):
+        for number in range(len(self.parts)):
             part: Any = self.parts[number]
-            codebooks.append(part.learn(_Column(items, number), own_rng))
+            codebooks.append(part.learn(_Column(items, number), deepcopy(rng)))
         return FusionCodebook(tuple(codebooks), self)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> FusionCodebook:

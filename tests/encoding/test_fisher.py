@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -126,15 +128,19 @@ def test_intra_normalised_components_weigh_alike():
         assert_allclose(code[:, component], own / np.linalg.norm(own) / np.sqrt(3), rtol=1e-5)
 
 
-def test_the_code_of_a_cell_is_that_of_an_image_with_these_keypoints_alone():
+@pytest.mark.parametrize("cells", [("1x1", "1x2"), ("1x1", "1x2", "2x1")])
+def test_the_code_of_a_cell_is_that_of_an_image_with_these_keypoints_alone(cells):
     items = images()
-    settings = FisherSettings(n_components=3, n_dims=4, cells=("1x1", "1x2"))
+    settings = FisherSettings(n_components=3, n_dims=4, cells=cells)
     codebook = learn_fisher(items, settings, np.random.default_rng(0))
     whole = learn_fisher(items, FisherSettings(n_components=3, n_dims=4), np.random.default_rng(0))
-    code = codebook.encode(items[0]).reshape(3, -1)
+    n_cells = 2 * len(cells) - 1
+    code = codebook.encode(items[0]).reshape(n_cells, -1) * np.sqrt(n_cells)
     left = items[0][items[0].xy[:, 0] < 29.5]
-    assert_allclose(code[0] * np.sqrt(3), whole.encode(items[0]), atol=1e-5)
-    assert_allclose(code[1] * np.sqrt(3), whole.encode(left), atol=1e-5)
+    assert_allclose(code[0], whole.encode(items[0]), atol=1e-5)
+    assert_allclose(code[1], whole.encode(left), atol=1e-5)
+    turned = learn_fisher(items, replace(settings, cells=cells[::-1]), np.random.default_rng(0)).encode(items[0])
+    assert_allclose(turned.reshape(n_cells, -1)[-1] * np.sqrt(n_cells), code[0], atol=1e-5)
 
 
 def test_names_say_what_a_number_is():

@@ -67,13 +67,12 @@ def test_words_beside_vectors_are_those_of_the_words_alone():
     ]
     vectors = rng.normal(size=(4, 3)).astype(np.float32)
     settings = BovwSettings(n_words=3, n_samples=20)
-    codebook = FusionSettings((settings, VectorSettings())).learn(
-        list(zip(images, vectors, strict=True)), np.random.default_rng(5)
-    )
-    (own_rng, _) = np.random.default_rng(5).spawn(2)
-    alone = settings.learn(images, own_rng)
-    code = codebook.encode((images[0], vectors[0]))
-    assert_array_equal(code, np.concatenate([l2(alone.encode(images[0])), l2(vectors[0])]))
+    alone = settings.learn(images, np.random.default_rng(5))
+    expected = [l2(alone.encode(images[0])), l2(vectors[0])]
+    for turn in (1, -1):  # wherever they stand
+        items = [(image, vector)[::turn] for image, vector in zip(images, vectors, strict=True)]
+        codebook = FusionSettings((settings, VectorSettings())[::turn]).learn(items, np.random.default_rng(5))
+        assert_array_equal(codebook.encode(items[0]), np.concatenate(expected[::turn]))
 
 
 def test_a_codebook_comes_back_from_its_arrays():
