@@ -204,12 +204,12 @@ def test_stages_are_those_of_a_network(texture_folder):
 
 
 def test_a_fusion_is_named_by_its_network_and_its_preprocessing(network, tmp_path):
-    recipe = load_recipe(f"fusion:{network}@caffe", ["encoder.weights=[[1, 2, 1]]"], seed=5)
+    recipe = load_recipe(f"fusion:{network}@caffe", ["encoder.weights=[[2, 1, 3, 2]]"], seed=5)
     assert recipe.extractor.parts[0].preprocessing == PRESETS["caffe"]
-    assert recipe.extractor.parts[0].views == "mirror"
+    assert recipe.extractor.parts[0].views == "whole"
     assert recipe.extractor.parts[1:] == load_recipe("fisher-best").extractor.parts
-    assert [part.kind for part in recipe.encoder.parts] == ["vector", "fisher", "llc"]
-    assert recipe.encoder.shares() == ((0.25, 0.5, 0.25),)
+    assert [part.kind for part in recipe.encoder.parts] == ["vector", "fisher", "fisher", "llc"]
+    assert recipe.encoder.shares() == ((0.25, 0.125, 0.375, 0.25),)
     assert recipe.seed == 5
     assert load_recipe(f"cnn:{network}@caffe").extractor.preprocessing == PRESETS["caffe"]
 
