@@ -109,7 +109,7 @@ CV_INLINE Ints pair_product(Ints sum, Ints a, Ints b) {
 #endif
 }
 
-// sum + a.even * b.even + a.odd * b.odd. GCC 12 copies the sums for the intrinsic and runs out of registers.
+// As `pair_product`, for many sums held in registers: GCC 12 copies them for the intrinsic and runs out of registers.
 CV_INLINE Ints add_pairs(Ints sum, Ints a, Ints b) {
 #if defined(__AVX512VNNI__) && defined(__GNUC__) && defined(CV_INTRINSICS)
     asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));

@@ -22,7 +22,7 @@ struct ProjectPoints {
     std::size_t n_dims;
     bool are_roots;
     // (n_pairs, n_padded, 2): of each 2 * LANES dimensions, filled up with zeros, the first LANES stand beside the
-    // others. No sum of products passes 2^31.
+    // others. No sum of products may reach 2^31.
     const std::int16_t* basis;
     std::size_t n_pairs;
     std::size_t n_padded;  // a multiple of LANES

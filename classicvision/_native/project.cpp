@@ -4,6 +4,7 @@
 // sums are exact: but for the last steps in float32 the results are the same bits on every instruction set.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "isa_shorts.h"
 #include "isa_whole.h"
@@ -37,8 +38,8 @@ float read_row(const ProjectPoints& task, std::size_t row, std::int32_t* pairs) 
         std::uint8_t last[SHORT_LANES] = {};
         if (task.n_dims - d < SHORT_LANES) std::memcpy(last, bytes, task.n_dims - d);
         const std::uint8_t* from = task.n_dims - d < SHORT_LANES ? last : bytes;
-        const Ints even = levels_of(task, load_bytes(from)), odd = levels_of(task, load_bytes(from + LANES));
-        store(pairs, joined(even, shifted_up(odd, 16)));
+        const Ints low = levels_of(task, load_bytes(from)), high = levels_of(task, load_bytes(from + LANES));
+        store(pairs, joined(low, shifted_up(high, 16)));
     }
     if (!task.are_roots) return 1.0f;
     return total > 0 ? 1.0f / std::sqrt(static_cast<float>(total)) : 0.0f;

@@ -24,9 +24,9 @@ from classicvision.backbone.preprocessing import (
     PRESETS,
     Preprocessing,
     apply,
+    middle_and_whole,
     named_preset,
     ten_crop,
-    whole_and_middle,
 )
 from classicvision.backbone.registry import entry_of
 from classicvision.config import from_dict, require, validate
@@ -121,7 +121,7 @@ class OnnxBackbone:
         if self.views == "ten-crop":
             return ten_crop(image, how)
         if self.views == "whole":
-            return whole_and_middle(image, how)
+            return middle_and_whole(image, how)
         view = apply(image, how)[np.newaxis]
         return np.concatenate([view, view[..., ::-1]]) if self.views == "mirror" else view
 

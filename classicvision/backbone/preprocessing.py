@@ -22,7 +22,7 @@ from classicvision.config import require, validate
 from classicvision.errors import SettingsError
 from classicvision.images import Image, resize_by_area
 
-__all__ = ["PRESETS", "Preprocessing", "apply", "named_preset", "resized", "ten_crop", "whole_and_middle"]
+__all__ = ["PRESETS", "Preprocessing", "apply", "middle_and_whole", "named_preset", "resized", "ten_crop"]
 
 MAX_SIDE: Final = 4096  # pixels; the tensor of such a picture has 200 MB
 
@@ -152,18 +152,17 @@ def ten_crop(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
     return np.concatenate([views, views[..., ::-1]])
 
 
-def whole_and_middle(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Return the middle of a picture and the whole of it squeezed into the square, each also mirrored.
-
-    The middle is seen in its true shape, the whole to its borders.
+def middle_and_whole(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Return what `apply` does and the whole picture squeezed into the square, each also mirrored.
 
     Returns
     -------
     (4, 3, crop, crop) float32
-        Row 0 is what `apply` returns, row 2 its mirror image.
+        Row 0 is what `apply` returns, row 2 its mirror image. Two rows if `apply` returns the whole squeezed picture.
     """
     squeezed = replace(preprocessing, resize="square", resize_to=preprocessing.crop)
-    views = np.stack([apply(image, preprocessing), apply(image, squeezed)])
+    ways = [preprocessing] if squeezed == preprocessing else [preprocessing, squeezed]
+    views = np.stack([apply(image, way) for way in ways])
     return np.concatenate([views, views[..., ::-1]])
 
 

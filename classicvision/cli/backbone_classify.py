@@ -31,7 +31,7 @@ Examples:
     type=click.Choice(["one", "mirror", "whole", "ten-crop"]),
     default="one",
     show_default=True,
-    help="Views of each image, whose outputs are averaged.",
+    help="What of each image is seen and averaged; whole: its middle and the whole of it, and their mirror images.",
 )
 @options.extraction_options
 @options.JSON

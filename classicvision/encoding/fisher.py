@@ -27,7 +27,7 @@ from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 __all__ = ["FisherCodebook", "FisherSettings", "fisher_gradient", "learn_fisher"]
 
 
-_WHOLE = "1x1"  # the grid of a single cell
+_WHOLE = "1x1"  # the grid of a single cell: the picture
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FisherSettings:
     """
 
     kind: ClassVar[str] = "fisher"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     n_components: int = 256  # Gaussians of the mixture; 64 take a quarter of the time and of the room
     n_dims: int = 80  # principal directions of the descriptors

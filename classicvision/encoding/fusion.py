@@ -45,7 +45,7 @@ class FusionSettings:
     """
 
     kind: ClassVar[str] = "fusion"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     parts: tuple[SingleSettings, ...]
     # Shares of the parts in the scalar product of two codes; of several rows cross-validation chooses one.

@@ -24,7 +24,8 @@ __all__ = ["Projection", "learn_projection", "plain_descriptors"]
 _BLOCK_ROWS = 2048  # descriptors that are float32 at a time
 _SIFT_NORM = 512  # of a descriptor as stored (Lowe 2004, section 6.1)
 # A projection is a product of whole numbers of 16 bits: the roots of bytes in parts of 1 / 512, as in mixture.h, and a
-# basis with so many levels to a column that no sum of products overflows. A column of norm 1 has about 23,000.
+# basis with so many levels to a column that no sum of products overflows: to a norm of 1 at least 22,700 for roots, and
+# more for bytes.
 _ROOT_LEVELS = 512
 _LARGEST_NUMBER = 32_767
 _LARGEST_SUM = 2.1e9  # below 2^31, with room for what is rounded up
@@ -110,7 +111,7 @@ class Projection:
     def _rounded(self) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
         """The basis as whole numbers, and what a product with 1 is worth in each column."""
         largest = float(self._levels(np.full((1, 1), 255, np.uint8))[0, 0])
-        sizes = np.maximum(np.abs(self.basis.astype(np.float64)), np.finfo(np.float32).tiny)
+        sizes = np.maximum(np.abs(self.basis.astype(np.float64)), np.finfo(np.float32).tiny)  # a column may be zeros
         levels = np.minimum(_LARGEST_NUMBER / sizes.max(axis=0), _LARGEST_SUM / largest / sizes.sum(axis=0))
         steps = 1 / levels / (_ROOT_LEVELS if self.as_root_sift else _SIFT_NORM)
         return np.rint(self.basis * levels).astype(np.int16), steps.astype(np.float32)
@@ -195,7 +196,7 @@ def learn_projection(
 
 
 def plain_descriptors(descriptors: NDArray[np.uint8], as_root_sift: bool) -> NDArray[np.float32]:
-    """Return descriptors (N, 128) as the float32 that are projected."""
+    """Return descriptors (N, 128) as the float32 whose directions are learned."""
     return root_sift(descriptors) if as_root_sift else descriptors.astype(np.float32) / np.float32(_SIFT_NORM)
 
 

@@ -37,7 +37,7 @@ class VladSettings:
     """
 
     kind: ClassVar[str] = "vlad"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     n_words: int = 256  # size of the vocabulary
     n_dims: int = 80  # principal directions of the descriptors

@@ -61,7 +61,7 @@ class LinearHead:
         if codes.ndim != 2 or codes.shape[1] != self.weights.shape[1]:
             raise ValueError(f"codes have shape {codes.shape}; this head needs (N, {self.weights.shape[1]})")
         n_rows = len(codes) if rows is None else len(rows)
-        n_at_once = max(1, _BLOCK_BYTES // (8 * codes.shape[1]))
+        n_at_once = max(1, _BLOCK_BYTES // max(1, 8 * codes.shape[1]))
         decision = np.empty((n_rows, len(self.bias)))
         for start in range(0, n_rows, n_at_once):
             here = slice(start, start + n_at_once)

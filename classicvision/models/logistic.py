@@ -46,11 +46,12 @@ def fit_log_odds(
 
     found = []
     points = (codes if rows is None else codes[rows]).astype(np.float64)
-    factors = np.float64(1) if weighing is None else weighing.astype(np.float64)
-    points *= factors
+    if weighing is not None:
+        points *= weighing
     for cost in costs:
         model = LogisticRegression(
             C=cost, class_weight="balanced" if balanced else None, max_iter=MAX_ITERATIONS, tol=1e-6
         ).fit(points, y)
-        found.append((np.asarray(model.coef_, np.float64) * factors, np.asarray(model.intercept_, np.float64)))
+        weights = np.asarray(model.coef_, np.float64)
+        found.append((weights if weighing is None else weights * weighing, np.asarray(model.intercept_, np.float64)))
     return found

@@ -181,7 +181,7 @@ _SIFT = Sift(contrast=0.02, max_side=640, precision="fast").runnable()
 # Of dense grids the settings of the literature; one scale of pictures, so that sizes in pixels mean the same.
 _GRID = DenseSift(step=6, bin_sizes=(4, 6, 8, 10), max_side=300)
 _FINE_GRID = replace(_GRID, step=4)
-_LARGE_GRID = replace(_GRID, enlarge=1.5, max_side=450, window=1.5, contrast=0.002)
+_ENLARGED = replace(_GRID, enlarge=1.5, max_side=450, window=1.5, contrast=0.002)
 _PYRAMID = ("1x1", "2x2", "4x4")
 # Codes of tens of thousands of numbers: each fold means a vocabulary and all codes anew.
 _WIDE = SvmSettings(costs=(1.0, 10.0, 100.0), folds=3)
@@ -210,7 +210,7 @@ RECIPES: dict[str, Recipe] = {
     # help both. Cross-validated on two sets of 1,500 images of Scene-15 and two of 240 of Caltech-101, the first part
     # alone has 88.5 and 91.4 %, with LLC 89.0 and 92.6 %, all three have 89.8 and 93.0 %.
     "fisher-best": Recipe(
-        extractor=Several(parts=(_LARGE_GRID, replace(_LARGE_GRID, bin_sizes=(4, 6, 8, 10, 14)), _GRID)),
+        extractor=Several(parts=(_ENLARGED, replace(_ENLARGED, bin_sizes=(4, 6, 8, 10, 14)), _GRID)),
         encoder=FusionSettings(
             parts=(
                 FisherSettings(mirror=True, intra_norm=True),

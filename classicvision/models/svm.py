@@ -59,12 +59,12 @@ def fit_hyperplanes(
     codes : (N, D) float32
     y : (M,) class indices from 0 to K - 1, each at least once
         Of the codes in `rows`. For two classes there is one hyperplane, positive on the side of class 1.
+    costs : sequence of float
+        Values of C from LEAST_COST to LARGEST_COST, in any order.
     rows : (M,) ints, optional
         The codes to learn from; all of them if left out.
     weighing : (D,) float32, optional
         What each number of a code is multiplied by before; the weights returned are for codes as they are.
-    costs : sequence of float
-        Values of C from LEAST_COST to LARGEST_COST, in any order.
     balanced : bool
         Weigh classes by N / (K n_k), as scikit-learn does.
     tolerance : float
@@ -103,8 +103,12 @@ class _Chosen(NamedTuple):
     def block(self, start: int, stop: int) -> Floats:
         """Return some of the dimensions."""
         block = self.codes[:, start:stop]
-        block = block if self.rows is None else block[self.rows]
-        return block if self.weighing is None else block * self.weighing[start:stop]
+        if self.rows is not None:
+            block = block[self.rows]
+        if self.weighing is None:
+            return block
+        weighed: Floats = np.multiply(block, self.weighing[start:stop], out=None if self.rows is None else block)
+        return weighed
 
     def unweighed(self, weights: Floats) -> Floats:
         """Return weights (D, K) of weighed codes as weights of codes as they are."""

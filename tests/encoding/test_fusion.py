@@ -66,12 +66,12 @@ def test_words_beside_vectors_are_those_of_the_words_alone():
         for _ in range(4)
     ]
     vectors = rng.normal(size=(4, 3)).astype(np.float32)
-    settings = BovwSettings(n_words=3, n_samples=20)
-    alone = settings.learn(images, np.random.default_rng(5))
-    expected = [l2(alone.encode(images[0])), l2(vectors[0])]
+    few, more = BovwSettings(n_words=3, n_samples=20), BovwSettings(n_words=5, n_samples=30)
+    alone = [settings.learn(images, np.random.default_rng(5)).encode(images[0]) for settings in (few, more)]
+    expected = [l2(alone[0]), l2(vectors[0]), l2(alone[1])]
     for turn in (1, -1):  # wherever they stand
-        items = [(image, vector)[::turn] for image, vector in zip(images, vectors, strict=True)]
-        codebook = FusionSettings((settings, VectorSettings())[::turn]).learn(items, np.random.default_rng(5))
+        items = [(image, vector, image)[::turn] for image, vector in zip(images, vectors, strict=True)]
+        codebook = FusionSettings((few, VectorSettings(), more)[::turn]).learn(items, np.random.default_rng(5))
         assert_array_equal(codebook.encode(items[0]), np.concatenate(expected[::turn]))
 
 

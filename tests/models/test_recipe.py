@@ -1,5 +1,8 @@
 """Recipes, by name and as TOML."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from classicvision import config
@@ -11,6 +14,7 @@ from classicvision.encoding.vector import VectorSettings
 from classicvision.encoding.vlad import VladSettings
 from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
+from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.models.recipe import (
     RECIPES,
@@ -91,6 +95,25 @@ def test_a_part_of_a_fusion_is_set_by_its_number():
     assert changed.extractor.parts == (Sift(contrast=0.03), DenseSift())
     with pytest.raises(SettingsError, match=r"'encoder\.parts\.2'.*0, 1"):
         config.changed(fusion, ["encoder.parts.2.n_components=8"])
+
+
+def test_the_most_accurate_recipe_has_the_numbers_told_and_sees_no_left_and_right_in_its_fisher_vectors(checkout):
+    rng = np.random.default_rng(0)
+
+    def image():
+        raw = rng.integers(0, 256, (900, 128)).astype(np.uint8)
+        return LocalFeatures(rng.uniform(0, 99, (900, 2)), *np.ones((3, 900)), raw, (100, 100))
+
+    items = [image(), image()]
+    encoder = load_recipe("fisher-best").encoder
+    codebook = replace(encoder, parts=tuple(map(fewer_samples, encoder.parts))).learn([(x, x, x) for x in items], rng)
+    assert f"| {codebook.n_outputs:,} |" in (checkout / "docs" / "recipes.md").read_text("utf-8")
+    for part in codebook.parts[:2]:
+        assert part.encode(items[0]) @ part.encode(items[0].mirrored()) > 0.999
+
+
+def fewer_samples(settings):
+    return replace(settings, n_samples=1800)
 
 
 def test_an_unknown_name_lists_the_known_ones():

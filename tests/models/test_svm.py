@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.svm import LinearSVC
 
 from classicvision.models import svm
+from classicvision.models.logistic import fit_log_odds
 from classicvision.models.svm import fit_hyperplanes
 
 COSTS = (0.1, 1.0, 10.0)
@@ -71,14 +72,20 @@ def test_codes_and_products_of_codes_lead_to_the_same_hyperplanes(monkeypatch):
         assert_allclose(one.weights, other.weights, atol=0.005 * np.abs(other.weights).max())
 
 
+@pytest.mark.parametrize("fit", [fit_hyperplanes, fit_log_odds])
+@pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("n_dims", [20, 3000])  # by codes, and by products in more than a block
-def test_rows_and_weights_are_as_if_the_codes_were_copied(n_dims):
-    codes, y = make_problem(100, n_dims, 3)
-    rows, weighing = np.arange(1, 100, 2), np.linspace(0, 2, n_dims, dtype=np.float32)
-    expected = fit_hyperplanes(codes[rows] * weighing, y[rows], COSTS)
-    for one, other in zip(fit_hyperplanes(codes, y[rows], COSTS, rows=rows, weighing=weighing), expected, strict=True):
-        assert_allclose(one.weights, other.weights * weighing, rtol=1e-5, atol=1e-7)
-        assert_allclose(one.bias, other.bias, rtol=1e-5)
+@pytest.mark.parametrize("rows", [np.arange(1, 100, 2), None])
+def test_rows_and_weights_are_as_if_the_codes_were_copied(n_dims, n_classes, fit, rows):
+    codes, y = make_problem(100, n_dims, n_classes)
+    some, weighing = slice(None) if rows is None else rows, np.linspace(0, 2, n_dims, dtype=np.float32)
+    before = codes.copy()
+    found = fit(codes, y[some], COSTS, rows=rows, weighing=weighing, balanced=True)
+    assert_array_equal(codes, before)
+    for one, other in zip(found, fit(codes[some] * weighing, y[some], COSTS, balanced=True), strict=True):
+        size = np.abs(other[0]).max()
+        assert_allclose(one[0], other[0] * weighing, atol=1e-4 * size)
+        assert_allclose(one[1], other[1], atol=1e-4 * size)
 
 
 def test_products_are_taken_of_wide_codes_only():

@@ -141,12 +141,21 @@ def test_projections_without_room_are_refused():
         native.project(np.zeros((3, 128), np.uint8), prepared, np.empty((3, 4), np.float32))
 
 
-@pytest.mark.parametrize("place", range(3))
-def test_a_basis_that_does_not_fit_is_refused(place):
+@pytest.mark.parametrize(
+    ("place", "part", "message"),
+    [
+        (0, np.s_[:-1], "length"),
+        (0, np.s_[:, :-1], "whole vectors"),
+        (0, np.s_[:, :, :1], "length"),
+        (1, np.s_[:-1], "length"),
+        (2, np.s_[:-1], "length"),
+    ],
+)
+def test_a_basis_that_does_not_fit_is_refused(place, part, message):
     prepared = native.prepare_basis(*ones(128, 5), np.zeros(5, np.float32), are_roots=True)
     arrays = [prepared.basis, prepared.steps, prepared.offset]
-    arrays[place] = arrays[place][:-1]
-    with pytest.raises(ValueError, match=r"length|whole vectors"):
+    arrays[place] = np.ascontiguousarray(arrays[place][part])
+    with pytest.raises(ValueError, match=message):
         kernels.project_points(np.zeros((3, 128), np.uint8), True, *arrays, 5, np.empty((3, 5), np.float32))
 
 
