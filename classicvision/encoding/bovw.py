@@ -77,6 +77,12 @@ class BovwSettings:
         require(1e-3 <= self.softness <= 1e3, "softness", self.softness, "from 0.001 to 1000")
         parse_cells(self.cells)
 
+    @property
+    def n_outputs(self) -> int:
+        """Numbers in a code."""
+        n_parts = len(_CHI2_PARTS) if self.normalization == "chi2" else 1
+        return n_cells(self.cells) * n_parts * self.n_words
+
     def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> BovwCodebook:
         """Learn a vocabulary from the items of training images: `learn_bovw`."""
         return learn_bovw(items, self, rng)
@@ -121,8 +127,7 @@ class BovwCodebook:
     @property
     def n_outputs(self) -> int:
         """Numbers in a code."""
-        n_parts = len(_CHI2_PARTS) if self.settings.normalization == "chi2" else 1
-        return n_cells(self.settings.cells) * n_parts * self.settings.n_words
+        return self.settings.n_outputs
 
     def feature_names(self) -> list[str]:
         """Return a name for each number of a code: ``word_0042``, and ``word_0042_cos`` for parts of it.

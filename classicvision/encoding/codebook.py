@@ -44,6 +44,11 @@ class EncoderSettings(Protocol):
     kind: ClassVar[str]
     version: ClassVar[int]
 
+    @property
+    def n_outputs(self) -> int:
+        """Numbers in a code, but those that only the items tell."""
+        ...
+
     def learn(self, items: Sequence[Any], rng: np.random.Generator) -> Codebook:
         """Learn from the items of training images alone, which are looked at one by one, as few times as can be.
 

@@ -69,6 +69,11 @@ class FisherSettings:
         require(0 < self.power <= 1, "power", self.power, "above 0 and at most 1")
         parse_cells(self.cells)
 
+    @property
+    def n_outputs(self) -> int:
+        """Numbers in a code: 2 K D for each cell."""
+        return n_cells(self.cells) * 2 * self.n_components * (self.n_dims + 2 * self.xy)
+
     def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> FisherCodebook:
         """Learn directions and mixture from the images of a training set, as `learn_fisher` does."""
         return learn_fisher(items, self, rng)
@@ -111,7 +116,7 @@ class FisherCodebook:
     @property
     def n_outputs(self) -> int:
         """Numbers in a code: 2 K D for each cell."""
-        return n_cells(self.settings.cells) * 2 * int(self.mixture.means.size)
+        return self.settings.n_outputs
 
     def feature_names(self) -> list[str]:
         """Return a name for each number: ``mean_017_003`` is by number 3 of the mean of component 17."""

@@ -67,6 +67,11 @@ class FusionSettings:
         rows = self.weights or ((1 / n,) * n, *favoured)
         return tuple(tuple(share / sum(row) for share in row) for row in rows)
 
+    @property
+    def n_outputs(self) -> int:
+        """Numbers in a code, but those that only the items tell."""
+        return sum(part.n_outputs for part in self.parts)
+
     def learn(self, items: Sequence[Any], rng: np.random.Generator) -> FusionCodebook:
         """Learn the codebook of each part from its part of the items: the one that it would learn alone."""
         codebooks: list[Codebook] = []

@@ -62,6 +62,11 @@ class LlcSettings:
         require(1e-5 <= self.regularization <= 1e5, "regularization", self.regularization, "from 0.00001 to 100000")
         parse_cells(self.cells)
 
+    @property
+    def n_outputs(self) -> int:
+        """Numbers in a code."""
+        return n_cells(self.cells) * self.n_words
+
     def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> LlcCodebook:
         """Learn a vocabulary from the items of training images: `learn_llc`."""
         return learn_llc(items, self, rng)
@@ -96,7 +101,7 @@ class LlcCodebook:
     @property
     def n_outputs(self) -> int:
         """Numbers in a code."""
-        return n_cells(self.settings.cells) * self.settings.n_words
+        return self.settings.n_outputs
 
     def feature_names(self) -> list[str]:
         """Return a name for each number of a code: ``word_0042``, with several cells ``cell_2x2_0_1_word_0042``."""

@@ -34,6 +34,11 @@ class VectorSettings:
     def __post_init__(self) -> None:
         validate(self)
 
+    @property
+    def n_outputs(self) -> int:
+        """None that the settings tell: a code has the numbers of its vector."""
+        return 0
+
     def learn(self, items: Sequence[NDArray[np.float32]], rng: np.random.Generator) -> VectorCodebook:
         """Learn the vectors' length, and their means and deviations where they are wanted; `rng` is not used."""
         if not len(items):

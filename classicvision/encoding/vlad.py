@@ -58,6 +58,11 @@ class VladSettings:
         require(0 < self.power <= 1, "power", self.power, "above 0 and at most 1")
         parse_cells(self.cells)
 
+    @property
+    def n_outputs(self) -> int:
+        """Numbers in a code: those of a point for each word and cell."""
+        return n_cells(self.cells) * self.n_words * (self.n_dims + 2 * self.xy)
+
     def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> VladCodebook:
         """Learn directions and words from the images of a training set, as `learn_vlad` does."""
         return learn_vlad(items, self, rng)
@@ -100,7 +105,7 @@ class VladCodebook:
     @property
     def n_outputs(self) -> int:
         """Numbers in a code: those of the words for each cell."""
-        return n_cells(self.settings.cells) * int(self.words.size)
+        return self.settings.n_outputs
 
     def feature_names(self) -> list[str]:
         """Return a name for each number: ``word_0017_003`` for number 3 of the residuals of word 17."""

@@ -43,13 +43,18 @@ class Lesson:
         """How many folds there are."""
         return int(self.folds.max()) + 1
 
-    def judge(self, fold: int) -> NDArray[np.intp]:
+    @property
+    def n_code_bytes(self) -> int:
+        """What the codes of one fold hold, as far as the settings tell."""
+        return 4 * self.recipe.encoder.n_outputs * len(self.y) * (1 + len(self.variants))
+
+    def judge(self, fold: int, n_jobs: int = 1) -> NDArray[np.intp]:
         """Predict the images of a fold with models of all others, one for each candidate: (n_candidates, n_held_out).
 
         The candidates are all costs with the first weighing of the codes, then all costs with the next.
         """
         held_out = self.folds == fold
-        codebook, codes = self.learn_codes(self._learned_from(fold))
+        codebook, codes = self.learn_codes(self._learned_from(fold), n_jobs)
         weighings = weighings_of(codebook) if held_out.any() else []
         costs = self.recipe.classifier.costs
         answers = np.empty((n_weighings(self.recipe.encoder) * len(costs), np.count_nonzero(held_out)), np.intp)

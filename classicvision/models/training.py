@@ -25,6 +25,8 @@ from classicvision.workers import Workers
 
 __all__ = ["CrossValidation", "Training", "train"]
 
+MAX_CODE_BYTES = 2**30  # of the codes of folds that are learned at the same time
+
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
@@ -84,7 +86,8 @@ def train(
     labels : N labels
     recipe : Recipe
     n_jobs : int
-        Worker processes, each at a fold of its own; -1 for one a core. The result does not depend on it.
+        Worker processes, -1 for one a core: each at a fold of its own, or, where codes are wide, all at the images of
+        one fold. The result does not depend on it.
     progress : callable(done, total), optional
         Told after each fold, and after the last model.
     share_codebook : bool
@@ -129,8 +132,8 @@ def _in_turn_or_workers(lesson: Lesson, n_tasks: int, n_jobs: int) -> Iterator[t
     yield from recalled.items()
     unknown = [fold for fold in range(n_tasks) if fold not in recalled]
     n_workers = min(int(effective_n_jobs(n_jobs)), len(unknown))
-    if n_workers <= 1:
-        yield from ((fold, lesson.judge(fold)) for fold in unknown)
+    if n_workers <= 1 or n_workers * lesson.n_code_bytes > MAX_CODE_BYTES:
+        yield from ((fold, lesson.judge(fold, n_jobs)) for fold in unknown)
         return
     with Workers(lesson.judge, n_workers) as workers:
         for fold in unknown:

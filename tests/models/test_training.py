@@ -289,6 +289,23 @@ def test_hyperplanes_are_the_same_in_threads_and_one_after_the_other():
         assert_array_equal(planes.weights, fit_hyperplanes(*task)[0].weights)
 
 
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_wide_codes_of_folds_are_not_held_side_by_side(tmp_path, monkeypatch, is_wide):
+    in_turn, workers = (make_problem(Store(tmp_path / name)) for name in ("in turn", "workers"))
+    expected = train(*in_turn, RECIPE).validation.predicted
+    n_jobs_here, encode = [], lesson.encode_in_workers  # of this process: workers know nothing of the list
+
+    def spy(codebook, items, n_jobs, **options):
+        n_jobs_here.append(n_jobs)
+        return encode(codebook, items, n_jobs, **options)
+
+    monkeypatch.setattr(lesson, "encode_in_workers", spy)
+    of_two_folds = 2 * 4 * RECIPE.encoder.n_outputs * 20
+    monkeypatch.setattr(training, "MAX_CODE_BYTES", of_two_folds - is_wide)
+    assert_array_equal(train(*workers, RECIPE, n_jobs=2).validation.predicted, expected)
+    assert n_jobs_here == ([2, 2, 2, 2] if is_wide else [])
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_too_few_descriptors_are_the_same_error_from_a_worker(problem, n_jobs):
     recipe = replace(RECIPE, encoder=replace(RECIPE.encoder, n_words=1000))
