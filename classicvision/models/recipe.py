@@ -208,8 +208,8 @@ RECIPES: dict[str, Recipe] = {
     # The same of enlarged pictures, of weak patches too, and of their mirror images, which helps scenes and harms
     # objects; beside it the Fisher vectors of larger patches too, of the picture and of its three bands, and LLC, which
     # help both. Cross-validated on two sets of 1,500 images of Scene-15 and two of 240 of Caltech-101, the first part
-    # alone has 88.5 and 91.4 %, with LLC 89.0 and 92.6 %, all three have 89.8 and 93.0 %: by ridge regression with fixed
-    # shares, and LLC of the mirror image too, which had helped nothing before.
+    # alone has 88.5 and 91.4 %, with LLC 89.0 and 92.6 %, all three have 89.8 and 93.0 %: by ridge regression with
+    # fixed shares, and LLC of the mirror image too, which had helped nothing before.
     "fisher-best": Recipe(
         extractor=Several(parts=(_ENLARGED, replace(_ENLARGED, bin_sizes=(4, 6, 8, 10, 14)), _GRID)),
         encoder=FusionSettings(
