@@ -134,6 +134,7 @@ def count_places(
     /,
 ) -> None: ...
 def mixture_panel() -> int: ...
+def mixture_most_factor() -> int: ...
 def project_points(
     descriptors: NDArray[np.uint8],
     are_roots: bool,
@@ -146,16 +147,15 @@ def project_points(
 ) -> None: ...
 def add_moments(
     points: NDArray[np.float32],
-    means: NDArray[np.float32],
     roots: NDArray[np.float32],
+    shifts: NDArray[np.float32],
+    are_far: NDArray[np.uint8],
     log_peaks: NDArray[np.float32],
-    centre: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    largest: NDArray[np.float32],
-    factors: NDArray[np.int16],
-    steps: NDArray[np.float32],
-    offsets: NDArray[np.float32],
-    errors: NDArray[np.float32],
+    to_levels: NDArray[np.float32],
+    factors: NDArray[np.int8],
+    starts: NDArray[np.int32],
+    columns: NDArray[np.float32],
+    inverses: NDArray[np.float32],
     least_share: float,
     zeroth: NDArray[np.float64],
     first: NDArray[np.float64],

@@ -19,43 +19,45 @@ std::size_t padded(std::size_t n, std::size_t step) { return (n + step - 1) / st
 class MixtureArrays {
 public:
     explicit MixtureArrays(PyObject* const* objects)
-        : means_(objects[0], "means", 2),
-          roots_(objects[1], "roots", 2),
-          log_peaks_(objects[2], "log_peaks", 1),
-          centre_(objects[3], "centre", 1),
-          scales_(objects[4], "scales", 1),
-          largest_(objects[5], "largest", 2),
-          factors_(objects[6], "factors", 4),
-          steps_(objects[7], "steps", 1),
-          offsets_(objects[8], "offsets", 1),
-          errors_(objects[9], "errors", 2) {}
+        : roots_(objects[0], "roots", 2),
+          shifts_(objects[1], "shifts", 2),
+          are_far_(objects[2], "are_far", 1),
+          log_peaks_(objects[3], "log_peaks", 1),
+          to_levels_(objects[4], "to_levels", 2),
+          factors_(objects[5], "factors", 4),
+          starts_(objects[6], "starts", 1),
+          columns_(objects[7], "columns", 2),
+          inverses_(objects[8], "inverses", 1) {}
 
     Mixture checked(std::size_t n_dims) const {
-        const std::size_t n_components = means_.size(0), panel = static_cast<std::size_t>(kernels().mixture_panel());
+        const std::size_t n_components = roots_.size(0), panel = static_cast<std::size_t>(kernels().mixture_panel());
         const std::size_t n_padded = padded(n_dims, static_cast<std::size_t>(kernels().lanes()));
         require(1 <= n_components && n_components <= MOST_COMPONENTS, "there must be from 1 to 4096 components");
         require(1 <= n_dims && n_dims <= MOST_MIXTURE_DIMENSIONS, "points must have from 1 to 512 dimensions");
-        const std::size_t n_columns = padded(n_components, panel);
-        means_.require(1, n_padded);
-        roots_.require(0, n_components), roots_.require(1, n_padded);
+        const std::size_t n_columns = padded(n_components, panel), n_quads = (n_dims + 1) / 2;
+        roots_.require(1, n_padded);
+        shifts_.require(0, n_components), shifts_.require(1, n_padded);
+        are_far_.require(0, n_components);
         log_peaks_.require(0, n_components);
-        centre_.require(0, n_padded);
-        scales_.require(0, n_padded);
-        largest_.require(0, 2), largest_.require(1, n_padded);
-        factors_.require(0, n_columns / panel), factors_.require(1, n_dims);
-        factors_.require(2, panel), factors_.require(3, 2);
-        steps_.require(0, n_columns);
-        offsets_.require(0, n_columns);
-        errors_.require(0, 2), errors_.require(1, n_columns);
-        return {n_components,   n_dims,           means_.data(),     roots_.data(),     log_peaks_.data(),
-                n_padded,       centre_.data(),   scales_.data(),    largest_.data(),   factors_.data(),
-                n_columns / panel, steps_.data(), offsets_.data(),   errors_.data(),    errors_.data() + n_columns};
+        to_levels_.require(0, 4), to_levels_.require(1, n_padded);
+        factors_.require(0, n_columns / panel), factors_.require(1, n_quads);
+        factors_.require(2, panel), factors_.require(3, 4);
+        starts_.require(0, n_columns);
+        columns_.require(0, 3), columns_.require(1, n_columns);
+        inverses_.require(0, 2);
+        const float* inverses = inverses_.data();
+        return {n_components,      n_dims,   roots_.data(),     shifts_.data(),  are_far_.data(), log_peaks_.data(),
+                n_padded,          to_levels_.data(), factors_.data(), n_columns / panel, n_quads, starts_.data(),
+                columns_.data(),   inverses[0],       inverses[1]};
     }
 
 private:
-    Array<const float> means_, roots_, log_peaks_, centre_, scales_, largest_;
-    Array<const std::int16_t> factors_;
-    Array<const float> steps_, offsets_, errors_;
+    Array<const float> roots_, shifts_;
+    Array<const std::uint8_t> are_far_;
+    Array<const float> log_peaks_, to_levels_;
+    Array<const std::int8_t> factors_;
+    Array<const std::int32_t> starts_;
+    Array<const float> columns_, inverses_;
 };
 
 }  // namespace
@@ -65,6 +67,10 @@ using namespace classicvision;
 
 PyObject* method_mixture_panel(PyObject*, PyObject*) {
     return guarded([] { return PyLong_FromLong(kernels().mixture_panel()); });
+}
+
+PyObject* method_mixture_most_factor(PyObject*, PyObject*) {
+    return guarded([] { return PyLong_FromLong(kernels().mixture_most_factor()); });
 }
 
 PyObject* method_project_points(PyObject*, PyObject* arguments) {
@@ -105,11 +111,11 @@ PyObject* method_project_points(PyObject*, PyObject* arguments) {
 
 PyObject* method_add_moments(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
-        PyObject *points_object, *arrays[10], *sums[3];
+        PyObject *points_object, *arrays[9], *sums[3];
         double least_share;
-        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOOOdOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
-                              &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &arrays[8], &arrays[9],
-                              &least_share, &sums[0], &sums[1], &sums[2])) {
+        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOOdOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
+                              &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &arrays[8], &least_share,
+                              &sums[0], &sums[1], &sums[2])) {
             return nullptr;
         }
         const Array<const float> points(points_object, "points", 2);

@@ -27,6 +27,8 @@ struct PythonErrorSet {};
 template <typename T>
 struct Format;
 template <>
+struct Format<std::int8_t> { static constexpr const char* LETTERS = "b"; };
+template <>
 struct Format<std::uint8_t> { static constexpr const char* LETTERS = "B"; };
 template <>
 struct Format<std::uint16_t> { static constexpr const char* LETTERS = "H"; };

@@ -198,7 +198,13 @@ CV_INLINE Ints smaller(Ints a, Ints b) {
     return a;
 #endif
 }
-CV_INLINE Floats magnitude(Floats a) { return larger(a, spread(0.0f) - a); }
+CV_INLINE Floats magnitude(Floats a) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Floats)_mm512_abs_ps((__m512)a);
+#else
+    return larger(a, spread(0.0f) - a);
+#endif
+}
 
 CV_INLINE Floats root(Floats a) {
 #if defined(CV_INTRINSICS) && defined(__AVX512F__)

@@ -56,9 +56,16 @@ CV_INLINE Floats to_floats(HalfShorts values) {
 #endif
 }
 
-// The nearest whole number of a value from -2^22 to 2^22: adding 1.5 * 2^23 leaves float32 no digits behind the point.
+// The nearest whole number, the even one of two, of a value from -2^22 to 2^22.
 CV_INLINE Ints rounded_level(Floats values) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return (Ints)_mm512_cvtps_epi32((__m512)values);
+#elif defined(CV_INTRINSICS)
+    return (Ints)_mm256_cvtps_epi32((__m256)values);
+#else
+    // Adding 1.5 * 2^23 leaves float32 no digits behind the point.
     return to_ints((values + spread(0x1.8p23f)) - spread(0x1.8p23f));
+#endif
 }
 
 // LANES bytes as integers.

@@ -121,6 +121,25 @@ CV_INLINE float sum_of_lanes(Floats values) {
     return lanes[0];
 }
 
+// The sums of the lanes of four vectors, to memory.
+CV_INLINE void store_sums_of_lanes(float* to, const Floats (&vectors)[4]) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    __m512 pairs[2];
+    for (int i = 0; i < 2; ++i) {
+        const __m512 a = (__m512)vectors[2 * i], b = (__m512)vectors[2 * i + 1];
+        pairs[i] = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    }
+    const __m512d a = _mm512_castps_pd(pairs[0]), b = _mm512_castps_pd(pairs[1]);
+    const __m512 fours = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)),
+                                       _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+    const __m256 halves = _mm256_add_ps(_mm512_castps512_ps256(fours),
+                                        _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(fours), 1)));
+    _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1)));
+#else
+    for (int i = 0; i < 4; ++i) to[i] = sum_of_lanes(vectors[i]);
+#endif
+}
+
 // Lanes from memory that holds only n of them; the others are zero.
 CV_INLINE Floats load_first(const float* from, std::size_t n) {
     if (n >= LANES) return load(from);

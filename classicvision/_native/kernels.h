@@ -30,6 +30,7 @@
     KERNEL(void, count_paired, (const CountPaired& task)) \
     KERNEL(void, count_places, (const CountPlaces& task, Arena&)) \
     KERNEL(int, mixture_panel, ()) \
+    KERNEL(int, mixture_most_factor, ()) \
     KERNEL(void, project_points, (const ProjectPoints& task)) \
     KERNEL(double, add_moments, (const AddMoments& task, Arena&))
 
@@ -53,6 +54,7 @@
     METHOD(count_paired) \
     METHOD(count_places) \
     METHOD(mixture_panel) \
+    METHOD(mixture_most_factor) \
     METHOD(project_points) \
     METHOD(add_moments)
 

@@ -1,9 +1,9 @@
 // What points say about the components of a mixture of Gaussians: the sums of their posteriors g, of g u and of g u^2,
 // with u = (x - mean) / deviation. The E step of EM, and all that a Fisher vector needs.
 //
-// Few components matter to a point. A screen in 16 bits names them; the densities of those whose error could be seen in
-// the sums are then computed in float32. A block of points is sorted by component, so that sums stay in registers; they
-// are added up in float64. Points are taken in their order: threads and blocks change no bit.
+// Few components matter to a point. A screen in bytes names them. What matters is then sorted by component, for a block of
+// points: first the densities of large shares are computed in float32, then, with the posteriors at hand, the sums, which
+// stay in registers and are added up in float64. Points are taken in their order: threads and blocks change no bit.
 #include "mixture.h"
 
 #include <algorithm>
@@ -17,12 +17,13 @@
 namespace classicvision::CV_ISA {
 namespace {
 
-constexpr std::size_t BLOCK = 512;               // points that are sorted by component at a time
-constexpr std::size_t GROUP_ROWS = 8 * SCREEN_ROWS;  // points that are screened at a time
-constexpr std::size_t SUM_VECTORS = LANES == 16 ? 4 : 2;
-// A component keeps the screen's score where its share, of the largest density, times the bound on its error is less
-// than the exponential of this, 5e-5; the usual error is a tenth of the bound.
-constexpr float LOG_LEAST_EFFECT = -9.9f;
+constexpr std::size_t BLOCK = 512;         // points that are sorted by component at a time
+constexpr std::size_t LISTED = BLOCK + 8;  // room for them; lists a power of two apart would share few lines of a cache
+constexpr std::size_t AT_ONCE = 4;         // densities that are computed side by side
+constexpr std::size_t SUM_VECTORS = LANES == 16 ? 6 : 2;
+// A component whose share of the largest density is at most the exponential of this, 3e-4, keeps the score of the
+// screen, which is off by a tenth of itself at most points.
+constexpr float LOG_LARGE = -8.0f;
 constexpr float LOWEST = -3e38f;
 constexpr std::size_t LOG_EVERY = 64;  // sums of shares, at most 2^12 each, that are multiplied before a logarithm
 
@@ -39,57 +40,55 @@ CV_INLINE Floats exponential(Floats x) {
     return series * bits_of<Floats>(shifted_up(n + spread_as<Ints>(127), 23));
 }
 
-// The posterior of a component at the point in one row of the block.
-struct Share {
-    std::uint32_t row;
-    float posterior;
-};
+// That a component matters to a point of the block: where the point begins in `points`, and, in the upper half, the
+// place in `shares` that says how much.
+typedef std::uint64_t Entry;
+CV_INLINE Entry entry_of(std::size_t point, std::size_t place) { return point | static_cast<Entry>(place) << 32; }
+CV_INLINE std::size_t point_of(Entry entry) { return static_cast<std::uint32_t>(entry); }
+CV_INLINE std::size_t place_of(Entry entry) { return static_cast<std::size_t>(entry >> 32); }
+constexpr Entry NEXT_PLACE = Entry{1} << 32;
 
-// Working memory: a block of points in full rows, and the components that matter to each.
+// Working memory: a block of points in full rows, what is near to each, and the entries of each component.
 struct Room {
-    float* points;         // (BLOCK, n_padded)
-    std::int32_t* levels;  // (GROUP_ROWS, n_padded)
-    float* scores;         // (GROUP_ROWS, n_columns)
-    float* errors;         // (n_columns,): bounds on the errors of the scores of one point
-    std::int32_t* near;    // (n_columns + LANES,): components near to one point
-    float* shares;         // (n_columns + LANES,): their scores, then their shares of the largest density
-    std::int32_t* unsure;  // (n_columns,): places among `near` of those to be computed anew
-    std::uint32_t* counts;  // (n_components,): points of each component
-    Share* noted;           // (n_components, BLOCK)
+    float* points;          // (BLOCK, n_padded)
+    std::uint16_t* levels;  // (GROUP_ROWS, n_padded)
+    float* scores;          // (GROUP_ROWS, n_columns)
+    float* surest;          // (GROUP_ROWS, LANES): the largest lower bounds on scores
+    std::int32_t* small;    // (GROUP_ROWS, n_columns + LANES): components of small shares at each point
+    // The components near to each point, row after row, in whole vectors; those of large shares first.
+    std::int32_t* near;     // (n_places,)
+    float* shares;          // (n_places,): logarithms of densities, then posteriors
+    std::uint32_t* begins;  // (BLOCK + 1,): the places of each row
+    std::uint32_t* larges;  // (BLOCK,): how many have large shares
+    std::uint32_t* smalls;  // (BLOCK,): how many have not
+    float* bests;           // (BLOCK,): of each row, the largest logarithm of a density
+    float* totals;          // (BLOCK,): and the sum of the densities in parts of that one
+    Entry* entries;         // (n_components, LISTED)
+    Entry** ends;           // (n_components,): of the entries of each component
 };
 
 Room take_room(const Mixture& mixture, Arena& arena) {
     const std::size_t n_columns = mixture.n_panels * PANEL, n_padded = mixture.n_padded, k = mixture.n_components;
-    const std::size_t n_floats = BLOCK * n_padded + GROUP_ROWS * (n_padded + n_columns) + 4 * (n_columns + LANES) + k +
-                                 2 * k * BLOCK;
-    arena.reserve(4 * n_floats + 9 * Arena::ALIGNMENT);
+    const std::size_t n_places = BLOCK * (n_columns + LANES) + 2 * LANES;
+    const std::size_t n_words = BLOCK * (n_padded + 5) + 1 + GROUP_ROWS * (n_padded / 2 + 2 * (n_columns + LANES)) +
+                                2 * n_places + 2 * k * LISTED + k * sizeof(Entry*) / 4;
+    arena.reserve(4 * n_words + 14 * Arena::ALIGNMENT);
     Room room;
     room.points = arena.take<float>(BLOCK * n_padded);
-    room.levels = arena.take<std::int32_t>(GROUP_ROWS * n_padded);
+    room.levels = arena.take<std::uint16_t>(GROUP_ROWS * n_padded);
     room.scores = arena.take<float>(GROUP_ROWS * n_columns);
-    room.errors = arena.take<float>(n_columns);
-    room.near = arena.take<std::int32_t>(n_columns + LANES);
-    room.shares = arena.take<float>(n_columns + LANES);
-    room.counts = arena.take<std::uint32_t>(k);
-    room.unsure = arena.take<std::int32_t>(n_columns);
-    room.noted = arena.take<Share>(k * BLOCK);
+    room.surest = arena.take<float>(GROUP_ROWS * LANES);
+    room.small = arena.take<std::int32_t>(GROUP_ROWS * (n_columns + LANES));
+    room.begins = arena.take<std::uint32_t>(BLOCK + 1);
+    room.larges = arena.take<std::uint32_t>(BLOCK);
+    room.smalls = arena.take<std::uint32_t>(BLOCK);
+    room.bests = arena.take<float>(BLOCK);
+    room.totals = arena.take<float>(BLOCK);
+    room.ends = arena.take<Entry*>(k);
+    room.near = arena.take<std::int32_t>(n_places);
+    room.shares = arena.take<float>(n_places);
+    room.entries = arena.take<Entry>(k * LISTED);
     return room;
-}
-
-// Logarithms of weight times density of two components.
-CV_INLINE void log_densities(const Mixture& mixture, const std::int32_t (&components)[2], const float* point,
-                             float (&found)[2]) {
-    const std::size_t n = mixture.n_padded;
-    const std::size_t rows[] = {static_cast<std::size_t>(components[0]) * n, static_cast<std::size_t>(components[1]) * n};
-    Floats sums[2] = {spread(0.0f), spread(0.0f)};
-    for (std::size_t d = 0; d < n; d += LANES) {
-        const Floats x = load(point + d);
-        for (int i = 0; i < 2; ++i) {
-            const Floats u = (x - load(mixture.means + rows[i] + d)) * load(mixture.roots + rows[i] + d);
-            sums[i] = fused(u, u, sums[i]);
-        }
-    }
-    for (int i = 0; i < 2; ++i) found[i] = mixture.log_peaks[components[i]] - 0.5f * sum_of_lanes(sums[i]);
 }
 
 // Numbers from `start` on, one a lane.
@@ -99,114 +98,228 @@ CV_INLINE Ints counted_from(std::size_t start) {
     return load<Ints>(numbers);
 }
 
-// No less than log(x), by less than 0.08, of a positive x: the bits of a float are about its logarithm.
-CV_INLINE float log_at_least(float x) {
-    return static_cast<float>(bits_of<std::int32_t>(x)) * (0.693147f / (1 << 23)) - (127 - 0.1f) * 0.693147f;
+struct Counts {
+    std::uint32_t n_large;
+    std::uint32_t n_small;
+};
+
+// Those of n ascending numbers that are below a limit.
+CV_INLINE std::uint32_t count_below(const std::int32_t* numbers, std::size_t n, std::size_t limit) {
+    while (n > 0 && static_cast<std::size_t>(numbers[n - 1]) >= limit) --n;
+    return static_cast<std::uint32_t>(n);
 }
 
-// Find the components near to a point and their scores; returns their number.
-CV_STEP std::size_t find_near(const AddMoments& task, const float* point, const float* scores,
-                              const ScreenPoint& screened, const Room& room) {
+// Name the components near to a point, those of large shares in `large`; the largest score is likely no less than `top`.
+CV_STEP Counts find_near(const AddMoments& task, const float* scores, float top, const ScreenPoint& screened,
+                         std::int32_t* CV_RESTRICT large, std::int32_t* CV_RESTRICT small) {
     const Mixture& mixture = task.mixture;
-    Floats surest = spread(LOWEST);
-    for (std::size_t k = 0; k < mixture.n_panels * PANEL; k += LANES) {
-        const Floats error = screen_error(mixture, screened, k);
-        store(room.errors + k, error);
-        surest = larger(surest, load(scores + k) - error);
-    }
-    const float top = largest_lane(surest);  // no more than the largest density's logarithm
-    const Floats least = spread(top + task.log_least_share);
-    std::size_t n_near = 0, n_unsure = 0;
+    const std::size_t n_columns = mixture.n_panels * PANEL;
+    const float* errors = mixture.columns + 2 * n_columns;
+    const Floats least = spread(top + task.log_least_share), least_large = spread(top + LOG_LARGE);
+    const Floats error = spread(screened.error);
+    std::size_t n_large = 0, n_small = 0;
     Ints numbers = counted_from(0);
-    for (std::size_t k = 0; k < mixture.n_components; k += LANES) {
-        const unsigned near = at_most(least, load(scores + k) + load(room.errors + k));
-        n_near += store_chosen(room.near + n_near, numbers, near & first_lanes(mixture.n_components - k));
+    for (std::size_t k = 0; k < n_columns; k += LANES) {
+        const Floats most = fused(error, load(errors + k), load(scores + k));
+        const unsigned is_near = at_most(least, most);
+        const unsigned is_large = screened.is_far ? first_lanes(LANES) : at_most(least_large, most);
+        n_large += store_chosen(large + n_large, numbers, is_large);
+        n_small += store_chosen(small + n_small, numbers, is_near & ~is_large);
         numbers = numbers + spread_as<Ints>(LANES);
     }
-    for (std::size_t i = 0; i < n_near; ++i) {
-        const float score = scores[room.near[i]], error = room.errors[room.near[i]];
-        room.shares[i] = score;
-        room.unsure[n_unsure] = static_cast<std::int32_t>(i);
-        n_unsure += score + error + log_at_least(error) >= top + LOG_LEAST_EFFECT;
-    }
-    for (std::size_t i = 0; i < n_unsure; i += 2) {
-        const std::int32_t places[] = {room.unsure[i], room.unsure[i + 1 < n_unsure ? i + 1 : i]};
-        float found[2];
-        log_densities(mixture, {room.near[places[0]], room.near[places[1]]}, point, found);
-        for (int k = 0; k < 2; ++k) room.shares[places[k]] = found[k];
-    }
-    return n_near;
+    // Where the bounds are wide, columns may be among them that are no components.
+    return {count_below(large, n_large, mixture.n_components), count_below(small, n_small, mixture.n_components)};
 }
 
-// Note the posteriors of one point; adds to the sum of the logarithms of the densities, but for the factor returned.
-CV_STEP float note_point(const AddMoments& task, std::size_t row, const float* scores, const ScreenPoint& screened,
-                         const Room& room, double& log_sum) {
-    const std::size_t n = find_near(task, room.points + row * task.mixture.n_padded, scores, screened, room);
-    for (std::size_t i = n; i < n + LANES; ++i) room.shares[i] = -std::numeric_limits<float>::infinity();
-    Floats most = spread(LOWEST), sums = spread(0.0f);
-    for (std::size_t i = 0; i < n; i += LANES) most = larger(most, load(room.shares + i));
-    const float best = largest_lane(most);
-    std::size_t n_kept = 0;
-    for (std::size_t i = 0; i < n; i += LANES) {
-        const Floats share = exponential(load(room.shares + i) - spread(best));
-        const unsigned kept = at_most(spread(task.least_share), share);
-        sums = sums + choose(share >= spread(task.least_share), share, spread(0.0f));
-        const Ints near = load<Ints>(room.near + i);
-        store_chosen(room.near + n_kept, near, kept);
-        n_kept += store_chosen(room.shares + n_kept, share, kept);
+// Enter the components of large shares at a point, and keep the scores of the others.
+CV_STEP void enter_near(const AddMoments& task, std::size_t row, const float* scores, const std::int32_t* small,
+                        float common, const Room& room) {
+    const std::size_t begin = room.begins[row], n_large = room.larges[row], n_small = room.smalls[row];
+    std::int32_t* CV_RESTRICT near = room.near + begin;
+    float* CV_RESTRICT shares = room.shares + begin;
+    Entry entry = entry_of(row * task.mixture.n_padded, begin);
+    Entry** ends = room.ends;
+    for (std::size_t i = 0; i < n_large; ++i, entry += NEXT_PLACE) *ends[near[i]]++ = entry;
+    for (std::size_t i = 0; i < n_small; ++i) {
+        near[n_large + i] = small[i];
+        shares[n_large + i] = scores[small[i]] + common;
     }
-    const float total = sum_of_lanes(sums), inverse = 1 / total;
-    for (std::size_t i = 0; i < n_kept; ++i) {
-        const std::size_t component = static_cast<std::size_t>(room.near[i]);
-        room.noted[component * BLOCK + room.counts[component]++] = {static_cast<std::uint32_t>(row),
-                                                                    room.shares[i] * inverse};
-    }
-    log_sum += best;
-    return total;
+    store(shares + n_large + n_small, spread(-std::numeric_limits<float>::infinity()));
 }
 
-// Add up WIDTH vectors of dimensions, from `start` on, over the points of one component.
+// Name the components near to up to GROUP_ROWS points of the block, from `start` on.
+void screen_group(const AddMoments& task, std::size_t start, std::size_t n, const Room& room) {
+    const Mixture& mixture = task.mixture;
+    const std::size_t n_columns = mixture.n_panels * PANEL, n_padded = mixture.n_padded;
+    const std::size_t n_rows = (n + SCREEN_ROWS - 1) / SCREEN_ROWS * SCREEN_ROWS;
+    ScreenPoint points[GROUP_ROWS] = {};
+    std::fill(room.levels + n * n_padded, room.levels + n_rows * n_padded, std::uint16_t{0});
+    std::fill(room.surest, room.surest + n_rows * LANES, LOWEST);
+    screen_points(mixture, room.points + start * n_padded, n, points, room.levels);
+    for (std::size_t panel = 0; panel < mixture.n_panels; ++panel) {
+        for (std::size_t i = 0; i < n_rows; i += SCREEN_ROWS) {
+            screen_panel(mixture, panel, room.levels + i * n_padded, points + i, room.scores + i * n_columns,
+                         room.surest + i * LANES);
+        }
+    }
+    float tops[GROUP_ROWS];
+    for (std::size_t i = 0; i < n; ++i) tops[i] = largest_lane(load(room.surest + i * LANES));
+    for (std::size_t i = 0; i < n; ++i) {
+        const std::size_t row = start + i;
+        const Counts found = find_near(task, room.scores + i * n_columns, tops[i], points[i],
+                                       room.near + room.begins[row], room.small + i * (n_columns + LANES));
+        room.larges[row] = found.n_large;
+        room.smalls[row] = found.n_small;
+        room.begins[row + 1] = room.begins[row] + (found.n_large + found.n_small + LANES - 1) / LANES * LANES;
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+        enter_near(task, start + i, room.scores + i * n_columns, room.small + i * (n_columns + LANES), points[i].common,
+                   room);
+    }
+}
+
+// Compute the logarithms of weight times density of one component at the points of its entries.
+CV_STEP void score_component(const AddMoments& task, std::size_t component, const Room& room) {
+    const Mixture& mixture = task.mixture;
+    const std::size_t n_padded = mixture.n_padded;
+    const float *CV_RESTRICT roots = mixture.roots + component * n_padded, *CV_RESTRICT points = room.points;
+    const float* CV_RESTRICT shifts = mixture.shifts + component * n_padded;
+    const float peak = mixture.log_peaks[component];
+    const Entry *CV_RESTRICT entry = room.entries + component * LISTED, *end = room.ends[component];
+    float* CV_RESTRICT shares = room.shares;
+    std::fill(room.ends[component], room.ends[component] + AT_ONCE - 1, *entry);  // computed again, to the same place
+    for (; entry < end; entry += AT_ONCE) {
+        const float* rows[AT_ONCE];
+        Floats sums[AT_ONCE];
+        for (std::size_t k = 0; k < AT_ONCE; ++k) {
+            rows[k] = points + point_of(entry[k]);
+            sums[k] = spread(0.0f);
+        }
+        for (std::size_t d = 0; d < n_padded; d += LANES) {
+            const Floats root = load(roots + d), shift = load(shifts + d);
+            for (std::size_t k = 0; k < AT_ONCE; ++k) {
+                const Floats u = fused(load(rows[k] + d), root, shift);
+                sums[k] = fused(u, u, sums[k]);
+            }
+        }
+        float found[AT_ONCE];
+        store_sums_of_lanes(found, sums);
+        for (std::size_t k = 0; k < AT_ONCE; ++k) shares[place_of(entry[k])] = peak - 0.5f * found[k];
+    }
+}
+
+// Enter the components of small shares at a point, but for those below the least share.
+CV_INLINE void enter_small(const AddMoments& task, std::size_t row, std::size_t first, const Room& room) {
+    const float* CV_RESTRICT shares = room.shares;
+    const std::int32_t* CV_RESTRICT near = room.near;
+    Entry entry = entry_of(row * task.mixture.n_padded, first);
+    Entry** ends = room.ends;
+    for (std::size_t i = first; i < first + room.smalls[row]; ++i, entry += NEXT_PLACE) {
+        Entry*& end = ends[near[i]];
+        *end = entry;
+        end += shares[i] > 0;
+    }
+}
+
+// Turn the logarithms of densities of n rows into posteriors, and enter those of small shares; returns the sum of the
+// logarithms of the points' densities.
+CV_STEP double share_rows(const AddMoments& task, std::size_t n, const Room& room) {
+    float *CV_RESTRICT shares = room.shares, *CV_RESTRICT bests = room.bests, *CV_RESTRICT totals = room.totals;
+    const std::uint32_t* begins = room.begins;
+    for (std::size_t row = 0; row < n; ++row) {
+        Floats most = load(shares + begins[row]);
+        for (std::size_t i = begins[row] + LANES; i < begins[row + 1]; i += LANES) most = larger(most, load(shares + i));
+        bests[row] = largest_lane(most);
+    }
+    const Floats least = spread(task.least_share);
+    for (std::size_t row = 0; row < n; ++row) {
+        Floats sums = spread(0.0f);
+        for (std::size_t i = begins[row]; i < begins[row + 1]; i += LANES) {
+            const Floats share = exponential(load(shares + i) - spread(bests[row]));
+            const Floats kept = choose(share >= least, share, spread(0.0f));
+            store(shares + i, kept);
+            sums = sums + kept;
+        }
+        totals[row] = sum_of_lanes(sums);
+    }
+    double sum = 0, product = 1;
+    for (std::size_t row = 0; row < n; ++row) {
+        const std::size_t begin = begins[row], first_small = begin + room.larges[row];
+        const Floats inverse = spread(1 / totals[row]);
+        for (std::size_t i = begin; i < begins[row + 1]; i += LANES) store(shares + i, load(shares + i) * inverse);
+        enter_small(task, row, first_small, room);
+        sum += bests[row];
+        product *= totals[row];
+        if ((row + 1) % LOG_EVERY == 0 || row + 1 == n) {
+            sum += std::log(product);
+            product = 1;
+        }
+    }
+    return sum;
+}
+
+// Sums over the points of one component of its posterior g, of g u and of g u^2.
+template <std::size_t WIDTH>
+struct Sums {
+    Floats zeroth, first[WIDTH], second[WIDTH];
+};
+
+// Add up WIDTH vectors of dimensions, from `start` on: deviates u, or points that are turned into deviates at last.
+template <std::size_t WIDTH, bool IS_SHIFTED>
+CV_INLINE Sums<WIDTH> sums_of(const Mixture& mixture, std::size_t component, std::size_t start, const Room& room) {
+    const std::size_t n_padded = mixture.n_padded;
+    const float *CV_RESTRICT points = room.points + start, *CV_RESTRICT shares = room.shares;
+    const float *CV_RESTRICT roots = mixture.roots + component * n_padded + start;
+    const float *CV_RESTRICT shifts = mixture.shifts + component * n_padded + start;
+    const Entry *CV_RESTRICT entry = room.entries + component * LISTED, *end = room.ends[component];
+    Sums<WIDTH> sums;
+    sums.zeroth = spread(0.0f);
+#pragma GCC unroll 6
+    for (std::size_t v = 0; v < WIDTH; ++v) sums.first[v] = sums.second[v] = spread(0.0f);
+    for (; entry < end; ++entry) {
+        const float* point = points + point_of(*entry);
+        const Floats posterior = spread(shares[place_of(*entry)]);
+        sums.zeroth = sums.zeroth + posterior;
+        for (std::size_t v = 0; v < WIDTH; ++v) {
+            Floats number = load(point + v * LANES);
+            if (!IS_SHIFTED) number = fused(number, load(roots + v * LANES), load(shifts + v * LANES));
+            const Floats weighted = posterior * number;
+            sums.first[v] = sums.first[v] + weighted;
+            sums.second[v] = fused(weighted, number, sums.second[v]);
+        }
+    }
+    if (!IS_SHIFTED) return sums;
+#pragma GCC unroll 6
+    for (std::size_t v = 0; v < WIDTH; ++v) {  // u = x root + shift
+        const Floats root = load(roots + v * LANES), shift = load(shifts + v * LANES);
+        const Floats first = sums.first[v] * root, shifted = fused(shift, sums.zeroth, first);
+        sums.second[v] = fused(shift, first + shifted, sums.second[v] * root * root);
+        sums.first[v] = shifted;
+    }
+    return sums;
+}
+
 template <std::size_t WIDTH>
 CV_STEP void add_vectors(const AddMoments& task, std::size_t component, std::size_t start, const Room& room) {
     const Mixture& mixture = task.mixture;
-    const std::size_t n_padded = mixture.n_padded, count = room.counts[component];
-    const float* mean = mixture.means + component * n_padded + start;
-    const Share* noted = room.noted + component * BLOCK;
-    Floats first[WIDTH] = {}, second[WIDTH] = {}, means[WIDTH];
-    for (std::size_t v = 0; v < WIDTH; ++v) means[v] = load(mean + v * LANES);
-    for (std::size_t i = 0; i < count; ++i) {
-        const float* point = room.points + noted[i].row * n_padded + start;
-        const Floats posterior = spread(noted[i].posterior);
-        for (std::size_t v = 0; v < WIDTH; ++v) {
-            const Floats difference = load(point + v * LANES) - means[v];
-            const Floats weighted = posterior * difference;
-            first[v] = first[v] + weighted;
-            second[v] = fused(weighted, difference, second[v]);
-        }
-    }
-    const float* root = mixture.roots + component * n_padded;
-    const std::size_t end = std::min(mixture.n_dims, start + WIDTH * LANES);
-    float sums[2][WIDTH * LANES];
+    const Sums<WIDTH> sums = mixture.are_far[component]
+                                 ? sums_of<WIDTH, false>(mixture, component, start, room)
+                                 : sums_of<WIDTH, true>(mixture, component, start, room);
+    float first[WIDTH * LANES], second[WIDTH * LANES];
+#pragma GCC unroll 6
     for (std::size_t v = 0; v < WIDTH; ++v) {
-        const Floats roots = load(root + start + v * LANES);
-        store(sums[0] + v * LANES, first[v] * roots);
-        store(sums[1] + v * LANES, second[v] * roots * roots);
+        store(first + v * LANES, sums.first[v]);
+        store(second + v * LANES, sums.second[v]);
     }
-    double* CV_RESTRICT to_first = task.first + component * mixture.n_dims;
-    double* CV_RESTRICT to_second = task.second + component * mixture.n_dims;
-    for (std::size_t d = start; d < end; ++d) to_first[d] += sums[0][d - start];
-    for (std::size_t d = start; d < end; ++d) to_second[d] += sums[1][d - start];
+    if (start == 0) task.zeroth[component] += sums.zeroth[0];
+    const std::size_t n = std::min(mixture.n_dims - start, WIDTH * LANES);
+    double* CV_RESTRICT to_first = task.first + component * mixture.n_dims + start;
+    double* CV_RESTRICT to_second = task.second + component * mixture.n_dims + start;
+    for (std::size_t d = 0; d < n; ++d) to_first[d] += first[d];
+    for (std::size_t d = 0; d < n; ++d) to_second[d] += second[d];
 }
 
 void add_component(const AddMoments& task, std::size_t component, const Room& room) {
-    const Share* noted = room.noted + component * BLOCK;
-    const std::size_t count = room.counts[component];
-    double even = 0, odd = 0;  // two sums, because each must wait for its last addition
-    for (std::size_t i = 0; i + 1 < count; i += 2) {
-        even += noted[i].posterior;
-        odd += noted[i + 1].posterior;
-    }
-    task.zeroth[component] += (even + odd) + (count % 2 ? noted[count - 1].posterior : 0.0f);
     std::size_t start = 0;
     for (; start + SUM_VECTORS * LANES <= task.mixture.n_padded; start += SUM_VECTORS * LANES) {
         add_vectors<SUM_VECTORS>(task, component, start, room);
@@ -215,57 +328,40 @@ void add_component(const AddMoments& task, std::size_t component, const Room& ro
     if (start < task.mixture.n_padded) add_vectors<1>(task, component, start, room);
 }
 
-// Note the posteriors of up to GROUP_ROWS points of the block, from `start` on.
-double note_group(const AddMoments& task, std::size_t start, std::size_t n, const Room& room) {
-    const Mixture& mixture = task.mixture;
-    const std::size_t n_columns = mixture.n_panels * PANEL;
-    const std::size_t n_rows = (n + SCREEN_ROWS - 1) / SCREEN_ROWS * SCREEN_ROWS;
-    ScreenPoint points[GROUP_ROWS] = {};
-    std::fill(room.levels + n * mixture.n_padded, room.levels + n_rows * mixture.n_padded, 0);
+// Write the differences of points from the centre of the mixture, in full rows.
+void copy_points(const AddMoments& task, std::size_t start, std::size_t n, const Room& room) {
+    const std::size_t n_dims = task.mixture.n_dims;
+    const float* centre = task.mixture.to_levels;
     for (std::size_t i = 0; i < n; ++i) {
-        points[i] = screen_point(mixture, room.points + (start + i) * mixture.n_padded, room.levels + i * mixture.n_padded);
+        float* row = room.points + i * task.mixture.n_padded;
+        const float* point = task.points + (start + i) * n_dims;
+        std::size_t d = 0;
+        for (; d + LANES <= n_dims; d += LANES) store(row + d, load(point + d) - load(centre + d));
+        if (d < n_dims) store(row + d, load_first(point + d, n_dims - d) - load(centre + d));
     }
-    for (std::size_t panel = 0; panel < mixture.n_panels; ++panel) {
-        for (std::size_t i = 0; i < n_rows; i += SCREEN_ROWS) {
-            screen_panel(mixture, panel, room.levels + i * mixture.n_padded, points + i, room.scores + i * n_columns,
-                         n_columns);
-        }
-    }
-    double sum = 0, product = 1;
-    for (std::size_t i = 0; i < n; ++i) {
-        product *= note_point(task, start + i, room.scores + i * n_columns, points[i], room, sum);
-        if ((i + 1) % LOG_EVERY == 0 || i + 1 == n) {
-            sum += std::log(product);
-            product = 1;
-        }
-    }
-    return sum;
 }
 
 }  // namespace
 
 int mixture_panel() { return static_cast<int>(PANEL); }
 
+int mixture_most_factor() { return MOST_FACTOR; }
+
 double add_moments(const AddMoments& task, Arena& arena) {
-    const Mixture& mixture = task.mixture;
-    const Room room = take_room(mixture, arena);
+    const std::size_t n_components = task.mixture.n_components;
+    const Room room = take_room(task.mixture, arena);
     double log_likelihood = 0;
     for (std::size_t block = 0; block < task.n_points; block += BLOCK) {
         const std::size_t n = std::min(BLOCK, task.n_points - block);
-        for (std::size_t i = 0; i < n; ++i) {
-            float* row = room.points + i * mixture.n_padded;
-            const float* point = task.points + (block + i) * mixture.n_dims;
-            std::size_t d = 0;
-            for (; d + LANES <= mixture.n_dims; d += LANES) store(row + d, load(point + d));
-            if (d < mixture.n_dims) store(row + d, load_first(point + d, mixture.n_dims - d));
-        }
-        std::fill(room.counts, room.counts + mixture.n_components, 0u);
+        copy_points(task, block, n, room);
+        for (std::size_t k = 0; k < n_components; ++k) room.ends[k] = room.entries + k * LISTED;
+        room.begins[0] = 0;
         for (std::size_t start = 0; start < n; start += GROUP_ROWS) {
-            log_likelihood += note_group(task, start, std::min(GROUP_ROWS, n - start), room);
+            screen_group(task, start, std::min(GROUP_ROWS, n - start), room);
         }
-        for (std::size_t k = 0; k < mixture.n_components; ++k) {
-            if (room.counts[k]) add_component(task, k, room);
-        }
+        for (std::size_t k = 0; k < n_components; ++k) score_component(task, k, room);
+        log_likelihood += share_rows(task, n, room);
+        for (std::size_t k = 0; k < n_components; ++k) add_component(task, k, room);
     }
     return log_likelihood;
 }

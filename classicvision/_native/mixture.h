@@ -33,25 +33,33 @@ struct ProjectPoints {
     std::size_t n_columns;
 };
 
+constexpr float Z_ZERO = 128;  // the level of a z of 0: levels of z are from 1 to 255
+// Errors of rounding, of at most h_i each and evenly spread, are taken as independent: their sum is seldom more than this
+// times the root of the sum of h_i^2, 3.5 deviations. Where it is more, a component near the least share is left out, or
+// one near what counts as a large share keeps a rounded score.
+constexpr float LIKELY = 2;
+
 // K components in D dimensions. All widths are padded: dimensions to a multiple of LANES, components to one of
 // MIXTURE_PANEL. A padded dimension has mean 0 and precision 0; a padded component is never named.
 struct Mixture {
     std::size_t n_components;
     std::size_t n_dims;
-    const float* means;       // (n_components, n_padded)
     const float* roots;       // (n_components, n_padded): 1 / deviation
+    const float* shifts;      // (n_components, n_padded): (centre - mean) / deviation
+    const std::uint8_t* are_far;  // (n_components,): whether the sums of a component must be those of deviates
     const float* log_peaks;   // (n_components,): logarithm of weight times density at the mean
     std::size_t n_padded;
-    // The screen: for pairs (z, z^2) with z = (x - centre) * scale, one product in 16 bits.
-    const float* centre;      // (n_padded,)
-    const float* scales;      // (n_padded,): of the difference
-    const float* largest;     // (2, n_padded): factor of any component, of z and of z^2
-    const std::int16_t* factors;  // (n_panels, n_dims, MIXTURE_PANEL, 2)
+    // The screen, one product of bytes: z = (x - centre) * scale and q = z^2 * ratio, times factors.
+    const float* to_levels;      // (4, n_padded): centre, scale, ratio, and what all components have as factor of q
+    const std::int8_t* factors;  // (n_panels, n_quads, MIXTURE_PANEL, 4): of z, q, the next dimension's z, q
     std::size_t n_panels;
-    const float* steps;       // (n_panels * MIXTURE_PANEL,): what 1 is worth in the factors of a component
-    const float* offsets;     // (n_panels * MIXTURE_PANEL,)
-    const float* point_errors;   // (n_panels * MIXTURE_PANEL,): of a score, for each unit by which a point is rounded
-    const float* factor_errors;  // ... for each unit of the sum of the sizes of the point's numbers
+    std::size_t n_quads;         // (n_dims + 1) / 2
+    const std::int32_t* starts;  // (n_panels * MIXTURE_PANEL,): what takes Z_ZERO away again
+    // (3, n_panels * MIXTURE_PANEL): what 1 is worth in the factors; an offset; how far a score can be off at a point
+    // with an error of 1
+    const float* columns;
+    // A point's error is the larger one of its step times inverse_step and its size times inverse_size.
+    float inverse_step, inverse_size;
 };
 
 struct AddMoments {

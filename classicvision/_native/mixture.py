@@ -16,9 +16,14 @@ Floats = NDArray[np.float32]
 
 _MOST_DIMENSIONS = 512
 _MOST_COMPONENTS = 4096
-_LARGEST_FACTOR = 32_767
-_LARGEST_SUM = 1_040_000  # of a component's factors: it leaves the points about as many levels as these
 _NO_SCORE = -1e30  # of components that are not there
+_LIKELY = 2  # as in mixture.h
+_LEVELS_OF_Z, _LEVELS_OF_SQUARE = 127, 255
+_Z_ZERO = 128
+# Sums of g x and g x^2 are turned into those of deviates at last, but not where the centre is more deviations away than
+# this: they lose digits, 6e-8 times its square.
+_MOST_SHIFT = 8
+_LINE = 64  # bytes of a cache line
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +41,9 @@ class PreparedBasis:
 class MixtureTable:
     """A mixture as the kernel reads it; `_native/mixture.h` says what each array is."""
 
-    arrays: tuple[Floats, Floats, Floats, Floats, Floats, Floats, NDArray[np.int16], Floats, Floats, Floats]
+    arrays: tuple[
+        Floats, Floats, NDArray[np.uint8], Floats, Floats, NDArray[np.int8], NDArray[np.int32], Floats, Floats
+    ]
 
 
 def prepare_basis(
@@ -83,71 +90,105 @@ def prepare(
 ) -> MixtureTable:
     """Make a mixture ready for `add_moments`, for the instruction set at hand.
 
-    The logarithm of weight times density is a constant plus a sum over the dimensions of (x - c) f - (x - c)^2 g, with
-    c the mixture's mean, f = (m - c) / v and g = 1 / (2 v). Numbers of points and factors are rounded to whole ones of
-    16 bits at most; how far that can move a component's score is noted.
+    With z = (x - c) / s, c and s the mean and the deviation of the whole mixture, the logarithm of weight times density
+    is a constant plus the sum over the dimensions of z f + z^2 g, with f = (m - c) s / v and g = -s^2 / (2 v). What is
+    typical of g is taken away from all components: it changes no share. The rest is rounded to bytes; z and f, and z^2
+    and g, are first brought to like sizes, so that neither is rounded more than the other.
     """
     shares, m, v = (array.astype(np.float64) for array in (weights / weights.sum(), means, variances))
     centre = (shares @ m).astype(np.float32)
     m = m - centre
-    spread = np.sqrt(shares @ (v + np.square(m)))
-    scales = (1 / spread).astype(np.float32)
-    factors = np.stack([m / v / scales, -1 / (2 * v * np.square(scales.astype(np.float64)))], axis=1)
-    sizes = np.abs(factors).sum(axis=(1, 2))
-    levels = np.minimum(_LARGEST_FACTOR / np.abs(factors).max(axis=(1, 2)), _LARGEST_SUM / sizes)
-    whole = np.rint(factors * levels[:, np.newaxis, np.newaxis])
+    deviations = np.sqrt(shares @ (v + np.square(m)))
+    common = -np.median(np.square(deviations) / (2 * v), axis=0)
+    by_z, by_square = m * deviations / v, -np.square(deviations) / (2 * v) - common
+    # The root mean squares of z and z^2 of normal points are 1 and the root of 3.
+    of_z = np.sqrt(np.maximum(_typical(by_z), 1e-6))
+    of_square = np.sqrt(np.maximum(_typical(by_square), 1e-6) / np.sqrt(3))
+    factors = np.stack([by_z / of_z, by_square / of_square], axis=2)  # (K, D, 2)
+    most = np.maximum(np.abs(factors).max(axis=(1, 2)), np.finfo(np.float32).tiny)
+    steps = most / kernels.mixture_most_factor()
+    whole = np.rint(factors / steps[:, np.newaxis, np.newaxis])
+    # A number of a point moves by at most half a level, a factor by at most half of one of its own.
+    rounded = np.abs(whole) * steps[:, np.newaxis, np.newaxis]
+    by_points = _LIKELY * np.sqrt(np.square(rounded).sum(axis=(1, 2))) / 2
+    by_factors = steps / 2
+    # A point of the usual size, three deviations from the centre at most, has an error of 1.
+    step = max(3 * of_z.max() / _LEVELS_OF_Z, 9 * of_square.max() / _LEVELS_OF_SQUARE) * 0.45
+    size = _LIKELY * np.sqrt((np.square(of_z) + 3 * np.square(of_square)).sum())
     offsets = log_peaks - (np.square(m) / (2 * v)).sum(axis=1)
     panel, width = kernels.mixture_panel(), _padded(means.shape[1], kernels.lanes())
     n_columns = _padded(len(means), panel)
+    to_levels = np.stack([centre, of_z / deviations, of_square / np.square(of_z), common / of_square])
+    starts = np.zeros(n_columns, np.int32)
+    starts[: len(means)] = -_Z_ZERO * whole[:, :, 0].sum(axis=1)
+    errors = 1.001 * (by_points * step + by_factors * size)
+    errors[errors > -_NO_SCORE] = np.inf  # nothing can be said of such a tight component: it may be near
+    columns = np.stack([np.minimum(steps, -_NO_SCORE), np.maximum(offsets, _NO_SCORE), errors])
     arrays = (
-        _widened(means, width),
-        _widened((1 / np.sqrt(v)).astype(np.float32), width),
+        _aligned(_widened(1 / np.sqrt(v), width)),
+        _aligned(_widened(-m / np.sqrt(v), width)),
+        (np.abs(m / np.sqrt(v)).max(axis=1) > _MOST_SHIFT).astype(np.uint8),
         log_peaks.astype(np.float32),
-        _widened(centre, width),
-        _widened(scales, width),
-        _widened(np.abs(whole).max(axis=0).astype(np.float32), width),
-        _in_panels(whole, n_columns, panel),
-        _widened((1 / levels).astype(np.float32), n_columns),
-        _widened(offsets.astype(np.float32), n_columns, _NO_SCORE),
-        # A number of a point moves by at most half a level, a factor by at most half of one of its own.
-        _widened(np.stack([sizes, 1 / levels]).astype(np.float32) / 2, n_columns),
+        _widened(to_levels, width),
+        _aligned(_in_panels(whole, n_columns, panel)),
+        starts,
+        _widened(columns, n_columns, np.array([[0], [_NO_SCORE], [0]])),
+        np.array([1 / step, 1 / size], np.float32),
     )
     return MixtureTable(arrays)
 
 
+def _typical(factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the usual size of factors in each dimension, (K, D) to (D,): not that of the few tight components."""
+    typical: NDArray[np.float64] = np.sqrt(np.median(np.square(factors), axis=0))
+    return typical
+
+
 def add_moments(
-    points: NDArray[np.float32], table: MixtureTable, n_components: int, least_share: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
-    """Return the sums of posteriors g, of g u and of g u^2, (K,), (K, D), (K, D), and the log likelihood.
+    points: NDArray[np.float32],
+    table: MixtureTable,
+    least_share: float,
+    zeroth: NDArray[np.float64],
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+) -> float:
+    """Add the sums of posteriors g, of g u and of g u^2 to arrays (K,), (K, D), (K, D); return the log likelihood.
 
     Parameters
     ----------
     points : (N, D) float32, contiguous
     table : MixtureTable
-    n_components : int
-        K.
     least_share : float
         Components whose density is a smaller share of the largest one are left out.
+    zeroth, first, second : float64, contiguous
+        Written.
     """
-    zeroth = np.zeros(n_components)
-    first, second = (np.zeros((n_components, points.shape[1])) for _ in range(2))
-    likelihood = kernels.add_moments(points, *table.arrays, least_share, zeroth, first, second)
-    return zeroth, first, second, likelihood
+    return kernels.add_moments(points, *table.arrays, least_share, zeroth, first, second)
+
+
+def _aligned(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy that begins at the border of a cache line."""
+    room = np.empty(array.nbytes + _LINE, np.uint8)
+    copy = room[-room.ctypes.data % _LINE :][: array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def _padded(n: int, step: int) -> int:
     return -(-n // step) * step
 
 
-def _widened(array: NDArray[Any], width: int, filling: float = 0.0) -> NDArray[np.float32]:
+def _widened(array: NDArray[Any], width: int, filling: float | NDArray[Any] = 0.0) -> NDArray[np.float32]:
     """Return an array with its last axis filled up to a width."""
-    result = np.full((*array.shape[:-1], width), filling, np.float32)
+    result = np.empty((*array.shape[:-1], width), np.float32)
+    result[...] = filling
     result[..., : array.shape[-1]] = array
     return result
 
 
-def _in_panels(factors: NDArray[np.float64], n_columns: int, panel: int) -> NDArray[np.int16]:
-    """Return factors (K, 2, D) as (panels, D, components of a panel, 2)."""
-    whole = np.zeros((n_columns, *factors.shape[1:]), np.int16)
-    whole[: len(factors)] = factors
-    return np.ascontiguousarray(whole.reshape(-1, panel, *factors.shape[1:]).transpose(0, 3, 1, 2))
+def _in_panels(factors: NDArray[np.float64], n_columns: int, panel: int) -> NDArray[np.int8]:
+    """Return factors (K, D, 2) as (panels, pairs of dimensions, components of a panel, 4)."""
+    n_quads = (factors.shape[1] + 1) // 2
+    whole = np.zeros((n_columns, 2 * n_quads, 2), np.int8)
+    whole[: len(factors), : factors.shape[1]] = factors
+    return np.ascontiguousarray(whole.reshape(-1, panel, n_quads, 4).swapaxes(1, 2))

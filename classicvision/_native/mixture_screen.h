@@ -1,92 +1,127 @@
-// The scores of all components for a point, rounded: one product of 16-bit integers, with a bound on its error.
+// The scores of all components for a point, rounded: one product of bytes, with a bound on its error.
 //
-// The logarithm of weight times density is offset + sum_d (z f + z^2 g), with z the difference from a centre. Both parts
-// of a dimension stand in one pair of shorts, so an instruction adds them in one step. Integer sums are exact: the
-// screen is the same bits on every instruction set, but for the last steps in float32.
+// The logarithm of weight times density is offset + sum_d (z f + q g), with z a multiple of the difference from a centre
+// and q one of its square. What components typically have as g is taken away from all of them, so that less is rounded.
+// The z and q of two dimensions are four bytes, which an instruction multiplies and adds in one step. Integer sums are
+// exact: all rounding is that of points and factors to levels.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 
-#include "isa_shorts.h"
+#include "isa_bytes.h"
 #include "isa_whole.h"
 #include "mixture.h"
 
 namespace classicvision::CV_ISA {
 namespace {
 
-constexpr float MOST_LEVEL = 32767;
-constexpr float MOST_SUM = 2.1e9f;  // of the sizes of products, where all have the largest factor: below 2^31
-constexpr std::size_t PANEL_VECTORS = 2;
-constexpr std::size_t PANEL = PANEL_VECTORS * LANES;
+// Points and vectors of components that one pass over the dimensions keeps in registers.
 #if defined(__AVX512F__)
-constexpr std::size_t SCREEN_ROWS = 12;
+constexpr std::size_t SCREEN_ROWS = 6;
+constexpr std::size_t PANEL_VECTORS = 4;
 #else
 constexpr std::size_t SCREEN_ROWS = 4;
+constexpr std::size_t PANEL_VECTORS = 2;
 #endif
+constexpr std::size_t PANEL = PANEL_VECTORS * LANES;
+constexpr std::size_t GROUP_ROWS = 4 * SCREEN_ROWS;  // points that are screened at a time
+constexpr float MOST_Z = 127, MOST_SQUARE = 255;  // levels of a point
+constexpr float FAR = 1e30f;                      // a sum of squares beyond what can be rounded
 
-// What a level of a point is worth, and the sum of the sizes of its numbers and their squares.
 struct ScreenPoint {
-    float step;
-    float size;
+    float step;    // what a level is worth
+    float error;   // how far scores can be off, in parts of what `columns` says of each component
+    float common;  // what was taken away from the scores of all components
+    bool is_far;   // nothing can be said: all components may be near
 };
 
-// The errors that rounding can leave in the scores of LANES components, from one on.
-CV_INLINE Floats screen_error(const Mixture& mixture, const ScreenPoint& point, std::size_t component) {
-    return fused(spread(point.step), load(mixture.point_errors + component),
-                 spread(point.size + point.step) * load(mixture.factor_errors + component));
+// z and q of LANES dimensions of a point, from d on.
+CV_INLINE Floats number_of(const Mixture& mixture, const float* point, std::size_t d) {
+    return load(point + d) * load(mixture.to_levels + mixture.n_padded + d);
+}
+CV_INLINE Floats square_of(const Mixture& mixture, Floats z, std::size_t d) {
+    return z * z * load(mixture.to_levels + 2 * mixture.n_padded + d);
 }
 
-// Write a point as pairs of levels: n_padded of them.
-CV_INLINE ScreenPoint screen_point(const Mixture& mixture, const float* point, std::int32_t* levels) {
-    alignas(64) float numbers[MOST_MIXTURE_DIMENSIONS];
-    Floats most = spread(0.0f), sum = spread(0.0f), reach = spread(0.0f);
-    for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
-        const Floats z = (load(point + d) - load(mixture.centre + d)) * load(mixture.scales + d);
-        store(numbers + d, z);
-        const Floats size = magnitude(z);
-        most = larger(most, size);
-        const Floats square = z * z;
-        sum = sum + (size + square);
-        reach = fused(size, load(mixture.largest + d), reach);
-        reach = fused(square, load(mixture.largest + mixture.n_padded + d), reach);
+// Write n points as bytes, two for each of n_padded dimensions. (In three steps, because what is done for one point is a
+// chain of steps that wait for each other, and what is done for many is not.)
+CV_STEP void screen_points(const Mixture& mixture, const float* points, std::size_t n, ScreenPoint* screened,
+                           std::uint16_t* levels) {
+    const std::size_t n_padded = mixture.n_padded;
+    alignas(64) float found[GROUP_ROWS][4][LANES];
+    for (std::size_t i = 0; i < n; ++i) {
+        Floats most_z = spread(0.0f), most_square = most_z, squares = most_z, common = most_z;
+        for (std::size_t d = 0; d < n_padded; d += LANES) {
+            const Floats z = number_of(mixture, points + i * n_padded, d), square = square_of(mixture, z, d);
+            most_z = larger(most_z, magnitude(z));
+            most_square = larger(most_square, square);
+            squares = fused(z, z, fused(square, square, squares));
+            common = fused(square, load(mixture.to_levels + 3 * n_padded + d), common);
+        }
+        store(found[i][0], most_z);
+        store(found[i][1], most_square);
+        store(found[i][2], squares);
+        store(found[i][3], common);
     }
-    const float total = sum_of_lanes(sum), longest = largest_lane(most);
-    if (!(total < 1e30f)) {  // beyond what can be rounded: all components may be near
-        for (std::size_t d = 0; d < mixture.n_padded; d += LANES) store(levels + d, spread_as<Ints>(0));
-        return {0.0f, 1e38f};
+    float inverses[GROUP_ROWS];
+    for (std::size_t i = 0; i < n; ++i) {
+        const float total = sum_of_lanes(load(found[i][2]));
+        const float needed = std::max(largest_lane(load(found[i][0])) * (1 / MOST_Z),
+                                      largest_lane(load(found[i][1])) * (1 / MOST_SQUARE));
+        const float step = needed > 1e-30f ? needed : 1.0f, size = LIKELY * std::sqrt(total);
+        screened[i] = {step, std::max(step * mixture.inverse_step, size * mixture.inverse_size),
+                       sum_of_lanes(load(found[i][3])), !(total < FAR)};
+        inverses[i] = 1.0f / step;
     }
-    const float largest = longest > 1.0f ? longest * longest : longest;
-    const float needed = std::max(largest * (1 / MOST_LEVEL), sum_of_lanes(reach) * (1 / MOST_SUM));
-    const float step = needed > 1e-30f ? needed : 1.0f;
-    const Floats inverse = spread(1.0f / step);
-    for (std::size_t d = 0; d < mixture.n_padded; d += LANES) {
-        const Floats z = load(numbers + d);
-        const Floats level = z * inverse;
-        const Ints square = rounded_level(z * level);
-        store(levels + d, joined(rounded_level(level), shifted_up(square, 16)));
+    for (std::size_t i = 0; i < n; ++i) {
+        if (screened[i].is_far) {
+            std::fill(levels + i * n_padded, levels + (i + 1) * n_padded, std::uint16_t{0});
+            continue;
+        }
+        const Floats inverse = spread(inverses[i]);
+        for (std::size_t d = 0; d < n_padded; d += LANES) {
+            const Floats z = number_of(mixture, points + i * n_padded, d);
+            const Ints level = rounded_level(fused(z, inverse, spread(Z_ZERO)));
+            store_shorts(levels + i * n_padded + d,
+                         level + shifted_up(rounded_level(square_of(mixture, z, d) * inverse), 8));
+        }
     }
-    return {step, total};
 }
 
-// Write the scores of SCREEN_ROWS points for one panel of components.
-CV_STEP void screen_panel(const Mixture& mixture, std::size_t panel, const std::int32_t* levels,
-                          const ScreenPoint* points, float* scores, std::size_t n_columns) {
-    Ints sums[SCREEN_ROWS][PANEL_VECTORS] = {};
-    const std::int16_t* factors = mixture.factors + panel * mixture.n_dims * PANEL * 2;
-    for (std::size_t d = 0; d < mixture.n_dims; ++d) {
-        Ints pairs[PANEL_VECTORS];
-        for (std::size_t v = 0; v < PANEL_VECTORS; ++v) pairs[v] = load<Ints>(factors + (d * PANEL + v * LANES) * 2);
-        for (std::size_t i = 0; i < SCREEN_ROWS; ++i) {
-            const Ints level = spread_as<Ints>(levels[i * mixture.n_padded + d]);
-            for (std::size_t v = 0; v < PANEL_VECTORS; ++v) sums[i][v] = add_pairs(sums[i][v], pairs[v], level);
+// Write the scores of SCREEN_ROWS points for one panel of components, and raise the lower bounds on their largest ones.
+CV_STEP void screen_panel(const Mixture& mixture, std::size_t panel, const std::uint16_t* levels,
+                          const ScreenPoint* points, float* scores, float* surest) {
+    const std::size_t n_columns = mixture.n_panels * PANEL, n_padded = mixture.n_padded, n_quads = mixture.n_quads;
+    const std::int8_t* factors = mixture.factors + panel * n_quads * PANEL * 4;
+    Ints sums[SCREEN_ROWS][PANEL_VECTORS];
+    for (std::size_t i = 0; i < SCREEN_ROWS; ++i) {
+        for (std::size_t v = 0; v < PANEL_VECTORS; ++v) {
+            sums[i][v] = load<Ints>(mixture.starts + panel * PANEL + v * LANES);
         }
     }
-    for (std::size_t v = 0; v < PANEL_VECTORS; ++v) {
-        const std::size_t column = panel * PANEL + v * LANES;
-        const Floats steps = load(mixture.steps + column), offsets = load(mixture.offsets + column);
+    for (std::size_t j = 0; j < n_quads; ++j) {
+        Ints quads[PANEL_VECTORS];
+        for (std::size_t v = 0; v < PANEL_VECTORS; ++v) quads[v] = load<Ints>(factors + (j * PANEL + v * LANES) * 4);
         for (std::size_t i = 0; i < SCREEN_ROWS; ++i) {
-            store(scores + i * n_columns + column, to_floats(sums[i][v]) * (steps * spread(points[i].step)) + offsets);
+            std::int32_t four;
+            std::memcpy(&four, levels + i * n_padded + 2 * j, sizeof four);
+            const Ints level = spread_as<Ints>(four);
+            for (std::size_t v = 0; v < PANEL_VECTORS; ++v) sums[i][v] = add_quads(sums[i][v], quads[v], level);
         }
+    }
+    const float* columns = mixture.columns + panel * PANEL;
+#pragma GCC unroll 6
+    for (std::size_t i = 0; i < SCREEN_ROWS; ++i) {
+        const Floats step = spread(points[i].step), error = spread(-points[i].error);
+        Floats most = load(surest + i * LANES);
+        for (std::size_t v = 0; v < PANEL_VECTORS; ++v) {
+            const float* column = columns + v * LANES;
+            const Floats score = fused(to_floats(sums[i][v]), step * load(column), load(column + n_columns));
+            store(scores + i * n_columns + panel * PANEL + v * LANES, score);
+            most = larger(most, fused(error, load(column + 2 * n_columns), score));
+        }
+        store(surest + i * LANES, most);
     }
 }
 

@@ -6,7 +6,7 @@ NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +20,7 @@ from classicvision.encoding.codebook import frozen_array
 if TYPE_CHECKING:
     from classicvision._native.mixture import MixtureTable
 
-__all__ = ["LEAST_SHARE", "DiagonalMixture", "Moments", "moments"]
+__all__ = ["LEAST_SHARE", "DiagonalMixture", "Moments", "moments", "moments_of_parts"]
 
 LEAST_SHARE = 1e-5  # components of a smaller density, beside the largest one at a point, count as zero
 _BLOCK_NUMBERS = 2**18  # posteriors at a time
@@ -145,21 +145,30 @@ def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
     A descriptor is near to a few components only. At each point those whose weighted density is less than `LEAST_SHARE`
     of the largest one count as zero. NumPy computes in float64, the kernel in float32 and adds up in float64.
     """
-    if points.ndim != 2 or points.shape[1] != mixture.means.shape[1]:
-        raise ValueError(f"points {points.shape} and means {mixture.means.shape} must be (N, D) and (K, D)")
-    found = _moments(np.ascontiguousarray(points, np.float32), mixture)
-    if not np.isfinite(found.log_likelihood):
+    return moments_of_parts((points,), mixture)
+
+
+def moments_of_parts(parts: Iterable[NDArray[np.float32]], mixture: DiagonalMixture) -> Moments:
+    """Return what points that come in parts, each (n, D), say together; as `moments`, and as it does otherwise."""
+    total = Moments.zero(mixture)
+    for points in parts:
+        if points.ndim != 2 or points.shape[1] != mixture.means.shape[1]:
+            raise ValueError(f"points {points.shape} and means {mixture.means.shape} must be (N, D) and (K, D)")
+        total = _added(total, np.ascontiguousarray(points, np.float32), mixture)
+    if not np.isfinite(total.log_likelihood):
         raise ValueError("points hold numbers that are not finite, or too far from the mixture for float32")
-    return found
+    return total
 
 
-def _moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
+def _added(total: Moments, points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
+    """Return the moments with those of more points; the kernel adds to the same arrays."""
     if mixture.table is None:
-        return _moments_by_numpy(points, mixture)
+        return total + _moments_by_numpy(points, mixture)
     from classicvision._native import mixture as native
 
-    found = native.add_moments(points, mixture.table, len(mixture.weights), LEAST_SHARE)
-    return Moments(*found, len(points))
+    sums = total.zeroth, total.first, total.second
+    log_likelihood = native.add_moments(points, mixture.table, LEAST_SHARE, *sums)
+    return Moments(*sums, total.log_likelihood + log_likelihood, total.n_points + len(points))
 
 
 def _moments_by_numpy(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
