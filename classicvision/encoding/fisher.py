@@ -17,17 +17,18 @@ from numpy.typing import NDArray
 from classicvision.config import require, validate
 from classicvision.encoding.codebook import encode_each
 from classicvision.encoding.gmm import learn_mixture
-from classicvision.encoding.mixture import DiagonalMixture, Moments, moments
+from classicvision.encoding.mixture import DiagonalMixture, Moments, moments_of_parts
 from classicvision.encoding.normalize import l2, signed_power
 from classicvision.encoding.pca import Projection, learn_projection
 from classicvision.encoding.pyramid import cell_rows, join_cells, mirrored_sum, n_cells, parse_cells, pooled_names
-from classicvision.encoding.vocabulary import sample_places
+from classicvision.encoding.vocabulary import relative_places, sample_places
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
 __all__ = ["FisherCodebook", "FisherSettings", "fisher_gradient", "learn_fisher"]
 
 
 _WHOLE = "1x1"  # the grid of a single cell: the picture
+_BLOCK_ROWS = 2048  # descriptors whose points are made at a time: they stay in the cache until they have been counted
 
 
 @dataclass(frozen=True)
@@ -150,15 +151,21 @@ class FisherCodebook:
 
     def _moments(self, features: LocalFeatures) -> list[Moments]:
         """Return the moments of each cell of the pyramid, grid by grid."""
-        points = self.projection.points(features)
+        places = relative_places(features)
+
+        def moments_of(descriptors: NDArray[np.uint8], places: NDArray[np.float32]) -> Moments:
+            blocks = (slice(start, start + _BLOCK_ROWS) for start in range(0, len(descriptors), _BLOCK_ROWS))
+            points = (self.projection.points_of(descriptors[block], places[block]) for block in blocks)
+            return moments_of_parts(points, self.mixture)
+
         of_grids = {
-            cells: [moments(points[rows], self.mixture) for rows in cell_rows(features, cells)]
+            cells: [moments_of(features.descriptors[rows], places[rows]) for rows in cell_rows(features, cells)]
             for cells in self.settings.cells
             if cells != _WHOLE
         }
         if _WHOLE in self.settings.cells:  # every point is in one cell of any grid
             some_grid = next(iter(of_grids.values()), None)
-            whole = sum(some_grid[1:], some_grid[0]) if some_grid else moments(points, self.mixture)
+            whole = sum(some_grid[1:], some_grid[0]) if some_grid else moments_of(features.descriptors, places)
             of_grids[_WHOLE] = [whole]
         return [found for cells in self.settings.cells for found in of_grids[cells]]
 

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skimage.feature import fisher_vector
 from sklearn.mixture import GaussianMixture
 
+from classicvision.encoding import fisher as fisher_module
 from classicvision.encoding.fisher import FisherCodebook, FisherSettings, fisher_gradient, learn_fisher
 from classicvision.encoding.gmm import learn_mixture
 from classicvision.encoding.mixture import DiagonalMixture, moments
@@ -141,6 +142,15 @@ def test_the_code_of_a_cell_is_that_of_an_image_with_these_keypoints_alone(cells
     assert_allclose(code[1], whole.encode(left), atol=1e-5)
     turned = learn_fisher(items, replace(settings, cells=cells[::-1]), np.random.default_rng(0)).encode(items[0])
     assert_allclose(turned.reshape(n_cells, -1)[-1] * np.sqrt(n_cells), code[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("cells", [("1x1",), ("2x1",)])
+def test_descriptors_are_counted_block_by_block(monkeypatch, cells):
+    items = images(2, n=300)
+    codebook = learn_fisher(items, FisherSettings(n_components=4, n_dims=8, cells=cells), np.random.default_rng(0))
+    at_once = codebook.encode(items[1])
+    monkeypatch.setattr(fisher_module, "_BLOCK_ROWS", 64)
+    assert relative_error(codebook.encode(items[1]), at_once) < 1e-4
 
 
 def test_names_say_what_a_number_is():
