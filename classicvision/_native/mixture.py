@@ -17,7 +17,8 @@ Floats = NDArray[np.float32]
 _MOST_DIMENSIONS = 512
 _MOST_COMPONENTS = 4096
 _NO_SCORE = -1e30  # of components that are not there
-_LIKELY = 2  # as in mixture.h
+# As in mixture.h and mixture_screen.h.
+_LIKELY = 2
 _LEVELS_OF_Z, _LEVELS_OF_SQUARE = 127, 255
 _Z_ZERO = 128
 # Sums of g x and g x^2 are turned into those of deviates at last, but not where the centre is more deviations away than
@@ -101,9 +102,10 @@ def prepare(
     deviations = np.sqrt(shares @ (v + np.square(m)))
     common = -np.median(np.square(deviations) / (2 * v), axis=0)
     by_z, by_square = m * deviations / v, -np.square(deviations) / (2 * v) - common
-    # The root mean squares of z and z^2 of normal points are 1 and the root of 3.
-    of_z = np.sqrt(np.maximum(_typical(by_z), 1e-6))
-    of_square = np.sqrt(np.maximum(_typical(by_square), 1e-6) / np.sqrt(3))
+    # The size of factors is that of most components, not of the few tight ones; the root mean squares of z and z^2 of
+    # normal points are 1 and the root of 3.
+    of_z = np.sqrt(np.maximum(np.median(np.abs(by_z), axis=0), 1e-6))
+    of_square = np.sqrt(np.maximum(np.median(np.abs(by_square), axis=0), 1e-6) / np.sqrt(3))
     factors = np.stack([by_z / of_z, by_square / of_square], axis=2)  # (K, D, 2)
     most = np.maximum(np.abs(factors).max(axis=(1, 2)), np.finfo(np.float32).tiny)
     steps = most / kernels.mixture_most_factor()
@@ -112,7 +114,8 @@ def prepare(
     rounded = np.abs(whole) * steps[:, np.newaxis, np.newaxis]
     by_points = _LIKELY * np.sqrt(np.square(rounded).sum(axis=(1, 2))) / 2
     by_factors = steps / 2
-    # A point of the usual size, three deviations from the centre at most, has an error of 1.
+    # The unit of a point's error is that of a usual point, so that neither part is much overstated: descriptors of
+    # photographs have steps of 0.45 of that of three deviations in the dimension of the largest numbers.
     step = max(3 * of_z.max() / _LEVELS_OF_Z, 9 * of_square.max() / _LEVELS_OF_SQUARE) * 0.45
     size = _LIKELY * np.sqrt((np.square(of_z) + 3 * np.square(of_square)).sum())
     offsets = log_peaks - (np.square(m) / (2 * v)).sum(axis=1)
@@ -136,12 +139,6 @@ def prepare(
         np.array([1 / step, 1 / size], np.float32),
     )
     return MixtureTable(arrays)
-
-
-def _typical(factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the usual size of factors in each dimension, (K, D) to (D,): not that of the few tight components."""
-    typical: NDArray[np.float64] = np.sqrt(np.median(np.square(factors), axis=0))
-    return typical
 
 
 def add_moments(

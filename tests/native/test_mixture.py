@@ -110,7 +110,7 @@ def test_a_tight_component_beside_wide_ones_keeps_its_digits():
 
 
 def test_what_the_screen_rounds_is_less_than_what_the_least_share_leaves_out(monkeypatch):
-    # As many components, as near to each other, as those of descriptors: half of what is near keeps a rounded score.
+    # So many components, so near to each other, that some of what is near to a point keeps a rounded score.
     rng = np.random.default_rng(0)
     wide = random_mixture(rng, 256, 80)
     mixture = DiagonalMixture(wide.weights, np.float32(0.3) * wide.means, np.full_like(wide.variances, 0.5))
