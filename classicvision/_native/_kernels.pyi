@@ -1,7 +1,17 @@
 """What the compiled module shows to Python; the modules beside it check and allocate."""
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
+
+_Floats: TypeAlias = NDArray[np.float32]
+# levels, basis, steps, offset, scales, are_roots, n_out
+_Projection: TypeAlias = tuple[NDArray[np.int16], NDArray[np.int16], _Floats, _Floats, _Floats, bool, int]
+# roots, shifts, are_far, log_peaks, to_levels, factors, starts, columns, inverses
+_Mixture: TypeAlias = tuple[
+    _Floats, _Floats, NDArray[np.uint8], _Floats, _Floats, NDArray[np.int8], NDArray[np.int32], _Floats, _Floats
+]
 
 def instruction_set() -> str: ...
 def lanes() -> int: ...
@@ -137,25 +147,25 @@ def mixture_panel() -> int: ...
 def mixture_most_factor() -> int: ...
 def project_points(
     descriptors: NDArray[np.uint8],
-    are_roots: bool,
-    basis: NDArray[np.int16],
-    steps: NDArray[np.float32],
-    offset: NDArray[np.float32],
-    n_out: int,
+    places: NDArray[np.float32],
+    projection: _Projection,
     points: NDArray[np.float32],
     /,
 ) -> None: ...
 def add_moments(
     points: NDArray[np.float32],
-    roots: NDArray[np.float32],
-    shifts: NDArray[np.float32],
-    are_far: NDArray[np.uint8],
-    log_peaks: NDArray[np.float32],
-    to_levels: NDArray[np.float32],
-    factors: NDArray[np.int8],
-    starts: NDArray[np.int32],
-    columns: NDArray[np.float32],
-    inverses: NDArray[np.float32],
+    mixture: _Mixture,
+    least_share: float,
+    zeroth: NDArray[np.float64],
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    /,
+) -> float: ...
+def add_descriptor_moments(
+    descriptors: NDArray[np.uint8],
+    places: NDArray[np.float32],
+    projection: _Projection,
+    mixture: _Mixture,
     least_share: float,
     zeroth: NDArray[np.float64],
     first: NDArray[np.float64],

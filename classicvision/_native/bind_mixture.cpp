@@ -60,6 +60,78 @@ private:
     Array<const float> columns_, inverses_;
 };
 
+// The arrays of a projection, held until the end of the scope.
+class ProjectionArrays {
+public:
+    explicit ProjectionArrays(PyObject* const* objects)
+        : levels_(objects[0], "levels", 1),
+          basis_(objects[1], "basis", 3),
+          steps_(objects[2], "steps", 1),
+          offset_(objects[3], "offset", 1),
+          scales_(objects[4], "scales", 1) {}
+
+    Projection checked(std::size_t n_dims, bool are_roots, Py_ssize_t n_out) const {
+        const std::size_t lanes = static_cast<std::size_t>(kernels().lanes());
+        require(1 <= n_dims && n_dims <= MOST_DESCRIPTOR_BYTES, "descriptors must have from 1 to 1024 dimensions");
+        require(1 <= n_out && static_cast<std::size_t>(n_out) + scales_.size(0) <= MOST_POINT_NUMBERS,
+                "points must have from 1 to 1024 numbers");
+        const std::size_t n_padded = padded(static_cast<std::size_t>(n_out), lanes);
+        levels_.require(0, 256);
+        basis_.require(0, padded(n_dims, 2 * lanes) / 2), basis_.require(1, n_padded), basis_.require(2, 2);
+        steps_.require(0, n_padded);
+        offset_.require(0, n_padded);
+        return {n_dims,        levels_.data(), are_roots,      basis_.data(),
+                basis_.size(0), n_padded,       steps_.data(), offset_.data(),
+                static_cast<std::size_t>(n_out), scales_.data(), scales_.size(0)};
+    }
+
+private:
+    Array<const std::int16_t> levels_, basis_;
+    Array<const float> steps_, offset_, scales_;
+};
+
+// Descriptors and their places, held until the end of the scope.
+class DescriptorArrays {
+public:
+    DescriptorArrays(PyObject* bytes, PyObject* places) : bytes_(bytes, "descriptors", 2), places_(places, "places", 2) {}
+
+    std::size_t n_dims() const { return bytes_.size(1); }
+
+    Descriptors checked(const Projection& projection) const {
+        places_.require(0, bytes_.size(0)), places_.require(1, projection.n_places);
+        return {bytes_.data(), places_.data(), bytes_.size(0)};
+    }
+
+private:
+    Array<const std::uint8_t> bytes_;
+    Array<const float> places_;
+};
+
+// The arrays that moments are added to, held until the end of the scope.
+class SumArrays {
+public:
+    explicit SumArrays(PyObject* const* objects)
+        : zeroth_(objects[0], "zeroth", 1), first_(objects[1], "first", 2), second_(objects[2], "second", 2) {}
+
+    // Add to them what points say; those of `task` are set already. Returns the log likelihood.
+    double add(AddMoments task, double least_share) const {
+        const Mixture& mixture = task.mixture;
+        zeroth_.require(0, mixture.n_components);
+        first_.require(0, mixture.n_components), first_.require(1, mixture.n_dims);
+        second_.require(0, mixture.n_components), second_.require(1, mixture.n_dims);
+        require(1e-30 <= least_share && least_share <= 1, "least_share must be from 1e-30 to 1");
+        task.least_share = static_cast<float>(least_share);
+        task.log_least_share = static_cast<float>(std::log(least_share));
+        task.zeroth = zeroth_.data(), task.first = first_.data(), task.second = second_.data();
+        thread_local Arena arena;  // working memory of this thread, kept for its next points
+        const WithoutLock others_run;
+        return kernels().add_moments(task, arena);
+    }
+
+private:
+    Array<double> zeroth_, first_, second_;
+};
+
 }  // namespace
 }  // namespace classicvision
 
@@ -75,35 +147,22 @@ PyObject* method_mixture_most_factor(PyObject*, PyObject*) {
 
 PyObject* method_project_points(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
-        PyObject *bytes_object, *basis_object, *steps_object, *offset_object, *points_object;
+        PyObject *descriptors, *places, *arrays[5], *points_object;
         int are_roots;
         Py_ssize_t n_out;
-        if (!PyArg_ParseTuple(arguments, "OpOOOnO", &bytes_object, &are_roots, &basis_object, &steps_object,
-                              &offset_object, &n_out, &points_object)) {
+        if (!PyArg_ParseTuple(arguments, "OO(OOOOOpn)O", &descriptors, &places, &arrays[0], &arrays[1], &arrays[2],
+                              &arrays[3], &arrays[4], &are_roots, &n_out, &points_object)) {
             return nullptr;
         }
-        const Array<const std::uint8_t> bytes(bytes_object, "descriptors", 2);
-        const Array<const std::int16_t> basis(basis_object, "basis", 3);
-        const Array<const float> steps(steps_object, "steps", 1), offset(offset_object, "offset", 1);
+        const DescriptorArrays described(descriptors, places);
+        const ProjectionArrays held(arrays);
+        const Projection projection = held.checked(described.n_dims(), are_roots != 0, n_out);
+        const Descriptors checked = described.checked(projection);
         const Array<float> points(points_object, "points", 2);
-        const std::size_t n_padded = basis.size(1);
-        const std::size_t lanes = static_cast<std::size_t>(kernels().lanes());
-        require(1 <= bytes.size(1) && bytes.size(1) <= MOST_DESCRIPTOR_BYTES,
-                "descriptors must have from 1 to 1024 dimensions");
-        require(n_padded > 0 && n_padded % lanes == 0, "basis must be padded to whole vectors");
-        basis.require(0, padded(bytes.size(1), 2 * lanes) / 2);
-        basis.require(2, 2);
-        steps.require(0, n_padded);
-        offset.require(0, n_padded);
-        points.require(0, bytes.size(0));
-        require(n_out >= 0 && static_cast<std::size_t>(n_out) <= n_padded &&
-                    static_cast<std::size_t>(n_out) <= points.size(1),
-                "points have no room for the projections");
+        points.require(0, checked.n), points.require(1, projection.n_numbers());
         {
             const WithoutLock others_run;
-            kernels().project_points({bytes.data(), bytes.size(0), bytes.size(1), are_roots != 0, basis.data(),
-                                      basis.size(0), n_padded, steps.data(), offset.data(), points.data(),
-                                      static_cast<std::size_t>(n_out), points.size(1)});
+            kernels().project_points({projection, checked, points.data()});
         }
         Py_RETURN_NONE;
     });
@@ -113,29 +172,41 @@ PyObject* method_add_moments(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *points_object, *arrays[9], *sums[3];
         double least_share;
-        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOOdOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
+        if (!PyArg_ParseTuple(arguments, "O(OOOOOOOOO)dOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
                               &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &arrays[8], &least_share,
                               &sums[0], &sums[1], &sums[2])) {
             return nullptr;
         }
         const Array<const float> points(points_object, "points", 2);
         const MixtureArrays held(arrays);
-        const Mixture mixture = held.checked(points.size(1));
-        const Array<double> zeroth(sums[0], "zeroth", 1), first(sums[1], "first", 2), second(sums[2], "second", 2);
-        zeroth.require(0, mixture.n_components);
-        first.require(0, mixture.n_components), first.require(1, mixture.n_dims);
-        second.require(0, mixture.n_components), second.require(1, mixture.n_dims);
-        require(1e-30 <= least_share && least_share <= 1, "least_share must be from 1e-30 to 1");
-        double log_likelihood;
-        {
-            thread_local Arena arena;  // working memory of this thread, kept for its next points
-            const WithoutLock others_run;
-            log_likelihood = kernels().add_moments({mixture, points.data(), points.size(0),
-                                                    static_cast<float>(least_share),
-                                                    static_cast<float>(std::log(least_share)), zeroth.data(),
-                                                    first.data(), second.data()},
-                                                   arena);
+        AddMoments task{};
+        task.mixture = held.checked(points.size(1));
+        task.n_points = points.size(0);
+        task.points = points.data();
+        return PyFloat_FromDouble(SumArrays(sums).add(task, least_share));
+    });
+}
+
+PyObject* method_add_descriptor_moments(PyObject*, PyObject* arguments) {
+    return guarded([&]() -> PyObject* {
+        PyObject *descriptors, *places, *of_projection[5], *arrays[9], *sums[3];
+        int are_roots;
+        Py_ssize_t n_out;
+        double least_share;
+        if (!PyArg_ParseTuple(arguments, "OO(OOOOOpn)(OOOOOOOOO)dOOO", &descriptors, &places, &of_projection[0],
+                              &of_projection[1], &of_projection[2], &of_projection[3], &of_projection[4], &are_roots,
+                              &n_out, &arrays[0], &arrays[1], &arrays[2], &arrays[3], &arrays[4], &arrays[5],
+                              &arrays[6], &arrays[7], &arrays[8], &least_share, &sums[0], &sums[1], &sums[2])) {
+            return nullptr;
         }
-        return PyFloat_FromDouble(log_likelihood);
+        const DescriptorArrays described(descriptors, places);
+        const ProjectionArrays held_projection(of_projection);
+        const MixtureArrays held(arrays);
+        AddMoments task{};
+        task.projection = held_projection.checked(described.n_dims(), are_roots != 0, n_out);
+        task.descriptors = described.checked(task.projection);
+        task.mixture = held.checked(task.projection.n_numbers());
+        task.n_points = task.descriptors.n;
+        return PyFloat_FromDouble(SumArrays(sums).add(task, least_share));
     });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "isa_shorts.h"
+#include "isa_whole.h"
 
 namespace classicvision::CV_ISA {
 
@@ -49,6 +50,16 @@ CV_INLINE Ints add_quads(Ints sums, Ints factors, Ints bytes) {
     const Ints even = pair_product(sums, even_signed_bytes(factors), even_bytes(bytes));
     return pair_product(even, odd_signed_bytes(factors), odd_bytes(bytes));
 #endif
+}
+
+// The sum of n bytes, not more than 2^22.
+CV_INLINE std::int32_t sum_of_bytes(const std::uint8_t* bytes, std::size_t n) {
+    std::int32_t total = 0;
+    Ints sums = spread_as<Ints>(0);
+    std::size_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) sums = add_quads(sums, spread_as<Ints>(0x01010101), load<Ints>(bytes + i));
+    for (; i < n; ++i) total += bytes[i];
+    return total + sum_of_lanes(sums);
 }
 
 }  // namespace classicvision::CV_ISA

@@ -81,6 +81,25 @@ CV_INLINE Ints load_bytes(const std::uint8_t* from) {
 #endif
 }
 
+// Write the entries of a table of 256 at SHORT_LANES bytes.
+CV_INLINE void look_up(const std::int16_t* table, const std::uint8_t* bytes, std::int16_t* to) {
+#if defined(CV_INTRINSICS) && defined(__AVX512BW__)
+    const __m512i places = _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes)));
+    __m512i found[4];
+    for (int i = 0; i < 4; ++i) {  // the lowest six bits are looked at
+        found[i] = _mm512_permutex2var_epi16(_mm512_loadu_si512(table + 64 * i), places,
+                                             _mm512_loadu_si512(table + 64 * i + 32));
+    }
+    const __mmask32 is_odd = _mm512_test_epi16_mask(places, _mm512_set1_epi16(64));
+    const __m512i low = _mm512_mask_mov_epi16(found[0], is_odd, found[1]);
+    const __m512i high = _mm512_mask_mov_epi16(found[2], is_odd, found[3]);
+    const __mmask32 is_high = _mm512_test_epi16_mask(places, _mm512_set1_epi16(128));
+    _mm512_storeu_si512(to, _mm512_mask_mov_epi16(low, is_high, high));
+#else
+    for (int i = 0; i < SHORT_LANES; ++i) to[i] = table[bytes[i]];
+#endif
+}
+
 // The even places of one vector and the odd ones of another.
 CV_INLINE Ints joined(Ints even, Ints odd) {
 #if defined(CV_INTRINSICS) && defined(__AVX512BW__)

@@ -121,6 +121,16 @@ CV_INLINE float sum_of_lanes(Floats values) {
     return lanes[0];
 }
 
+CV_INLINE std::int32_t sum_of_lanes(Ints values) {
+#if defined(CV_INTRINSICS) && defined(__AVX512F__)
+    return _mm512_reduce_add_epi32((__m512i)values);
+#else
+    std::int32_t sum = 0;
+    for (int lane = 0; lane < LANES; ++lane) sum += values[lane];
+    return sum;
+#endif
+}
+
 // The sums of the lanes of four vectors, to memory.
 CV_INLINE void store_sums_of_lanes(float* to, const Floats (&vectors)[4]) {
 #if defined(CV_INTRINSICS) && defined(__AVX512F__)

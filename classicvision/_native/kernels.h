@@ -56,7 +56,8 @@
     METHOD(mixture_panel) \
     METHOD(mixture_most_factor) \
     METHOD(project_points) \
-    METHOD(add_moments)
+    METHOD(add_moments) \
+    METHOD(add_descriptor_moments)
 
 namespace classicvision {
 

@@ -13,11 +13,12 @@
 #include "arena.h"
 #include "kernels.h"
 #include "mixture_screen.h"
+#include "project_rows.h"
 
 namespace classicvision::CV_ISA {
 namespace {
 
-constexpr std::size_t BLOCK = 512;         // points that are sorted by component at a time
+constexpr std::size_t BLOCK = 480;         // points that are sorted by component at a time: whole tiles of all steps
 constexpr std::size_t LISTED = BLOCK + 8;  // room for them; lists a power of two apart would share few lines of a cache
 constexpr std::size_t AT_ONCE = 4;         // densities that are computed side by side
 constexpr std::size_t SUM_VECTORS = LANES == 16 ? 6 : 2;
@@ -319,19 +320,23 @@ CV_STEP void add_vectors(const AddMoments& task, std::size_t component, std::siz
     for (std::size_t d = 0; d < n; ++d) to_second[d] += second[d];
 }
 
-void add_component(const AddMoments& task, std::size_t component, const Room& room) {
-    std::size_t start = 0;
-    for (; start + SUM_VECTORS * LANES <= task.mixture.n_padded; start += SUM_VECTORS * LANES) {
-        add_vectors<SUM_VECTORS>(task, component, start, room);
+// Add up the vectors of dimensions from `start` on, WIDTH at a time, the last of them together.
+template <std::size_t WIDTH>
+void add_rest(const AddMoments& task, std::size_t component, std::size_t start, const Room& room) {
+    for (; start + WIDTH * LANES <= task.mixture.n_padded; start += WIDTH * LANES) {
+        add_vectors<WIDTH>(task, component, start, room);
     }
-    for (; start + 2 * LANES <= task.mixture.n_padded; start += 2 * LANES) add_vectors<2>(task, component, start, room);
-    if (start < task.mixture.n_padded) add_vectors<1>(task, component, start, room);
+    if constexpr (WIDTH > 1) add_rest<WIDTH - 1>(task, component, start, room);
 }
 
 // Write the differences of points from the centre of the mixture, in full rows.
-void copy_points(const AddMoments& task, std::size_t start, std::size_t n, const Room& room) {
+void take_points(const AddMoments& task, std::size_t start, std::size_t n, const Room& room) {
     const std::size_t n_dims = task.mixture.n_dims;
     const float* centre = task.mixture.to_levels;
+    if (!task.points) {
+        project_rows(task.projection, task.descriptors, start, n, centre, task.mixture.n_padded, room.points);
+        return;
+    }
     for (std::size_t i = 0; i < n; ++i) {
         float* row = room.points + i * task.mixture.n_padded;
         const float* point = task.points + (start + i) * n_dims;
@@ -353,7 +358,7 @@ double add_moments(const AddMoments& task, Arena& arena) {
     double log_likelihood = 0;
     for (std::size_t block = 0; block < task.n_points; block += BLOCK) {
         const std::size_t n = std::min(BLOCK, task.n_points - block);
-        copy_points(task, block, n, room);
+        take_points(task, block, n, room);
         for (std::size_t k = 0; k < n_components; ++k) room.ends[k] = room.entries + k * LISTED;
         room.begins[0] = 0;
         for (std::size_t start = 0; start < n; start += GROUP_ROWS) {
@@ -361,7 +366,7 @@ double add_moments(const AddMoments& task, Arena& arena) {
         }
         for (std::size_t k = 0; k < n_components; ++k) score_component(task, k, room);
         log_likelihood += share_rows(task, n, room);
-        for (std::size_t k = 0; k < n_components; ++k) add_component(task, k, room);
+        for (std::size_t k = 0; k < n_components; ++k) add_rest<SUM_VECTORS>(task, k, 0, room);
     }
     return log_likelihood;
 }

@@ -11,26 +11,37 @@ class Arena;
 
 constexpr std::size_t MOST_MIXTURE_DIMENSIONS = 512;
 constexpr std::size_t MOST_COMPONENTS = 4096;
-
 constexpr std::size_t MOST_DESCRIPTOR_BYTES = 1024;
-constexpr float ROOT_LEVELS = 512;  // the root of a byte is rounded to a whole number of such parts
-
-// Descriptors as bytes, or as the RootSIFT of bytes, times a basis and less an offset.
-struct ProjectPoints {
-    const std::uint8_t* bytes;  // (n_points, n_dims)
-    std::size_t n_points;
-    std::size_t n_dims;
-    bool are_roots;
-    // (n_pairs, n_padded, 2): of each 2 * LANES dimensions, filled up with zeros, the first LANES stand beside the
-    // others. No sum of products may reach 2^31.
+constexpr std::size_t MOST_POINT_NUMBERS = 1024;
+// From a descriptor to a point: its bytes as whole numbers, times a basis, less an offset; then its place, scaled.
+struct Projection {
+    std::size_t n_dims;          // bytes of a descriptor
+    const std::int16_t* levels;  // (256,): the whole number of each byte
+    bool are_roots;              // these are roots: sums of products are divided by the root of the sum of the bytes
+    // (n_pairs, n_padded, 2): by pairs of dimensions, which are filled up with zeros to a multiple of 2 * LANES. No sum
+    // of products may reach 2^31.
     const std::int16_t* basis;
     std::size_t n_pairs;
     std::size_t n_padded;  // a multiple of LANES
     const float* steps;    // (n_padded,): what 1 is worth in a sum of products
-    const float* offset;  // (n_padded,)
-    float* points;        // (n_points, n_columns): the first n_out numbers of each row are written
-    std::size_t n_out;    // at most n_padded
-    std::size_t n_columns;
+    const float* offset;   // (n_padded,)
+    std::size_t n_out;     // at most n_padded
+    const float* scales;   // (n_places,)
+    std::size_t n_places;
+
+    std::size_t n_numbers() const { return n_out + n_places; }
+};
+
+struct Descriptors {
+    const std::uint8_t* bytes;  // (n, n_dims)
+    const float* places;        // (n, n_places)
+    std::size_t n;
+};
+
+struct ProjectPoints {
+    Projection projection;
+    Descriptors descriptors;
+    float* points;  // (n, n_out + n_places), written
 };
 
 constexpr float Z_ZERO = 128;  // the level of a z of 0: levels of z are from 1 to 255
@@ -64,8 +75,10 @@ struct Mixture {
 
 struct AddMoments {
     Mixture mixture;
-    const float* points;  // (n_points, n_dims)
     std::size_t n_points;
+    const float* points;  // (n_points, n_dims), or null: those of descriptors
+    Projection projection;
+    Descriptors descriptors;
     float least_share;    // components of a smaller density than this share of the largest one are left out
     float log_least_share;
     double* zeroth;       // (n_components,), added to

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import kernels
 
-__all__ = ["MixtureTable", "PreparedBasis", "add_moments", "has_room_for", "prepare", "prepare_basis", "project"]
+__all__ = [
+    "MixtureTable",
+    "PreparedProjection",
+    "add_descriptor_moments",
+    "add_moments",
+    "has_room_for",
+    "prepare",
+    "prepare_projection",
+    "project",
+]
 
 Floats = NDArray[np.float32]
 
@@ -27,15 +36,16 @@ _MOST_SHIFT = 8
 _LINE = 64  # bytes of a cache line
 
 
-@dataclass(frozen=True, eq=False)
-class PreparedBasis:
-    """A basis as the kernel reads it; `_native/mixture.h` says what each array is."""
+class PreparedProjection(NamedTuple):
+    """A projection as the kernels read it; `_native/mixture.h` says what each array is."""
 
+    levels: NDArray[np.int16]
     basis: NDArray[np.int16]
-    steps: NDArray[np.float32]
-    offset: NDArray[np.float32]
-    n_out: int
+    steps: Floats
+    offset: Floats
+    scales: Floats
     are_roots: bool
+    n_out: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,35 +57,54 @@ class MixtureTable:
     ]
 
 
-def prepare_basis(
-    whole: NDArray[np.int16], steps: NDArray[np.float32], offset: NDArray[np.float32], *, are_roots: bool
-) -> PreparedBasis:
-    """Make a basis (d, n) of whole numbers, the worth of 1 in each column (n,), and an offset (n,) ready for `project`.
+def prepare_projection(
+    whole: NDArray[np.int16],
+    steps: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    *,
+    levels: NDArray[np.int16],
+    are_roots: bool,
+) -> PreparedProjection:
+    """Make a projection ready, for the instruction set at hand.
 
-    `are_roots`: the RootSIFT of descriptors is to be projected, each root as a whole number of parts of 1 / 512. No sum
-    of products may reach 2^31.
+    Parameters
+    ----------
+    whole : (d, n) int16
+        The basis as whole numbers. No sum of its products with the levels of a descriptor may reach 2^31.
+    steps, offset : (n,) float32
+        What 1 is worth in each sum of products, and what is taken away from it.
+    scales : (m,) float32
+        What the m numbers of a place are multiplied with.
+    levels : (256,) int16
+        The whole number of each byte.
+    are_roots : bool
+        Divide by the root of the sum of a descriptor's bytes.
     """
     lanes, (n_dims, n_out) = kernels.lanes(), whole.shape
-    filled = np.zeros((_padded(n_dims, 2 * lanes), _padded(n_out, lanes)), np.int16)
+    width = _padded(n_out, lanes)
+    filled = np.zeros((_padded(n_dims, 2 * lanes), width), np.int16)
     filled[:n_dims, :n_out] = whole
-    width = filled.shape[1]
-    pairs = filled.reshape(-1, 2, lanes, width).transpose(0, 2, 3, 1).reshape(-1, width, 2)
-    return PreparedBasis(np.ascontiguousarray(pairs), _widened(steps, width), _widened(offset, width), n_out, are_roots)
+    pairs = np.ascontiguousarray(filled.reshape(-1, 2, width).swapaxes(1, 2))
+    whole_vectors = pairs, _widened(steps, width), _widened(offset, width)
+    # Scales that lie anywhere in a file are copied to where floats may lie.
+    return PreparedProjection(levels, *whole_vectors, _widened(scales, len(scales)), are_roots, n_out)
 
 
-def project(descriptors: NDArray[np.uint8], prepared: PreparedBasis, points: NDArray[np.float32]) -> None:
-    """Write descriptors times the basis, less the offset, into the first columns of `points`, (N, at least n).
+def project(
+    descriptors: NDArray[np.uint8], places: Floats, prepared: PreparedProjection, points: NDArray[np.float32]
+) -> None:
+    """Write descriptors times the basis, less the offset, and their places, scaled.
 
     Parameters
     ----------
     descriptors : (N, d) uint8, contiguous
-    prepared : PreparedBasis
-    points : (N, m) float32, contiguous
+    places : (N, m) float32, contiguous
+    prepared : PreparedProjection
+    points : (N, n + m) float32, contiguous
         Written.
     """
-    kernels.project_points(
-        descriptors, prepared.are_roots, prepared.basis, prepared.steps, prepared.offset, prepared.n_out, points
-    )
+    kernels.project_points(descriptors, places, prepared, points)
 
 
 def has_room_for(shape: tuple[int, ...]) -> bool:
@@ -160,7 +189,22 @@ def add_moments(
     zeroth, first, second : float64, contiguous
         Written.
     """
-    return kernels.add_moments(points, *table.arrays, least_share, zeroth, first, second)
+    return kernels.add_moments(points, table.arrays, least_share, zeroth, first, second)
+
+
+def add_descriptor_moments(
+    descriptors: NDArray[np.uint8],
+    places: Floats,
+    prepared: PreparedProjection,
+    table: MixtureTable,
+    least_share: float,
+    zeroth: NDArray[np.float64],
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+) -> float:
+    """As `add_moments`, of the points of descriptors (N, d) at places (N, m), which are made when they are wanted."""
+    sums = zeroth, first, second
+    return kernels.add_descriptor_moments(descriptors, places, prepared, table.arrays, least_share, *sums)
 
 
 def _aligned(array: NDArray[Any]) -> NDArray[Any]:

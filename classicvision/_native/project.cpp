@@ -6,15 +6,14 @@
 #include <cmath>
 #include <cstring>
 
-#include "isa_shorts.h"
+#include "isa_bytes.h"
 #include "isa_whole.h"
 #include "kernels.h"
-#include "mixture.h"
+#include "project_rows.h"
 
 namespace classicvision::CV_ISA {
 namespace {
 
-constexpr std::size_t MOST_PAIRS = MOST_DESCRIPTOR_BYTES / 2;
 // Points and vectors of results that one pass over the dimensions keeps in registers.
 #if defined(__AVX512F__)
 constexpr std::size_t TILE_ROWS = 5;
@@ -24,35 +23,33 @@ constexpr std::size_t TILE_ROWS = 4;
 constexpr std::size_t TILE_WIDTH = 2;
 #endif
 
-// What LANES bytes are as factors.
-CV_INLINE Ints levels_of(const ProjectPoints& task, Ints bytes) {
-    return task.are_roots ? rounded_level(root(to_floats(bytes)) * spread(ROOT_LEVELS)) : bytes;
-}
-
-// Write the pairs of a row, and return what the products are multiplied with at last.
-float read_row(const ProjectPoints& task, std::size_t row, std::int32_t* pairs) {
-    const std::uint8_t* bytes = task.bytes + row * task.n_dims;
-    std::int32_t total = 0;
-    for (std::size_t d = 0; d < task.n_dims; ++d) total += bytes[d];
-    for (std::size_t d = 0; d < task.n_dims; d += SHORT_LANES, bytes += SHORT_LANES, pairs += LANES) {
+// Write the whole numbers of a descriptor, and return what its products are multiplied with at last.
+float read_row(const Projection& projection, const std::uint8_t* bytes, std::int16_t* numbers) {
+    const std::size_t n_dims = projection.n_dims, n_whole = n_dims / SHORT_LANES * SHORT_LANES;
+    for (std::size_t d = 0; d < n_whole; d += SHORT_LANES) look_up(projection.levels, bytes + d, numbers + d);
+    if (n_whole < n_dims) {
         std::uint8_t last[SHORT_LANES] = {};
-        if (task.n_dims - d < SHORT_LANES) std::memcpy(last, bytes, task.n_dims - d);
-        const std::uint8_t* from = task.n_dims - d < SHORT_LANES ? last : bytes;
-        const Ints low = levels_of(task, load_bytes(from)), high = levels_of(task, load_bytes(from + LANES));
-        store(pairs, joined(low, shifted_up(high, 16)));
+        std::memcpy(last, bytes + n_whole, n_dims - n_whole);
+        look_up(projection.levels, last, numbers + n_whole);
     }
-    if (!task.are_roots) return 1.0f;
+    if (!projection.are_roots) return 1.0f;
+    const std::int32_t total = sum_of_bytes(bytes, n_dims);
     return total > 0 ? 1.0f / std::sqrt(static_cast<float>(total)) : 0.0f;
 }
 
 template <std::size_t WIDTH>
-CV_STEP void multiply(const ProjectPoints& task, const std::int32_t* pairs, const std::int16_t* basis, Ints* results) {
+CV_STEP void multiply(const Projection& projection, const std::int16_t* numbers, const std::int16_t* basis,
+                      Ints* results) {
     Ints sums[TILE_ROWS][WIDTH] = {};
-    for (std::size_t j = 0; j < task.n_pairs; ++j) {
+    for (std::size_t j = 0; j < projection.n_pairs; ++j) {
         Ints factors[WIDTH];
-        for (std::size_t v = 0; v < WIDTH; ++v) factors[v] = load<Ints>(basis + (j * task.n_padded + v * LANES) * 2);
+        for (std::size_t v = 0; v < WIDTH; ++v) {
+            factors[v] = load<Ints>(basis + (j * projection.n_padded + v * LANES) * 2);
+        }
         for (std::size_t i = 0; i < TILE_ROWS; ++i) {
-            const Ints pair = spread_as<Ints>(pairs[i * MOST_PAIRS + j]);
+            std::int32_t two;
+            std::memcpy(&two, numbers + i * MOST_DESCRIPTOR_BYTES + 2 * j, sizeof two);
+            const Ints pair = spread_as<Ints>(two);
             for (std::size_t v = 0; v < WIDTH; ++v) sums[i][v] = add_pairs(sums[i][v], factors[v], pair);
         }
     }
@@ -61,46 +58,83 @@ CV_STEP void multiply(const ProjectPoints& task, const std::int32_t* pairs, cons
     }
 }
 
-void multiply_some(const ProjectPoints& task, std::size_t width, const std::int32_t* pairs, const std::int16_t* basis,
-                   Ints* results) {
+void multiply_some(const Projection& projection, std::size_t width, const std::int16_t* numbers,
+                   const std::int16_t* basis, Ints* results) {
     switch (width) {
 #if defined(__AVX512F__)
-        case 5: return multiply<5>(task, pairs, basis, results);
-        case 4: return multiply<4>(task, pairs, basis, results);
-        case 3: return multiply<3>(task, pairs, basis, results);
+        case 5: return multiply<5>(projection, numbers, basis, results);
+        case 4: return multiply<4>(projection, numbers, basis, results);
+        case 3: return multiply<3>(projection, numbers, basis, results);
 #endif
-        case 2: return multiply<2>(task, pairs, basis, results);
-        default: return multiply<1>(task, pairs, basis, results);
+        case 2: return multiply<2>(projection, numbers, basis, results);
+        default: return multiply<1>(projection, numbers, basis, results);
+    }
+}
+
+// Where points go: rows of `stride` numbers, of which n_stored may be written, less a centre.
+struct Rows {
+    float* points;
+    std::size_t stride, n_stored;
+    const float* centre;
+};
+
+// Write n_rows points, at most TILE_ROWS.
+void project_tile(const Projection& projection, const Descriptors& descriptors, std::size_t start, std::size_t n_rows,
+                  const Rows& rows, std::int16_t* numbers) {
+    float scales[TILE_ROWS];
+    for (std::size_t i = 0; i < TILE_ROWS; ++i) {
+        const std::size_t row = start + std::min(i, n_rows - 1);
+        scales[i] = read_row(projection, descriptors.bytes + row * projection.n_dims,
+                             numbers + i * MOST_DESCRIPTOR_BYTES);
+    }
+    const std::size_t n_vectors = projection.n_padded / LANES, n_parts = (n_vectors + TILE_WIDTH - 1) / TILE_WIDTH;
+    for (std::size_t part = 0; part < n_parts; ++part) {
+        const std::size_t first = part * n_vectors / n_parts, end = (part + 1) * n_vectors / n_parts;
+        Ints results[TILE_ROWS * TILE_WIDTH];
+        multiply_some(projection, end - first, numbers, projection.basis + first * SHORT_LANES, results);
+        for (std::size_t v = first; v < end; ++v) {
+            const Floats step = load(projection.steps + v * LANES), offset = load(projection.offset + v * LANES);
+            const Floats centre = load(rows.centre + v * LANES);
+            const std::size_t n_stored = rows.n_stored - std::min(rows.n_stored, v * LANES);
+            for (std::size_t i = 0; i < n_rows; ++i) {
+                const Floats found = to_floats(results[i * TILE_WIDTH + v - first]) * (step * spread(scales[i]));
+                store_first(rows.points + i * rows.stride + v * LANES, found - offset - centre, n_stored);
+            }
+        }
+    }
+    for (std::size_t i = 0; i < n_rows; ++i) {
+        float* to = rows.points + i * rows.stride + projection.n_out;
+        const float* place = descriptors.places + (start + i) * projection.n_places;
+        for (std::size_t k = 0; k < projection.n_places; ++k) {
+            to[k] = place[k] * projection.scales[k] - rows.centre[projection.n_out + k];
+        }
+    }
+}
+
+// Write n points, from the descriptor `start` on.
+void project_to(const Projection& projection, const Descriptors& descriptors, std::size_t start, std::size_t n,
+                Rows rows) {
+    alignas(64) std::int16_t numbers[TILE_ROWS * MOST_DESCRIPTOR_BYTES];
+    for (std::size_t i = 0; i < n; i += TILE_ROWS, rows.points += TILE_ROWS * rows.stride) {
+        project_tile(projection, descriptors, start + i, std::min(TILE_ROWS, n - i), rows, numbers);
     }
 }
 
 }  // namespace
 
 void project_points(const ProjectPoints& task) {
-    alignas(64) std::int32_t pairs[TILE_ROWS * MOST_PAIRS];
-    const std::size_t n_vectors = task.n_padded / LANES;
-    const std::size_t n_parts = (n_vectors + TILE_WIDTH - 1) / TILE_WIDTH;
-    for (std::size_t start = 0; start < task.n_points; start += TILE_ROWS) {
-        const std::size_t n_rows = std::min(TILE_ROWS, task.n_points - start);
-        float scales[TILE_ROWS] = {};
-        for (std::size_t i = 0; i < TILE_ROWS; ++i) {
-            scales[i] = read_row(task, start + std::min(i, n_rows - 1), pairs + i * MOST_PAIRS);
-        }
-        for (std::size_t part = 0; part < n_parts; ++part) {
-            const std::size_t first = part * n_vectors / n_parts, end = (part + 1) * n_vectors / n_parts;
-            Ints results[TILE_ROWS * TILE_WIDTH];
-            multiply_some(task, end - first, pairs, task.basis + first * SHORT_LANES, results);
-            for (std::size_t i = 0; i < n_rows; ++i) {
-                float* to = task.points + (start + i) * task.n_columns;
-                for (std::size_t v = first; v < end; ++v) {
-                    const Floats factors = load(task.steps + v * LANES) * spread(scales[i]);
-                    const Floats found = to_floats(results[i * TILE_WIDTH + v - first]) * factors;
-                    store_first(to + v * LANES, found - load(task.offset + v * LANES),
-                                task.n_out - std::min(task.n_out, v * LANES));
-                }
-            }
-        }
+    const float no_centre[MOST_POINT_NUMBERS] = {};
+    const Projection& projection = task.projection;
+    project_to(projection, task.descriptors, 0, task.descriptors.n,
+               {task.points, projection.n_numbers(), projection.n_out, no_centre});
+}
+
+void project_rows(const Projection& projection, const Descriptors& descriptors, std::size_t start, std::size_t n,
+                  const float* centre, std::size_t n_padded, float* points) {
+    for (std::size_t i = 0; i < n; ++i) {
+        std::fill(points + i * n_padded + projection.n_padded, points + (i + 1) * n_padded, 0.0f);
     }
+    project_to(projection, descriptors, start, n, {points, n_padded, n_padded, centre});
 }
 
 }  // namespace classicvision::CV_ISA

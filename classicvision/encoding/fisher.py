@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from classicvision.config import require, validate
 from classicvision.encoding.codebook import encode_each
 from classicvision.encoding.gmm import learn_mixture
-from classicvision.encoding.mixture import DiagonalMixture, Moments, moments_of_parts
+from classicvision.encoding.mixture import DiagonalMixture, Moments, descriptor_moments
 from classicvision.encoding.normalize import l2, signed_power
 from classicvision.encoding.pca import Projection, learn_projection
 from classicvision.encoding.pyramid import cell_rows, join_cells, mirrored_sum, n_cells, parse_cells, pooled_names
@@ -28,7 +28,6 @@ __all__ = ["FisherCodebook", "FisherSettings", "fisher_gradient", "learn_fisher"
 
 
 _WHOLE = "1x1"  # the grid of a single cell: the picture
-_BLOCK_ROWS = 2048  # descriptors whose points are made at a time: they stay in the cache until they have been counted
 
 
 @dataclass(frozen=True)
@@ -154,9 +153,7 @@ class FisherCodebook:
         places = relative_places(features)
 
         def moments_of(descriptors: NDArray[np.uint8], places: NDArray[np.float32]) -> Moments:
-            blocks = (slice(start, start + _BLOCK_ROWS) for start in range(0, len(descriptors), _BLOCK_ROWS))
-            points = (self.projection.points_of(descriptors[block], places[block]) for block in blocks)
-            return moments_of_parts(points, self.mixture)
+            return descriptor_moments(descriptors, places, self.projection, self.mixture)
 
         of_grids = {
             cells: [moments_of(features.descriptors[rows], places[rows]) for rows in cell_rows(features, cells)]
@@ -193,12 +190,13 @@ def fisher_gradient(found: Moments, mixture: DiagonalMixture) -> NDArray[np.floa
     (2 K D,) float32
         By the means, component after component, then by the deviations; zeros for no point.
     """
-    n = max(found.n_points, 1)
-    weights = mixture.weights.astype(np.float64)[:, np.newaxis]
+    factors = 1 / (max(found.n_points, 1) * np.sqrt(mixture.weights.astype(np.float64)[:, np.newaxis]))
+    gradient = np.empty((2, *found.first.shape), np.float32)
     # Sanchez et al. (2013), equations 17 and 18; u is (x - mean) / deviation, g its posterior.
-    by_means = found.first / (n * np.sqrt(weights))
-    by_deviations = (found.second - found.zeroth[:, np.newaxis]) / (n * np.sqrt(2 * weights))
-    return np.concatenate([by_means.ravel(), by_deviations.ravel()], dtype=np.float32, casting="same_kind")
+    np.multiply(found.first, factors, out=gradient[0], casting="same_kind")
+    by_deviations = found.second - found.zeroth[:, np.newaxis]
+    np.multiply(by_deviations, factors / np.sqrt(2), out=gradient[1], casting="same_kind")
+    return gradient.reshape(-1)
 
 
 def learn_fisher(items: Sequence[LocalFeatures], settings: FisherSettings, rng: np.random.Generator) -> FisherCodebook:

@@ -6,7 +6,7 @@ NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -19,11 +19,13 @@ from classicvision.encoding.codebook import frozen_array
 
 if TYPE_CHECKING:
     from classicvision._native.mixture import MixtureTable
+    from classicvision.encoding.pca import Projection
 
-__all__ = ["LEAST_SHARE", "DiagonalMixture", "Moments", "moments", "moments_of_parts"]
+__all__ = ["LEAST_SHARE", "DiagonalMixture", "Moments", "descriptor_moments", "moments"]
 
 LEAST_SHARE = 1e-5  # components of a smaller density, beside the largest one at a point, count as zero
 _BLOCK_NUMBERS = 2**18  # posteriors at a time
+_BLOCK_ROWS = 2048  # descriptors whose points are made at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +115,7 @@ class Moments:
     @classmethod
     def zero(cls, mixture: DiagonalMixture) -> Self:
         """Return the moments of no point."""
-        shape = mixture.means.shape
-        return cls(np.zeros(shape[0]), np.zeros(shape), np.zeros(shape), 0.0, 0)
+        return cls(*_no_sums(mixture), 0.0, 0)
 
     def __add__(self, other: Moments) -> Moments:
         """Return the moments of two sets of points together."""
@@ -145,30 +146,65 @@ def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
     A descriptor is near to a few components only. At each point those whose weighted density is less than `LEAST_SHARE`
     of the largest one count as zero. NumPy computes in float64, the kernel in float32 and adds up in float64.
     """
-    return moments_of_parts((points,), mixture)
-
-
-def moments_of_parts(parts: Iterable[NDArray[np.float32]], mixture: DiagonalMixture) -> Moments:
-    """Return what points that come in parts, each (n, D), say together; as `moments`, and as it does otherwise."""
-    total = Moments.zero(mixture)
-    for points in parts:
-        if points.ndim != 2 or points.shape[1] != mixture.means.shape[1]:
-            raise ValueError(f"points {points.shape} and means {mixture.means.shape} must be (N, D) and (K, D)")
-        total = _added(total, np.ascontiguousarray(points, np.float32), mixture)
-    if not np.isfinite(total.log_likelihood):
-        raise ValueError("points hold numbers that are not finite, or too far from the mixture for float32")
-    return total
-
-
-def _added(total: Moments, points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
-    """Return the moments with those of more points; the kernel adds to the same arrays."""
+    if points.ndim != 2 or points.shape[1] != mixture.means.shape[1]:
+        raise ValueError(f"points {points.shape} and means {mixture.means.shape} must be (N, D) and (K, D)")
+    points = np.ascontiguousarray(points, np.float32)
     if mixture.table is None:
-        return total + _moments_by_numpy(points, mixture)
+        return _checked(_moments_by_numpy(points, mixture))
     from classicvision._native import mixture as native
 
-    sums = total.zeroth, total.first, total.second
+    sums = _no_sums(mixture)
     log_likelihood = native.add_moments(points, mixture.table, LEAST_SHARE, *sums)
-    return Moments(*sums, total.log_likelihood + log_likelihood, total.n_points + len(points))
+    return _checked(Moments(*sums, log_likelihood, len(points)))
+
+
+def descriptor_moments(
+    descriptors: NDArray[np.uint8], places: NDArray[np.float32], projection: Projection, mixture: DiagonalMixture
+) -> Moments:
+    """Return what descriptors say about the components of a mixture: `moments` of their points.
+
+    Parameters
+    ----------
+    descriptors : (N, 128) uint8
+    places : (N, 2) float32
+        As `relative_places` returns them.
+    projection : Projection
+        To points of D numbers.
+    mixture : DiagonalMixture
+
+    Raises
+    ------
+    ValueError
+        As `moments` does.
+
+    Notes
+    -----
+    Points are made some hundreds at a time: they stay in the cache until they have been counted.
+    """
+    if projection.prepared is None or mixture.table is None:
+        total = Moments.zero(mixture)
+        for start in range(0, len(descriptors), _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            total += moments(projection.points_of(descriptors[block], places[block]), mixture)
+        return total
+    from classicvision._native import mixture as native
+
+    described = np.ascontiguousarray(descriptors), projection.kept_places(places), projection.prepared
+    sums = _no_sums(mixture)
+    log_likelihood = native.add_descriptor_moments(*described, mixture.table, LEAST_SHARE, *sums)
+    return _checked(Moments(*sums, log_likelihood, len(descriptors)))
+
+
+def _no_sums(mixture: DiagonalMixture) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sums over no point."""
+    shape = mixture.means.shape
+    return np.zeros(shape[0]), np.zeros(shape), np.zeros(shape)
+
+
+def _checked(found: Moments) -> Moments:
+    if not np.isfinite(found.log_likelihood):
+        raise ValueError("points hold numbers that are not finite, or too far from the mixture for float32")
+    return found
 
 
 def _moments_by_numpy(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:

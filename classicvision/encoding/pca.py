@@ -17,15 +17,14 @@ from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures, root_sift
 
 if TYPE_CHECKING:
-    from classicvision._native.mixture import PreparedBasis
+    from classicvision._native.mixture import PreparedProjection
 
 __all__ = ["Projection", "learn_projection", "plain_descriptors"]
 
 _BLOCK_ROWS = 2048  # descriptors that are float32 at a time
 _SIFT_NORM = 512  # of a descriptor as stored (Lowe 2004, section 6.1)
-# A projection is a product of whole numbers of 16 bits: the roots of bytes in parts of 1 / 512, as in mixture.h, and a
-# basis with so many levels to a column that no sum of products overflows: to a norm of 1 at least 22,700 for roots, and
-# more for bytes.
+# A projection is a product of whole numbers of 16 bits: the roots of bytes in parts of 1 / 512, and a basis with so
+# many levels to a column that no sum of products overflows: to a norm of 1 at least 22,700 for roots, more for bytes.
 _ROOT_LEVELS = 512
 _LARGEST_NUMBER = 32_767
 _LARGEST_SUM = 2.1e9  # below 2^31, with room for what is rounded up
@@ -75,21 +74,25 @@ class Projection:
     def points_of(self, descriptors: NDArray[np.uint8], places: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the points of descriptors (N, 128) at relative places (N, 2), (N, n_outputs)."""
         points = np.empty((len(descriptors), self.n_outputs), np.float32)
-        self._project(descriptors, points)
-        if self.xy_scale[0]:
-            # Sanchez, Perronnin and de Campos (2012), section 3: the place is two more numbers of a descriptor.
-            np.multiply(places, self.xy_scale, out=points[:, -2:])
-        return points
-
-    def _project(self, descriptors: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
-        """Write the projections into the first columns of the points."""
-        n_dims = self.basis.shape[1]
-        if self._prepared is not None:
+        if self.prepared is None:
+            self._project_by_numpy(descriptors, places, points)
+        else:
             from classicvision._native import mixture as native
 
-            native.project(descriptors, self._prepared, points)
-            return
+            native.project(np.ascontiguousarray(descriptors), self.kept_places(places), self.prepared, points)
+        return points
+
+    def kept_places(self, places: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what points have of places (N, 2): all, or (N, 0)."""
+        return np.ascontiguousarray(places[:, : len(self._scales)], np.float32)
+
+    def _project_by_numpy(
+        self, descriptors: NDArray[np.uint8], places: NDArray[np.float32], points: NDArray[np.float32]
+    ) -> None:
         from threadpoolctl import threadpool_limits
+
+        n_dims = self.basis.shape[1]
+        np.multiply(self.kept_places(places), self._scales, out=points[:, n_dims:])
 
         with threadpool_limits(1):
             whole, steps = self._rounded
@@ -107,6 +110,14 @@ class Projection:
         numbers = descriptors.astype(np.float32)
         return np.rint(np.sqrt(numbers) * _ROOT_LEVELS) if self.as_root_sift else numbers
 
+    @property
+    def _scales(self) -> NDArray[np.float32]:
+        """What places are multiplied with; none where points have no places.
+
+        Sanchez, Perronnin and de Campos (2012), section 3: the place is two more numbers of a descriptor.
+        """
+        return self.xy_scale if self.xy_scale[0] else self.xy_scale[:0]
+
     @cached_property
     def _rounded(self) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
         """The basis as whole numbers, and what a product with 1 is worth in each column."""
@@ -122,13 +133,15 @@ class Projection:
         return (self.mean.astype(np.float64) @ self.basis).astype(np.float32)
 
     @cached_property
-    def _prepared(self) -> PreparedBasis | None:
-        """The basis as the compiled kernel reads it; None where there is no kernel."""
+    def prepared(self) -> PreparedProjection | None:
+        """The projection as the compiled kernels read it; None where there are none."""
         if not native_available():
             return None
         from classicvision._native import mixture as native
 
-        return native.prepare_basis(*self._rounded, self._offset, are_roots=self.as_root_sift)
+        levels = self._levels(np.arange(256, dtype=np.uint8)).astype(np.int16)
+        parts = *self._rounded, self._offset, self._scales
+        return native.prepare_projection(*parts, levels=levels, are_roots=self.as_root_sift)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learned as plain arrays."""

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skimage.feature import fisher_vector
 from sklearn.mixture import GaussianMixture
 
-from classicvision.encoding import fisher as fisher_module
+from classicvision.encoding import mixture, pca
 from classicvision.encoding.fisher import FisherCodebook, FisherSettings, fisher_gradient, learn_fisher
 from classicvision.encoding.gmm import learn_mixture
 from classicvision.encoding.mixture import DiagonalMixture, moments
@@ -145,12 +145,17 @@ def test_the_code_of_a_cell_is_that_of_an_image_with_these_keypoints_alone(cells
 
 
 @pytest.mark.parametrize("cells", [("1x1",), ("2x1",)])
-def test_descriptors_are_counted_block_by_block(monkeypatch, cells):
+@pytest.mark.parametrize("without", [(pca,), (mixture,), (pca, mixture)])
+def test_without_kernels_descriptors_are_counted_block_by_block(monkeypatch, without, cells):
     items = images(2, n=300)
     codebook = learn_fisher(items, FisherSettings(n_components=4, n_dims=8, cells=cells), np.random.default_rng(0))
     at_once = codebook.encode(items[1])
-    monkeypatch.setattr(fisher_module, "_BLOCK_ROWS", 64)
-    assert relative_error(codebook.encode(items[1]), at_once) < 1e-4
+    monkeypatch.setattr(mixture, "_BLOCK_ROWS", 64)
+    for module in without:
+        monkeypatch.setattr(module, "native_available", lambda: False)
+    again = codebook.settings.restore(codebook.to_arrays())
+    assert again.projection.prepared is None or again.mixture.table is None
+    assert relative_error(again.encode(items[1]), at_once) < 1e-4
 
 
 def test_names_say_what_a_number_is():
@@ -190,8 +195,8 @@ def test_too_few_descriptors_name_the_setting_that_asks_for_fewer_components():
 
 def test_a_mixture_that_does_not_fit_the_settings_is_refused():
     points = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
-    mixture = learn_mixture(points, 2, np.random.default_rng(0))
+    learned = learn_mixture(points, 2, np.random.default_rng(0))
     projection = learn_projection(images(1)[0].descriptors, 4)
-    FisherCodebook(projection, mixture, FisherSettings(n_components=2, n_dims=4))
+    FisherCodebook(projection, learned, FisherSettings(n_components=2, n_dims=4))
     with pytest.raises(ValueError, match="do not fit"):
-        FisherCodebook(projection, mixture, FisherSettings(n_components=3, n_dims=4))
+        FisherCodebook(projection, learned, FisherSettings(n_components=3, n_dims=4))

@@ -18,7 +18,7 @@ from classicvision._native import words as native
 from classicvision._native.dense import describe_dense
 from classicvision._native.sift import find_sift
 from classicvision.encoding.kmeans import lloyd
-from classicvision.encoding.mixture import DiagonalMixture, _moments_by_numpy, moments
+from classicvision.encoding.mixture import LEAST_SHARE, DiagonalMixture, _moments_by_numpy, moments
 from classicvision.encoding.nearest import nearest_words
 from classicvision.features.local import root_sift
 from classicvision.features.patches import describe_patches
@@ -259,22 +259,31 @@ def try_mixture(rng: np.random.Generator) -> int:
     Returns the number of points.
     """
     n_points, n_components = int(rng.integers(0, 700)), int(rng.integers(1, 90))
-    n_dims, n_columns = int(rng.integers(1, 140)), int(rng.integers(1, 140))
+    n_out, n_columns, n_places = int(rng.integers(1, 140)), int(rng.integers(1, 140)), int(rng.integers(3))
+    n_dims = n_out + n_places
     raw = rng.integers(0, int(rng.choice([1, 40, 256])), (n_points, n_columns), np.uint8)
-    whole = rng.integers(-1800, 1801, (n_columns, n_dims), np.int16)  # 140 x 8176 x 1800 is below 2^31
+    places, scales = rng.normal(size=(n_points, n_places)).astype(np.float32), np.full(n_places, 2, np.float32)
+    whole = rng.integers(-1800, 1801, (n_columns, n_out), np.int16)  # 140 x 8176 x 1800 is below 2^31
     points = np.empty((n_points, n_dims), np.float32)
     are_roots = bool(rng.integers(2))
-    steps = np.full(n_dims, 1e-6, np.float32)
-    mixtures.project(
-        raw, mixtures.prepare_basis(whole, steps, np.zeros(n_dims, np.float32), are_roots=are_roots), points
+    of_bytes = np.rint(512 * np.sqrt(np.arange(256))) if are_roots else np.arange(256)
+    steps, offset = np.full(n_out, 1e-6, np.float32), np.zeros(n_out, np.float32)
+    prepared = mixtures.prepare_projection(
+        whole, steps, offset, scales, levels=of_bytes.astype(np.int16), are_roots=are_roots
     )
-    levels = np.rint(512 * np.sqrt(raw.astype(float))) / np.sqrt(np.maximum(raw.sum(axis=1, keepdims=True), 1))
-    if not np.allclose(points, (levels if are_roots else raw) @ (whole * 1e-6), atol=1e-4):
+    mixtures.project(raw, places, prepared, points)
+    lengths = np.sqrt(np.maximum(raw.sum(axis=1, keepdims=True), 1)) if are_roots else 1
+    expected_points = np.hstack([of_bytes[raw] / lengths @ (whole * 1e-6), 2 * places])
+    if not np.allclose(points, expected_points, atol=1e-4):
         raise SystemExit(f"a projection is wrong: {raw.shape} times {whole.shape}")
     weights = rng.dirichlet(np.ones(n_components)) + 1e-4
     means = rng.normal(size=(n_components, n_dims)) + rng.choice([0, 0, 20])
     variances = rng.choice([1e-3, 1, 100]) * rng.uniform(0.1, 2, (n_components, n_dims))
     mixture = DiagonalMixture(*(a.astype(np.float32) for a in (weights / weights.sum(), means, variances)))
+    of_descriptors = np.zeros(n_components), np.zeros(means.shape), np.zeros(means.shape)
+    mixtures.add_descriptor_moments(raw, places, prepared, mixture.table, LEAST_SHARE, *of_descriptors)
+    if not np.array_equal(of_descriptors[2], moments(points, mixture).second):
+        raise SystemExit(f"moments of descriptors are not those of their points: {raw.shape} times {whole.shape}")
     points *= np.float32(rng.choice([1, 1, 100]))
     found, expected = moments(points, mixture), _moments_by_numpy(points, mixture)
     slack = 1e-2 * (1 + np.abs(expected.second).max())

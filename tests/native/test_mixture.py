@@ -136,7 +136,7 @@ def test_a_table_that_does_not_begin_at_a_cache_line_says_the_same():
     results = []
     for arrays in (mixture.table.arrays, moved):
         sums = np.zeros(40), np.zeros((40, 30)), np.zeros((40, 30))
-        kernels.add_moments(points, *arrays, 1e-5, *sums)
+        kernels.add_moments(points, tuple(arrays), 1e-5, *sums)
         results.append(np.column_stack(sums))
     assert_array_equal(*results)
 
@@ -153,7 +153,7 @@ def test_moments_are_added_to_what_is_there():
     points = np.ones((5, 4), np.float32)
     zeroth, first, second = np.ones(3), np.zeros((3, 4)), np.zeros((3, 4))
     table = native.prepare(mixture.weights, mixture.means, mixture.variances, mixture.log_peaks)
-    kernels.add_moments(points, *table.arrays, 1e-5, zeroth, first, second)
+    kernels.add_moments(points, table.arrays, 1e-5, zeroth, first, second)
     assert zeroth.sum() == pytest.approx(8)
 
 
@@ -165,58 +165,141 @@ def test_a_table_of_wrong_shape_is_refused(place):
     arrays[place] = np.concatenate([arrays[place], arrays[place]])
     sums = np.zeros(3), np.zeros((3, 4)), np.zeros((3, 4))
     with pytest.raises(ValueError, match=r"length|components"):
-        kernels.add_moments(np.ones((5, 4), np.float32), *arrays, 1e-5, *sums)
+        kernels.add_moments(np.ones((5, 4), np.float32), tuple(arrays), 1e-5, *sums)
 
 
+def projection_of(whole, steps, offset, scales=(), *, are_roots=True):
+    levels = np.rint(np.sqrt(np.arange(256)) * 512) if are_roots else np.arange(256)
+    arrays = (np.asarray(array, np.float32) for array in (steps, offset, scales))
+    return native.prepare_projection(whole, *arrays, levels=levels.astype(np.int16), are_roots=are_roots)
+
+
+def random_projection(rng, n_dims, n_out, n_places, *, are_roots=True):
+    whole = rng.integers(-200, 201, (n_dims, n_out), dtype=np.int16)
+    steps, offset, scales = (rng.normal(size=n) for n in (n_out, n_out, n_places))
+    return projection_of(whole, 1e-4 * steps, offset, scales, are_roots=are_roots)
+
+
+def random_descriptors(rng, n, n_dims, n_places):
+    return rng.integers(0, 256, (n, n_dims), dtype=np.uint8), rng.normal(size=(n, n_places)).astype(np.float32)
+
+
+@pytest.mark.parametrize("n_places", [0, 2])
 @pytest.mark.parametrize("are_roots", [True, False])
 @pytest.mark.parametrize("n_out", [1, 7, 16, 64, 80, 81, 96, 112, 128])
 @pytest.mark.parametrize(("n_points", "n_dims"), [(0, 128), (1, 128), (4, 1), (5, 31), (23, 128), (6, 130), (2, 1024)])
-def test_projections_are_products_of_whole_numbers(n_points, n_dims, n_out, are_roots):
+def test_projections_are_products_of_whole_numbers(n_points, n_dims, n_out, are_roots, n_places):
     rng = np.random.default_rng(n_out)
-    raw = rng.integers(0, 256, (n_points, n_dims), dtype=np.uint8)
+    raw, places = random_descriptors(rng, n_points, n_dims, n_places)
     whole = rng.integers(-200, 201, (n_dims, n_out), dtype=np.int16)
-    steps, offset = (rng.normal(size=n_out).astype(np.float32) for _ in range(2))
-    points = np.full((n_points, n_out + 3), 7, np.float32)
-    native.project(raw, native.prepare_basis(whole, steps, offset, are_roots=are_roots), points)
+    steps, offset, scales = (rng.normal(size=n).astype(np.float32) for n in (n_out, n_out, n_places))
+    points = np.empty((n_points, n_out + n_places), np.float32)
+    native.project(raw, places, projection_of(whole, steps, offset, scales, are_roots=are_roots), points)
     levels = np.rint(np.sqrt(raw.astype(np.float64)) * 512) if are_roots else raw.astype(np.float64)
     lengths = np.sqrt(np.maximum(raw.sum(axis=1, keepdims=True), 1)) if are_roots else 1
     assert_allclose(points[:, :n_out], levels @ whole * steps / lengths - offset, rtol=1e-6, atol=1e-3)
-    assert_array_equal(points[:, n_out:], 7)
+    assert_array_equal(points[:, n_out:], places * scales)
 
 
-def ones(n_dims, n_out):
-    return np.ones((n_dims, n_out), np.int16), np.ones(n_out, np.float32)
+def test_every_byte_has_its_own_level():
+    raw = np.arange(256, dtype=np.uint8)[:, np.newaxis]
+    levels = np.random.default_rng(0).permutation(np.arange(-128, 128, dtype=np.int16) * 255)
+    one = np.ones(1, np.float32)
+    prepared = native.prepare_projection(
+        np.ones((1, 1), np.int16), one, 0 * one, one[:0], levels=levels, are_roots=False
+    )
+    points = np.empty((256, 1), np.float32)
+    native.project(raw, np.empty((256, 0), np.float32), prepared, points)
+    assert_array_equal(points[:, 0], levels)
+
+
+@pytest.mark.parametrize("n_points", [0, 1, 5, 479, 480, 481, 1000])
+@pytest.mark.parametrize(("n_out", "n_places"), [(1, 0), (14, 2), (15, 2), (16, 0), (16, 2), (80, 2), (80, 0), (33, 3)])
+def test_moments_of_descriptors_are_those_of_their_points(n_points, n_out, n_places):
+    rng = np.random.default_rng(n_out)
+    raw, places = random_descriptors(rng, n_points, 128, n_places)
+    prepared = random_projection(rng, 128, n_out, n_places)
+    mixture = random_mixture(rng, 20, n_out + n_places)
+    points = np.empty((n_points, n_out + n_places), np.float32)
+    native.project(raw, places, prepared, points)
+    expected = moments(points, mixture)
+    sums = np.zeros(20), np.zeros(mixture.means.shape), np.zeros(mixture.means.shape)
+    log_likelihood = native.add_descriptor_moments(raw, places, prepared, mixture.table, LEAST_SHARE, *sums)
+    assert log_likelihood == expected.log_likelihood
+    for found, name in zip(sums, ("zeroth", "first", "second"), strict=True):
+        assert_array_equal(found, getattr(expected, name))
+
+
+def test_scales_may_lie_at_any_address():
+    scales = np.zeros(9, np.uint8)[1:].view(np.float32)
+    scales[:] = 2, 3
+    points = np.empty((1, 3), np.float32)
+    prepared = projection_of(np.ones((128, 1), np.int16), [1], [0], scales)
+    assert not scales.flags.aligned
+    native.project(np.zeros((1, 128), np.uint8), np.float32([[1, 1]]), prepared, points)
+    assert_array_equal(points, [[0, 2, 3]])
+
+
+def test_descriptors_whose_points_do_not_fit_the_mixture_are_refused():
+    rng = np.random.default_rng(0)
+    raw, places = random_descriptors(rng, 3, 128, 2)
+    mixture = random_mixture(rng, 4, 17)
+    sums = np.zeros(4), np.zeros((4, 17)), np.zeros((4, 17))
+    with pytest.raises(ValueError, match="length"):
+        native.add_descriptor_moments(raw, places, random_projection(rng, 128, 14, 2), mixture.table, 1e-5, *sums)
 
 
 def test_a_descriptor_of_zeros_is_projected_as_zeros():
     points = np.empty((1, 2), np.float32)
-    prepared = native.prepare_basis(*ones(128, 2), np.float32([1, 2]), are_roots=True)
-    native.project(np.zeros((1, 128), np.uint8), prepared, points)
+    prepared = projection_of(np.ones((128, 2), np.int16), [1, 1], [1, 2])
+    native.project(np.zeros((1, 128), np.uint8), np.empty((1, 0), np.float32), prepared, points)
     assert_array_equal(points, [[-1, -2]])
 
 
-def test_projections_without_room_are_refused():
-    prepared = native.prepare_basis(*ones(128, 5), np.zeros(5, np.float32), are_roots=True)
-    with pytest.raises(ValueError, match="no room"):
-        native.project(np.zeros((3, 128), np.uint8), prepared, np.empty((3, 4), np.float32))
+@pytest.mark.parametrize("shape", [(3, 6), (3, 8), (2, 7), (4, 7)])
+def test_points_of_another_shape_are_refused(shape):
+    rng = np.random.default_rng(0)
+    raw, places = random_descriptors(rng, 3, 128, 2)
+    with pytest.raises(ValueError, match="points has length"):
+        native.project(raw, places, random_projection(rng, 128, 5, 2), np.empty(shape, np.float32))
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (4, 2), (3, 1), (3, 3)])
+def test_places_of_another_shape_are_refused(shape):
+    rng = np.random.default_rng(0)
+    raw, _ = random_descriptors(rng, 3, 128, 2)
+    with pytest.raises(ValueError, match="places has length"):
+        native.project(raw, np.zeros(shape, np.float32), random_projection(rng, 128, 5, 2), np.empty((3, 7), "f4"))
 
 
 @pytest.mark.parametrize(
-    ("place", "part", "message"),
+    ("place", "part", "name"),
     [
-        (0, np.s_[:-1], "length"),
-        (0, np.s_[:, :-1], "whole vectors"),
-        (0, np.s_[:, :, :1], "length"),
-        (1, np.s_[:-1], "length"),
-        (2, np.s_[:-1], "length"),
+        (0, np.s_[:-1], "levels"),
+        (1, np.s_[:-1], "basis"),
+        (1, np.s_[:, :-1], "basis"),
+        (1, np.s_[:, :, :1], "basis"),
+        (2, np.s_[:-1], "steps"),
+        (3, np.s_[:-1], "offset"),
+        (4, np.s_[:-1], "places"),
     ],
 )
-def test_a_basis_that_does_not_fit_is_refused(place, part, message):
-    prepared = native.prepare_basis(*ones(128, 5), np.zeros(5, np.float32), are_roots=True)
-    arrays = [prepared.basis, prepared.steps, prepared.offset]
-    arrays[place] = np.ascontiguousarray(arrays[place][part])
-    with pytest.raises(ValueError, match=message):
-        kernels.project_points(np.zeros((3, 128), np.uint8), True, *arrays, 5, np.empty((3, 5), np.float32))
+def test_a_projection_that_does_not_fit_is_refused(place, part, name):
+    rng = np.random.default_rng(0)
+    raw, places = random_descriptors(rng, 3, 128, 2)
+    parts = list(random_projection(rng, 128, 5, 2))
+    parts[place] = np.ascontiguousarray(parts[place][part])
+    with pytest.raises(ValueError, match=f"{name} has length"):
+        kernels.project_points(raw, places, tuple(parts), np.empty((3, 7), np.float32))
+
+
+@pytest.mark.parametrize("n_out", [-1, 0, 1023])
+def test_points_of_too_many_numbers_or_none_are_refused(n_out):
+    rng = np.random.default_rng(0)
+    raw, places = random_descriptors(rng, 3, 128, 2)
+    prepared = random_projection(rng, 128, 5, 2)._replace(n_out=n_out)
+    with pytest.raises(ValueError, match="from 1 to 1024 numbers"):
+        kernels.project_points(raw, places, prepared, np.empty((3, 7), np.float32))
 
 
 SCRIPT = """

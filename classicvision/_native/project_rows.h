@@ -1,0 +1,14 @@
+// Points written where another kernel wants them.
+#pragma once
+
+#include "isa.h"
+#include "mixture.h"
+
+namespace classicvision::CV_ISA {
+
+// Write n points, from the descriptor `start` on, less a centre, as rows of n_padded numbers: whole vectors, in which zeros
+// follow the numbers of a point.
+void project_rows(const Projection& projection, const Descriptors& descriptors, std::size_t start, std::size_t n,
+                  const float* centre, std::size_t n_padded, float* points);
+
+}  // namespace classicvision::CV_ISA
