@@ -38,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--components", type=int, default=256)
     parser.add_argument("--dims", type=int, default=80)
+    parser.add_argument("--no-places", action="store_true", help="describe a patch without its place in the picture")
     parser.add_argument("--step", type=int, default=4, help="of the grid, in pixels")
     parser.add_argument("--samples", type=int, default=250_000, help="descriptors to learn from")
     parser.add_argument("--repeats", type=int, default=7)
@@ -67,7 +68,12 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     pictures = [square[row] for row in np.linspace(0, len(square) - 1, N_PICTURES).astype(int)]
     extractor = DenseSift(step=arguments.step, max_side=300)
     items = [extractor(picture) for picture in pictures]
-    settings = FisherSettings(n_components=arguments.components, n_dims=arguments.dims, n_samples=arguments.samples)
+    settings = FisherSettings(
+        n_components=arguments.components,
+        n_dims=arguments.dims,
+        n_samples=arguments.samples,
+        xy=not arguments.no_places,
+    )
     start = time.process_time()
     codebook = learn_fisher(items, settings, np.random.default_rng(0))
     learned = time.process_time() - start

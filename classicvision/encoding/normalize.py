@@ -43,9 +43,12 @@ def hellinger(codes: NDArray[Any]) -> NDArray[np.float32]:
 def signed_power(codes: NDArray[Any], power: float) -> NDArray[np.float32]:
     """Raise the size of each number to a power and keep its sign (Perronnin et al. 2010, equation 6)."""
     values = np.asarray(codes, np.float32)
-    sizes = np.sqrt(np.abs(values)) if power == 0.5 else np.abs(values) ** np.float32(power)
-    signed: NDArray[np.float32] = np.copysign(sizes, values)
-    return signed
+    sizes: NDArray[np.float32] = np.abs(values)
+    if power == 0.5:
+        np.sqrt(sizes, out=sizes)
+    else:
+        np.power(sizes, np.float32(power), out=sizes)
+    return np.copysign(sizes, values, out=sizes)
 
 
 def additive_chi2_map(codes: NDArray[Any], n_samples: int = 2) -> NDArray[np.float32]:

@@ -72,8 +72,11 @@ def sample_places(
 
 def relative_places(features: LocalFeatures) -> NDArray[np.float32]:
     """Return where keypoints lie, (N, 2): x and y from -0.5, the left or upper border of the image, to 0.5."""
-    size = np.maximum(np.array(features.image_size[::-1], np.float32), 1)
-    return ((features.xy + np.float32(0.5)) / size - np.float32(0.5)).astype(np.float32, copy=False)
+    places = (features.xy + np.float32(0.5)).astype(np.float32, copy=False)
+    for axis, size in enumerate(reversed(features.image_size)):  # one by one: NumPy is slow at rows of two numbers
+        places[:, axis] /= np.float32(max(size, 1))
+    places -= np.float32(0.5)
+    return places
 
 
 def learn_words(
