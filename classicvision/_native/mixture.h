@@ -13,6 +13,7 @@ constexpr std::size_t MOST_MIXTURE_DIMENSIONS = 512;
 constexpr std::size_t MOST_COMPONENTS = 4096;
 constexpr std::size_t MOST_DESCRIPTOR_BYTES = 1024;
 constexpr std::size_t MOST_POINT_NUMBERS = 1024;
+
 // From a descriptor to a point: its bytes as whole numbers, times a basis, less an offset; then its place, scaled.
 struct Projection {
     std::size_t n_dims;          // bytes of a descriptor
