@@ -15,7 +15,7 @@ import numbers
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -83,7 +83,8 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
         As `to_dict` returns it.
     assignment : str
         ``dotted.key=value`` with the value as in TOML; an unquoted word is taken as a string. A number stands for an
-        element of a list, the first is 0: ``encoder.parts.1.n_words=300``.
+        element of a list, the first is 0: ``encoder.parts.1.n_words=300``. With another kind, as in
+        ``encoder.kind=vlad``, all other values of that table are left out: they have the defaults of that kind.
 
     Examples
     --------
@@ -171,6 +172,8 @@ def _replaced(table: Any, parts: list[str], value: Any, where: str = "") -> Any:
         if part in known:
             raise SettingsError(f"{_join(where, part)} is {known[part]!r}, which has no {rest[0]!r} to set")
         raise SettingsError(_unknown(part, list(known), where))
+    if part == "kind" and not rest and known.get(part, value) != value:
+        return {part: value}
     changed = {**known, part: _replaced(known[part], rest, value, _join(where, part)) if rest else value}
     return list(changed.values()) if is_list else changed
 
@@ -240,10 +243,7 @@ def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
     if isinstance(value, tuple(kinds.values())):
         return value  # it was checked when it was made
     if kinds:
-        kind = value.get("kind") if isinstance(value, Mapping) else None
-        if not isinstance(kind, str) or kind not in kinds:
-            raise SettingsError(f"{_join(where, 'kind')} is {kind!r}; choose from {', '.join(sorted(kinds))}")
-        return _typed(kinds[kind], value, where)
+        return _typed(kinds[_kind_of(value, sorted(kinds), where)], value, where)
     tables = [option for option in options if is_dataclass(option)]
     if tables and isinstance(value, Mapping):
         return _typed(tables[0], value, where)
@@ -255,6 +255,19 @@ def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
     raise SettingsError(
         f"{where} is {value!r}; expected {' or '.join(getattr(o, '__name__', str(o)) for o in options)}"
     )
+
+
+def _kind_of(value: Any, kinds: Sequence[str], where: str) -> str:
+    """Return the kind that a table names; one of those."""
+    choice = f"choose from {', '.join(kinds)}"
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{where} is {value!r}; a table of settings with a kind was expected: {choice}")
+    if "kind" not in value:
+        raise SettingsError(f"{where} has no kind; {choice}")
+    kind = value["kind"]
+    if not isinstance(kind, str) or kind not in kinds:
+        raise SettingsError(f"{_join(where, 'kind')} is {kind!r}; {choice}")
+    return kind
 
 
 def _tuple_of(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

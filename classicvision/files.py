@@ -19,6 +19,7 @@ def write_whole(
     Parameters
     ----------
     path : Path
+        Of a link, the file that it points to is written.
     pieces : iterable of bytes
         The content, in order.
     unfinished_in : Path, optional
@@ -32,7 +33,8 @@ def write_whole(
     OSError
         If it cannot be written; then nothing changed. A process that is killed outright can leave the temporary file.
     """
-    unfinished = (unfinished_in or path.parent) / f".classicvision-{secrets.token_hex(8)}.tmp"
+    target = path.resolve() if path.is_symlink() else path
+    unfinished = (unfinished_in or target.parent) / f".classicvision-{secrets.token_hex(8)}.tmp"
     try:
         with unfinished.open("xb") as file:
             for piece in pieces:
@@ -40,9 +42,9 @@ def write_whole(
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        unfinished.replace(path)
+        unfinished.replace(target)
         if sync:
-            _sync_folder(path.parent)
+            _sync_folder(target.parent)
     except BaseException as error:  # Ctrl-C too
         with contextlib.suppress(OSError):
             unfinished.unlink()

@@ -141,8 +141,11 @@ def test_a_whole_number_will_do_for_a_float():
         ({"zzz": 1}, "unknown setting 'zzz'. Known here: bound, corner"),
         ({"filter": {"kind": "sharpen"}}, "filter.kind is 'sharpen'; choose from blur, median"),
         ({"filter": {"kind": ["blur"]}}, "filter.kind is ['blur']; choose from blur, median"),
-        ({"filter": {"sigma": 1.0}}, "filter.kind is None; choose from"),
-        ({"filter": "blur"}, "filter.kind is None; choose from"),
+        ({"filter": {"sigma": 1.0}}, "filter has no kind; choose from blur, median"),
+        (
+            {"filter": "blur"},
+            "filter is 'blur'; a table of settings with a kind was expected: choose from blur",
+        ),
         ({"filter": {"kind": "blur", "border": "wrap"}}, "filter.border is 'wrap'; choose from 'reflect', 'zero'"),
         ({"filter": {"kind": "blur", "sigma": "2"}}, "filter.sigma is '2'; expected float"),
         ({"filter": {"kind": "blur", "sigma": True}}, "filter.sigma is True; expected float"),
@@ -216,6 +219,13 @@ def test_replacing_a_value_leaves_the_given_dictionary_and_the_rest_alone():
     result = override(data, "filter.sigma=9.0")
     assert canonical_json(data) == before
     assert override(result, "filter.sigma=1.6") == data
+
+
+def test_another_kind_begins_with_its_defaults():
+    data = to_dict(Pipeline(filter=Blur(sigma=3.0)))
+    result = override(override(data, "filter.kind=median"), "filter.size=7")
+    assert from_dict(Pipeline, result).filter == Median(size=7)
+    assert override(data, "filter.kind=blur") == data
 
 
 @pytest.mark.parametrize(

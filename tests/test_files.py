@@ -17,6 +17,16 @@ def test_an_earlier_file_is_replaced(tmp_path):
     assert (tmp_path / "a.bin").read_bytes() == b"new"
 
 
+def test_a_link_stays_and_the_file_behind_it_is_written(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "a.bin").write_bytes(b"old")
+    (tmp_path / "best.bin").symlink_to("models/a.bin")
+    write_whole(tmp_path / "best.bin", [b"new"], sync=True)
+    assert (tmp_path / "best.bin").is_symlink()
+    assert (tmp_path / "models" / "a.bin").read_bytes() == b"new"
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["a.bin"]
+
+
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_a_failure_on_the_way_keeps_the_earlier_file_and_leaves_nothing_else(error, tmp_path):
     def pieces():

@@ -42,7 +42,7 @@ Examples:
 @click.option("--exit-code", is_flag=True, help="Leave with exit code 11 if a copy was found.")
 @click.option(
     "--false-match-rate",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=options.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="RATE",
     help="Share of unrelated pairs that may be called copies, e.g. 1e-6. Never loosens the threshold.",
 )

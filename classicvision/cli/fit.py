@@ -47,7 +47,7 @@ Examples:
 @options.recipe_options
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     help=f"For --recipe auto: time to try recipes in, {DEFAULT_BUDGET:g} if not given. The fit of the best is extra.",
 )
@@ -182,6 +182,8 @@ def _selection_to_dict(selection: Selection) -> dict[str, Any]:
 
 
 def _selection_to_text(selection: Selection) -> str:
+    from classicvision.models.selection import N_FOLDS
+
     rows: list[tuple[str, ...]] = [("recipe", "images", "accuracy", "deviation", "mean per class", "seconds")]
     for trial in selection.trials:
         shares = map(render.percent, (trial.accuracy, trial.deviation, trial.mean_per_class_accuracy))
@@ -190,7 +192,8 @@ def _selection_to_text(selection: Selection) -> str:
     for name, why in selection.left_out.items():
         names.setdefault(why, []).append(name)
     lines = [f"Left out: {', '.join(alike)}: {render.printable(why)}." for why, alike in names.items()]
-    return "\n".join([render.table(rows, right=(1, 2, 3, 4, 5)), *lines, selection.reason])
+    how = f"Compared over {N_FOLDS} folds that share a codebook, to be quick; below, each fold learns its own."
+    return "\n".join([render.table(rows, right=(1, 2, 3, 4, 5)), *lines, selection.reason, how])
 
 
 def _stages_to_dict(compared: StageComparison) -> dict[str, Any]:

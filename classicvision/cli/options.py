@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,18 @@ S = TypeVar("S")
 Command: TypeAlias = Callable[..., int]
 
 DEFAULT_RECIPE = "sift-bovw"
+
+
+class FloatRange(click.FloatRange):
+    """As Click's, but no range holds what is not a number: for Click, it is in all of them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
 
 MODEL = click.argument("model", type=click.Path(path_type=Path))
 TTA = click.option(

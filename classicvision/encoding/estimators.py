@@ -11,11 +11,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from classicvision.config import require
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.codebook import Codebook, EncoderSettings
 from classicvision.encoding.fisher import FisherSettings
 from classicvision.encoding.llc import LlcSettings
 from classicvision.encoding.vlad import VladSettings
+from classicvision.errors import NotEnoughDataError
 from classicvision.features.local import LocalFeatures
 
 __all__ = ["BagOfVisualWords", "FisherVector", "LocalityConstrainedCoding", "Vlad"]
@@ -33,7 +35,10 @@ class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Learn the codebook from the features of N images; `y` is ignored."""
         parameters = self.get_params(deep=False)
         chance = parameters.pop("random_state")
-        self.codebook_ = self._settings(**parameters).learn(_require_items(X), _generator(chance))
+        items = _require_items(X)
+        if not len(items):
+            raise NotEnoughDataError("X is empty; give the features of one image at least")
+        self.codebook_ = self._settings(**parameters).learn(items, _generator(chance))
         return self
 
     def transform(self, X: Sequence[LocalFeatures] | NDArray[np.object_]) -> NDArray[np.float32]:
@@ -287,5 +292,6 @@ def _generator(random_state: Any) -> np.random.Generator:
     if isinstance(random_state, np.random.Generator):
         return random_state
     if isinstance(random_state, int | np.integer):
+        require(bool(random_state >= 0), "random_state", random_state, "at least 0")
         return np.random.default_rng(int(random_state))
     return np.random.default_rng(check_random_state(random_state).randint(2**31, size=4))

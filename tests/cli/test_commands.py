@@ -89,6 +89,7 @@ def test_fit_with_auto_prints_a_table_of_what_was_tried_and_the_reason(run, two_
     assert lines[0].split()[:4] == ["recipe", "images", "accuracy", "deviation"]
     assert [line.split()[:2] for line in lines[1:3]] == [["two", "24"], ["thirty", "24"]]
     assert lines[3].startswith("thirty has the highest mean per-class accuracy, 100.0 % of 24 images")
+    assert lines[4].startswith("Compared over 3 folds that share a codebook")
     assert Classifier.load(tmp_path / "m.cvmodel").recipe.encoder.n_words == 30
 
 
@@ -119,6 +120,7 @@ def test_fit_with_auto_as_json_has_the_trials_and_the_reason(run, two_recipes, t
         (["--recipe", "auto", *WORDS], "--set and --stages are about one recipe"),
         (["--recipe", "auto", "--stage", "penultimate"], "name it with --backbone"),
         (["--recipe", "auto", "--budget", 0], "--budget"),
+        (["--recipe", "auto", "--budget", "nan"], "'--budget': 'nan' is not a number"),
     ],
 )
 def test_options_that_do_not_go_with_auto_or_only_with_it_are_wrong_usage(

@@ -20,6 +20,7 @@ from classicvision.encoding.estimators import BagOfVisualWords, FisherVector, Lo
 from classicvision.encoding.fisher import FisherSettings
 from classicvision.encoding.llc import LlcSettings
 from classicvision.encoding.vlad import VladSettings
+from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.features.local import LocalFeatures
 
 
@@ -166,6 +167,11 @@ def test_no_images_have_no_codes(make):
     assert estimator.transform([]).shape == (0, estimator.codebook_.n_outputs)
 
 
+def test_a_fit_to_no_images_is_refused(make):
+    with pytest.raises(NotEnoughDataError, match="X is empty"):
+        make().fit([])
+
+
 @pytest.mark.parametrize("wrong", [items[0], {}, 5, iter(items), [1, 2], np.ones((3, 128)), [[items[0]]]])
 def test_what_is_no_sequence_of_features_is_refused(make, wrong):
     with pytest.raises(TypeError, match="sequence of LocalFeatures was expected"):
@@ -178,6 +184,11 @@ def test_what_is_no_sequence_of_features_is_refused(make, wrong):
 def test_an_int_gives_the_same_codebook_at_every_fit(make):
     estimator = make(random_state=7)
     assert_array_equal(codes_by(estimator), codes_by(estimator))
+
+
+def test_a_negative_random_state_is_named(make):
+    with pytest.raises(SettingsError, match="random_state is -1; it must be at least 0"):
+        make(random_state=-1).fit(items)
 
 
 @pytest.mark.parametrize("chance", [np.random.default_rng, np.random.RandomState])
