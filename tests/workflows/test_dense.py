@@ -50,7 +50,7 @@ def test_a_recipe_of_dense_sift_comes_back_from_toml(recipe_file, tmp_path):
 
 def test_an_extractor_without_a_kind_is_an_error_that_lists_the_kinds(tmp_path):
     (tmp_path / "mine.toml").write_text("[extractor]\nstep = 6\n", "utf-8")
-    with pytest.raises(SettingsError, match=r"extractor\.kind is None; choose from dense-sift, onnx, several, sift"):
+    with pytest.raises(SettingsError, match=r"extractor has no kind; choose from dense-sift, onnx, several, sift"):
         load_recipe(str(tmp_path / "mine.toml"))
 
 
