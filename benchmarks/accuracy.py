@@ -24,7 +24,7 @@ import protocol
 from classicvision import ImageFolder, Recipe, Store, config, extract, load_recipe, read_image
 from classicvision.items import Items
 from classicvision.models.coding import encode_in_workers
-from classicvision.models.recipe import short_name
+from classicvision.models.named_recipes import short_name
 from classicvision.models.training import Training, train
 
 RECIPES = (

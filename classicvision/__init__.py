@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from classicvision.matching.result import MatchResult, Region
     from classicvision.matching.words import describe
     from classicvision.models.classifier import Classifier, Prediction
-    from classicvision.models.recipe import RECIPES, Recipe, SvmSettings, load_recipe, recipe_to_toml
+    from classicvision.models.named_recipes import RECIPES, load_recipe, recipe_to_toml
+    from classicvision.models.recipe import Recipe, SvmSettings
     from classicvision.retrieval.index import Index
     from classicvision.retrieval.search import find_copies
     from classicvision.retrieval.settings import IndexSettings, SearchSettings
@@ -65,7 +66,7 @@ _MODULE_OF = {
     "OnnxBackbone": "backbone.onnx",
     "Prediction": "models.classifier",
     "Preprocessing": "backbone.preprocessing",
-    "RECIPES": "models.recipe",
+    "RECIPES": "models.named_recipes",
     "Recipe": "models.recipe",
     "Region": "matching.result",
     "SearchSettings": "retrieval.settings",
@@ -86,11 +87,11 @@ _MODULE_OF = {
     "learn_fisher": "encoding.fisher",
     "learn_llc": "encoding.llc",
     "learn_vlad": "encoding.vlad",
-    "load_recipe": "models.recipe",
+    "load_recipe": "models.named_recipes",
     "match_descriptors": "matching.nearest",
     "match_features": "matching.pair",
     "read_image": "images",
-    "recipe_to_toml": "models.recipe",
+    "recipe_to_toml": "models.named_recipes",
     "root_sift": "features.local",
     "shrink": "images",
     "to_gray": "images",

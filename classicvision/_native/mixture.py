@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from classicvision._native import kernels
 __all__ = [
     "MixtureTable",
     "PreparedProjection",
+    "Sums",
     "add_descriptor_moments",
     "add_moments",
     "has_room_for",
@@ -21,7 +22,8 @@ __all__ = [
     "project",
 ]
 
-Floats = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.float32]
+Sums: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 _MOST_DIMENSIONS = 512
 _MOST_COMPONENTS = 4096
@@ -170,15 +172,8 @@ def prepare(
     return MixtureTable(arrays)
 
 
-def add_moments(
-    points: NDArray[np.float32],
-    table: MixtureTable,
-    least_share: float,
-    zeroth: NDArray[np.float64],
-    first: NDArray[np.float64],
-    second: NDArray[np.float64],
-) -> float:
-    """Add the sums of posteriors g, of g u and of g u^2 to arrays (K,), (K, D), (K, D); return the log likelihood.
+def add_moments(points: Floats, table: MixtureTable, least_share: float, sums: Sums) -> float:
+    """Add sums over points to arrays, and return the points' log likelihood.
 
     Parameters
     ----------
@@ -186,10 +181,10 @@ def add_moments(
     table : MixtureTable
     least_share : float
         Components whose density is a smaller share of the largest one are left out.
-    zeroth, first, second : float64, contiguous
-        Written.
+    sums : (K,), (K, D) and (K, D) float64, contiguous
+        Of posteriors g, of g u and of g u^2. Written.
     """
-    return kernels.add_moments(points, table.arrays, least_share, zeroth, first, second)
+    return kernels.add_moments(points, table.arrays, least_share, *sums)
 
 
 def add_descriptor_moments(
@@ -198,12 +193,9 @@ def add_descriptor_moments(
     prepared: PreparedProjection,
     table: MixtureTable,
     least_share: float,
-    zeroth: NDArray[np.float64],
-    first: NDArray[np.float64],
-    second: NDArray[np.float64],
+    sums: Sums,
 ) -> float:
     """As `add_moments`, of the points of descriptors (N, d) at places (N, m), which are made when they are wanted."""
-    sums = zeroth, first, second
     return kernels.add_descriptor_moments(descriptors, places, prepared, table.arrays, least_share, *sums)
 
 

@@ -98,7 +98,7 @@ def benchmark_command(
 def _require_recipes(arguments: tuple[str, ...]) -> None:
     """Refuse a recipe that does not exist before anything is done."""
     from classicvision.errors import SettingsError
-    from classicvision.models.recipe import load_recipe
+    from classicvision.models.named_recipes import load_recipe
 
     try:
         for argument in arguments:

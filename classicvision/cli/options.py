@@ -292,7 +292,7 @@ def change(settings: S, overrides: tuple[str, ...]) -> S:
 def read_recipe(recipe: str, overrides: tuple[str, ...], seed: int | None) -> Recipe:
     """Return the recipe that the options ask for; a wrong one is wrong usage."""
     from classicvision.errors import SettingsError
-    from classicvision.models.recipe import load_recipe
+    from classicvision.models.named_recipes import load_recipe
 
     try:
         return load_recipe(recipe, overrides, seed=seed)

@@ -18,7 +18,7 @@ from classicvision._native import native_available
 from classicvision.encoding.codebook import frozen_array
 
 if TYPE_CHECKING:
-    from classicvision._native.mixture import MixtureTable
+    from classicvision._native.mixture import MixtureTable, Sums
     from classicvision.encoding.pca import Projection
 
 __all__ = ["LEAST_SHARE", "DiagonalMixture", "Moments", "descriptor_moments", "moments"]
@@ -154,7 +154,7 @@ def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
     from classicvision._native import mixture as native
 
     sums = _no_sums(mixture)
-    log_likelihood = native.add_moments(points, mixture.table, LEAST_SHARE, *sums)
+    log_likelihood = native.add_moments(points, mixture.table, LEAST_SHARE, sums)
     return _checked(Moments(*sums, log_likelihood, len(points)))
 
 
@@ -191,11 +191,11 @@ def descriptor_moments(
 
     described = np.ascontiguousarray(descriptors), projection.kept_places(places), projection.prepared
     sums = _no_sums(mixture)
-    log_likelihood = native.add_descriptor_moments(*described, mixture.table, LEAST_SHARE, *sums)
+    log_likelihood = native.add_descriptor_moments(*described, mixture.table, LEAST_SHARE, sums)
     return _checked(Moments(*sums, log_likelihood, len(descriptors)))
 
 
-def _no_sums(mixture: DiagonalMixture) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _no_sums(mixture: DiagonalMixture) -> Sums:
     """Return the sums over no point."""
     shape = mixture.means.shape
     return np.zeros(shape[0]), np.zeros(shape), np.zeros(shape)

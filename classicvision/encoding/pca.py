@@ -93,7 +93,6 @@ class Projection:
 
         n_dims = self.basis.shape[1]
         np.multiply(self.kept_places(places), self._scales, out=points[:, n_dims:])
-
         with threadpool_limits(1):
             whole, steps = self._rounded
             factors = whole.astype(np.float32)

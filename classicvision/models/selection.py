@@ -16,7 +16,8 @@ from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import ClassicVisionError, SettingsError
 from classicvision.models.folds import some_of_each
-from classicvision.models.recipe import NETWORK, RECIPES, Recipe, fusion_data
+from classicvision.models.named_recipes import NETWORK, RECIPES, fusion_data
+from classicvision.models.recipe import Recipe
 
 __all__ = ["AUTO", "BUDGET", "Selection", "Trial", "TryRecipe", "candidates", "select_recipe", "thin"]
 

@@ -19,7 +19,8 @@ from classicvision.benchmark.runner import run_benchmark
 from classicvision.folders import ImageFolder
 from classicvision.images import LIBRARIES, read_bytes
 from classicvision.models.folds import some_of_each
-from classicvision.models.recipe import RECIPES, Recipe, load_recipe, short_name
+from classicvision.models.named_recipes import RECIPES, load_recipe, short_name
+from classicvision.models.recipe import Recipe
 from classicvision.retrieval.settings import IndexSettings, SearchSettings
 from classicvision.store import Store
 from classicvision.workflows.copies import find_copies_among

@@ -20,7 +20,8 @@ from classicvision.extraction import Extraction, Failure, extract
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
 from classicvision.models.canary import seen_on_canary
 from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
-from classicvision.models.recipe import Recipe, TestTime, load_recipe
+from classicvision.models.named_recipes import load_recipe
+from classicvision.models.recipe import Recipe, TestTime
 from classicvision.models.selection import AUTO, BUDGET, Selection
 from classicvision.models.training import CrossValidation
 from classicvision.models.views import views_of

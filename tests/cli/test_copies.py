@@ -183,6 +183,7 @@ def test_a_rate_does_not_lower_the_threshold(run):
     [
         (["--against", "library", "--self"], "--self takes none of"),
         (["--self", "--false-match-rate", "1e-6"], "--self takes none of"),
+        (["--against", "library", "--false-match-rate", "nan"], "'nan' is not a number"),
         (["--self", "--calibration", "library/0.png"], "--self takes none of"),
         (["--self", "--backbone", "network.onnx"], "--self takes no --backbone"),
         (["--preprocessing", "imagenet"], "name it with --backbone FILE"),

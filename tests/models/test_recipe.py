@@ -16,15 +16,8 @@ from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
-from classicvision.models.recipe import (
-    RECIPES,
-    Recipe,
-    Several,
-    SvmSettings,
-    load_recipe,
-    recipe_to_toml,
-    short_name,
-)
+from classicvision.models.named_recipes import RECIPES, load_recipe, recipe_to_toml, short_name
+from classicvision.models.recipe import Recipe, Several, SvmSettings
 
 NETWORK = OnnxBackbone("a.onnx", preprocessing="inception", sha256="0" * 64)
 

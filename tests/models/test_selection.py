@@ -8,7 +8,8 @@ from numpy.testing import assert_array_equal
 
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.models import selection
-from classicvision.models.recipe import RECIPES, Recipe
+from classicvision.models.named_recipes import RECIPES
+from classicvision.models.recipe import Recipe
 from classicvision.models.selection import FEWEST_OF_CLASS, Trial, candidates, select_recipe, thin
 
 N_FEW = 100

@@ -281,7 +281,7 @@ def try_mixture(rng: np.random.Generator) -> int:
     variances = rng.choice([1e-3, 1, 100]) * rng.uniform(0.1, 2, (n_components, n_dims))
     mixture = DiagonalMixture(*(a.astype(np.float32) for a in (weights / weights.sum(), means, variances)))
     of_descriptors = np.zeros(n_components), np.zeros(means.shape), np.zeros(means.shape)
-    mixtures.add_descriptor_moments(raw, places, prepared, mixture.table, LEAST_SHARE, *of_descriptors)
+    mixtures.add_descriptor_moments(raw, places, prepared, mixture.table, LEAST_SHARE, of_descriptors)
     if not np.array_equal(of_descriptors[2], moments(points, mixture).second):
         raise SystemExit(f"moments of descriptors are not those of their points: {raw.shape} times {whole.shape}")
     points *= np.float32(rng.choice([1, 1, 100]))

@@ -224,7 +224,7 @@ def test_moments_of_descriptors_are_those_of_their_points(n_points, n_out, n_pla
     native.project(raw, places, prepared, points)
     expected = moments(points, mixture)
     sums = np.zeros(20), np.zeros(mixture.means.shape), np.zeros(mixture.means.shape)
-    log_likelihood = native.add_descriptor_moments(raw, places, prepared, mixture.table, LEAST_SHARE, *sums)
+    log_likelihood = native.add_descriptor_moments(raw, places, prepared, mixture.table, LEAST_SHARE, sums)
     assert log_likelihood == expected.log_likelihood
     for found, name in zip(sums, ("zeroth", "first", "second"), strict=True):
         assert_array_equal(found, getattr(expected, name))
@@ -246,7 +246,7 @@ def test_descriptors_whose_points_do_not_fit_the_mixture_are_refused():
     mixture = random_mixture(rng, 4, 17)
     sums = np.zeros(4), np.zeros((4, 17)), np.zeros((4, 17))
     with pytest.raises(ValueError, match="length"):
-        native.add_descriptor_moments(raw, places, random_projection(rng, 128, 14, 2), mixture.table, 1e-5, *sums)
+        native.add_descriptor_moments(raw, places, random_projection(rng, 128, 14, 2), mixture.table, 1e-5, sums)
 
 
 def test_a_descriptor_of_zeros_is_projected_as_zeros():
