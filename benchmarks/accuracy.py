@@ -22,10 +22,10 @@ import numpy as np
 import protocol
 
 from classicvision import ImageFolder, Recipe, Store, config, extract, load_recipe, read_image
+from classicvision.classify.coding import encode_in_workers
+from classicvision.classify.named_recipes import short_name
+from classicvision.classify.training import Training, train
 from classicvision.items import Items
-from classicvision.models.coding import encode_in_workers
-from classicvision.models.named_recipes import short_name
-from classicvision.models.training import Training, train
 
 RECIPES = (
     *("sift-bovw", "sift-bovw-chi2", "sift-bovw-soft", "dense-bovw", "dense-bovw-spm"),

@@ -20,7 +20,7 @@ import numpy as np
 import protocol
 
 from classicvision import ImageFolder, OnnxBackbone, Store, extract, load_recipe
-from classicvision.models.training import train
+from classicvision.classify.training import train
 
 N_TRAIN = {"scene15": 100, "caltech101": 30}
 

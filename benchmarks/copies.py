@@ -38,12 +38,12 @@ from numpy.typing import NDArray
 
 from classicvision.extraction import extract
 from classicvision.features.local import LocalFeatures
-from classicvision.features.signature import GlobalSignature
+from classicvision.features.phash import GlobalSignature
 from classicvision.images import read_image
 from classicvision.items import Items
 from classicvision.matching.geometry import warp_points
+from classicvision.matching.global_match import compare_signatures
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
-from classicvision.matching.signature import compare_signatures
 from classicvision.store import Store
 from classicvision.synthetic import EDITS, plagiarise
 

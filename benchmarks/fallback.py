@@ -28,11 +28,11 @@ import protocol
 from numpy.typing import NDArray
 
 from classicvision import config, workflows
-from classicvision.features.signature import GlobalSignature
+from classicvision.features.phash import GlobalSignature
 from classicvision.images import Image, read_image
+from classicvision.matching.global_match import SIGNATURE_THRESHOLD, has_waves_enough, symmetric_significance
 from classicvision.matching.likeness import BackboneFallback, Seen, symmetric_cosines
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
-from classicvision.matching.signature import SIGNATURE_THRESHOLD, has_waves_enough, symmetric_significance
 from classicvision.store import Store, default_cache_folder
 from classicvision.synthetic import plagiarise
 from classicvision.workflows.calibrate_backbone import soften

@@ -31,15 +31,15 @@ from numpy.typing import NDArray
 
 from classicvision import Index, IndexSettings, LocalFeatures, SearchSettings, Store, extract, find_images, read_image
 from classicvision.archive import pack_arrays
+from classicvision.copies.search import choose_candidates, find_copies
 from classicvision.encoding.nearest import nearest_words
-from classicvision.retrieval.catalogue import Catalogue, IndexedImage
-from classicvision.retrieval.packed import pack_features
-from classicvision.retrieval.postings import Postings, angle_bytes, scale_bytes
-from classicvision.retrieval.search import choose_candidates, find_copies
-from classicvision.retrieval.segment import _write as write_columns
-from classicvision.retrieval.vocabulary import Vocabulary, learn_vocabulary
-from classicvision.retrieval.vocabulary_file import read_vocabulary, write_vocabulary
-from classicvision.retrieval.writer import MOST_MERGED, Writer
+from classicvision.index.catalogue import Catalogue, IndexedImage
+from classicvision.index.packed_features import pack_features
+from classicvision.index.postings import Postings, angle_bytes, scale_bytes
+from classicvision.index.segment import _write as write_columns
+from classicvision.index.vocabulary import Vocabulary, learn_vocabulary
+from classicvision.index.vocabulary_file import read_vocabulary, write_vocabulary
+from classicvision.index.writer import MOST_MERGED, Writer
 
 SETS = ("bsds500/train", "caltech101", "scene15", "coco128")
 NOISE = 5.0  # standard deviation added to each number of a descriptor; SIFT under JPEG 60 differs by about as much

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from classicvision.benchmark.machine import machine_facts
+from classicvision.evaluation.machine import machine_facts
 
 
 def describe() -> dict[str, Any]:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from classicvision import errors, workflows
     from classicvision.backbone.onnx import OnnxBackbone
     from classicvision.backbone.preprocessing import Preprocessing
+    from classicvision.classify.classifier import Classifier, Prediction
+    from classicvision.classify.named_recipes import RECIPES, load_recipe, recipe_to_toml
+    from classicvision.classify.recipe import Recipe, SvmSettings
+    from classicvision.copies.search import find_copies
+    from classicvision.copies.settings import SearchSettings
     from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
     from classicvision.encoding.estimators import BagOfVisualWords, FisherVector, LocalityConstrainedCoding, Vlad
     from classicvision.encoding.fisher import FisherCodebook, FisherSettings, learn_fisher
@@ -25,18 +30,14 @@ if TYPE_CHECKING:
     from classicvision.features.sift import Sift, SiftTrace, trace
     from classicvision.folders import ImageFolder, find_images
     from classicvision.images import Image, read_image, shrink, to_gray, write_image
+    from classicvision.index.index import Index
+    from classicvision.index.settings import IndexSettings
     from classicvision.items import Items
     from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
     from classicvision.matching.nearest import match_descriptors
     from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
     from classicvision.matching.result import MatchResult, Region
-    from classicvision.matching.words import describe
-    from classicvision.models.classifier import Classifier, Prediction
-    from classicvision.models.named_recipes import RECIPES, load_recipe, recipe_to_toml
-    from classicvision.models.recipe import Recipe, SvmSettings
-    from classicvision.retrieval.index import Index
-    from classicvision.retrieval.search import find_copies
-    from classicvision.retrieval.settings import IndexSettings, SearchSettings
+    from classicvision.matching.transform_text import describe
     from classicvision.store import Store, default_cache_folder
 
 _MODULE_OF = {
@@ -44,7 +45,7 @@ _MODULE_OF = {
     "BagOfVisualWords": "encoding.estimators",
     "BovwCodebook": "encoding.bovw",
     "BovwSettings": "encoding.bovw",
-    "Classifier": "models.classifier",
+    "Classifier": "classify.classifier",
     "CopyMoveSettings": "matching.copymove",
     "DenseSift": "features.dense",
     "Extraction": "extraction",
@@ -54,8 +55,8 @@ _MODULE_OF = {
     "FisherVector": "encoding.estimators",
     "Image": "images",
     "ImageFolder": "folders",
-    "Index": "retrieval.index",
-    "IndexSettings": "retrieval.settings",
+    "Index": "index.index",
+    "IndexSettings": "index.settings",
     "Items": "items",
     "LlcCodebook": "encoding.llc",
     "LlcSettings": "encoding.llc",
@@ -64,34 +65,34 @@ _MODULE_OF = {
     "MatchResult": "matching.result",
     "MatchSettings": "matching.pair",
     "OnnxBackbone": "backbone.onnx",
-    "Prediction": "models.classifier",
+    "Prediction": "classify.classifier",
     "Preprocessing": "backbone.preprocessing",
-    "RECIPES": "models.named_recipes",
-    "Recipe": "models.recipe",
+    "RECIPES": "classify.named_recipes",
+    "Recipe": "classify.recipe",
     "Region": "matching.result",
-    "SearchSettings": "retrieval.settings",
+    "SearchSettings": "copies.settings",
     "Sift": "features.sift",
     "SiftTrace": "features.sift",
     "Store": "store",
-    "SvmSettings": "models.recipe",
+    "SvmSettings": "classify.recipe",
     "Vlad": "encoding.estimators",
     "VladCodebook": "encoding.vlad",
     "VladSettings": "encoding.vlad",
     "default_cache_folder": "store",
-    "describe": "matching.words",
+    "describe": "matching.transform_text",
     "extract": "extraction",
-    "find_copies": "retrieval.search",
+    "find_copies": "copies.search",
     "find_copy_moves": "matching.copymove",
     "find_images": "folders",
     "learn_bovw": "encoding.bovw",
     "learn_fisher": "encoding.fisher",
     "learn_llc": "encoding.llc",
     "learn_vlad": "encoding.vlad",
-    "load_recipe": "models.named_recipes",
+    "load_recipe": "classify.named_recipes",
     "match_descriptors": "matching.nearest",
     "match_features": "matching.pair",
     "read_image": "images",
-    "recipe_to_toml": "models.named_recipes",
+    "recipe_to_toml": "classify.named_recipes",
     "root_sift": "features.local",
     "shrink": "images",
     "to_gray": "images",

@@ -17,8 +17,11 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from classicvision.copies.findings import Finding
+    from classicvision.features.local import LocalFeatures
     from classicvision.images import Image
-    from classicvision.retrieval.findings import Finding
+    from classicvision.index.index import Index
+    from classicvision.index.vocabulary import Vocabulary
     from classicvision.workflows import Fit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -131,8 +134,8 @@ def make_finding() -> Callable[..., Finding]:
     """Return a function that makes a finding of two pictures of 200 x 300 pixels, by the transforms of its regions."""
     import numpy as np
 
+    from classicvision.copies.findings import Finding
     from classicvision.matching.result import MatchResult, Region
-    from classicvision.retrieval.findings import Finding
 
     square = np.array([[10.0, 10.0], [110.0, 10.0], [110.0, 110.0], [10.0, 110.0]])
 
@@ -245,3 +248,63 @@ def make_network(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
         return path
 
     return make
+
+
+def made_features(n: int, seed: int, image_size: tuple[int, int] = (480, 640)) -> LocalFeatures:
+    """Return n keypoints at random places, with descriptors that are sparse and skewed, as SIFT's are."""
+    import numpy as np
+
+    from classicvision.features.local import LocalFeatures
+
+    rng = np.random.default_rng(seed)
+    return LocalFeatures(
+        xy=rng.uniform(0, 1, (n, 2)) * (image_size[1] - 1, image_size[0] - 1),
+        scale=rng.uniform(1, 20, n),
+        angle=rng.uniform(0, 2 * np.pi, n) % np.float32(2 * np.pi),
+        response=rng.uniform(0.01, 0.2, n),
+        descriptors=np.minimum(rng.gamma(0.5, 40, (n, 128)), 255).astype(np.uint8),
+        image_size=image_size,
+    )
+
+
+@pytest.fixture(scope="session")
+def made() -> Callable[..., LocalFeatures]:
+    return made_features
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Vocabulary:
+    """Return 40 words learned from made features."""
+    import numpy as np
+
+    from classicvision.index.vocabulary import learn_vocabulary
+
+    return learn_vocabulary([made_features(200, 1000 + i) for i in range(10)], 40, 2000, np.random.default_rng(0))
+
+
+@pytest.fixture
+def index(tmp_path: Path, vocabulary: Vocabulary) -> Index:
+    """Return an index without images, of the library in tmp_path / library."""
+    from classicvision.index.index import Index
+
+    (tmp_path / "library").mkdir()
+    return Index.create(tmp_path / "library.cvindex", vocabulary, root=tmp_path / "library")
+
+
+@pytest.fixture
+def fill(tmp_path: Path) -> Callable[..., list[int]]:
+    """Return a function that adds images of these seeds in one commit each, and returns their numbers."""
+
+    def fill(index: Index, *batches: list[int], n: int = 60) -> list[int]:
+        status = tmp_path.stat()
+        numbers = []
+        with index.writer() as writer:
+            for seeds in batches:
+                for seed in seeds:
+                    path = tmp_path / "library" / f"{seed}.jpg"
+                    features = made_features(n, seed)
+                    numbers.append(writer.add(path, features, content=f"{seed:064x}", status=status))
+                writer.commit()
+        return numbers
+
+    return fill

@@ -14,10 +14,10 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classicvision.classify.named_recipes import RECIPES
+from classicvision.classify.recipe import Recipe
 from classicvision.config import canonical_json, fingerprint, from_dict, override, require, to_dict, validate
 from classicvision.errors import SettingsError
-from classicvision.models.named_recipes import RECIPES
-from classicvision.models.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ def test_a_fingerprint_is_the_sha256_of_the_sorted_text():
 
 def test_another_process_finds_the_same_fingerprint():
     code = (
-        "from classicvision.config import fingerprint; from classicvision.models.named_recipes import RECIPES;"
+        "from classicvision.config import fingerprint; from classicvision.classify.named_recipes import RECIPES;"
         "print(fingerprint(RECIPES['sift-bovw']))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

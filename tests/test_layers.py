@@ -14,8 +14,9 @@ LAYERS = (
     {"__init__", "__main__", "cli"},
     {"workflows"},
     {"report"},
-    {"benchmark"},
-    {"models", "retrieval", "viz"},
+    {"evaluation"},
+    {"classify", "copies", "viz"},
+    {"index"},
     {"encoding", "matching"},
     {"extraction"},
     {"items"},
@@ -39,8 +40,8 @@ HOMES = {
     "google": {"backbone"},
     "onnx": {"backbone"},
     "onnxruntime": {"backbone"},
-    "scipy": {"benchmark.statistics"},
-    "sklearn": {"encoding.estimators", "encoding.vocabulary", "models.logistic"},
+    "scipy": {"evaluation.statistics"},
+    "sklearn": {"encoding.estimators", "encoding.vocabulary", "classify.logistic"},
     "pickle": set(),
     "dill": set(),
     "cloudpickle": set(),
@@ -163,9 +164,9 @@ def test_every_module_keeps_to_its_layer(checkout):
         ("features/sift.py", "from ..cli import main", "features.sift imports cli"),
         ("features/sift.py", "from .. import workflows", "features.sift imports workflows"),
         ("features/sift.py", "from classicvision import LocalFeatures", "features.sift imports __init__"),
-        ("features/__init__.py", "from classicvision.models import head", "features imports models"),
+        ("features/__init__.py", "from classicvision.classify import head", "features imports classify"),
         ("store.py", "from classicvision.folders import find_images", "store imports folders"),
-        ("models/head.py", "import sklearn.svm", "models.head imports sklearn"),
+        ("classify/head.py", "import sklearn.svm", "classify.head imports sklearn"),
         (
             "encoding/vocabulary.py",
             "from sklearn.cluster import KMeans",
@@ -176,7 +177,7 @@ def test_every_module_keeps_to_its_layer(checkout):
         ("workflows.py", "import pickle", "workflows imports pickle"),
         ("workflows.py", "print('done')", "workflows calls print"),
         ("workflows.py", "from matplotlib import pyplot", "workflows imports matplotlib"),
-        ("models/head.py", "import jinja2", "models.head imports jinja2"),
+        ("classify/head.py", "import jinja2", "classify.head imports jinja2"),
         ("store.py", "import numpy as np\nnp.load('x')", "store calls numpy.load"),
         ("store.py", "from numpy import load as read\nread('x')", "store calls numpy.load"),
         ("store.py", "import joblib\njoblib.load('x')", "store calls joblib.load"),
@@ -187,7 +188,7 @@ def test_every_module_keeps_to_its_layer(checkout):
     ],
 )
 def test_a_planted_fault_is_found(tmp_path, place, source, fault):
-    units = ("__init__", "workflows", "cli", "extraction", "folders", "models", "encoding")
+    units = ("__init__", "workflows", "cli", "extraction", "folders", "classify", "encoding")
     for name in (*(f"{unit}.py" for unit in units if not place.startswith(f"{unit}/")), place):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

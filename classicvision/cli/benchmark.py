@@ -10,7 +10,7 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
-    from classicvision.benchmark.result import Benchmark
+    from classicvision.evaluation.result import Benchmark
 
 EXAMPLES = """\b
 Examples:
@@ -97,8 +97,8 @@ def benchmark_command(
 
 def _require_recipes(arguments: tuple[str, ...]) -> None:
     """Refuse a recipe that does not exist before anything is done."""
+    from classicvision.classify.named_recipes import load_recipe
     from classicvision.errors import SettingsError
-    from classicvision.models.named_recipes import load_recipe
 
     try:
         for argument in arguments:
@@ -108,7 +108,7 @@ def _require_recipes(arguments: tuple[str, ...]) -> None:
 
 
 def _read_plan(plan: dict[str, Any]) -> Any:
-    from classicvision.benchmark.plan import BenchmarkSettings
+    from classicvision.evaluation.plan import BenchmarkSettings
 
     return BenchmarkSettings(
         n_splits=plan["splits"],
@@ -120,7 +120,7 @@ def _read_plan(plan: dict[str, Any]) -> Any:
 
 
 def _to_text(found: Benchmark) -> str:
-    from classicvision.benchmark.conclusion import conclude
+    from classicvision.evaluation.conclusion import conclude
 
     n_classes, n_splits = len(found.images.classes), len(found.splits)
     rows: list[tuple[str, ...]] = [

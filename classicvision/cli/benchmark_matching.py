@@ -10,7 +10,7 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
-    from classicvision.benchmark.matching import MatchingProtocol, MatchingSummary
+    from classicvision.evaluation.matching import MatchingProtocol, MatchingSummary
     from classicvision.workflows.benchmark_matching import MatchingBenchmark
 
 EXAMPLES = """\b
@@ -51,7 +51,7 @@ def benchmark_matching_command(
     (HPatches). Each homography maps points of the first picture onto the other.
     """
     from classicvision import workflows
-    from classicvision.benchmark.matching import DETECTORS, MatchingProtocol
+    from classicvision.evaluation.matching import DETECTORS, MatchingProtocol
     from classicvision.workflows.benchmark_matching import DEFAULT_DETECTORS, matching_to_dict
 
     if unknown := [name for name in detectors if name not in DETECTORS]:
@@ -69,7 +69,7 @@ def benchmark_matching_command(
 
 
 def _to_text(measured: MatchingBenchmark) -> str:
-    from classicvision.benchmark.matching import HOMOGRAPHY_THRESHOLDS
+    from classicvision.evaluation.matching import HOMOGRAPHY_THRESHOLDS
 
     protocol = measured.protocol
     limits = "/".join(map(str, HOMOGRAPHY_THRESHOLDS))

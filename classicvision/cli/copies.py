@@ -11,8 +11,8 @@ import click
 from classicvision.cli import FOUND, options, render
 
 if TYPE_CHECKING:
-    from classicvision.retrieval.findings import Finding, Findings
-    from classicvision.retrieval.settings import SearchSettings
+    from classicvision.copies.findings import Finding, Findings
+    from classicvision.copies.settings import SearchSettings
 
 MAX_SHOWN = 20  # findings or groups shown as text; JSON, CSV and the page have more
 
@@ -104,7 +104,7 @@ def _settings(
     overrides: tuple[str, ...], false_match_rate: float | None, calibration: Path | None, against: Path | None
 ) -> SearchSettings:
     from classicvision import workflows
-    from classicvision.retrieval.settings import SearchSettings
+    from classicvision.copies.settings import SearchSettings
 
     settings = options.change(SearchSettings(), overrides)
     if false_match_rate is None:

@@ -10,8 +10,8 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
-    from classicvision.benchmark.evaluation import Evaluation
-    from classicvision.models.recipe import TestTime
+    from classicvision.classify.recipe import TestTime
+    from classicvision.evaluation.evaluation import Evaluation
 
 EXAMPLES = """\b
 Examples:

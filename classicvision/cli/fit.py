@@ -12,9 +12,9 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
-    from classicvision.benchmark.stages import StageComparison
-    from classicvision.models.recipe import Recipe, TestTime
-    from classicvision.models.selection import Selection
+    from classicvision.classify.recipe import Recipe, TestTime
+    from classicvision.classify.selection import Selection
+    from classicvision.evaluation.stage_scores import StageComparison
     from classicvision.synthetic.augmentation import Augmentation
     from classicvision.workflows import Fit
 
@@ -126,7 +126,7 @@ class _Wish:
         return {name: recipe}
 
     def _to_try(self) -> dict[str, Recipe]:
-        from classicvision.models.selection import candidates
+        from classicvision.classify.selection import candidates
 
         if self.overrides or self.stages:
             raise click.UsageError("--set and --stages are about one recipe; --recipe auto chooses from several")
@@ -182,7 +182,7 @@ def _selection_to_dict(selection: Selection) -> dict[str, Any]:
 
 
 def _selection_to_text(selection: Selection) -> str:
-    from classicvision.models.selection import N_FOLDS
+    from classicvision.classify.selection import N_FOLDS
 
     rows: list[tuple[str, ...]] = [("recipe", "images", "accuracy", "deviation", "mean per class", "seconds")]
     for trial in selection.trials:

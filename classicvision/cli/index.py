@@ -62,7 +62,7 @@ def build_command(
 ) -> int:
     """Make an index of the images in LIBRARY: folders, searched at every depth, and files."""
     from classicvision import workflows
-    from classicvision.retrieval.settings import IndexSettings
+    from classicvision.index.settings import IndexSettings
 
     if not output.absolute().parent.is_dir():
         raise click.BadParameter(f"the folder {output.absolute().parent} does not exist; make it first")

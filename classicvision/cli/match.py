@@ -76,7 +76,7 @@ def _to_dict(result: MatchResult) -> dict[str, Any]:
 
 
 def _region_to_dict(region: Region, result: MatchResult) -> dict[str, Any]:
-    from classicvision.matching.words import describe
+    from classicvision.matching.transform_text import describe
 
     return {
         "words": describe(region, *result.image_sizes),
@@ -93,7 +93,7 @@ def _region_to_dict(region: Region, result: MatchResult) -> dict[str, Any]:
 
 
 def _to_text(result: MatchResult) -> str:
-    from classicvision.matching.words import describe
+    from classicvision.matching.transform_text import describe
 
     verdict = {"copy": "Copy", "no evidence": "No evidence of a copy", "cannot decide": "Cannot decide"}
     lines = [f"{verdict[result.verdict]}: {result.reason}."]

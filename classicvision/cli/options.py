@@ -17,8 +17,8 @@ from classicvision.cli import render
 
 if TYPE_CHECKING:
     from classicvision.backbone.onnx import OnnxBackbone
+    from classicvision.classify.recipe import Recipe
     from classicvision.matching.likeness import BackboneFallback
-    from classicvision.models.recipe import Recipe
 
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S")
@@ -291,8 +291,8 @@ def change(settings: S, overrides: tuple[str, ...]) -> S:
 
 def read_recipe(recipe: str, overrides: tuple[str, ...], seed: int | None) -> Recipe:
     """Return the recipe that the options ask for; a wrong one is wrong usage."""
+    from classicvision.classify.named_recipes import load_recipe
     from classicvision.errors import SettingsError
-    from classicvision.models.named_recipes import load_recipe
 
     try:
         return load_recipe(recipe, overrides, seed=seed)

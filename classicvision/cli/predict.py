@@ -10,7 +10,7 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
-    from classicvision.models.recipe import TestTime
+    from classicvision.classify.recipe import TestTime
     from classicvision.workflows import Predictions
 
 EXAMPLES = """\b

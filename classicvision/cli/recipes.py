@@ -19,7 +19,7 @@ Examples:
 def recipes_command(name: str | None, as_json: bool) -> int:
     """List the named recipes, or print the recipe NAME as TOML, to be changed and given to --recipe."""
     from classicvision import config
-    from classicvision.models.named_recipes import RECIPES, recipe_to_toml
+    from classicvision.classify.named_recipes import RECIPES, recipe_to_toml
 
     if name is None:
         chosen = {key: config.to_dict(recipe) for key, recipe in RECIPES.items()}

@@ -17,10 +17,10 @@ from classicvision.config import require, validate
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences
 from classicvision.matching.geometry import warp_points
+from classicvision.matching.hypotheses import TOLERANCES, find_agreement
 from classicvision.matching.nearest import root_bytes
 from classicvision.matching.regions import make_region, seen_in_mirror
 from classicvision.matching.result import Region
-from classicvision.matching.verify import TOLERANCES, find_agreement
 
 __all__ = ["CopyMoveSettings", "find_copy_moves"]
 

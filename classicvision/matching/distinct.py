@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import PLACE, Correspondences
 from classicvision.matching.geometry import FITS
+from classicvision.matching.hypotheses import N_CHOICES, Agreement
 from classicvision.matching.nearest import squared_distances
 from classicvision.matching.significance import significance
-from classicvision.matching.verify import N_CHOICES, Agreement
 
 __all__ = ["UNDOUBTED", "are_distinct", "count_apart", "weigh_distinct"]
 

@@ -25,10 +25,10 @@ from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import SymmetricBackbone, symmetric_features
 from classicvision.errors import SettingsError
-from classicvision.features.signature import SYMMETRIES
+from classicvision.features.phash import SYMMETRIES
 from classicvision.matching.calibration import Calibration
+from classicvision.matching.global_match import SIGNATURE_THRESHOLD, symmetric_significance
 from classicvision.matching.result import MatchResult
-from classicvision.matching.signature import SIGNATURE_THRESHOLD, symmetric_significance
 
 __all__ = [
     "FALLBACK_RATE",

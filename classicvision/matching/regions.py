@@ -14,10 +14,10 @@ from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
 from classicvision.matching.distinct import weigh_distinct
 from classicvision.matching.geometry import mirror, warp_points
+from classicvision.matching.hypotheses import FEWEST, Agreement, find_agreement, refine
 from classicvision.matching.nearest import Matches, match_both_ways
 from classicvision.matching.outline import FILLED, connected_parts, contains, filled_share, polygon_area, shared_outline
 from classicvision.matching.result import Orientation, Region
-from classicvision.matching.verify import FEWEST, Agreement, find_agreement, refine
 
 __all__ = ["Limits", "Search", "find_regions", "make_region", "search_regions", "seen_in_mirror", "shares"]
 

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision.benchmark.conclusion import conclude, find_disagreements
-from classicvision.benchmark.machine import machine_facts
+from classicvision.evaluation.conclusion import conclude, find_disagreements
+from classicvision.evaluation.machine import machine_facts
 from classicvision.report.plain import plain, text
 
 if TYPE_CHECKING:
-    from classicvision.benchmark.comparison import Verdict
-    from classicvision.benchmark.leakage import Leakage
-    from classicvision.benchmark.result import Benchmark, Entrant
-    from classicvision.benchmark.statistics import ConfidenceInterval
+    from classicvision.evaluation.comparison import Verdict
+    from classicvision.evaluation.leakage import Leakage
+    from classicvision.evaluation.result import Benchmark, Entrant
+    from classicvision.evaluation.statistics import ConfidenceInterval
 
 __all__ = ["benchmark_to_dict"]
 

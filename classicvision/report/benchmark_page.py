@@ -21,7 +21,7 @@ from classicvision.report.plots import N_SERIES, Series, curves, points
 from classicvision.report.templates import page_environment
 
 if TYPE_CHECKING:
-    from classicvision.benchmark.result import Benchmark
+    from classicvision.evaluation.result import Benchmark
 
 __all__ = ["benchmark_to_html", "benchmark_to_markdown", "write_benchmark"]
 

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from classicvision.copies.findings import Finding, Findings
 from classicvision.files import write_whole
 from classicvision.matching.result import Region
-from classicvision.matching.words import describe
+from classicvision.matching.transform_text import describe
 from classicvision.report.plain import plain, text
-from classicvision.retrieval.findings import Finding, Findings
 
 __all__ = ["copies_to_csv", "copies_to_dict", "in_words", "write_copies_csv"]
 

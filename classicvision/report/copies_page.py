@@ -19,12 +19,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.copies.findings import LABELS, Finding, Findings
 from classicvision.files import write_whole
 from classicvision.report.copies import copies_to_dict
 from classicvision.report.pictures import thumbnail
 from classicvision.report.plain import flat, text, visible
 from classicvision.report.templates import page_environment
-from classicvision.retrieval.findings import LABELS, Finding, Findings
 
 __all__ = ["Layout", "copies_to_html", "pair_layout", "write_copies"]
 

@@ -6,9 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from classicvision import _native
+from classicvision.classify.versions import library_versions
 from classicvision.features.sift import Sift
 from classicvision.images import read_image
-from classicvision.models.versions import library_versions
 from classicvision.workflows.run import PathLike
 
 __all__ = ["doctor", "show"]

@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from classicvision import config
-from classicvision.benchmark.leakage import Duplicate, Duplicates, Leakage, find_leaks
-from classicvision.benchmark.plan import LITE_IMAGES, BenchmarkSettings, PlannedSplit, lite, lite_recipe
-from classicvision.benchmark.result import Benchmark
-from classicvision.benchmark.runner import run_benchmark
+from classicvision.classify.folds import some_of_each
+from classicvision.classify.named_recipes import RECIPES, load_recipe, short_name
+from classicvision.classify.recipe import Recipe
+from classicvision.copies.settings import SearchSettings
+from classicvision.evaluation.leakage import Duplicate, Duplicates, Leakage, find_leaks
+from classicvision.evaluation.plan import LITE_IMAGES, BenchmarkSettings, PlannedSplit, lite, lite_recipe
+from classicvision.evaluation.result import Benchmark
+from classicvision.evaluation.runner import run_benchmark
 from classicvision.folders import ImageFolder
 from classicvision.images import LIBRARIES, read_bytes
-from classicvision.models.folds import some_of_each
-from classicvision.models.named_recipes import RECIPES, load_recipe, short_name
-from classicvision.models.recipe import Recipe
-from classicvision.retrieval.settings import IndexSettings, SearchSettings
+from classicvision.index.settings import IndexSettings
 from classicvision.store import Store
 from classicvision.workflows.copies import find_copies_among
 from classicvision.workflows.run import PathLike, Progress

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision.benchmark.matching import (
+from classicvision.classify.versions import library_versions
+from classicvision.errors import ImageReadError, NotEnoughDataError, SettingsError
+from classicvision.evaluation.matching import (
     ACCURACY_THRESHOLDS,
     DETECTORS,
     HOMOGRAPHY_THRESHOLDS,
@@ -25,11 +27,9 @@ from classicvision.benchmark.matching import (
     shrink_pair,
     summarise,
 )
-from classicvision.errors import ImageReadError, NotEnoughDataError, SettingsError
 from classicvision.extraction import Failure
 from classicvision.folders import EXTENSIONS
 from classicvision.images import read_image
-from classicvision.models.versions import library_versions
 from classicvision.workers import count_workers, in_order
 from classicvision.workflows.run import PathLike, Progress, stage
 

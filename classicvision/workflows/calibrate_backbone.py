@@ -14,10 +14,11 @@ from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import N_SYMMETRIES, SymmetricBackbone
 from classicvision.extraction import Failure, extract
+from classicvision.features.phash import SIGNATURE_SIZE, GlobalSignature
 from classicvision.features.sift import Sift
-from classicvision.features.signature import SIGNATURE_SIZE, GlobalSignature
 from classicvision.images import Image
 from classicvision.matching.calibration import fit_calibration
+from classicvision.matching.global_match import has_waves_enough, symmetric_significance
 from classicvision.matching.likeness import (
     FALLBACK_RATE,
     BackboneCalibration,
@@ -27,7 +28,6 @@ from classicvision.matching.likeness import (
     symmetric_cosines,
 )
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
-from classicvision.matching.signature import has_waves_enough, symmetric_significance
 from classicvision.store import Store
 from classicvision.synthetic.retouch import blur
 from classicvision.workflows.calibrate import (

@@ -14,17 +14,17 @@ import numpy as np
 
 from classicvision import config
 from classicvision.archive import read_archive
-from classicvision.benchmark.evaluation import Case, Evaluation
+from classicvision.classify.canary import seen_on_canary
+from classicvision.classify.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
+from classicvision.classify.named_recipes import load_recipe
+from classicvision.classify.recipe import Recipe, TestTime
+from classicvision.classify.selection import AUTO, BUDGET, Selection
+from classicvision.classify.training import CrossValidation
+from classicvision.classify.views import views_of
 from classicvision.errors import BackboneError, ClassicVisionWarning, NotEnoughDataError, SettingsError
+from classicvision.evaluation.evaluation import Case, Evaluation
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
-from classicvision.models.canary import seen_on_canary
-from classicvision.models.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
-from classicvision.models.named_recipes import load_recipe
-from classicvision.models.recipe import Recipe, TestTime
-from classicvision.models.selection import AUTO, BUDGET, Selection
-from classicvision.models.training import CrossValidation
-from classicvision.models.views import views_of
 from classicvision.store import Store
 from classicvision.workflows.learning import learn
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage

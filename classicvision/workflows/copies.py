@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import config
+from classicvision.copies.findings import Finding, Findings, Undecided
+from classicvision.copies.queries import Answer, Suspect, best_of_each_pair, search_suspects
+from classicvision.copies.settings import SearchSettings
+from classicvision.copies.whole_images import Lead
 from classicvision.errors import SettingsError
 from classicvision.extraction import Failure, extract
 from classicvision.images import LIBRARIES
+from classicvision.index.catalogue import absolute
+from classicvision.index.index import Index
+from classicvision.index.settings import IndexSettings
 from classicvision.matching.calibration import DEFAULT_CALIBRATION
 from classicvision.matching.likeness import BackboneFallback
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
-from classicvision.retrieval.catalogue import absolute
-from classicvision.retrieval.findings import Finding, Findings, Undecided
-from classicvision.retrieval.index import Index
-from classicvision.retrieval.settings import IndexSettings, SearchSettings
-from classicvision.retrieval.suspects import Answer, Suspect, best_of_each_pair, search_suspects
-from classicvision.retrieval.wholes import Lead
 from classicvision.store import Store
 from classicvision.workers import count_workers
 from classicvision.workflows.calibrate import matcher_fingerprint, read_calibration

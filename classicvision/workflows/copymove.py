@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Final
 
 from classicvision import config
+from classicvision.copies.findings import Findings
+from classicvision.copies.queries import Suspect
+from classicvision.copies.self_search import search_within
 from classicvision.extraction import extract
 from classicvision.features.sift import Sift
 from classicvision.images import LIBRARIES
 from classicvision.matching.copymove import CopyMoveSettings
 from classicvision.matching.pair import MATCHING_SIFT
-from classicvision.retrieval.findings import Findings
-from classicvision.retrieval.suspects import Suspect
-from classicvision.retrieval.within import search_within
 from classicvision.store import Store
 from classicvision.workers import count_workers
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage

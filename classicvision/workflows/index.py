@@ -17,13 +17,13 @@ from classicvision.errors import ImageReadError, SettingsError
 from classicvision.extraction import Failure, extract
 from classicvision.folders import find_images
 from classicvision.images import read_bytes
-from classicvision.retrieval.catalogue import absolute
-from classicvision.retrieval.damage import Damage, find_damage
-from classicvision.retrieval.index import Index
-from classicvision.retrieval.settings import IndexSettings
-from classicvision.retrieval.vocabulary import learn_vocabulary, words_for
-from classicvision.retrieval.vocabulary_file import read_vocabulary
-from classicvision.retrieval.writer import BATCH, Writer
+from classicvision.index.catalogue import absolute
+from classicvision.index.index import Index
+from classicvision.index.settings import IndexSettings
+from classicvision.index.verify import Damage, find_damage
+from classicvision.index.vocabulary import learn_vocabulary, words_for
+from classicvision.index.vocabulary_file import read_vocabulary
+from classicvision.index.writer import BATCH, Writer
 from classicvision.store import Store
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, each_path, images_in, require_images, stage
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from classicvision.classify.recipe import Recipe
+from classicvision.classify.training import Training, train
+from classicvision.classify.views import to_learn_from
 from classicvision.extraction import Extraction, extract, require_every_class
 from classicvision.folders import ImageFolder
-from classicvision.models.recipe import Recipe
-from classicvision.models.training import Training, train
-from classicvision.models.views import to_learn_from
 from classicvision.store import Store
 from classicvision.workflows.run import EXTRACTING, Progress, stage
 

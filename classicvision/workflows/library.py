@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import config
+from classicvision.copies.findings import Finding
 from classicvision.errors import ArchiveError, IndexInUseError, NotEnoughDataError
 from classicvision.extraction import Failure
 from classicvision.images import LIBRARIES
-from classicvision.retrieval.catalogue import absolute
-from classicvision.retrieval.findings import Finding
-from classicvision.retrieval.index import Index
-from classicvision.retrieval.lock import LOCK_NAME, only_writer
-from classicvision.retrieval.settings import IndexSettings
+from classicvision.index.catalogue import absolute
+from classicvision.index.index import Index
+from classicvision.index.lock import LOCK_NAME, only_writer
+from classicvision.index.settings import IndexSettings
 from classicvision.store import Store
 from classicvision.workflows.index import build_index, update_index
 from classicvision.workflows.run import PathLike, Progress, each_path, images_in

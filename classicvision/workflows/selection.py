@@ -8,9 +8,9 @@ from time import monotonic as _now
 
 import numpy as np
 
+from classicvision.classify.recipe import Recipe
+from classicvision.classify.selection import BUDGET, N_FOLDS, Selection, Trial, candidates, select_recipe, thin
 from classicvision.folders import ImageFolder
-from classicvision.models.recipe import Recipe
-from classicvision.models.selection import BUDGET, N_FOLDS, Selection, Trial, candidates, select_recipe, thin
 from classicvision.store import Store
 from classicvision.workflows.learning import learn
 from classicvision.workflows.run import PathLike, Progress
@@ -37,7 +37,7 @@ def choose_recipe(
     ----------
     folder : path
     recipes : dict of str to Recipe, optional
-        By default those of `models.selection.candidates`.
+        By default those of `classify.selection.candidates`.
     budget : float
         Seconds for trying. The first recipe is tried to the end, and a codebook that is being learned is not given up.
     seed : int

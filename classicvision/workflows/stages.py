@@ -15,15 +15,15 @@ from classicvision.backbone.graph import read_graph
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.penultimate import penultimate
 from classicvision.backbone.stages import PENULTIMATE, find_stages
-from classicvision.benchmark.stages import CurvePoint, StageComparison, StageScore
+from classicvision.classify.folds import some_of_each, split_folds
+from classicvision.classify.neighbours import judge_by_neighbours
+from classicvision.classify.recipe import Recipe
+from classicvision.classify.training import train
 from classicvision.errors import NotEnoughDataError, SettingsError
+from classicvision.evaluation.stage_scores import CurvePoint, StageComparison, StageScore
 from classicvision.extraction import extract
 from classicvision.folders import ImageFolder
 from classicvision.items import Items
-from classicvision.models.folds import some_of_each, split_folds
-from classicvision.models.neighbours import judge_by_neighbours
-from classicvision.models.recipe import Recipe
-from classicvision.models.training import train
 from classicvision.store import Store
 from classicvision.workflows.run import PathLike, Progress, stage
 

@@ -10,11 +10,11 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.copies.findings import Finding
+from classicvision.copies.whole_images import Lead, Whole, compare_wholes, compare_wholes_by_backbone
 from classicvision.extraction import Extraction, Failure, extract
-from classicvision.features.signature import GlobalSignature
+from classicvision.features.phash import GlobalSignature
 from classicvision.matching.likeness import BackboneFallback
-from classicvision.retrieval.findings import Finding
-from classicvision.retrieval.wholes import Lead, Whole, compare_wholes, compare_wholes_by_backbone
 from classicvision.store import Store
 from classicvision.workflows.run import Progress, stage
 

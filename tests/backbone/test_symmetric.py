@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import SymmetricBackbone, symmetric_features, symmetric_pictures
 from classicvision.errors import SettingsError
-from classicvision.features.signature import GlobalSignature, symmetric_signatures
+from classicvision.features.phash import GlobalSignature, symmetric_signatures
 
 
 @pytest.fixture

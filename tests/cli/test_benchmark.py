@@ -96,7 +96,7 @@ def test_an_image_that_cannot_be_read_is_listed(run, places, texture_folder, tmp
 
 def test_a_recipe_named_twice_is_compared_with_itself(texture_folder, places):
     from classicvision import Store, workflows
-    from classicvision.benchmark.plan import BenchmarkSettings
+    from classicvision.evaluation.plan import BenchmarkSettings
 
     name = str(places / "words.toml")
     settings = BenchmarkSettings(n_splits=1, n_train=4, n_timed=1)

@@ -7,9 +7,9 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from classicvision import _native, cli, load_recipe
+from classicvision.classify import selection
+from classicvision.classify.classifier import Classifier
 from classicvision.features.sift import Sift
-from classicvision.models import selection
-from classicvision.models.classifier import Classifier
 from classicvision.workflows import about
 
 WORDS = ["--set", "encoder.n_words=30"]

@@ -151,8 +151,9 @@ def test_a_higher_threshold_can_be_set(run):
 
 def test_a_calibration_turns_a_rate_into_the_threshold(run, tmp_path):
     """With u = 8, r = 1/1000 and b = 2, a rate of 1e-6 has the threshold 8 + 2 ln 1000 = 21.8."""
+    from classicvision.copies.settings import SearchSettings
+    from classicvision.index.settings import IndexSettings
     from classicvision.matching.calibration import Calibration
-    from classicvision.retrieval.settings import IndexSettings, SearchSettings
     from classicvision.workflows.calibrate import CalibrationRun, matcher_fingerprint, write_calibration
 
     extractor, matching = IndexSettings().extractor, SearchSettings().match

@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
 from classicvision.matching.distinct import UNDOUBTED, are_distinct, count_apart, weigh_distinct
+from classicvision.matching.hypotheses import N_CHOICES, Agreement
 from classicvision.matching.significance import significance
-from classicvision.matching.verify import N_CHOICES, Agreement
 
 SAME = np.array([[0, 0]], np.int32)
 

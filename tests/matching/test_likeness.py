@@ -11,8 +11,9 @@ from numpy.testing import assert_allclose
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import symmetric_features
 from classicvision.errors import SettingsError
-from classicvision.features.signature import symmetric_signatures
+from classicvision.features.phash import symmetric_signatures
 from classicvision.matching.calibration import Calibration
+from classicvision.matching.global_match import SIGNATURE_THRESHOLD, compare_signatures, has_waves_enough
 from classicvision.matching.likeness import (
     BackboneCalibration,
     BackboneFallback,
@@ -21,7 +22,6 @@ from classicvision.matching.likeness import (
     compare_by_backbone,
     symmetric_cosines,
 )
-from classicvision.matching.signature import SIGNATURE_THRESHOLD, compare_signatures, has_waves_enough
 
 SIZES = ((100, 100), (100, 100))
 

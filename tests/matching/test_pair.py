@@ -11,9 +11,9 @@ from classicvision.features.sift import Sift
 from classicvision.matching import regions
 from classicvision.matching.correspondences import Correspondences
 from classicvision.matching.geometry import mirror, warp_points
+from classicvision.matching.hypotheses import find_agreement
 from classicvision.matching.pair import MatchSettings, match_features
 from classicvision.matching.result import Region
-from classicvision.matching.verify import find_agreement
 
 SIZE = (300, 400)
 QUARTER = np.array([[0.0, -0.5, 200], [0.5, 0, 20], [0, 0, 1]])  # a quarter turn clockwise at scale 0.5

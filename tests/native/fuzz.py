@@ -22,8 +22,8 @@ from classicvision.encoding.mixture import LEAST_SHARE, DiagonalMixture, _moment
 from classicvision.encoding.nearest import nearest_words
 from classicvision.features.local import root_sift
 from classicvision.features.patches import describe_patches
-from classicvision.retrieval.postings import Postings, _compare, near_postings
-from classicvision.retrieval.vocabulary import QuantizedFeatures
+from classicvision.index.postings import Postings, _compare, near_postings
+from classicvision.index.vocabulary import QuantizedFeatures
 
 
 def main() -> None:

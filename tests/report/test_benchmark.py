@@ -11,17 +11,17 @@ import jsonschema
 import numpy as np
 import pytest
 
-from classicvision.benchmark.comparison import compare
-from classicvision.benchmark.cost import Cost
-from classicvision.benchmark.leakage import Leak, Leakage
-from classicvision.benchmark.plan import BenchmarkSettings, PlannedSplit
-from classicvision.benchmark.result import Benchmark, Entrant, named_splits
-from classicvision.benchmark.robustness import ROBUSTNESS_CARD
-from classicvision.benchmark.trial import Trial
+from classicvision.classify.recipe import Recipe
+from classicvision.evaluation.comparison import compare
+from classicvision.evaluation.cost import Cost
+from classicvision.evaluation.leakage import Leak, Leakage
+from classicvision.evaluation.plan import BenchmarkSettings, PlannedSplit
+from classicvision.evaluation.result import Benchmark, Entrant, named_splits
+from classicvision.evaluation.robustness import ROBUSTNESS_CARD
+from classicvision.evaluation.trial import Trial
 from classicvision.extraction import Failure
 from classicvision.folders import ImageFolder
 from classicvision.images import write_image
-from classicvision.models.recipe import Recipe
 from classicvision.report.benchmark import benchmark_to_dict
 from classicvision.report.benchmark_page import benchmark_to_html, benchmark_to_markdown, write_benchmark
 from classicvision.report.plots import Series, curves, points

@@ -10,9 +10,9 @@ import jsonschema
 import numpy as np
 import pytest
 
+from classicvision.copies.findings import Findings, Undecided
 from classicvision.extraction import Failure
 from classicvision.report.copies import copies_to_csv, copies_to_dict, in_words, write_copies_csv
-from classicvision.retrieval.findings import Findings, Undecided
 
 SCHEMA = json.loads(files("classicvision.report").joinpath("copies.schema.json").read_text("utf-8"))
 SAME = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]

@@ -8,9 +8,9 @@ import json
 import numpy as np
 import pytest
 
+from classicvision.copies.findings import Findings
 from classicvision.images import write_image
 from classicvision.report.copies_page import write_copies
-from classicvision.retrieval.findings import Findings
 
 SAME = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 MIRRORED = [[-1, 0, 299], [0, 1, 0], [0, 0, 1]]

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classicvision.copies.findings import Finding, Findings, Undecided
 from classicvision.extraction import Failure
 from classicvision.images import write_image
 from classicvision.report import copies_page
 from classicvision.report.copies_page import copies_to_html, pair_layout, write_copies
-from classicvision.retrieval.findings import Finding, Findings, Undecided
 
 HOSTILE = "</script><script>alert('x')</script><!--\"&"
 SAME = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]

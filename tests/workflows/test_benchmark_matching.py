@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from classicvision import workflows
-from classicvision.benchmark import matching
-from classicvision.benchmark.matching import MatchingProtocol
 from classicvision.errors import NotEnoughDataError, SettingsError
+from classicvision.evaluation import matching
+from classicvision.evaluation.matching import MatchingProtocol
 from classicvision.images import write_image
 from classicvision.synthetic.warps import rescale, rotate
 from classicvision.workflows.benchmark_matching import matching_to_dict

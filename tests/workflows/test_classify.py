@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision import RECIPES, load_recipe, workflows
+from classicvision.classify.training import CrossValidation
 from classicvision.errors import ArchiveError, ImageReadError, NotEnoughDataError, SettingsError
 from classicvision.folders import ImageFolder, find_images
 from classicvision.images import write_image
-from classicvision.models.training import CrossValidation
 from classicvision.store import Store
 from classicvision.workflows import classify, learning
 

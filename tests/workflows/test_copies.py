@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from classicvision import Store, workflows
+from classicvision.copies.settings import SearchSettings
 from classicvision.errors import ImageReadError, NotEnoughDataError
 from classicvision.images import read_image, write_image
-from classicvision.retrieval import lock
-from classicvision.retrieval.index import Index
-from classicvision.retrieval.lock import only_writer
-from classicvision.retrieval.settings import SearchSettings
+from classicvision.index import lock
+from classicvision.index.index import Index
+from classicvision.index.lock import only_writer
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from numpy.testing import assert_array_equal
 
 from classicvision import Classifier, DenseSift, Recipe, Sift, Store, config, load_recipe, recipe_to_toml, workflows
 from classicvision.archive import read_archive
+from classicvision.classify.canary import KEPT_OF_CANARY, seen_on_canary
+from classicvision.classify.recipe import Several
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings
 from classicvision.errors import SettingsError
-from classicvision.models.canary import KEPT_OF_CANARY, seen_on_canary
-from classicvision.models.recipe import Several
 
 TOML = """
 [extractor]

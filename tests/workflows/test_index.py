@@ -11,8 +11,8 @@ from classicvision import workflows
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.features.sift import Sift
 from classicvision.images import write_image
-from classicvision.retrieval.index import Index
-from classicvision.retrieval.settings import IndexSettings
+from classicvision.index.index import Index
+from classicvision.index.settings import IndexSettings
 from classicvision.store import Store
 from classicvision.synthetic import textures
 

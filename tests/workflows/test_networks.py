@@ -14,11 +14,11 @@ from classicvision import BovwSettings, Classifier, Recipe, Sift, Store, config,
 from classicvision.archive import read_archive, write_archive
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.preprocessing import PRESETS
+from classicvision.classify.canary import seen_on_canary
+from classicvision.classify.recipe import Several
 from classicvision.encoding.fusion import FusionSettings
 from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import ArchiveError, BackboneError, ExtractorDriftWarning, SettingsError
-from classicvision.models.canary import seen_on_canary
-from classicvision.models.recipe import Several
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from classicvision import Classifier, Store, load_recipe, workflows
-from classicvision.models import selection
-from classicvision.models.selection import Selection
+from classicvision.classify import selection
+from classicvision.classify.selection import Selection
 from classicvision.workflows import selection as trying
 
 SMALL = {

@@ -1,0 +1,152 @@
+"""A recipe: everything that decides a result, apart from the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal, Self, TypeAlias
+
+from classicvision import config
+from classicvision.backbone.onnx import OnnxBackbone
+from classicvision.classify.svm import LARGEST_COST, LEAST_COST
+from classicvision.encoding.bovw import BovwSettings
+from classicvision.encoding.fusion import FusionSettings, SingleSettings
+from classicvision.encoding.vector import VectorSettings
+from classicvision.errors import SettingsError
+from classicvision.features.dense import DenseSift
+from classicvision.features.sift import Sift
+from classicvision.images import Image
+from classicvision.items import Item, is_kept
+from classicvision.synthetic.augmentation import Augmentation
+
+__all__ = ["LogisticSettings", "Recipe", "Several", "SvmSettings", "TestTime"]
+
+
+TestTime: TypeAlias = Literal["none", "mirror", "ten-crop"]
+
+
+@dataclass(frozen=True)
+class SvmSettings:
+    """A linear support vector machine, one class against the rest, with squared hinge loss.
+
+    Raises
+    ------
+    SettingsError
+        For a cost that is not positive, or fewer than two folds.
+    """
+
+    kind: ClassVar[str] = "linear-svm"
+    version: ClassVar[int] = 2
+
+    costs: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)  # candidates for C, chosen from by cross-validation
+    folds: int = 5  # of that cross-validation; fewer where a class has fewer images
+    balanced: bool = True  # weigh classes inversely to their number of images
+
+    def __post_init__(self) -> None:
+        config.validate(self)
+        _require_costs_and_folds(self.costs, self.folds)
+
+
+@dataclass(frozen=True)
+class LogisticSettings:
+    """Multinomial logistic regression: linear like the SVM, and its scores are logarithms of odds.
+
+    Raises
+    ------
+    SettingsError
+        For a cost that is not positive, or fewer than two folds.
+    """
+
+    kind: ClassVar[str] = "logistic"
+    version: ClassVar[int] = 1
+
+    costs: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)  # candidates for C, chosen from by cross-validation
+    folds: int = 5  # of that cross-validation; fewer where a class has fewer images
+    balanced: bool = True  # weigh classes inversely to their number of images
+
+    def __post_init__(self) -> None:
+        config.validate(self)
+        _require_costs_and_folds(self.costs, self.folds)
+
+
+def _require_costs_and_folds(costs: tuple[float, ...], folds: int) -> None:
+    if not costs or not all(LEAST_COST <= cost <= LARGEST_COST for cost in costs):
+        raise SettingsError(
+            f"classifier.costs is {costs!r}; give at least one, all from {LEAST_COST:g} to {LARGEST_COST:g}"
+        )
+    if folds < 2:
+        raise SettingsError(f"classifier.folds is {folds}; cross-validation needs at least 2")
+
+
+@dataclass(frozen=True)
+class Several:
+    """Extractors side by side, for a fusion: an item is the tuple of theirs.
+
+    Raises
+    ------
+    SettingsError
+        For fewer than two parts.
+    """
+
+    kind: ClassVar[str] = "several"
+    version: ClassVar[int] = 1
+
+    parts: tuple[Sift | DenseSift | OnnxBackbone, ...]
+
+    def __post_init__(self) -> None:
+        config.validate(self)
+        if len(self.parts) < 2:
+            raise SettingsError(f"extractor.parts has {len(self.parts)} part(s); give at least two")
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the items of all parts are worth their place in a store, where they are made together."""
+        return all(map(is_kept, self.parts))
+
+    def __call__(self, image: Image) -> tuple[Item, ...]:
+        """Return the items of one image."""
+        return tuple(part(image) for part in self.parts)
+
+    def runnable(self) -> Self:
+        """Return the same with engines that exist here."""
+        return replace(self, parts=tuple(part.runnable() for part in self.parts))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Extractor, encoder, classifier and seed: with the same images they give the same model.
+
+    The values of a recipe are the settings classes of each step; `classicvision.config` turns them into plain
+    dictionaries and fingerprints.
+    """
+
+    extractor: Sift | DenseSift | OnnxBackbone | Several = field(default_factory=Sift)
+    encoder: SingleSettings | FusionSettings = field(default_factory=BovwSettings)
+    classifier: SvmSettings | LogisticSettings = field(default_factory=SvmSettings)
+    seed: int = 0
+    augment: tuple[Augmentation, ...] = ()  # a variant more of each training image for each name; see AUGMENTATIONS
+    tta: TestTime = "none"  # views of an image whose scores are averaged in predictions
+
+    def __post_init__(self) -> None:
+        config.validate(self)
+        if not 0 <= self.seed < 2**32:  # what scikit-learn takes
+            raise SettingsError(f"seed is {self.seed}; give one from 0 to {2**32 - 1}")
+        n_extractors = len(self.extractor.parts) if isinstance(self.extractor, Several) else 1
+        n_encoders = len(self.encoder.parts) if isinstance(self.encoder, FusionSettings) else 1
+        if n_extractors != n_encoders:
+            raise SettingsError(
+                f"the recipe has {n_extractors} extractor(s) and {n_encoders} encoder(s); an extractor of kind "
+                "'several' and an encoder of kind 'fusion' belong together, with as many parts each"
+            )
+        extractors = self.extractor.parts if isinstance(self.extractor, Several) else (self.extractor,)
+        encoders = self.encoder.parts if isinstance(self.encoder, FusionSettings) else (self.encoder,)
+        for extractor, encoder in zip(extractors, encoders, strict=True):
+            _require_match(extractor, encoder)
+
+
+def _require_match(extractor: Sift | DenseSift | OnnxBackbone, encoder: SingleSettings) -> None:
+    """Refuse an encoder of keypoints behind a network, and one of vectors behind anything else."""
+    if isinstance(extractor, OnnxBackbone) != isinstance(encoder, VectorSettings):
+        raise SettingsError(
+            f"an extractor of kind {extractor.kind!r} and an encoder of kind {encoder.kind!r} do not fit: the vectors "
+            f"of a network ({OnnxBackbone.kind!r}) are for {VectorSettings.kind!r}, keypoints for all other encoders"
+        )

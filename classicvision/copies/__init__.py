@@ -1,0 +1,1 @@
+"""The search for copies: candidates, comparison, findings."""

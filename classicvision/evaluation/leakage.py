@@ -1,0 +1,176 @@
+"""Images of a test set that were in the training set already: the usual reason why a table is too good.
+
+A search for copies among all images (`workflows.find_copies_among`) is made once; which of them a split tears apart is
+then a question of sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
+from typing import Literal, Self, TypeAlias
+
+from classicvision.copies.findings import Findings
+
+__all__ = ["Duplicate", "Duplicates", "Leak", "Leakage", "find_leaks"]
+
+Kind: TypeAlias = Literal["exact", "near"]
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Two image files that show the same picture, or a part of it.
+
+    Attributes
+    ----------
+    a, b : Path
+    kind : "exact" or "near"
+        Equal byte for byte, or found by the copy detector.
+    score : float
+        Significance of a near one: -log10 of the expected number of chance agreements as good. Infinite for exact ones.
+    """
+
+    a: Path
+    b: Path
+    kind: Kind
+    score: float
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """All duplicates among some images.
+
+    Attributes
+    ----------
+    pairs : tuple of Duplicate
+        Every pair, in the order of the findings, also those that follow from others: what is a near copy of one file
+        is one of all its equals.
+    """
+
+    pairs: tuple[Duplicate, ...]
+
+    @classmethod
+    def of(cls, findings: Findings) -> Self:
+        """Return the pairs that a search for copies among images has found.
+
+        The search names one file for all of equal bytes, and compares no other of them with the rest.
+        """
+        equals = _equals(findings)
+        compared: set[frozenset[Path]] = set()
+        found: list[Duplicate] = []
+        for finding in findings.findings:
+            of_a, of_b = (equals.get(path, [path]) for path in (finding.path_a, finding.path_b))
+            groups = frozenset((of_a[0], of_b[0]))
+            if finding.is_within or groups in compared:  # the pairs of two groups are those of any finding of theirs
+                continue
+            compared.add(groups)
+            kind: Kind = "exact" if finding.result.method == "bytes" else "near"
+            pairs = combinations(of_a, 2) if of_a is of_b else product(of_a, of_b)
+            found += (Duplicate(a, b, kind, finding.result.score) for a, b in pairs)
+        return cls(tuple(found))
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A test image that a training image shows too.
+
+    Attributes
+    ----------
+    train, test : Path
+    kind : "exact" or "near"
+    score : float
+        As in `Duplicate`.
+    contradicts : bool
+        Whether the two have different classes, so that one label is wrong.
+    """
+
+    train: Path
+    test: Path
+    kind: Kind
+    score: float
+    contradicts: bool = False
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What a split leaks.
+
+    Attributes
+    ----------
+    leaks : tuple of Leak
+        In the order of the duplicates.
+    n_test : int
+        Test images of the split.
+    """
+
+    leaks: tuple[Leak, ...]
+    n_test: int
+
+    @property
+    def test_images(self) -> tuple[Path, ...]:
+        """The test images that leaked, sorted, each once: leave them out to see what the leak is worth."""
+        return tuple(sorted({leak.test for leak in self.leaks}, key=lambda path: path.parts))
+
+    @property
+    def sentence(self) -> str:
+        """What to tell a reader."""
+        n = len(self.test_images)
+        if not n:
+            return f"None of {self.n_test} test images has a copy among the training images."
+        n_exact = len({leak.test for leak in self.leaks if leak.kind == "exact"})
+        n_contradicting = len({leak.test for leak in self.leaks if leak.contradicts})
+        said = (
+            f"{n} of {self.n_test} test images ({100 * n / self.n_test:.1f} %) have a copy, whole or in part, among "
+            f"the training images; of {n_exact} it is equal byte for byte"
+        )
+        return said + (f", and of {n_contradicting} it has another class." if n_contradicting else ".")
+
+
+def find_leaks(
+    duplicates: Duplicates,
+    train: Iterable[Path],
+    test: Iterable[Path],
+    *,
+    labels: Mapping[Path, str] | None = None,
+) -> Leakage:
+    """Return the duplicates that a split tears apart.
+
+    Parameters
+    ----------
+    duplicates : Duplicates
+        Among all images, with paths written as in `train` and `test`.
+    train, test : iterable of Path
+    labels : mapping from path to str, optional
+        The class of each image.
+
+    Raises
+    ------
+    ValueError
+        If one path is in both sets.
+    """
+    learned, tested = frozenset(train), frozenset(test)
+    if both := sorted(map(str, learned & tested)):
+        raise ValueError(f"{both[0]} is a training and a test image, like {len(both) - 1} more; a split has each once")
+    known = labels or {}
+    leaks = []
+    for pair in duplicates.pairs:
+        for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
+            if one in learned and other in tested:
+                contradicts = known.get(one) != known.get(other)
+                leaks.append(Leak(one, other, pair.kind, pair.score, contradicts))
+    return Leakage(tuple(leaks), len(tested))
+
+
+def _equals(findings: Findings) -> dict[Path, list[Path]]:
+    """Return for each file that has an equal all files of its bytes, one list for all of these."""
+    group: dict[Path, list[Path]] = {}
+    for finding in findings.findings:
+        if finding.result.method == "bytes" and not finding.is_within:
+            a, b = (group.setdefault(path, [path]) for path in (finding.path_a, finding.path_b))
+            if a is not b:
+                few, many = sorted((a, b), key=len)  # so no file changes its list often
+                many += few
+                group.update(dict.fromkeys(few, many))
+    return group

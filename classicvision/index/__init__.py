@@ -1,0 +1,1 @@
+"""An index of a library on disk: storage, maintenance, verification."""

@@ -1,0 +1,125 @@
+"""Findings say what was done to a picture, stand in the order of their certainty, and form groups."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from classicvision.copies.findings import LABELS, Finding, Findings, region_points
+from classicvision.features.local import LocalFeatures
+from classicvision.matching.result import MatchResult
+
+SAME = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+HALF = [[0.5, 0, 0], [0, 0.5, 0], [0, 0, 1]]
+TURNED = [[0, -1, 199], [1, 0, 0], [0, 0, 1]]
+MIRRORED = [[-1, 0, 299], [0, 1, 0], [0, 0, 1]]
+FLIPPED = [[1, 0, 0], [0, -1, 199], [0, 0, 1]]
+TILTED = [[1, 0, 0], [0, 1, 0], [0.001, 0, 1]]
+
+
+def labels(make_finding, *transforms, **rest):
+    return make_finding("a", "b", *transforms, **rest).labels
+
+
+@pytest.mark.parametrize(
+    ("transforms", "expected"),
+    [
+        ([SAME], ()),
+        ([HALF], ("scaled",)),
+        ([TURNED], ("rotated",)),
+        ([MIRRORED], ("mirrored",)),
+        ([FLIPPED], ("mirrored", "rotated")),  # top to bottom is left to right, then half a turn
+        ([SAME, MIRRORED], ("mirrored", "several regions")),
+    ],
+)
+def test_labels_name_what_the_transform_does(make_finding, transforms, expected):
+    assert labels(make_finding, *transforms) == expected
+
+
+def test_a_tilted_picture_is_in_perspective(make_finding):
+    assert "perspective" in labels(make_finding, TILTED)
+
+
+def test_a_shift_by_jpeg_noise_has_no_name(make_finding):
+    assert labels(make_finding, [[1.01, 0.005, 0.4], [-0.005, 1.01, -0.3], [0, 0, 1]]) == ()
+
+
+def test_a_picture_that_is_shared_in_part_is_cropped(make_finding):
+    assert labels(make_finding, SAME, share=0.4) == ("cropped",)
+
+
+def test_a_part_copied_within_one_picture_is_not_cropped(make_finding):
+    finding = make_finding("a", "a", SAME, share=0.1)
+    assert finding.is_within
+    assert finding.labels == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "label"), [("bytes", "exact"), ("signature", "signature"), ("backbone", "backbone")]
+)
+def test_pictures_compared_as_a_whole_have_one_label_and_are_shared_wholly(make_finding, method, label):
+    finding = make_finding("a", "b", method=method)
+    assert finding.labels == (label,)
+    assert (finding.share_a, finding.share_b) == (1.0, 1.0)
+
+
+def test_every_label_is_in_the_list(make_finding):
+    found = [*labels(make_finding, FLIPPED, TILTED, HALF, share=0.5), "exact", "signature", "backbone"]
+    assert set(found) == set(LABELS)
+
+
+def test_equal_files_come_first_then_significance_then_share_then_signatures_then_backbones(make_finding):
+    findings = [
+        make_finding("0", "x", method="backbone", score=199.0, cosine=0.99),
+        make_finding("1", "x", method="signature", score=99.0),
+        make_finding("2", "x", SAME, score=8.0, share=0.2),
+        make_finding("3", "x", SAME, score=8.0, share=0.9),
+        make_finding("4", "x", SAME, score=30.0, share=0.1),
+        make_finding("5", "x", method="bytes", score=0.0),
+    ]
+    assert [str(f.path_a) for f in Findings.of(findings).findings] == ["5", "4", "3", "2", "1", "0"]
+
+
+def test_groups_connect_through_others_and_the_best_group_comes_first(make_finding):
+    findings = Findings.of(
+        [
+            make_finding("c", "b", SAME, score=7.0),
+            make_finding("a", "b", SAME, score=20.0),
+            make_finding("z", "y", SAME, score=30.0),
+        ]
+    )
+    assert [[str(path) for path in group.paths] for group in findings.groups] == [["y", "z"], ["a", "b", "c"]]
+    assert [group.rows for group in findings.groups] == [(0,), (1, 2)]
+
+
+def test_nothing_found_has_no_groups():
+    assert Findings.of([]).groups == ()
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=30), st.randoms())
+def test_groups_are_the_same_for_any_order_of_the_findings(pairs, random):
+    def groups(edges):
+        result = MatchResult("copy", "bytes", (), 0.0, (0, 0), 0, ((1, 1), (1, 1)), "")
+        found = Findings.of(Finding(Path(str(a)), Path(str(b)), result) for a, b in edges)
+        assert sorted(row for group in found.groups for row in group.rows) == list(range(len(edges)))
+        return [group.paths for group in found.groups]
+
+    shuffled = list(pairs)
+    random.shuffle(shuffled)
+    assert groups(pairs) == groups(shuffled)
+    members = [path for paths in groups(pairs) for path in paths]
+    assert len(members) == len(set(members))
+
+
+def test_points_of_a_region_are_the_positions_of_its_pairs(make_finding):
+    def features(x):
+        xy = np.full((4, 2), x) + np.arange(4)[:, None]
+        return LocalFeatures(xy, np.ones(4), np.zeros(4), np.ones(4), np.zeros((4, 128)), (99, 99))
+
+    result = make_finding("a", "b", SAME).result
+    result.regions[0].pairs[:] = [[0, 3], [1, 2], [2, 1], [3, 0]]
+    (points,) = region_points(result, features(10), features(20))
+    assert points[0].tolist() == [[10, 10], [11, 11], [12, 12], [13, 13]]
+    assert points[1].tolist() == [[23, 23], [22, 22], [21, 21], [20, 20]]

@@ -1,0 +1,363 @@
+"""An index on disk: what is put in is found, what is removed is not, and a snapshot does not change."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from classicvision.errors import ArchiveError, IndexInUseError, SettingsError, UnsupportedVersionError
+from classicvision.features.local import LocalFeatures
+from classicvision.index import segment
+from classicvision.index import writer as writer_module
+from classicvision.index.index import Index
+from classicvision.index.manifest import FileEntry, Manifest, owned_files
+from classicvision.index.packed_features import pack_features, unpack_features
+from classicvision.index.vocabulary import learn_vocabulary
+
+
+def names(index):
+    return sorted(image.path.name for image in index)
+
+
+def test_an_image_that_was_added_is_there_with_all_that_is_known_of_it(index, fill, made):
+    (number,) = fill(index, [7])
+    image = index.reopened().image(number)
+    assert image.path == index.root / "7.jpg"
+    assert image.content == f"{7:064x}"
+    assert (image.image_size, image.n_keypoints) == ((480, 640), 60)
+    expected = unpack_features(pack_features(made(60, 7)))
+    assert_array_equal(index.reopened().features(number).descriptors, expected.descriptors)
+    assert_array_equal(index.reopened().features(number).xy, expected.xy)
+
+
+def test_a_snapshot_does_not_see_what_comes_after(index, fill):
+    fill(index, [1, 2])
+    before = index.reopened()
+    fill(before, [3])
+    assert names(before) == ["1.jpg", "2.jpg"]
+    assert names(before.reopened()) == ["1.jpg", "2.jpg", "3.jpg"]
+
+
+def test_a_snapshot_can_be_read_when_its_files_are_gone(index, fill, made):
+    numbers = fill(index, *([seed] for seed in range(7)))
+    before = index.reopened()
+    old_files = [file.name for file in before.manifest.files]
+    fill(index, [7])  # the eighth segment: all become one
+    assert not any((index.folder / name).exists() for name in old_files if "segment" in name)
+    assert_array_equal(before.features(numbers[3]).descriptors, made(60, 3).descriptors)
+    assert names(before) == [f"{seed}.jpg" for seed in range(7)]
+
+
+def test_a_removed_image_is_gone_and_its_number_is_not_used_again(index, fill):
+    first, second = fill(index, [1, 2, 3])[:2]
+    with index.writer() as writer:
+        writer.remove(second)
+    after = index.reopened()
+    assert names(after) == ["1.jpg", "3.jpg"]
+    assert first in after
+    assert second not in after
+    assert after.with_path(index.root / "2.jpg") is None
+    assert after.with_content(f"{2:064x}") == ()
+    with pytest.raises(KeyError, match=f"number {second}"):
+        after.features(second)
+    assert fill(index, [4]) == [3]
+
+
+def test_removing_what_is_not_there_is_a_key_error(index, fill):
+    (number,) = fill(index, [1])
+    with index.writer() as writer:
+        writer.remove(number)
+        with pytest.raises(KeyError):
+            writer.remove(number)
+        with pytest.raises(KeyError):
+            writer.remove(77)
+
+
+def test_an_image_at_the_same_path_replaces_the_earlier_one(index, fill, tmp_path, made):
+    (old,) = fill(index, [1])
+    with index.writer() as writer:
+        path = tmp_path / "library" / "1.jpg"
+        writer.add(path, made(5, 99), content="a" * 64, status=tmp_path.stat())
+        new = writer.add(path, made(6, 98), content="b" * 64, status=tmp_path.stat())
+    after = index.reopened()
+    assert after.ids.tolist() == [new]
+    assert after.image(new).n_keypoints == 6
+    assert old not in after
+
+
+def test_exact_duplicates_are_found_by_content(index, tmp_path, made):
+    with index.writer() as writer:
+        numbers = [
+            writer.add(tmp_path / f"{name}.jpg", made(5, 1), content="c" * 64, status=tmp_path.stat())
+            for name in ("one", "two")
+        ]
+    assert index.reopened().with_content("c" * 64) == tuple(numbers)
+    assert index.reopened().with_content("c" * 63 + "d") == ()
+
+
+def test_an_image_without_keypoints_is_in_the_index(index, tmp_path):
+    with index.writer() as writer:
+        number = writer.add(
+            tmp_path / "grey.jpg", LocalFeatures.empty((4, 5)), content="0" * 64, status=tmp_path.stat()
+        )
+    assert len(index.reopened().features(number)) == 0
+    assert index.reopened().info()["n_without_keypoints"] == 1
+
+
+def test_size_time_and_content_are_read_from_the_file_where_they_are_not_given(index, tmp_path, made):
+    (tmp_path / "library" / "x.bin").write_bytes(b"abc")
+    with index.writer() as writer:
+        number = writer.add(tmp_path / "library" / "x.bin", made(3, 0))
+    image = index.reopened().image(number)
+    assert image.content == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (image.n_bytes, image.mtime_ns) == (3, (tmp_path / "library" / "x.bin").stat().st_mtime_ns)
+
+
+@pytest.mark.parametrize("name", ["näme 日本.jpg", os.fsdecode(b"no text \xff.jpg"), "line\nbreak.jpg", "'\".jpg"])
+def test_any_name_of_a_file_comes_back(index, tmp_path, made, name):
+    for folder in ("library", "elsewhere"):
+        with index.writer() as writer:
+            path = tmp_path / folder / name
+            number = writer.add(path, made(3, 0), content="0" * 64, status=tmp_path.stat())
+        assert index.reopened().path(number) == path
+        assert index.reopened().with_path(path) == number
+
+
+def test_eight_small_segments_become_one_and_nothing_is_lost(index, fill, made):
+    numbers = fill(index, *([seed] for seed in range(30)))
+    after = index.reopened()
+    assert len(after.segments) < 8
+    assert after.ids.tolist() == numbers
+    for seed, number in enumerate(numbers):
+        assert_array_equal(after.features(number).descriptors, made(60, seed).descriptors)
+
+
+def test_large_neighbours_become_one_of_at_most_16384_images():
+    def after(n_commits):
+        sizes = []
+        for _ in range(n_commits):
+            sizes.append(256)
+            while (
+                run := writer_module._to_merge([of_size(size) for size in sizes], np.zeros(0, np.int64))
+            ) is not None:
+                sizes[run] = [sum(sizes[run])]
+        return sizes
+
+    def of_size(n):
+        return SimpleNamespace(entry=SimpleNamespace(n_images=n), catalogue=SimpleNamespace(ids=np.arange(n)))
+
+    sizes = after(1000)
+    assert sum(sizes) == 256_000
+    assert max(sizes) <= writer_module.MOST_MERGED
+    assert len(sizes) < 40
+
+
+def test_a_segment_that_is_mostly_removed_is_written_anew_without_them(index, fill):
+    numbers = fill(index, list(range(20)))
+    size = index.reopened().info()["bytes_of"]["features"]
+    with index.writer() as writer:
+        for number in numbers[:15]:
+            writer.remove(number)
+    after = index.reopened()
+    assert after.ids.tolist() == numbers[15:]
+    assert after.info()["bytes_of"]["features"] == size / 4
+    assert len(after.removed) == 0
+
+
+def test_removing_everything_leaves_an_index_without_images(index, fill):
+    numbers = fill(index, [1, 2])
+    with index.writer() as writer:
+        for number in numbers:
+            writer.remove(number)
+    after = index.reopened()
+    assert (len(after), after.segments, list(after)) == (0, (), [])
+
+
+def test_another_vocabulary_keeps_the_images(index, fill, made):
+    numbers = fill(index, [1, 2, 3], [4])
+    with index.writer() as writer:
+        writer.remove(numbers[1])
+        writer.relearn(learn_vocabulary([made(400, 5)], 8, 400, np.random.default_rng(0)))
+    after = index.reopened()
+    assert len(after.vocabulary) == 8
+    assert names(after) == ["1.jpg", "3.jpg", "4.jpg"]
+    assert after.n_images_of_words.max() <= 3
+    assert {path.name for path in owned_files(after.folder)} == {file.name for file in after.manifest.files}
+
+
+def test_postings_that_are_made_anew_in_parts_are_those_made_at_once(index, fill, made, monkeypatch):
+    fill(index, range(1, 8))
+    words = learn_vocabulary([made(400, 5)], 8, 400, np.random.default_rng(0))
+    with index.writer() as writer:
+        writer.remove(2)
+        writer.relearn(words)
+        at_once = writer.index.segments
+        monkeypatch.setattr(segment, "N_AT_ONCE", 2)
+        writer.relearn(words)
+    parts = index.reopened().segments
+    assert [len(part.catalogue) for part in parts] == [len(one.catalogue) for one in at_once]
+    for one, part in zip(at_once, parts, strict=True):
+        for name in ("offsets", "rows", "signatures", "angles", "scales", "n_images_of"):
+            assert_array_equal(getattr(part.postings, name), getattr(one.postings, name))
+        assert [bytes(part.block(row)) for row in range(len(part.catalogue))] == [
+            bytes(one.block(row)) for row in range(len(one.catalogue))
+        ]
+
+
+def test_a_snapshot_keeps_its_vocabulary_when_another_is_learned(index, fill, made, vocabulary):
+    fill(index, [1, 2])
+    before = index.reopened()
+    with index.writer() as writer:
+        writer.relearn(learn_vocabulary([made(400, 5)], 8, 400, np.random.default_rng(0)))
+    assert_array_equal(before.vocabulary.words, vocabulary.words)
+
+
+def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, tmp_path, made):
+    def fail():
+        with index.writer() as writer:
+            writer.add(tmp_path / "a.jpg", made(3, 0), content="0" * 64, status=tmp_path.stat())
+            writer.commit()
+            writer.add(tmp_path / "b.jpg", made(3, 1), content="1" * 64, status=tmp_path.stat())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert names(index.reopened()) == ["a.jpg"]
+    with index.writer():  # the lock is free again
+        pass
+
+
+def test_a_second_writer_is_kept_out_and_told_by_whom(index):
+    with index.writer(), pytest.raises(IndexInUseError, match=f"process {os.getpid()}"), index.writer():
+        pass
+
+
+def test_the_lock_of_a_process_that_was_killed_is_no_lock(index, checkout):
+    code = f"""
+    import os, signal
+    from classicvision import Index
+    with Index.open({str(index.folder)!r}).writer():
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment, check=False)
+    assert (index.folder / "writer.lock").read_text().strip().isdigit()
+    with index.writer():
+        pass
+
+
+def test_stray_files_are_removed_by_the_next_writer_and_no_others(index, fill):
+    fill(index, [1])
+    names_of_strays = ("segment-000099.features", "removed-000098.ids", ".classicvision-0a.tmp")
+    strays = [index.folder / name for name in names_of_strays]
+    kept = index.folder / "notes.txt"
+    for path in [*strays, kept]:
+        path.write_bytes(b"x")
+    index.reopened()
+    assert all(path.exists() for path in strays)  # a reader removes nothing
+    with index.writer():
+        pass
+    assert not any(path.exists() for path in strays)
+    assert kept.exists()
+    assert names(index.reopened()) == ["1.jpg"]
+
+
+def test_a_folder_with_something_in_it_is_no_place_for_an_index(tmp_path, vocabulary):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"x")
+    with pytest.raises(SettingsError, match=r"a\.jpg.*another name"):
+        Index.create(tmp_path / "photos", vocabulary, root=tmp_path)
+
+
+def test_an_index_is_not_overwritten(index, vocabulary, tmp_path):
+    with pytest.raises(SettingsError, match="holds an index"):
+        Index.create(index.folder, vocabulary, root=tmp_path)
+
+
+def test_a_creation_that_was_stopped_can_be_done_again(tmp_path, vocabulary):
+    (tmp_path / "new.cvindex").mkdir()
+    (tmp_path / "new.cvindex" / "vocabulary-000001.cvwords").write_bytes(b"half")
+    assert len(Index.create(tmp_path / "new.cvindex", vocabulary, root=tmp_path)) == 0
+
+
+def test_a_reader_that_comes_between_a_manifest_and_its_files_starts_again(index, fill, monkeypatch):
+    fill(index, *([seed] for seed in range(7)))
+    old = Manifest.read(index.folder)
+    fill(index, [7])  # all become one, so the files of the old manifest are gone
+    manifests = iter([old, Manifest.read(index.folder)])
+    monkeypatch.setattr(Manifest, "read", lambda folder: next(manifests))
+    assert len(Index.open(index.folder)) == 8
+
+
+def test_a_reader_that_a_writer_overtakes_again_and_again_sees_the_last_state(index, fill, monkeypatch):
+    read, n_writes = Manifest.read.__func__, iter(range(3))
+
+    def overtaken(cls, folder):
+        manifest = read(cls, folder)
+        if (n := next(n_writes, None)) is not None:  # eight segments, and one in their place
+            monkeypatch.undo()
+            fill(index, *([8 * n + seed] for seed in range(8)))
+            monkeypatch.setattr(Manifest, "read", classmethod(overtaken))
+        return manifest
+
+    fill(index, [100])
+    monkeypatch.setattr(Manifest, "read", classmethod(overtaken))
+    assert len(Index.open(index.folder)) == 25
+    assert next(n_writes, None) is None
+
+
+def test_a_snapshot_has_its_words_when_the_index_has_learned_others(index, fill, vocabulary):
+    fill(index, [1, 2])
+    before = index.reopened()
+    with index.writer() as writer:
+        writer.relearn(replace(vocabulary, words=vocabulary.words + 1))
+    assert_array_equal(before.vocabulary.words, vocabulary.words)
+    assert_array_equal(index.reopened().vocabulary.words, vocabulary.words + 1)
+
+
+def test_what_is_no_index_is_said_to_be_none(tmp_path):
+    with pytest.raises(ArchiveError, match=r"is no index.*index build"):
+        Index.open(tmp_path)
+    with pytest.raises(ArchiveError, match="is no index"), Index.open(tmp_path / "nothing"):
+        pass
+    assert not Index.is_index(tmp_path)
+
+
+def test_an_index_of_a_later_version_is_refused_by_its_number(index):
+    path = index.folder / "manifest.json"
+    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 2'))
+    with pytest.raises(UnsupportedVersionError, match="version 2"):
+        Index.open(index.folder)
+
+
+def test_a_manifest_that_was_changed_is_refused(index):
+    path = index.folder / "manifest.json"
+    path.write_text(path.read_text().replace('"next_id": 0', '"next_id": 5'))
+    with pytest.raises(ArchiveError, match="checksum"):
+        Index.open(index.folder)
+
+
+@pytest.mark.parametrize("name", ["../vocabulary-000001.cvwords", "/etc/passwd", "manifest.json", "a\\b", ""])
+def test_a_manifest_that_names_a_file_elsewhere_is_refused(index, name):
+    replace(index.manifest, vocabulary=FileEntry(name, 5, 0)).write(index.folder)  # with a checksum that is right
+    with pytest.raises(ArchiveError, match="which no index has"):
+        Index.open(index.folder)
+
+
+@pytest.mark.parametrize("kind", ["catalogue", "features", "postings"])
+def test_a_file_that_is_missing_or_cut_is_named(index, fill, kind):
+    fill(index, [1])
+    (path,) = index.folder.glob(f"*.{kind}")
+    data = path.read_bytes()
+    path.write_bytes(data[:-1])
+    with pytest.raises(ArchiveError, match=f"{kind} has .* bytes, expected"):
+        Index.open(index.folder)
+    path.unlink()
+    with pytest.raises(ArchiveError, match=f"{kind} is missing"):
+        Index.open(index.folder)

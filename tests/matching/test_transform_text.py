@@ -1,0 +1,52 @@
+"""Transforms in words."""
+
+import numpy as np
+import pytest
+
+from classicvision.matching.geometry import mirror, warp_points
+from classicvision.matching.result import Region
+from classicvision.matching.transform_text import describe
+
+SIZE = (100, 200)
+
+
+def region(b_from_a, share_a=1.0, share_b=1.0, kind="similarity"):
+    corners = np.array([[0.0, 0], [199, 0], [199, 99], [0, 99]])
+    b_from_a = np.asarray(b_from_a, float)
+    return Region(
+        b_from_a, kind, np.zeros((0, 2), np.int32), corners, warp_points(corners, b_from_a), share_a, share_b, 9.0
+    )
+
+
+def turned(degrees, scale=1.0):
+    c, s = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
+    return np.array([[c, -s, 7], [s, c, 8], [0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("b_from_a", "words"),
+    [
+        (np.eye(3), "scale 1.00"),
+        (turned(0, 0.5), "scale 0.50"),
+        (turned(90), "scale 1.00, rotated 90 degrees clockwise"),
+        (turned(-30, 2), "scale 2.00, rotated 30 degrees anticlockwise"),
+        (turned(180), "scale 1.00, rotated 180 degrees"),
+        (mirror(200), "scale 1.00, mirrored"),
+        (turned(90) @ mirror(200), "scale 1.00, rotated 90 degrees clockwise, mirrored"),
+        (np.diag([1.0, -1, 1]), "scale 1.00, flipped top to bottom"),
+        (np.diag([0.5, 1, 1]), "scale 0.71, stretched 2.00 times"),
+    ],
+)
+def test_a_transform_in_words(b_from_a, words):
+    assert describe(region(b_from_a), SIZE, SIZE) == words
+
+
+def test_shares_are_told_where_they_are_not_all():
+    assert describe(region(np.eye(3), 0.31, 0.96), SIZE, SIZE) == "scale 1.00, 31 % of a"
+    assert describe(region(np.eye(3), 0.004, 0.5), SIZE, SIZE) == "scale 1.00, less than 1 % of a, 50 % of b"
+
+
+def test_perspective_is_told_where_it_shows():
+    tilted = np.array([[1.0, 0, 0], [0, 1, 0], [1e-3, 0, 1]])
+    assert "in perspective" in describe(region(tilted, kind="homography"), SIZE, SIZE)
+    assert "in perspective" not in describe(region(np.eye(3), kind="homography"), SIZE, SIZE)
