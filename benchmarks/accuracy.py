@@ -21,7 +21,7 @@ import machine
 import numpy as np
 import protocol
 
-from classicvision import ImageFolder, Recipe, Store, config, extract, load_recipe, read_image
+from classicvision import FeatureCache, ImageFolder, Recipe, config, extract, load_recipe, read_image
 from classicvision.classify.coding import encode_in_workers
 from classicvision.classify.named_recipes import short_name
 from classicvision.classify.training import Training, train
@@ -78,10 +78,10 @@ def run(images: ImageSet, description: str, default: Sequence[str]) -> None:
     rows = read_rows(options.json)
     splits = range(options.first_split, options.first_split + options.splits)
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(options.cache or Path(folder))
+        cache = FeatureCache(options.cache or Path(folder))
         for name in options.recipe or default:
             known = {row.split for row in rows if row.fingerprint == _fingerprint(name, options.overrides)}
-            for row in measure(images, name, options.overrides, [s for s in splits if s not in known], store, options):
+            for row in measure(images, name, options.overrides, [s for s in splits if s not in known], cache, options):
                 rows = [*(old for old in rows if not _is_replaced(old, row)), row]
                 write_rows(options.json, rows)
     print(f"\n{protocol.versions_line()}\n")
@@ -106,14 +106,14 @@ def measure(
     name: str,
     overrides: Sequence[str],
     splits: Sequence[int],
-    store: Store,
+    cache: FeatureCache,
     options: argparse.Namespace,
 ) -> Iterator[Row]:
     """Yield the row of each split as it is done."""
     if not splits:
         return
     folder = ImageFolder.open(protocol.shared_data() / images.folder)
-    found = extract(folder.paths, load_recipe(name, overrides).extractor, store=store, n_jobs=options.jobs)
+    found = extract(folder.paths, load_recipe(name, overrides).extractor, cache=cache, n_jobs=options.jobs)
     if found.failures:
         raise SystemExit(f"{len(found.failures)} images cannot be read, the first is {found.failures[0]}")
     for split in splits:
@@ -138,8 +138,8 @@ def _measure_split(
     start, facts = time.monotonic(), machine.describe()
     rows, test = protocol.split_rows(folder.labels, images.n_train, seed=split)
     recipe = load_recipe(name, overrides, seed=split)
-    if items.are_remade:  # wide codes are not for the store of all splits
-        items = replace(items, store=Store.temporary())
+    if items.are_remade:  # wide codes are not for the cache of all splits
+        items = replace(items, cache=FeatureCache.temporary())
     learned = train(items[rows], [folder.labels[row] for row in rows], recipe, n_jobs=n_jobs, share_codebook=True)
     predicted = predict(learned, items[test], n_jobs)
     return Row(

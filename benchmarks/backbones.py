@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import protocol
 
-from classicvision import ImageFolder, OnnxBackbone, Store, extract, load_recipe
+from classicvision import FeatureCache, ImageFolder, OnnxBackbone, extract, load_recipe
 from classicvision.classify.training import train
 
 N_TRAIN = {"scene15": 100, "caltech101": 30}
@@ -37,11 +37,11 @@ def main() -> None:
     options = parser.parse_args()
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(options.cache or Path(folder))
+        cache = FeatureCache(options.cache or Path(folder))
         for name in options.sets:
             for network in options.networks or protocol.shared_networks():
                 for views in options.views:
-                    results.append(measure(name, network, options.stage, views, options.splits, store, options.jobs))
+                    results.append(measure(name, network, options.stage, views, options.splits, cache, options.jobs))
     print(f"\n{options.splits} splits, stage {options.stage}, {protocol.versions_line()}\n")
     print("| images | network | views | mean per-class accuracy % | deviation | numbers an image |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def measure(
-    name: str, network: str, stage: str, views: str, n_splits: int, store: Store, n_jobs: int
+    name: str, network: str, stage: str, views: str, n_splits: int, cache: FeatureCache, n_jobs: int
 ) -> dict[str, Any]:
     path, _, preprocessing = network.partition("=")
     settings = [f'extractor.stage="{stage}"', f"extractor.views={views}"]
@@ -62,7 +62,7 @@ def measure(
     recipe = load_recipe(f"cnn:{path}", settings)
     assert isinstance(recipe.extractor, OnnxBackbone)
     start = time.monotonic()
-    found = extract(images.paths, recipe.extractor, store=store, n_jobs=n_jobs)
+    found = extract(images.paths, recipe.extractor, cache=cache, n_jobs=n_jobs)
     seconds = time.monotonic() - start
     if found.failures:
         raise SystemExit(f"{len(found.failures)} images cannot be read, the first is {found.failures[0]}")

@@ -36,6 +36,7 @@ import protocol
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from classicvision.cache import FeatureCache
 from classicvision.extraction import extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.phash import GlobalSignature
@@ -44,7 +45,6 @@ from classicvision.items import Items
 from classicvision.matching.geometry import warp_points
 from classicvision.matching.global_match import compare_signatures
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
-from classicvision.store import Store
 from classicvision.synthetic import EDITS, plagiarise
 
 N_FILLERS = 10
@@ -153,9 +153,9 @@ def measure_ours(
 ) -> tuple[list[Found], list[Found]]:
     """Compare each copy with its source, and with unrelated photographs."""
     files = [*originals, *(copy.path for copy in copies)]
-    store = Store(work / "features")
-    features = extract(files, MATCHING_SIFT, store=store, n_jobs=arguments.jobs).items
-    signatures = extract(files, GlobalSignature(), store=store, n_jobs=arguments.jobs).items
+    cache = FeatureCache(work / "features")
+    features = extract(files, MATCHING_SIFT, cache=cache, n_jobs=arguments.jobs).items
+    signatures = extract(files, GlobalSignature(), cache=cache, n_jobs=arguments.jobs).items
     related = [(copy.source, len(originals) + i) for i, copy in enumerate(copies)]
     rng = np.random.default_rng(0)
     unrelated = [

@@ -28,12 +28,12 @@ import protocol
 from numpy.typing import NDArray
 
 from classicvision import config, workflows
+from classicvision.cache import FeatureCache, default_cache_folder
 from classicvision.features.phash import GlobalSignature
 from classicvision.images import Image, read_image
 from classicvision.matching.global_match import SIGNATURE_THRESHOLD, has_waves_enough, symmetric_significance
 from classicvision.matching.likeness import BackboneFallback, Seen, symmetric_cosines
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
-from classicvision.store import Store, default_cache_folder
 from classicvision.synthetic import plagiarise
 from classicvision.workflows.calibrate_backbone import soften
 
@@ -98,7 +98,7 @@ def measure(network: str, files: Sequence[Path], arguments: argparse.Namespace) 
         protocol.backbone(network),
         n_pairs=10**6,
         across_folders=True,
-        store=Store(default_cache_folder()),
+        cache=FeatureCache(default_cache_folder()),
         n_jobs=arguments.jobs,
     )
     fallback, known = run.fallback, run.fallback.calibration

@@ -20,9 +20,9 @@ import protocol
 from numpy.typing import NDArray
 
 from classicvision import config, workflows
+from classicvision.cache import FeatureCache, default_cache_folder
 from classicvision.matching.calibration import fit_calibration
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
-from classicvision.store import Store, default_cache_folder
 from classicvision.synthetic.lookalikes import LOOKALIKES
 
 # Two photographs of one field, in two classes of Scene-15: found by this very benchmark.
@@ -41,7 +41,7 @@ def main() -> None:
         [data / "bsds500" / "train", data / "caltech101", data / "scene15"],
         n_pairs=arguments.pairs,
         across_folders=True,
-        store=Store(default_cache_folder()),
+        cache=FeatureCache(default_cache_folder()),
         n_jobs=arguments.jobs,
     )
     alike = {kind: lookalikes(kind) for kind in LOOKALIKES}

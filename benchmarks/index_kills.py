@@ -22,14 +22,14 @@ from pathlib import Path
 import protocol
 
 from classicvision import Index, workflows
-from classicvision.store import Store
+from classicvision.cache import FeatureCache
 
 ADD = """
 import sys
-from classicvision import Store
+from classicvision import FeatureCache
 from classicvision.workflows import index
 index.BATCH = 8
-index.add_to_index(*sys.argv[1:3], store=Store(sys.argv[3]))
+index.add_to_index(*sys.argv[1:3], cache=FeatureCache(sys.argv[3]))
 """
 SECONDS = 3.0  # from the first commit to the kill, at most
 
@@ -74,7 +74,7 @@ def start_anew(index: Path, cache: Path) -> None:
         for path in index.iterdir():
             path.unlink()
         index.rmdir()
-    workflows.build_index(protocol.shared_data() / "bsds500" / "train", index, store=Store(cache), n_jobs=2)
+    workflows.build_index(protocol.shared_data() / "bsds500" / "train", index, cache=FeatureCache(cache), n_jobs=2)
 
 
 def add_and_kill(index: Path, images: Path, cache: Path, seconds: float) -> tuple[set[int], bool]:

@@ -29,7 +29,16 @@ import numpy as np
 import protocol
 from numpy.typing import NDArray
 
-from classicvision import Index, IndexSettings, LocalFeatures, SearchSettings, Store, extract, find_images, read_image
+from classicvision import (
+    FeatureCache,
+    Index,
+    IndexSettings,
+    LocalFeatures,
+    SearchSettings,
+    extract,
+    find_images,
+    read_image,
+)
 from classicvision.archive import pack_arrays
 from classicvision.copies.search import choose_candidates, find_copies
 from classicvision.encoding.nearest import nearest_words
@@ -91,7 +100,7 @@ def print_row(row: dict[str, Any]) -> None:
 def load_sources(sets: tuple[str, ...], settings: IndexSettings, cache: Path) -> list[LocalFeatures]:
     data = protocol.shared_data()
     files = [path for name in sets for path in find_images([data / name])]
-    return list(extract(files, settings.extractor, store=Store(cache)).items)
+    return list(extract(files, settings.extractor, cache=FeatureCache(cache)).items)
 
 
 def load_vocabulary(sources: list[LocalFeatures], settings: IndexSettings, cache: Path) -> Vocabulary:

@@ -1,7 +1,7 @@
 """Memory against the number of images: extraction of thousands of files and a pass over all their items, or a `fit`.
 
 The files are the real images of Scene-15, repeated under new names and with new bytes (a number after the end of the
-JPEG), so that each is decoded, extracted and kept. Every count runs in a process and a store of its own.
+JPEG), so that each is decoded, extracted and kept. Every count runs in a process and a cache of its own.
 
     python benchmarks/many_images.py --counts 1000 10000
     python benchmarks/many_images.py --counts 1000 10000 --command fit
@@ -22,26 +22,26 @@ from pathlib import Path
 import measure
 import protocol
 
-from classicvision import Sift, Store, extract, find_images, workflows
+from classicvision import FeatureCache, Sift, extract, find_images, workflows
 
 MEGABYTE = 1e6
 
 
-def extract_and_read(images: Path, store: Path, jobs: int) -> dict[str, float]:
+def extract_and_read(images: Path, cache: Path, jobs: int) -> dict[str, float]:
     """Extract SIFT from all images of a folder, then read every item once."""
-    result = extract(find_images([images]), Sift(engine="opencv"), store=Store(store), n_jobs=jobs)
+    result = extract(find_images([images]), Sift(engine="opencv"), cache=FeatureCache(cache), n_jobs=jobs)
     keypoints = sum(len(item) for item in result.items)
     return {"failures": len(result.failures), "keypoints": keypoints, "seconds": result.seconds}
 
 
-def fit(images: Path, store: Path, jobs: int) -> dict[str, float]:
+def fit(images: Path, cache: Path, jobs: int) -> dict[str, float]:
     """Fit the default recipe. The accuracy would mean nothing: pictures repeat across the folds."""
     start = time.monotonic()
-    fitted = workflows.fit(images, store=Store(store), n_jobs=jobs)
+    fitted = workflows.fit(images, cache=FeatureCache(cache), n_jobs=jobs)
     return {"failures": len(fitted.failures), "seconds": time.monotonic() - start}
 
 
-# What may be measured: each works on a folder of images and an empty store, and returns figures to report.
+# What may be measured: each works on a folder of images and an empty cache, and returns figures to report.
 COMMANDS: dict[str, Callable[[Path, Path, int], dict[str, float]]] = {"extract": extract_and_read, "fit": fit}
 
 
@@ -75,8 +75,8 @@ def run_apart(command: str, count: int, jobs: int) -> dict[str, float]:
 
 def run_here(command: str, folder: Path, jobs: int) -> dict[str, float]:
     """Run the command, and add what this process and the largest of its workers held at most."""
-    figures = COMMANDS[command](folder / "images", folder / "store", jobs)
-    entries, n_bytes = Store(folder / "store").size()
+    figures = COMMANDS[command](folder / "images", folder / "cache", jobs)
+    entries, n_bytes = FeatureCache(folder / "cache").size()
     return {
         **figures,
         "peak_main_mb": peak_memory(resource.RUSAGE_SELF),
@@ -105,7 +105,7 @@ def repeat_images(folder: Path, count: int) -> None:
 
 
 def print_table(rows: list[dict[str, float]]) -> None:
-    print("| images | images/s | peak MB, all | main | largest worker | store MB | entries | failures |")
+    print("| images | images/s | peak MB, all | main | largest worker | cache MB | entries | failures |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
         print(

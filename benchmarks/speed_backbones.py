@@ -3,7 +3,7 @@
 "plain" is a session of the whole file that is asked for the same tensor as ours, with the same prepared picture as its
 input; of a file whose stage is no output, it is the same session asked for its output. Each figure is the median of
 process CPU time, with the two ways in turn in one process. "picture" is ours from the decoded picture on. The folder is
-read, decoded, prepared and run by `extract` into an empty store. Workers are started for each folder, so its wall time
+read, decoded, prepared and run by `extract` into an empty cache. Workers are started for each folder, so its wall time
 is given whole, and without the wall time of its first fifth, which has the same start. The load of the machine is said
 beside them: on a busy one these figures mean little.
 
@@ -26,7 +26,7 @@ import machine
 import numpy as np
 import protocol
 
-from classicvision import OnnxBackbone, Store, extract, find_images, read_image
+from classicvision import FeatureCache, OnnxBackbone, extract, find_images, read_image
 from classicvision.backbone.graph import read_graph
 from classicvision.backbone.network import tensor_of_stage
 
@@ -112,7 +112,7 @@ def throughput(backbone: OnnxBackbone, photos: list[Path]) -> dict[str, Any]:
 
 def wall_seconds(photos: list[Path], backbone: OnnxBackbone, n_jobs: int) -> float:
     start = time.perf_counter()
-    extract(photos, backbone, store=Store.temporary(), n_jobs=n_jobs)
+    extract(photos, backbone, cache=FeatureCache.temporary(), n_jobs=n_jobs)
     return time.perf_counter() - start
 
 

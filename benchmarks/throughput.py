@@ -1,7 +1,7 @@
 """SIFT over a folder of photographs on two cores, beside the ways in which OpenCV can do it.
 
 Wall and processor time of a whole folder, after workers were started and have done one picture each; `extract` alone
-starts its workers, hashes the files and writes a store within its time. "In memory" gives every way the same grey
+starts its workers, hashes the files and writes a cache within its time. "In memory" gives every way the same grey
 pictures; "from files" has it read and decode them. OpenCV's ways are worker processes of one thread each, threads of
 one process, and one call after the other with OpenCV's own threads; the best of them is the peer. Each run is a process
 of its own, in turn, with a heap that keeps its pages and with the default one; peak memory is that of the whole tree.
@@ -34,7 +34,7 @@ import protocol
 import psutil
 from numpy.typing import NDArray
 
-from classicvision import Sift, Store, extract, find_images
+from classicvision import FeatureCache, Sift, extract, find_images
 from classicvision.images import read_image, to_gray
 
 Picture = Path | NDArray[np.uint8]
@@ -109,8 +109,8 @@ def run_here(way: str, source: str, options: argparse.Namespace) -> dict[str, fl
 
 
 def extract_all(paths: Sequence[Path], settings: Sift, folder: Path, n_jobs: int) -> int:
-    """Extract into a store, and return how many keypoints it has; counting them is part of the time."""
-    return sum(map(len, extract(paths, settings, store=Store(folder), n_jobs=n_jobs).items))
+    """Extract into a cache, and return how many keypoints it has; counting them is part of the time."""
+    return sum(map(len, extract(paths, settings, cache=FeatureCache(folder), n_jobs=n_jobs).items))
 
 
 def our_finder(settings: Sift) -> Finder:

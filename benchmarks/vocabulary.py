@@ -22,7 +22,7 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from classicvision import ImageFolder, Store, extract, load_recipe
+from classicvision import FeatureCache, ImageFolder, extract, load_recipe
 from classicvision.encoding.nearest import nearest_words
 from classicvision.encoding.vocabulary import Start, learn_words, sample_descriptors
 from classicvision.features.local import root_sift
@@ -62,8 +62,8 @@ def draw_descriptors(
     images = ImageFolder.open(protocol.shared_data() / "scene15")
     rows, _ = protocol.split_rows(images.labels, 100, seed=0)
     paths = [images.paths[row] for row in rows]
-    store = Store(cache) if cache else None
-    items = extract(paths, load_recipe("sift-bovw").extractor, store=store, n_jobs=n_jobs).items
+    cache = FeatureCache(cache) if cache else None
+    items = extract(paths, load_recipe("sift-bovw").extractor, cache=cache, n_jobs=n_jobs).items
     rng = np.random.default_rng(0)
     # The order of a sample follows that of the images, so it is shuffled before it is halved.
     points = rng.permutation(sample_descriptors(items, n_samples + N_SAMPLES, rng))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from classicvision import errors, workflows
     from classicvision.backbone.onnx import OnnxBackbone
     from classicvision.backbone.preprocessing import Preprocessing
+    from classicvision.cache import FeatureCache, default_cache_folder
     from classicvision.classify.classifier import Classifier, Prediction
     from classicvision.classify.named_recipes import RECIPES, load_recipe, recipe_to_toml
     from classicvision.classify.recipe import Recipe, SvmSettings
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
     from classicvision.matching.result import MatchResult, Region
     from classicvision.matching.transform_text import describe
-    from classicvision.store import Store, default_cache_folder
 
 _MODULE_OF = {
     "MATCHING_SIFT": "matching.pair",
@@ -73,12 +73,12 @@ _MODULE_OF = {
     "SearchSettings": "copies.settings",
     "Sift": "features.sift",
     "SiftTrace": "features.sift",
-    "Store": "store",
+    "FeatureCache": "cache",
     "SvmSettings": "classify.recipe",
     "Vlad": "encoding.estimators",
     "VladCodebook": "encoding.vlad",
     "VladSettings": "encoding.vlad",
-    "default_cache_folder": "store",
+    "default_cache_folder": "cache",
     "describe": "matching.transform_text",
     "extract": "extraction",
     "find_copies": "copies.search",
@@ -112,6 +112,7 @@ __all__ = [
     "DenseSift",
     "Extraction",
     "Failure",
+    "FeatureCache",
     "FisherCodebook",
     "FisherSettings",
     "FisherVector",
@@ -134,7 +135,6 @@ __all__ = [
     "SearchSettings",
     "Sift",
     "SiftTrace",
-    "Store",
     "SvmSettings",
     "Vlad",
     "VladCodebook",

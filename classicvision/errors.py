@@ -12,7 +12,7 @@
     │   └── UnsupportedVersionError                  ... or that another version wrote
     ├── BackboneError           (also RuntimeError)  a network that cannot be fetched, read or run
     ├── IndexInUseError         (also OSError)       an index that another process is writing to
-    └── StoreError              (also OSError)       a cache folder that cannot be read or written
+    └── CacheError              (also OSError)       a cache folder that cannot be read or written
 
     ClassicVisionWarning (UserWarning)
     ├── ExtractorDriftWarning                        features differ from those the model was fitted on
@@ -30,6 +30,7 @@ from pathlib import Path
 __all__ = [
     "ArchiveError",
     "BackboneError",
+    "CacheError",
     "ClassicVisionError",
     "ClassicVisionWarning",
     "ExtractorDriftWarning",
@@ -39,7 +40,6 @@ __all__ = [
     "NotEnoughDataError",
     "SettingsError",
     "SkippedImagesWarning",
-    "StoreError",
     "UnsafeArchiveError",
     "UnsupportedVersionError",
 ]
@@ -98,8 +98,8 @@ class IndexInUseError(ClassicVisionError, OSError):
     """An index that another process is writing to; it can still be read and searched."""
 
 
-class StoreError(ClassicVisionError, OSError):
-    """A feature store that cannot be read or written."""
+class CacheError(ClassicVisionError, OSError):
+    """A feature cache that cannot be read or written."""
 
 
 class ClassicVisionWarning(UserWarning):

@@ -1,9 +1,9 @@
 """The first half of every pipeline: an extractor over many image files, in parallel, cached and resumable.
 
-What is extracted goes to a store at once (`classicvision.store`), under a key made of the content of the file, the
+What is extracted goes to a cache at once (`classicvision.cache`), under a key made of the content of the file, the
 fingerprint of the extractor and the libraries behind it. So a run that was interrupted, or killed, goes on where it was
-when it is started again. Memory does not grow with the number of images: `Items` reads one from the store when it is
-asked for it. Items that are made faster than megabytes are written, as a dense grid's, are not kept: the store
+when it is started again. Memory does not grow with the number of images: `Items` reads one from the cache when it is
+asked for it. Items that are made faster than megabytes are written, as a dense grid's, are not kept: the cache
 remembers only that the image works, and `Items` makes them anew from the file.
 """
 
@@ -23,6 +23,7 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.cache import FeatureCache
 from classicvision.config import fingerprint
 from classicvision.errors import ClassicVisionError, ImageReadError, NotEnoughDataError
 from classicvision.folders import ImageFolder
@@ -38,7 +39,6 @@ from classicvision.items import (
     libraries_of,
     source_key,
 )
-from classicvision.store import Store
 from classicvision.workers import Workers, count_workers
 
 __all__ = ["Extraction", "Failure", "extract", "require_every_class"]
@@ -69,7 +69,7 @@ class Extraction(Generic[ItemT]):
     failures : tuple of Failure
         The other images, in the order of the paths.
     n_cached : int
-        Items that were found in the store and not extracted.
+        Items that were found in the cache and not extracted.
     seconds : float
         Wall time.
     """
@@ -86,7 +86,7 @@ def extract(
     paths: Sequence[str | os.PathLike[str]],
     extractor: Extractor[ItemT],
     *,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extraction[ItemT]:
@@ -98,8 +98,8 @@ def extract(
     ----------
     paths : sequence of paths
     extractor : Extractor
-    store : Store, optional
-        Where items are looked up and kept. Without one, a temporary store lasts as long as the items.
+    cache : FeatureCache, optional
+        Where items are looked up and kept. Without one, a temporary cache lasts as long as the items.
     n_jobs : int
         Worker processes, each with one thread; -1 for one a core; 1 works in this process. It changes no item.
     progress : callable, optional
@@ -107,17 +107,17 @@ def extract(
 
     Raises
     ------
-    SettingsError, StoreError, ImportError
-        What would meet every image is raised and not listed. What is done by then is in the store.
+    SettingsError, CacheError, ImportError
+        What would meet every image is raised and not listed. What is done by then is in the cache.
     """
     start = time.perf_counter()
-    _require_types(paths, extractor, store)
+    _require_types(paths, extractor, cache)
     parts = getattr(extractor, "parts", None)
     if parts is not None:
-        return _extract_parts(paths, parts, store or Store.temporary(), n_jobs, progress)
+        return _extract_parts(paths, parts, cache or FeatureCache.temporary(), n_jobs, progress)
     images = [Path(path) for path in paths]
     libraries = " ".join(filter(None, (LIBRARIES, libraries_of(extractor))))
-    job = _Job(extractor, f"{fingerprint(extractor)} {libraries}", store or Store.temporary())
+    job = _Job(extractor, f"{fingerprint(extractor)} {libraries}", cache or FeatureCache.temporary())
     n_workers = count_workers(n_jobs, len(images))
     found = _in_workers(job, images, n_workers) if n_workers > 1 else _in_this_process(job, images)
     outcomes = _collect(found, len(images), progress)
@@ -126,7 +126,7 @@ def extract(
     if not is_kept(extractor):
         source = Source(tuple(images[outcome.row] for outcome in done), extractor, job.fingerprint)
     return Extraction(
-        items=Items(job.store, tuple(outcome.key for outcome in done), source),
+        items=Items(job.cache, tuple(outcome.key for outcome in done), source),
         contents=tuple(outcome.content for outcome in done),
         rows=np.fromiter((outcome.row for outcome in done), np.intp, len(done)),
         failures=tuple(Failure(images[outcome.row], outcome.reason) for outcome in outcomes if not outcome.key),
@@ -155,13 +155,13 @@ def require_every_class(readable: ImageFolder, failures: Sequence[Failure]) -> N
 def _extract_parts(
     paths: Sequence[str | os.PathLike[str]],
     extractors: Sequence[Extractor[Any]],
-    store: Store,
+    cache: FeatureCache,
     n_jobs: int,
     progress: Callable[[int, int], None] | None,
 ) -> Extraction[Any]:
-    """Extract with one extractor after the other: each has entries of its own in the store. Kept is what all can do."""
+    """Extract with one extractor after the other: each has entries of its own in the cache. Kept is what all can do."""
     found = [
-        extract(paths, extractor, store=store, n_jobs=n_jobs, progress=_after(progress, part, len(extractors)))
+        extract(paths, extractor, cache=cache, n_jobs=n_jobs, progress=_after(progress, part, len(extractors)))
         for part, extractor in enumerate(extractors)
     ]
     rows = functools.reduce(np.intersect1d, (one.rows for one in found))
@@ -199,15 +199,15 @@ class _Job:
 
     extractor: Extractor[Any]
     fingerprint: str
-    store: Store
+    cache: FeatureCache
 
     def run(self, image: tuple[int, Path]) -> _Outcome:
-        """Extract from the image in a row, unless the store has its item."""
+        """Extract from the image in a row, unless the cache has its item."""
         row, path = image
         try:
             data = read_bytes(path)
             content, key = source_key(data, self.fingerprint)
-            if self.store.get(key) is not None:
+            if self.cache.get(key) is not None:
                 return _Outcome(row, content, key, cached=True)
             item = self.extractor(decode_image(data, path))
         except ImageReadError as error:
@@ -217,25 +217,25 @@ class _Job:
         except Exception as error:  # whatever the extractor trips over is a matter of this image
             return _Outcome(row, reason=" ".join(traceback.format_exception_only(error)[-1].split()))
         arrays = arrays_of_item(item)
-        self.store.put(key, arrays if is_kept(self.extractor) else {})
+        self.cache.put(key, arrays if is_kept(self.extractor) else {})
         return _Outcome(row, content, key)
 
     def find(self, row: int, path: Path) -> _Outcome | None:
-        """Look an image up in the store."""
+        """Look an image up in the cache."""
         try:
             content, key = source_key(read_bytes(path), self.fingerprint)
         except ImageReadError:  # `run` says why
             return None
-        return None if self.store.get(key) is None else _Outcome(row, content, key, cached=True)
+        return None if self.cache.get(key) is None else _Outcome(row, content, key, cached=True)
 
 
-def _require_types(paths: object, extractor: object, store: object) -> None:
+def _require_types(paths: object, extractor: object, cache: object) -> None:
     if isinstance(paths, str | os.PathLike):
         raise TypeError(f"paths is {paths!r}; a list of paths was expected")
     if isinstance(extractor, type) or not callable(extractor):
         raise TypeError(f"extractor is {extractor!r}; an extractor such as Sift() was expected")
-    if store is not None and not isinstance(store, Store):
-        raise TypeError(f"store is {store!r}; a Store or None was expected, such as Store(folder)")
+    if cache is not None and not isinstance(cache, FeatureCache):
+        raise TypeError(f"cache is {cache!r}; a FeatureCache or None was expected, such as FeatureCache(folder)")
 
 
 def _collect(
@@ -256,7 +256,7 @@ def _in_this_process(job: _Job, images: list[Path]) -> Generator[_Outcome, None,
 
 
 def _in_workers(job: _Job, images: list[Path], n_workers: int) -> Generator[_Outcome, None, None]:
-    """Look images up here, and send those that the store lacks to workers, which are started for the first of them."""
+    """Look images up here, and send those that the cache lacks to workers, which are started for the first of them."""
     chunk_size = max(1, min(MAX_CHUNK, len(images) // (4 * n_workers)))
     chunk: list[tuple[int, Path]] = []
     with Workers(job.run, n_workers) as workers:

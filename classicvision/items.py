@@ -1,4 +1,4 @@
-"""What extractors make of images, as lazy sequences: read from a store, or made anew, when one is asked for."""
+"""What extractors make of images, as lazy sequences: read from a cache, or made anew, when one is asked for."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar, o
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.errors import ImageReadError, StoreError
+from classicvision.cache import FeatureCache
+from classicvision.errors import CacheError, ImageReadError
 from classicvision.features.local import LocalFeatures
 from classicvision.images import Image, decode_image, read_bytes
-from classicvision.store import Store
 
 __all__ = [
     "Extractor",
@@ -64,7 +64,7 @@ def libraries_of(extractor: Any) -> str:
 
 
 def is_kept(extractor: Extractor[Any]) -> bool:
-    """Tell whether the items of an extractor are worth their place in a store."""
+    """Tell whether the items of an extractor are worth their place in a cache."""
     return bool(getattr(extractor, "is_kept", True))
 
 
@@ -85,24 +85,24 @@ class Source(Generic[ItemT]):
                 raise ImageReadError(path, "it has changed since it was first read")
             return self.extractor(decode_image(data, path))
         except ImageReadError as error:
-            raise StoreError(f"{path} is needed once more: {error.reason}; run the same again") from error
+            raise CacheError(f"{path} is needed once more: {error.reason}; run the same again") from error
 
 
 @dataclass(frozen=True, eq=False)
 class Items(Sequence[ItemT], Generic[ItemT]):
-    """Items that are looked at one by one: each is read from its store, or made anew, when it is asked for.
+    """Items that are looked at one by one: each is read from its cache, or made anew, when it is asked for.
 
     Attributes
     ----------
-    store : Store
+    cache : FeatureCache
         A temporary one lasts as long as the `Items` that read from it.
     keys : tuple of str
         One for each item; it identifies the content of the image and the extractor with its settings.
     source : Source or None
-        Of items that are not kept in the store; its paths are as many as the keys.
+        Of items that are not kept in the cache; its paths are as many as the keys.
     """
 
-    store: Store
+    cache: FeatureCache
     keys: tuple[str, ...]
     source: Source[ItemT] | None = None
 
@@ -132,13 +132,13 @@ class Items(Sequence[ItemT], Generic[ItemT]):
 
     def _chosen(self, rows: Sequence[int]) -> Self:
         source = self.source and replace(self.source, paths=tuple(self.source.paths[row] for row in rows))
-        return type(self)(self.store, tuple(self.keys[row] for row in rows), source)
+        return type(self)(self.cache, tuple(self.keys[row] for row in rows), source)
 
     def _read(self, key: str) -> ItemT:
-        arrays = self.store.get(key)
+        arrays = self.cache.get(key)
         if arrays is None:
-            raise StoreError(
-                f"an extracted item is no longer in {self.store.folder}; run the same again to make it anew"
+            raise CacheError(
+                f"an extracted item is no longer in {self.cache.folder}; run the same again to make it anew"
             )
         item: ItemT = item_of_arrays(arrays)
         return item
@@ -151,7 +151,7 @@ class JointItems(Items[tuple[Single, ...]]):
     Attributes
     ----------
     parts : tuple of Items
-        Of one length; the store is that of the first.
+        Of one length; the cache is that of the first.
     """
 
     parts: tuple[Items[Any], ...] = ()
@@ -161,7 +161,7 @@ class JointItems(Items[tuple[Single, ...]]):
         """Join the items of some extractors; the key of a tuple is made of the keys of its parts."""
         columns = zip(*(part.keys for part in parts), strict=True)
         keys = tuple(hashlib.sha256(" ".join(of_parts).encode()).hexdigest() for of_parts in columns)
-        return cls(parts[0].store, keys, parts=tuple(parts))
+        return cls(parts[0].cache, keys, parts=tuple(parts))
 
     @property
     def are_remade(self) -> bool:
@@ -173,7 +173,7 @@ class JointItems(Items[tuple[Single, ...]]):
 
     def _chosen(self, rows: Sequence[int]) -> Self:
         keys = tuple(self.keys[row] for row in rows)
-        return type(self)(self.store, keys, parts=tuple(part[rows] for part in self.parts))
+        return type(self)(self.cache, keys, parts=tuple(part[rows] for part in self.parts))
 
 
 def source_key(data: bytes, fingerprint: str) -> tuple[str, str]:

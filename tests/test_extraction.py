@@ -13,13 +13,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision import workers
-from classicvision.errors import SettingsError, StoreError
+from classicvision.cache import FeatureCache
+from classicvision.errors import CacheError, SettingsError
 from classicvision.extraction import Failure, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.images import write_image
 from classicvision.items import Items
-from classicvision.store import Store
 from classicvision.synthetic import canary
 
 EXPLODING, REFUSED, DEADLY, TOO_LARGE = 201, 202, 203, 204  # grey values that the fake extractor trips over
@@ -71,8 +71,8 @@ def workers_find_the_extractors_above(monkeypatch, checkout):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
+def cache(tmp_path):
+    return FeatureCache(tmp_path / "cache")
 
 
 @pytest.fixture
@@ -113,9 +113,9 @@ def test_any_number_of_workers_gives_the_same_bits(tmp_path, shared):
     paths = sorted((shared / "data/scene15/coast").glob("*.jpg"))[:6]
     written = []
     for n_jobs in (1, 3):
-        store = Store(tmp_path / str(n_jobs))
-        result = extract(paths, Sift(), store=store, n_jobs=n_jobs)
-        blocks = {path.relative_to(store.folder): path.read_bytes() for path in store.folder.glob("??/*")}
+        cache = FeatureCache(tmp_path / str(n_jobs))
+        result = extract(paths, Sift(), cache=cache, n_jobs=n_jobs)
+        blocks = {path.relative_to(cache.folder): path.read_bytes() for path in cache.folder.glob("??/*")}
         written.append((result.items.keys, blocks))
     assert len(written[0][1]) == 6
     assert written[0] == written[1]
@@ -131,44 +131,44 @@ def test_local_features_come_back_from_the_store_as_they_were(tmp_path):
         assert_array_equal(getattr(item, name), getattr(expected, name))
 
 
-def test_the_second_time_nothing_is_extracted_and_no_worker_started(photos, store, monkeypatch):
+def test_the_second_time_nothing_is_extracted_and_no_worker_started(photos, cache, monkeypatch):
     paths = photos(10, 20, 30)
-    assert extract(paths, Brightness(), store=store).n_cached == 0
+    assert extract(paths, Brightness(), cache=cache).n_cached == 0
     monkeypatch.setattr(Brightness, "__call__", None)
     monkeypatch.setattr(workers, "_start_pool", None)
     for n_jobs in (1, 2):
-        again = extract(paths, Brightness(), store=store, n_jobs=n_jobs)
+        again = extract(paths, Brightness(), cache=cache, n_jobs=n_jobs)
         assert again.n_cached == 3
         assert values(again.items) == [10, 20, 30]
 
 
-def test_the_same_content_under_another_name_is_extracted_once(photos, store):
+def test_the_same_content_under_another_name_is_extracted_once(photos, cache):
     paths = photos(10, 10)
-    result = extract(paths, Brightness(), store=store)
+    result = extract(paths, Brightness(), cache=cache)
     assert result.items.keys[0] == result.items.keys[1]
-    assert store.size()[0] == result.n_cached == 1
+    assert cache.size()[0] == result.n_cached == 1
 
 
 @pytest.mark.parametrize("other", [Brightness(factor=2.0), Brightness2()])
-def test_another_setting_or_version_is_extracted_anew(photos, store, other):
+def test_another_setting_or_version_is_extracted_anew(photos, cache, other):
     paths = photos(10)
-    before = extract(paths, Brightness(), store=store)
-    after = extract(paths, other, store=store)
+    before = extract(paths, Brightness(), cache=cache)
+    after = extract(paths, other, cache=cache)
     assert after.n_cached == 0
     assert before.items.keys != after.items.keys
 
 
-def test_other_content_under_the_same_name_is_extracted_anew(photos, store):
-    extract(photos(10), Brightness(), store=store)
-    assert values(extract(photos(20), Brightness(), store=store).items) == [20]
+def test_other_content_under_the_same_name_is_extracted_anew(photos, cache):
+    extract(photos(10), Brightness(), cache=cache)
+    assert values(extract(photos(20), Brightness(), cache=cache).items) == [20]
 
 
-def test_a_damaged_entry_is_extracted_anew(photos, store):
+def test_a_damaged_entry_is_extracted_anew(photos, cache):
     paths = photos(10)
-    extract(paths, Brightness(), store=store)
-    [entry] = store.folder.glob("??/*")
+    extract(paths, Brightness(), cache=cache)
+    [entry] = cache.folder.glob("??/*")
     entry.write_bytes(b"damaged")
-    again = extract(paths, Brightness(), store=store)
+    again = extract(paths, Brightness(), cache=cache)
     assert again.n_cached == 0
     assert values(again.items) == [10]
 
@@ -208,11 +208,11 @@ def test_one_path_instead_of_a_list_is_refused():
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_progress_counts_every_image(photos, store, n_jobs):
+def test_progress_counts_every_image(photos, cache, n_jobs):
     paths = photos(10, EXPLODING, 30)
-    extract(paths[:1], Brightness(), store=store)
+    extract(paths[:1], Brightness(), cache=cache)
     told = []
-    extract(paths, Brightness(), store=store, n_jobs=n_jobs, progress=lambda done, total: told.append((done, total)))
+    extract(paths, Brightness(), cache=cache, n_jobs=n_jobs, progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -221,7 +221,7 @@ def test_one_item_is_read_by_its_number_and_many_are_chosen_unread(photos, monke
     assert values([items[0], items[-1], items[np.int64(1)]]) == [10, 30, 20]
     with pytest.raises(IndexError):
         items[3]
-    monkeypatch.setattr(Store, "get", None)
+    monkeypatch.setattr(FeatureCache, "get", None)
     for rows, chosen in [
         (slice(1, None), [1, 2]),
         (np.array([2, 0]), [2, 0]),
@@ -235,7 +235,7 @@ def test_one_item_is_read_by_its_number_and_many_are_chosen_unread(photos, monke
 
 def test_without_a_store_the_items_last_as_long_as_some_of_them_are_held(photos):
     result = extract(photos(10, 20), Brightness())
-    folder = result.items.store.folder
+    folder = result.items.cache.folder
     subset = result.items[1:]
     del result
     gc.collect()
@@ -245,33 +245,33 @@ def test_without_a_store_the_items_last_as_long_as_some_of_them_are_held(photos)
     assert not folder.exists()
 
 
-def test_an_item_that_someone_removed_is_an_error_that_says_so(photos, store):
-    items = extract(photos(10), Brightness(), store=store).items
-    next(store.folder.glob("??/*")).unlink()
-    with pytest.raises(StoreError, match="no longer in"):
+def test_an_item_that_someone_removed_is_an_error_that_says_so(photos, cache):
+    items = extract(photos(10), Brightness(), cache=cache).items
+    next(cache.folder.glob("??/*")).unlink()
+    with pytest.raises(CacheError, match="no longer in"):
         items[0]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_items_that_are_not_kept_are_made_anew_from_their_files(photos, store, n_jobs):
+def test_items_that_are_not_kept_are_made_anew_from_their_files(photos, cache, n_jobs):
     paths = photos(10, EXPLODING, 30, 40)
-    found = extract(paths, Fleeting(factor=2.0), store=store, n_jobs=n_jobs)
+    found = extract(paths, Fleeting(factor=2.0), cache=cache, n_jobs=n_jobs)
     assert [failure.path for failure in found.failures] == [paths[1]]
     assert values(found.items) == [20, 60, 80]
     assert values(found.items[[2, 0]]) == [80, 20]
     assert values(found.items[1:]) == [60, 80]
-    assert all(store.get(key) == {} for key in found.items.keys)
-    assert extract(paths, Fleeting(factor=2.0), store=store).n_cached == 3
+    assert all(cache.get(key) == {} for key in found.items.keys)
+    assert extract(paths, Fleeting(factor=2.0), cache=cache).n_cached == 3
 
 
-def test_a_file_that_changes_or_goes_before_its_item_is_made_anew_is_an_error_that_names_it(photos, store):
+def test_a_file_that_changes_or_goes_before_its_item_is_made_anew_is_an_error_that_names_it(photos, cache):
     paths = photos(10, 20)
-    found = extract(paths, Fleeting(), store=store)
+    found = extract(paths, Fleeting(), cache=cache)
     write_image(paths[0], np.full((4, 4, 3), 77, np.uint8))
     paths[1].unlink()
-    with pytest.raises(StoreError, match=f"{paths[0].name} is needed once more: it has changed"):
+    with pytest.raises(CacheError, match=f"{paths[0].name} is needed once more: it has changed"):
         found.items[0]
-    with pytest.raises(StoreError, match=paths[1].name):
+    with pytest.raises(CacheError, match=paths[1].name):
         found.items[1]
 
 
@@ -288,10 +288,10 @@ class Both:
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_several_extractors_give_tuples_of_the_images_that_all_can_read(photos, store, n_jobs):
+def test_several_extractors_give_tuples_of_the_images_that_all_can_read(photos, cache, n_jobs):
     paths = photos(10, EXPLODING, 30)
     seen = []
-    found = extract(paths, Both(), store=store, n_jobs=n_jobs, progress=lambda *at: seen.append(at))
+    found = extract(paths, Both(), cache=cache, n_jobs=n_jobs, progress=lambda *at: seen.append(at))
     assert [tuple(float(part[0]) for part in item) for item in found.items] == [(20, 30), (60, 90)]
     assert [failure.path for failure in found.failures] == [paths[1]]
     assert_array_equal(found.rows, [0, 2])
@@ -299,4 +299,4 @@ def test_several_extractors_give_tuples_of_the_images_that_all_can_read(photos, 
     assert [float(part[0]) for part in found.items[[1]][0]] == [60, 90]
     assert len(set(found.items.keys)) == 2
     assert found.items.are_remade
-    assert extract(paths, Both(), store=store).n_cached == 2
+    assert extract(paths, Both(), cache=cache).n_cached == 2

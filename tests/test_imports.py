@@ -21,7 +21,7 @@ def loaded_by(module):
         ("classicvision.errors", set()),
         ("classicvision.config", set()),
         ("classicvision.archive", {"numpy"}),
-        ("classicvision.store", {"numpy"}),
+        ("classicvision.cache", {"numpy"}),
         ("classicvision.features.local", {"numpy"}),
         ("classicvision.cli", {"click"}),
     ],

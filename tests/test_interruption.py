@@ -12,8 +12,8 @@ import time
 import numpy as np
 import pytest
 
+from classicvision.cache import FeatureCache
 from classicvision.images import write_image
-from classicvision.store import Store
 
 PATIENCE = 20.0  # seconds that a process may take for something that takes less than one
 
@@ -23,7 +23,7 @@ SCRIPT = textwrap.dedent(
     from pathlib import Path
     import numpy as np
     from classicvision.extraction import extract
-    from classicvision.store import Store
+    from classicvision.cache import FeatureCache
     from dataclasses import dataclass
     from typing import ClassVar
 
@@ -35,8 +35,8 @@ SCRIPT = textwrap.dedent(
             time.sleep({seconds})
             return image[0, 0].astype(np.float32)
 
-    folder, store, n_jobs = sys.argv[1:]
-    result = extract(sorted(Path(folder).glob("*.png")), Slow(), store=Store(Path(store)), n_jobs=int(n_jobs))
+    folder, cache, n_jobs = sys.argv[1:]
+    result = extract(sorted(Path(folder).glob("*.png")), Slow(), cache=FeatureCache(Path(cache)), n_jobs=int(n_jobs))
     print(len(result.items), result.n_cached, sum(float(item[0]) for item in result.items))
     """
 )
@@ -44,12 +44,12 @@ N_PHOTOS = 40
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
+def cache(tmp_path):
+    return FeatureCache(tmp_path / "cache")
 
 
 @pytest.fixture
-def start(tmp_path, store, checkout):
+def start(tmp_path, cache, checkout):
     """Return a function that starts the extraction of 40 pictures in a process."""
     for value in range(N_PHOTOS):
         write_image(tmp_path / f"{value:03}.png", np.full((4, 4, 3), value, np.uint8))
@@ -59,7 +59,7 @@ def start(tmp_path, store, checkout):
         script = tmp_path / f"script{len(processes)}.py"
         script.write_text(SCRIPT.replace("{seconds}", str(seconds)))
         process = subprocess.Popen(
-            [sys.executable, script, tmp_path, store.folder, str(n_jobs)],
+            [sys.executable, script, tmp_path, cache.folder, str(n_jobs)],
             env=os.environ | {"PYTHONPATH": str(checkout)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -92,9 +92,9 @@ def group_is_gone(group):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_stopped_ends_its_workers_and_goes_on_where_it_was(start, store, n_jobs, number):
+def test_a_run_that_is_stopped_ends_its_workers_and_goes_on_where_it_was(start, cache, n_jobs, number):
     process = start(n_jobs, seconds=0.2)
-    wait_until(lambda: store.size()[0] >= 4)
+    wait_until(lambda: cache.size()[0] >= 4)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # Ctrl-C reaches the whole group, as from a terminal
     else:
@@ -103,18 +103,18 @@ def test_a_run_that_is_stopped_ends_its_workers_and_goes_on_where_it_was(start, 
     assert process.returncode == -number
     assert errors.count("Traceback") == (number == signal.SIGINT)  # the workers are silent
     wait_until(lambda: group_is_gone(process.pid))
-    kept = store.size()[0]
+    kept = cache.size()[0]
     assert kept < N_PHOTOS
 
     output, _ = start(1, seconds=0).communicate(timeout=PATIENCE)
     assert output.split() == [str(N_PHOTOS), str(kept), str(float(sum(range(N_PHOTOS))))]
-    assert store.size()[0] == N_PHOTOS
+    assert cache.size()[0] == N_PHOTOS
 
 
-def test_two_processes_share_a_store(start, store):
+def test_two_processes_share_a_store(start, cache):
     outputs = [process.communicate(timeout=PATIENCE)[0] for process in [start(1, 0.02), start(2, 0.02)]]
     for output in outputs:
         n_items, _, total = output.split()
         assert (int(n_items), float(total)) == (N_PHOTOS, sum(range(N_PHOTOS)))
-    assert store.size()[0] == N_PHOTOS
-    assert not list((store.folder / "unfinished").iterdir())
+    assert cache.size()[0] == N_PHOTOS
+    assert not list((cache.folder / "unfinished").iterdir())

@@ -1,4 +1,4 @@
-"""Arrays on disk without pickle: archives for what is saved, blocks for the feature store.
+"""Arrays on disk without pickle: archives for what is saved, blocks for the feature cache.
 
 An archive is one uncompressed zip, ``manifest.json`` and ``arrays/<name>.npy``, which any zip tool and `numpy.load` can
 open. The reader is stricter than they are: it computes from the manifest alone where every byte must lie, and accepts

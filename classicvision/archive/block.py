@@ -1,4 +1,4 @@
-"""One block of bytes for some arrays: what the feature store keeps of an image."""
+"""One block of bytes for some arrays: what the feature cache keeps of an image."""
 
 from __future__ import annotations
 

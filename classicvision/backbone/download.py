@@ -16,9 +16,9 @@ from pathlib import Path
 
 from classicvision.backbone.registry import Entry, find
 from classicvision.backbone.transfer import TransferError, fetch_rest
+from classicvision.cache import default_cache_folder
 from classicvision.errors import BackboneError
 from classicvision.locks import try_lock
-from classicvision.store import default_cache_folder
 
 __all__ = ["default_folder", "file_sha256", "is_offline", "locate", "pull"]
 

@@ -1,4 +1,4 @@
-"""What is done to a picture before a network sees it: the contract that an ONNX file does not store.
+"""What is done to a picture before a network sees it: the contract that an ONNX file does not cache.
 
 A network answers to any tensor of the right shape, so the wrong colour order or range is a silent fault: accuracy
 drops and nothing fails. Here the contract is one frozen dataclass. It is a part of every recipe that names a network,

@@ -1,4 +1,4 @@
-"""The codes of many images in a store, as several entries: one holds no more than an archive, 4 GiB."""
+"""The codes of many images in a cache, as several entries: one holds no more than an archive, 4 GiB."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.store import Store
+from classicvision.cache import FeatureCache
 
 __all__ = ["get_codes", "put_codes"]
 
 MAX_BLOCK_BYTES = 256 * 2**20  # of codes in one entry; while it is written there are two more copies of it
 
 
-def put_codes(store: Store, key: str, codes: NDArray[np.float32], beside: Mapping[str, NDArray[Any]]) -> None:
+def put_codes(cache: FeatureCache, key: str, codes: NDArray[np.float32], beside: Mapping[str, NDArray[Any]]) -> None:
     """Keep codes under a key, with other arrays beside them.
 
     Parameters
     ----------
-    store : Store
+    cache : FeatureCache
     key : str
         Of the entry that has the other arrays and the first rows; those of further rows have keys derived from it.
     codes : (N, n_outputs) float32
@@ -30,20 +30,20 @@ def put_codes(store: Store, key: str, codes: NDArray[np.float32], beside: Mappin
 
     Raises
     ------
-    StoreError
+    CacheError
         If they cannot be written.
     """
     n_rows = max(1, MAX_BLOCK_BYTES // max(1, codes[:1].nbytes))
     for start in range(n_rows, len(codes), n_rows):
         block = codes[start : start + n_rows]
-        store.put(_block_key(key, start, start + len(block)), {"codes": block})
+        cache.put(_block_key(key, start, start + len(block)), {"codes": block})
     # The last of all: whoever is interrupted before leaves blocks that nothing asks for.
-    store.put(key, {"codes": codes[:n_rows], "n_codes": np.array([len(codes)]), **beside})
+    cache.put(key, {"codes": codes[:n_rows], "n_codes": np.array([len(codes)]), **beside})
 
 
-def get_codes(store: Store, key: str) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]] | None:
+def get_codes(cache: FeatureCache, key: str) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]] | None:
     """Return codes and what was put beside them; None if any of it is missing or damaged."""
-    beside = store.get(key)
+    beside = cache.get(key)
     if beside is None:
         return None
     codes = beside.pop("codes")
@@ -55,7 +55,7 @@ def get_codes(store: Store, key: str) -> tuple[NDArray[np.float32], dict[str, ND
     joined[:n_rows] = codes
     for start in range(n_rows, n_codes, n_rows):
         stop = min(start + n_rows, n_codes)
-        block = store.get(_block_key(key, start, stop))
+        block = cache.get(_block_key(key, start, stop))
         if block is None:
             return None
         joined[start:stop] = block["codes"]

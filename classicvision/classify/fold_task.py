@@ -1,4 +1,4 @@
-"""What is learned in one fold: codebook, codes and heads, remembered in the store of the items."""
+"""What is learned in one fold: codebook, codes and heads, remembered in the cache of the items."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from classicvision.items import Items
 
 __all__ = ["Lesson"]
 
-MAX_KEPT_BYTES = 64 * 2**20  # of the codes of a fold that are kept in the store
+MAX_KEPT_BYTES = 64 * 2**20  # of the codes of a fold that are kept in the cache
 
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What is to be learned; a worker process gets it whole, the items stay in their store."""
+    """What is to be learned; a worker process gets it whole, the items stay in their cache."""
 
     items: Items[Any]
     y: NDArray[np.intp]
@@ -61,7 +61,7 @@ class Lesson:
         for i, weighing in enumerate(weighings):
             for row, head in enumerate(self.fit_heads(codes, ~held_out, costs, weighing), start=i * len(costs)):
                 answers[row] = head.predict(codes[: len(self.y)], np.flatnonzero(held_out))
-        self.items.store.put(self._answers_key(fold), {"answers": answers})
+        self.items.cache.put(self._answers_key(fold), {"answers": answers})
         return answers
 
     def fit_heads(
@@ -77,18 +77,18 @@ class Lesson:
         return [LinearHead(self.classes, *plane, cost) for plane, cost in zip(found, costs, strict=True)]
 
     def recall(self, fold: int) -> NDArray[np.intp] | None:
-        """Return what `judge` answered in an earlier run, if the store still has it."""
-        known = self.items.store.get(self._answers_key(fold))
+        """Return what `judge` answered in an earlier run, if the cache still has it."""
+        known = self.items.cache.get(self._answers_key(fold))
         return None if known is None else known["answers"]
 
     def learn_codes(self, rows: NDArray[np.intp], n_jobs: int = 1) -> tuple[Codebook, NDArray[np.float32]]:
-        """Learn a codebook from some rows and encode everything with it; remembered in the store of the items.
+        """Learn a codebook from some rows and encode everything with it; remembered in the cache of the items.
 
         The codes are those of all items, then those of their variants, in the same order. Variants do not help to make
         the codebook.
         """
-        settings, store, key = self.recipe.encoder, self.items.store, _key(self._codes_question(rows))
-        known = get_codes(store, key)
+        settings, cache, key = self.recipe.encoder, self.items.cache, _key(self._codes_question(rows))
+        known = get_codes(cache, key)
         if known is None:
             codebook = settings.learn(self.items[rows], np.random.default_rng(self.recipe.seed))
             views = (self.items, *self.variants)
@@ -97,7 +97,7 @@ class Lesson:
                 encode_in_workers(codebook, items, n_jobs, out=own)
             # The answers of a fold are kept too, so of wide codes only the last need be: they wait for the last model.
             if codes.nbytes <= MAX_KEPT_BYTES or len(rows) == len(self.y):
-                put_codes(store, key, codes, _prefixed("codebook", codebook.to_arrays()))
+                put_codes(cache, key, codes, _prefixed("codebook", codebook.to_arrays()))
             return codebook, codes
         codes, learned = known
         return settings.restore({name.removeprefix("codebook/"): array for name, array in learned.items()}), codes
@@ -120,5 +120,5 @@ def _prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDAr
 
 
 def _key(question: list[Any]) -> str:
-    """Return the key under which a store remembers the answer to a question in plain values."""
+    """Return the key under which a cache remembers the answer to a question in plain values."""
     return hashlib.sha256(config.canonical_json(question).encode()).hexdigest()

@@ -99,7 +99,7 @@ class Several:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the items of all parts are worth their place in a store, where they are made together."""
+        """Whether the items of all parts are worth their place in a cache, where they are made together."""
         return all(map(is_kept, self.parts))
 
     def __call__(self, image: Image) -> tuple[Item, ...]:

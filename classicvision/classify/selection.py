@@ -45,7 +45,7 @@ class Trial:
     mean_per_class_accuracy : float
         Of all images together.
     seconds : float
-        Wall time, extraction included; less where an earlier run left something in the store.
+        Wall time, extraction included; less where an earlier run left something in the cache.
     """
 
     name: str

@@ -77,7 +77,7 @@ def train(
 ) -> Training:
     """Learn a codebook and a linear head, and cross-validate both together.
 
-    Codebooks, codes and the answers of each fold are kept in the store of the items: a run that was interrupted goes on
+    Codebooks, codes and the answers of each fold are kept in the cache of the items: a run that was interrupted goes on
     where it was, and the same question is not answered twice.
 
     Parameters

@@ -83,14 +83,14 @@ class Run:
 
     @contextmanager
     def settings(self) -> Iterator[dict[str, Any]]:
-        """Give the keyword arguments `store`, `n_jobs` and `progress` of a workflow, and draw the bar meanwhile."""
-        from classicvision.store import Store, default_cache_folder
+        """Give the keyword arguments `cache`, `n_jobs` and `progress` of a workflow, and draw the bar meanwhile."""
+        from classicvision.cache import FeatureCache, default_cache_folder
 
         if self.no_cache and self.cache:
             raise click.UsageError("--cache and --no-cache exclude each other")
-        store = None if self.no_cache else Store(self.cache or default_cache_folder())
+        cache = None if self.no_cache else FeatureCache(self.cache or default_cache_folder())
         with render.progress_bar(self.quiet) as progress:
-            yield {"store": store, "n_jobs": self.jobs, "progress": progress}
+            yield {"cache": cache, "n_jobs": self.jobs, "progress": progress}
 
 
 def extraction_options(command: Callable[..., int]) -> Callable[..., int]:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, region_points
 from classicvision.copies.search import find_copied_contents
 from classicvision.copies.settings import SearchSettings
@@ -22,7 +23,6 @@ from classicvision.index.catalogue import absolute
 from classicvision.index.index import Index
 from classicvision.items import Items
 from classicvision.matching.result import MatchResult
-from classicvision.store import Store
 from classicvision.workers import in_order
 
 __all__ = ["Answer", "Suspect", "best_of_each_pair", "search_suspects"]
@@ -38,7 +38,7 @@ class Suspect:
     content : str
         SHA-256 of the file.
     key : str
-        Of its features in their store.
+        Of its features in their cache.
     """
 
     path: Path
@@ -58,7 +58,7 @@ class Answer:
 def search_suspects(
     index: Index,
     suspects: Sequence[Suspect],
-    store: Store,
+    cache: FeatureCache,
     settings: SearchSettings,
     *,
     among: bool = False,
@@ -71,7 +71,7 @@ def search_suspects(
     ----------
     index : Index
     suspects : sequence of Suspect
-    store : Store
+    cache : FeatureCache
         Has the features of each.
     settings : SearchSettings
     among : bool
@@ -88,7 +88,7 @@ def search_suspects(
     list of Answer
         In the order of the suspects.
     """
-    search = _Search(index.folder, secrets.token_hex(8), store, settings, among)
+    search = _Search(index.folder, secrets.token_hex(8), cache, settings, among)
     return in_order(search, suspects, n_workers, progress)
 
 
@@ -108,13 +108,13 @@ class _Search:
 
     folder: Path
     name: str  # of this search, so that no earlier snapshot is taken for its own
-    store: Store
+    cache: FeatureCache
     settings: SearchSettings
     among: bool
 
     def __call__(self, suspect: Suspect) -> Answer:
         library = _snapshot(self.folder, self.name)
-        features: LocalFeatures = Items[LocalFeatures](self.store, (suspect.key,))[0]
+        features: LocalFeatures = Items[LocalFeatures](self.cache, (suspect.key,))[0]
         equal = library.equals(suspect.content)
         is_first = not equal.paths or equal.paths[0] == absolute(suspect.path)
         exact = _equal_bytes(features)

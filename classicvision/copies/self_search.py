@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, region_points
 from classicvision.copies.queries import Answer, Suspect
 from classicvision.features.local import LocalFeatures
 from classicvision.items import Items
 from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
 from classicvision.matching.result import MatchResult
-from classicvision.store import Store
 from classicvision.workers import in_order
 
 __all__ = ["search_within"]
@@ -19,7 +19,7 @@ __all__ = ["search_within"]
 
 def search_within(
     pictures: Sequence[Suspect],
-    store: Store,
+    cache: FeatureCache,
     settings: CopyMoveSettings,
     *,
     n_workers: int = 1,
@@ -30,7 +30,7 @@ def search_within(
     Parameters
     ----------
     pictures : sequence of Suspect
-    store : Store
+    cache : FeatureCache
         Has the features of each.
     settings : CopyMoveSettings
     n_workers, progress
@@ -41,16 +41,16 @@ def search_within(
     list of Answer
         In the order of the pictures; each has one finding or none.
     """
-    return in_order(_Within(store, settings), pictures, n_workers, progress)
+    return in_order(_Within(cache, settings), pictures, n_workers, progress)
 
 
 @dataclass(frozen=True)
 class _Within:
-    store: Store
+    cache: FeatureCache
     settings: CopyMoveSettings
 
     def __call__(self, picture: Suspect) -> Answer:
-        features: LocalFeatures = Items[LocalFeatures](self.store, (picture.key,))[0]
+        features: LocalFeatures = Items[LocalFeatures](self.cache, (picture.key,))[0]
         regions = find_copy_moves(features, self.settings)
         if not regions:
             return Answer((), len(features), features.image_size)

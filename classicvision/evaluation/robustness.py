@@ -111,7 +111,7 @@ class Damaged:
 
     @property
     def is_kept(self) -> bool:
-        """Whether its items are worth their place in a store: as those of the extractor are."""
+        """Whether its items are worth their place in a cache: as those of the extractor are."""
         return is_kept(self.extractor)
 
     def __call__(self, image: Image) -> Item:

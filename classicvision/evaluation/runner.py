@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
+from classicvision.cache import FeatureCache
 from classicvision.classify.folds import some_of_each
 from classicvision.classify.recipe import Recipe
 from classicvision.classify.views import to_learn_from, views_of
@@ -28,7 +29,6 @@ from classicvision.extraction import Extraction, extract, require_every_class
 from classicvision.folders import ImageFolder
 from classicvision.images import LIBRARIES
 from classicvision.items import Items
-from classicvision.store import Store
 
 __all__ = ["run_benchmark"]
 
@@ -42,21 +42,21 @@ def run_benchmark(
     recipes: Mapping[str, Recipe],
     settings: BenchmarkSettings,
     *,
-    store: Store,
+    cache: FeatureCache,
     n_jobs: int = 1,
     tell: Tell | None = None,
     find_leakage: Callable[[ImageFolder, Sequence[PlannedSplit]], tuple[Leakage, ...]] | None = None,
 ) -> Benchmark:
     """Run recipes against each other.
 
-    Every answer goes to the store at once, so a run that was interrupted goes on where it was.
+    Every answer goes to the cache at once, so a run that was interrupted goes on where it was.
 
     Parameters
     ----------
     images : ImageFolder
     recipes : mapping from name to Recipe
     settings : BenchmarkSettings
-    store : Store
+    cache : FeatureCache
     n_jobs : int
         Worker processes; they change no answer.
     tell : callable(stage, done, total), optional
@@ -70,7 +70,7 @@ def run_benchmark(
     """
     if not recipes:
         raise NotEnoughDataError("no recipe was given; a benchmark needs at least one")
-    extractions = {name: _extract(images, recipe, store, n_jobs, tell) for name, recipe in recipes.items()}
+    extractions = {name: _extract(images, recipe, cache, n_jobs, tell) for name, recipe in recipes.items()}
     rows = _common_rows(extractions)
     readable = images.subset(rows)
     failures = {failure.path: failure for pair in extractions.values() for one in pair for failure in one.failures}
@@ -147,19 +147,19 @@ class _Run:
 
     def _predicted_damaged(self, rows: NDArray[np.intp], damage: Damage | None) -> NDArray[np.intp]:
         """Return the class of each image; -1, which is wrong, for one whose damaged copy cannot be described at all."""
-        store, items = self.contestant.items.store, self.contestant.seen[rows]
+        cache, items = self.contestant.items.cache, self.contestant.seen[rows]
         how = None if damage is None else config.to_dict(damage)
         key = self.first.question("damaged", how, self.settings.seed, list(items.keys))
-        if (known := store.get(key)) is not None:
+        if (known := cache.get(key)) is not None:
             return known["predicted"]
         predicted = np.full(len(rows), -1, np.intp)
         if damage is None:
             predicted[:] = self.first.predict(items)
         else:
             extractor = Damaged(views_of(self.contestant.recipe), damage, self.settings.seed)
-            damaged = extract([self.images.paths[row] for row in rows], extractor, store=store, n_jobs=self.n_jobs)
+            damaged = extract([self.images.paths[row] for row in rows], extractor, cache=cache, n_jobs=self.n_jobs)
             predicted[damaged.rows] = self.first.predict(damaged.items)
-        store.put(key, {"predicted": predicted})
+        cache.put(key, {"predicted": predicted})
         return predicted
 
     def _accuracy(self, rows: NDArray[np.intp], predicted: NDArray[np.intp]) -> float:
@@ -173,16 +173,16 @@ class _Run:
 
 
 def _extract(
-    images: ImageFolder, recipe: Recipe, store: Store, n_jobs: int, tell: Tell | None
+    images: ImageFolder, recipe: Recipe, cache: FeatureCache, n_jobs: int, tell: Tell | None
 ) -> tuple[Extraction[Any], Extraction[Any]]:
     """Return what is learned from and what is tested on; the same unless a test image is looked at several times."""
     progress = partial(tell, "images") if tell else None
     learned: Extraction[Any] = extract(
-        images.paths, to_learn_from(recipe), store=store, n_jobs=n_jobs, progress=progress
+        images.paths, to_learn_from(recipe), cache=cache, n_jobs=n_jobs, progress=progress
     )
     if recipe.tta == "none":
         return learned, learned
-    return learned, extract(images.paths, views_of(recipe), store=store, n_jobs=n_jobs, progress=progress)
+    return learned, extract(images.paths, views_of(recipe), cache=cache, n_jobs=n_jobs, progress=progress)
 
 
 def _common_rows(extractions: Mapping[str, tuple[Extraction[Any], Extraction[Any]]]) -> NDArray[np.intp]:
@@ -217,8 +217,8 @@ def _costs(runs: Sequence[_Run], images: ImageFolder, settings: BenchmarkSetting
     order = sorted(range(len(runs)), key=lambda i: runs[i].first.question("cost", names))
     questions = [runs[i].first.question("cost", names) for i in order]
     key = hashlib.sha256(" ".join([LIBRARIES, platform.node(), *questions]).encode()).hexdigest()
-    store = runs[0].contestant.items.store
-    known = store.get(key)
+    cache = runs[0].contestant.items.cache
+    known = cache.get(key)
     if known is None:
         fitted = []
         for run in (runs[i] for i in order):
@@ -226,7 +226,7 @@ def _costs(runs: Sequence[_Run], images: ImageFolder, settings: BenchmarkSetting
             fitted.append(Fitted(run.contestant.recipe.extractor, training.codebook, training.head))
         costs = measure_costs(fitted, [images.paths[row] for row in rows])
         known = {"costs": np.array([astuple(cost) for cost in costs], np.float64)}
-        store.put(key, known)
+        cache.put(key, known)
     by_run = dict(zip(order, known["costs"].tolist(), strict=True))
     return [Cost(*by_run[i]) for i in range(len(runs))]
 

@@ -135,11 +135,11 @@ class Course:
 
 
 def try_out(course: Course, tested: NDArray[np.intp]) -> Trial:
-    """Learn, and predict the images in some rows; answered from the store if the same was asked before."""
+    """Learn, and predict the images in some rows; answered from the cache if the same was asked before."""
     contestant = course.contestant
-    store, items = contestant.items.store, contestant.seen[tested]
+    cache, items = contestant.items.cache, contestant.seen[tested]
     key = course.question("split", list(items.keys))
-    known = store.get(key)
+    known = cache.get(key)
     if known is None:
         start = time.perf_counter()
         training = course.training
@@ -151,7 +151,7 @@ def try_out(course: Course, tested: NDArray[np.intp]) -> Trial:
                 [training.head.cost, seconds, training.codebook.n_outputs, _n_bytes(training)], np.float64
             ),
         }
-        store.put(key, known)
+        cache.put(key, known)
     cost, seconds, n_outputs, n_bytes = known["facts"].tolist()
     return Trial(known["predicted"], cost, tuple(known["weights"].tolist()), seconds, int(n_outputs), int(n_bytes))
 

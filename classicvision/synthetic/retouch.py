@@ -15,7 +15,7 @@ __all__ = ["add_logo", "add_noise", "add_text", "blur", "change_gamma", "compres
 
 
 def compress(image: Image, rng: np.random.Generator, *, quality: int) -> Image:
-    """Store as JPEG of a quality from 0 to 100, and read that."""
+    """FeatureCache as JPEG of a quality from 0 to 100, and read that."""
     data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[:, :, ::-1])
 

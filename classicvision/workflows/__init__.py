@@ -1,7 +1,7 @@
 """The verbs of classicvision: what each command does, without printing and without parsing.
 
 Start reading here. Each function says one thing in the words of the modules below it, takes paths and settings, and
-returns values. `store` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
+returns values. `cache` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
 core), and `progress` is told the stage, the number of steps done and their total.
 
 `classify` has `fit`, `predict`, `evaluate` and `inspect`, `selection` chooses a recipe; `match` compares two pictures,

@@ -43,7 +43,7 @@ def verify_backbone(backbone: OnnxBackbone, *, reference: PathLike | None = None
 
 
 def write_reference(backbone: OnnxBackbone, output: PathLike) -> dict[str, Any]:
-    """Store what a network gives for the photographs, for `verify_backbone` elsewhere, and return it."""
+    """FeatureCache what a network gives for the photographs, for `verify_backbone` elsewhere, and return it."""
     reference = make_reference(backbone)
     write_whole(Path(output), [json.dumps(reference, indent=1).encode()])
     return reference

@@ -13,9 +13,9 @@ from classicvision.backbone.graph import read_graph
 from classicvision.backbone.network import OUTPUT
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.penultimate import has_classes
+from classicvision.cache import FeatureCache
 from classicvision.errors import ClassicVisionWarning
 from classicvision.extraction import Failure, extract
-from classicvision.store import Store
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
 __all__ = ["NamedClasses", "classify_with_backbone"]
@@ -36,7 +36,7 @@ def classify_with_backbone(
     *,
     n_best: int = 5,
     names: PathLike | None = None,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> NamedClasses:
@@ -68,7 +68,7 @@ def classify_with_backbone(
     files = images_in(paths)
     known = read_class_names(Path(names)) if names is not None else []
     found = extract(
-        files, replace(backbone, stage=OUTPUT), store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
+        files, replace(backbone, stage=OUTPUT), cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
     )
     return NamedClasses(
         tuple(files[row] for row in found.rows),

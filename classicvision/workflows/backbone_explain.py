@@ -26,11 +26,11 @@ from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.penultimate import has_classes, penultimate
 from classicvision.backbone.stages import PENULTIMATE, find_stages
 from classicvision.backbone.weights import first_filters
+from classicvision.cache import FeatureCache
 from classicvision.errors import SettingsError
 from classicvision.extraction import Failure, extract
 from classicvision.images import Image, decode_image, read_bytes
 from classicvision.report.explanation import Explanation, Neighbour
-from classicvision.store import Store
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
 __all__ = ["explain_backbone"]
@@ -48,7 +48,7 @@ def explain_backbone(
     folder: PathLike | None = None,
     target: int | None = None,
     names: PathLike | None = None,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Explanation:
@@ -87,7 +87,7 @@ def explain_backbone(
     )
     covered = max(1, tensor.shape[1] // COVERED)
     neighbours, n_compared, failures = _neighbours(
-        backbone, image, hashlib.sha256(content).hexdigest(), folder, store, n_jobs, progress
+        backbone, image, hashlib.sha256(content).hexdigest(), folder, cache, n_jobs, progress
     )
     return Explanation(
         photo=photo,
@@ -168,14 +168,14 @@ def _neighbours(
     image: Image,
     content: str,
     folder: PathLike | None,
-    store: Store | None,
+    cache: FeatureCache | None,
     n_jobs: int,
     progress: Progress | None,
 ) -> tuple[tuple[Neighbour, ...], int, tuple[Failure, ...]]:
     if folder is None:
         return (), 0, ()
     files = images_in(folder)
-    found = extract(files, backbone, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    found = extract(files, backbone, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     others = [number for number, known in enumerate(found.contents) if known != content]
     if not others:
         return (), 0, found.failures

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from classicvision import config
+from classicvision.cache import FeatureCache
 from classicvision.classify.folds import some_of_each
 from classicvision.classify.named_recipes import RECIPES, load_recipe, short_name
 from classicvision.classify.recipe import Recipe
@@ -23,7 +24,6 @@ from classicvision.evaluation.runner import run_benchmark
 from classicvision.folders import ImageFolder
 from classicvision.images import LIBRARIES, read_bytes
 from classicvision.index.settings import IndexSettings
-from classicvision.store import Store
 from classicvision.workflows.copies import find_copies_among
 from classicvision.workflows.run import PathLike, Progress
 
@@ -40,7 +40,7 @@ def benchmark(
     settings: BenchmarkSettings | None = None,
     is_lite: bool = False,
     leakage: bool = True,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Benchmark:
@@ -56,7 +56,7 @@ def benchmark(
         Do everything at toy size: some images of each class, small vocabularies. It shows that all works.
     leakage : bool
         Look for copies of training images among the test images.
-    store, n_jobs, progress
+    cache, n_jobs, progress
         As everywhere.
 
     Raises
@@ -76,10 +76,10 @@ def benchmark(
     if is_lite:
         images = images.subset(some_of_each(images.labels, lambda _: LITE_IMAGES, settings.seed))
         settings, chosen = lite(settings), {name: lite_recipe(recipe) for name, recipe in chosen.items()}
-    store = store or Store.temporary()
-    look = partial(_find_leakage, store=store, n_jobs=n_jobs, progress=progress)
+    cache = cache or FeatureCache.temporary()
+    look = partial(_find_leakage, cache=cache, n_jobs=n_jobs, progress=progress)
     found = run_benchmark(
-        images, chosen, settings, store=store, n_jobs=n_jobs, tell=progress, find_leakage=look if leakage else None
+        images, chosen, settings, cache=cache, n_jobs=n_jobs, tell=progress, find_leakage=look if leakage else None
     )
     return replace(found, is_lite=is_lite, arguments=arguments)
 
@@ -101,9 +101,9 @@ def names_of(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def _find_leakage(
-    images: ImageFolder, splits: Sequence[PlannedSplit], *, store: Store, n_jobs: int, progress: Progress | None
+    images: ImageFolder, splits: Sequence[PlannedSplit], *, cache: FeatureCache, n_jobs: int, progress: Progress | None
 ) -> tuple[Leakage, ...]:
-    duplicates = _find_duplicates(images.paths, store=store, n_jobs=n_jobs, progress=progress)
+    duplicates = _find_duplicates(images.paths, cache=cache, n_jobs=n_jobs, progress=progress)
     labels = dict(zip(images.paths, images.labels, strict=True))
     return tuple(
         find_leaks(
@@ -116,21 +116,23 @@ def _find_leakage(
     )
 
 
-def _find_duplicates(paths: Sequence[Path], *, store: Store, n_jobs: int, progress: Progress | None) -> Duplicates:
-    """Search images for copies among them; answered from the store if the same was asked before."""
+def _find_duplicates(
+    paths: Sequence[Path], *, cache: FeatureCache, n_jobs: int, progress: Progress | None
+) -> Duplicates:
+    """Search images for copies among them; answered from the cache if the same was asked before."""
     contents = [hashlib.sha256(read_bytes(path)).hexdigest() for path in paths]
     settings = [config.fingerprint(one) for one in (SearchSettings(), IndexSettings())]
     key = hashlib.sha256(" ".join(["duplicates 1", LIBRARIES, *settings, *contents]).encode()).hexdigest()
-    known = store.get(key)
+    known = cache.get(key)
     if known is None:
-        found = Duplicates.of(find_copies_among(paths, store=store, n_jobs=n_jobs, progress=progress)).pairs
+        found = Duplicates.of(find_copies_among(paths, cache=cache, n_jobs=n_jobs, progress=progress)).pairs
         row_of = {path: row for row, path in enumerate(paths)}
         known = {
             "rows": np.array([(row_of[pair.a], row_of[pair.b]) for pair in found], np.int64).reshape(-1, 2),
             "is_exact": np.array([pair.kind == "exact" for pair in found], np.bool_),
             "score": np.array([pair.score for pair in found], np.float64),
         }
-        store.put(key, known)
+        cache.put(key, known)
     pairs = []
     for (a, b), is_exact, score in zip(known["rows"].tolist(), known["is_exact"], known["score"].tolist(), strict=True):
         pairs.append(Duplicate(paths[a], paths[b], "exact" if is_exact else "near", score))

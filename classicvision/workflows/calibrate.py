@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
+from classicvision.cache import FeatureCache
 from classicvision.errors import SettingsError
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.local import LocalFeatures
@@ -22,7 +23,6 @@ from classicvision.files import write_whole
 from classicvision.items import Items
 from classicvision.matching.calibration import Calibration, fit_calibration
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
-from classicvision.store import Store
 from classicvision.workers import count_workers, in_order
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
@@ -103,7 +103,7 @@ def calibrate(
     n_pairs: int = 100_000,
     across_folders: bool = False,
     seed: int = 0,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> CalibrationRun:
@@ -130,7 +130,7 @@ def calibrate(
     start = time.perf_counter()
     extractor, matching = extractor or MATCHING_SIFT, matching or MatchSettings()
     paths = images_in(folder)
-    extraction = extract(paths, extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    extraction = extract(paths, extractor, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     rows, groups = _decidable(extraction, paths, matching.min_keypoints, across_folders)
     pairs = [(int(rows[i]), int(rows[j])) for i, j in draw_pairs(groups, n_pairs, np.random.default_rng(seed))]
     scores = _scores(extraction.items, pairs, matching, n_jobs, stage(progress, COMPARING))

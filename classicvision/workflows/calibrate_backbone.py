@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import N_SYMMETRIES, SymmetricBackbone
+from classicvision.cache import FeatureCache
 from classicvision.extraction import Failure, extract
 from classicvision.features.phash import SIGNATURE_SIZE, GlobalSignature
 from classicvision.features.sift import Sift
@@ -28,7 +29,6 @@ from classicvision.matching.likeness import (
     symmetric_cosines,
 )
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
-from classicvision.store import Store
 from classicvision.synthetic.retouch import blur
 from classicvision.workflows.calibrate import (
     COMPARING,
@@ -134,7 +134,7 @@ def calibrate_backbone(
     n_pairs: int = 100_000,
     across_folders: bool = False,
     seed: int = 0,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> BackboneCalibrationRun:
@@ -164,7 +164,7 @@ def calibrate_backbone(
     """
     start = time.perf_counter()
     paths, features = images_in(folder), SymmetricBackbone(backbone)
-    found = extract(paths, _Softened(features), store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    found = extract(paths, _Softened(features), cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     rows = [row for row, item in enumerate(found.items) if has_waves_enough(item[:SIGNATURE_SIZE])]
     groups = groups_of(found, paths, rows, across_folders=across_folders)
     pairs = draw_pairs(groups, n_pairs, np.random.default_rng(seed))

@@ -14,6 +14,7 @@ import numpy as np
 
 from classicvision import config
 from classicvision.archive import read_archive
+from classicvision.cache import FeatureCache
 from classicvision.classify.canary import seen_on_canary
 from classicvision.classify.classifier import Classifier, Prediction, TrainingSummary, first_64_bits
 from classicvision.classify.named_recipes import load_recipe
@@ -25,7 +26,6 @@ from classicvision.errors import BackboneError, ClassicVisionWarning, NotEnoughD
 from classicvision.evaluation.evaluation import Case, Evaluation
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.folders import EXTENSIONS, ImageFolder, find_images
-from classicvision.store import Store
 from classicvision.workflows.learning import learn
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage
 from classicvision.workflows.selection import choose_recipe
@@ -73,7 +73,7 @@ def fit(
     *,
     recipe: Recipe | str = "sift-bovw",
     budget: float = BUDGET,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Fit:
@@ -88,10 +88,10 @@ def fit(
     """
     selection = None
     if recipe == AUTO:
-        selection = choose_recipe(folder, budget=budget, store=store, n_jobs=n_jobs, progress=progress)
+        selection = choose_recipe(folder, budget=budget, cache=cache, n_jobs=n_jobs, progress=progress)
         recipe = selection.recipe
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
-    learned = learn(ImageFolder.open(folder), recipe, store=store, n_jobs=n_jobs, progress=progress)
+    learned = learn(ImageFolder.open(folder), recipe, cache=cache, n_jobs=n_jobs, progress=progress)
     readable, found, training = learned.readable, learned.found, learned.training
     classifier = Classifier(
         recipe,
@@ -111,7 +111,7 @@ def predict(
     *,
     tta: TestTime | None = None,
     backbone: PathLike | None = None,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Predictions:
@@ -133,7 +133,7 @@ def predict(
             f"no image files in {listed(paths)}; in folders they are found by their endings, "
             f"{' '.join(sorted(EXTENSIONS))}"
         )
-    found = _extract_for(classifier, files, store, n_jobs, progress)
+    found = _extract_for(classifier, files, cache, n_jobs, progress)
     return Predictions(
         tuple(files[row] for row in found.rows),
         tuple(classifier.predict_in_workers(found.items, n_jobs)),
@@ -147,7 +147,7 @@ def evaluate(
     *,
     tta: TestTime | None = None,
     backbone: PathLike | None = None,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -159,7 +159,7 @@ def evaluate(
     classifier = _load(model, tta, backbone)
     images = ImageFolder.open(folder, min_classes=1)
     _require_known_classes(images, classifier)
-    found = _extract_for(classifier, images.paths, store, n_jobs, progress)
+    found = _extract_for(classifier, images.paths, cache, n_jobs, progress)
     readable = images.subset(found.rows)
     predictions = classifier.predict_in_workers(found.items, n_jobs)
     cases = [
@@ -207,12 +207,12 @@ def _load(model: PathLike, tta: TestTime | None, backbone: PathLike | None) -> C
 
 
 def _extract_for(
-    classifier: Classifier, files: Sequence[Path], store: Store | None, n_jobs: int, progress: Progress | None
+    classifier: Classifier, files: Sequence[Path], cache: FeatureCache | None, n_jobs: int, progress: Progress | None
 ) -> Extraction[Any]:
     return extract(
         files,
         views_of(classifier.recipe),
-        store=store,
+        cache=cache,
         n_jobs=n_jobs,
         progress=stage(progress, EXTRACTING),
     )

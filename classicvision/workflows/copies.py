@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import config
+from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, Findings, Undecided
 from classicvision.copies.queries import Answer, Suspect, best_of_each_pair, search_suspects
 from classicvision.copies.settings import SearchSettings
@@ -22,7 +23,6 @@ from classicvision.index.settings import IndexSettings
 from classicvision.matching.calibration import DEFAULT_CALIBRATION
 from classicvision.matching.likeness import BackboneFallback
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
-from classicvision.store import Store
 from classicvision.workers import count_workers
 from classicvision.workflows.calibrate import matcher_fingerprint, read_calibration
 from classicvision.workflows.library import Library, open_library
@@ -40,7 +40,7 @@ def find_copies(
     *,
     settings: SearchSettings | None = None,
     fallback: BackboneFallback | None = None,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Findings:
@@ -51,13 +51,13 @@ def find_copies(
     suspects : path or paths
         Files, and folders searched through.
     against : path
-        An index, or a folder of pictures. A folder is indexed first; the index is kept in the store and only brought up
+        An index, or a folder of pictures. A folder is indexed first; the index is kept in the cache and only brought up
         to date the next time.
     settings : SearchSettings, optional
     fallback : BackboneFallback, optional
         A network that compares what has too few keypoints and what signatures leave open. It sees the files themselves,
         those of an index where they lie: one that is gone or has changed is a failure then.
-    store, n_jobs, progress
+    cache, n_jobs, progress
         As for each verb.
 
     Returns
@@ -74,8 +74,8 @@ def find_copies(
     ArchiveError
         If the index is damaged.
     """
-    how = _How(settings or SearchSettings(), fallback, store or Store.temporary(), n_jobs, progress)
-    with open_library(against, keep=store is not None, **how.run) as library:
+    how = _How(settings or SearchSettings(), fallback, cache or FeatureCache.temporary(), n_jobs, progress)
+    with open_library(against, keep=cache is not None, **how.run) as library:
         return _search(suspects, library, how, named=listed(against))
 
 
@@ -84,7 +84,7 @@ def find_copies_among(
     *,
     settings: SearchSettings | None = None,
     fallback: BackboneFallback | None = None,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Findings:
@@ -93,8 +93,8 @@ def find_copies_among(
     Parameters and errors are as for `find_copies`.
     Two pictures are one finding, whichever was searched for. Which of them is the original is not known.
     """
-    how = _How(settings or SearchSettings(), fallback, store or Store.temporary(), n_jobs, progress)
-    with open_library(pictures, keep=store is not None, **how.run) as library:
+    how = _How(settings or SearchSettings(), fallback, cache or FeatureCache.temporary(), n_jobs, progress)
+    with open_library(pictures, keep=cache is not None, **how.run) as library:
         return _search(pictures, library, how, named="")
 
 
@@ -144,14 +144,14 @@ def at_false_match_rate(
 class _How:
     settings: SearchSettings
     fallback: BackboneFallback | None
-    store: Store
+    cache: FeatureCache
     n_jobs: int
     progress: Progress | None
 
     @property
     def run(self) -> dict[str, Any]:
         """What every step takes."""
-        return {"store": self.store, "n_jobs": self.n_jobs, "progress": self.progress}
+        return {"cache": self.cache, "n_jobs": self.n_jobs, "progress": self.progress}
 
 
 def _search(suspects: PathLike | Sequence[PathLike], library: Library, how: _How, *, named: str) -> Findings:
@@ -161,7 +161,7 @@ def _search(suspects: PathLike | Sequence[PathLike], library: Library, how: _How
     found = extract(
         files,
         library.index.settings.extractor,
-        store=how.store,
+        cache=how.cache,
         n_jobs=how.n_jobs,
         progress=stage(how.progress, EXTRACTING),
     )
@@ -172,7 +172,7 @@ def _search(suspects: PathLike | Sequence[PathLike], library: Library, how: _How
     answers = search_suspects(
         library.index,
         pictures,
-        how.store,
+        how.cache,
         how.settings,
         among=among,
         n_workers=count_workers(how.n_jobs, len(pictures)),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from classicvision import config
+from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Findings
 from classicvision.copies.queries import Suspect
 from classicvision.copies.self_search import search_within
@@ -16,7 +17,6 @@ from classicvision.features.sift import Sift
 from classicvision.images import LIBRARIES
 from classicvision.matching.copymove import CopyMoveSettings
 from classicvision.matching.pair import MATCHING_SIFT
-from classicvision.store import Store
 from classicvision.workers import count_workers
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
 
@@ -33,7 +33,7 @@ def find_copy_moves(
     *,
     sift: Sift = COPY_MOVE_SIFT,
     settings: CopyMoveSettings | None = None,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Findings:
@@ -46,7 +46,7 @@ def find_copy_moves(
     sift : Sift
         Finds the keypoints.
     settings : CopyMoveSettings, optional
-    store, n_jobs, progress
+    cache, n_jobs, progress
         As for each verb.
 
     Returns
@@ -55,15 +55,15 @@ def find_copy_moves(
         One for each picture with such a part, both its paths that picture's. Which part is the original is not known.
     """
     start = time.perf_counter()
-    settings, store = settings or CopyMoveSettings(), store or Store.temporary()
+    settings, cache = settings or CopyMoveSettings(), cache or FeatureCache.temporary()
     files = images_in(pictures)
-    found = extract(files, sift, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    found = extract(files, sift, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     readable = [
         Suspect(files[row], content, key)
         for row, content, key in zip(found.rows, found.contents, found.items.keys, strict=True)
     ]
     n_workers = count_workers(n_jobs, len(readable))
-    answers = search_within(readable, store, settings, n_workers=n_workers, progress=stage(progress, SEARCHING))
+    answers = search_within(readable, cache, settings, n_workers=n_workers, progress=stage(progress, SEARCHING))
     return Findings.of(
         (finding for answer in answers for finding in answer.findings),
         failures=found.failures,

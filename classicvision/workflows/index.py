@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.cache import FeatureCache
 from classicvision.errors import ImageReadError, SettingsError
 from classicvision.extraction import Failure, extract
 from classicvision.folders import find_images
@@ -24,7 +25,6 @@ from classicvision.index.verify import Damage, find_damage
 from classicvision.index.vocabulary import learn_vocabulary, words_for
 from classicvision.index.vocabulary_file import read_vocabulary
 from classicvision.index.writer import BATCH, Writer
-from classicvision.store import Store
 from classicvision.workflows.run import EXTRACTING, PathLike, Progress, each_path, images_in, require_images, stage
 
 __all__ = [
@@ -78,7 +78,7 @@ def build_index(
     *,
     settings: IndexSettings | None = None,
     vocabulary: PathLike | None = None,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> IndexChange:
@@ -106,8 +106,8 @@ def build_index(
     files = images_in(library)
     words = None if vocabulary is None else read_vocabulary(vocabulary)
     before = _statuses(files)
-    store = store or Store.temporary()
-    found = extract(files, settings.extractor, store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    cache = cache or FeatureCache.temporary()
+    found = extract(files, settings.extractor, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     if words is None:
         rng = np.random.default_rng(settings.seed)
         items = found.items[_first_of_each(np.array(found.contents))]  # equal files teach no more than one of them
@@ -125,7 +125,7 @@ def add_to_index(
     index: PathLike,
     paths: PathLike | Sequence[PathLike],
     *,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> IndexChange:
@@ -134,14 +134,14 @@ def add_to_index(
     Every 256 images are written together, so a run that is stopped loses little, and goes on when it is started again.
     """
     with Writer(index, n_threads=_count_threads(n_jobs)) as writer:
-        return _bring_in(writer, images_in(paths), (), store, n_jobs, progress)
+        return _bring_in(writer, images_in(paths), (), cache, n_jobs, progress)
 
 
 def update_index(
     index: PathLike,
     library: PathLike | Sequence[PathLike] | None = None,
     *,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> IndexChange:
@@ -177,7 +177,7 @@ def update_index(
         files = require_images(find_images([*chain(*found.values()), *there]), places or writer.index.root)
         present = set(files)
         missing = [image.id for image in inside if image.path not in present]
-        return _bring_in(writer, files, missing, store, n_jobs, progress)
+        return _bring_in(writer, files, missing, cache, n_jobs, progress)
 
 
 def remove_from_index(index: PathLike, paths: Sequence[PathLike]) -> IndexChange:
@@ -219,7 +219,7 @@ def _bring_in(
     writer: Writer,
     files: Sequence[Path],
     missing: Sequence[int],
-    store: Store | None,
+    cache: FeatureCache | None,
     n_jobs: int,
     progress: Progress | None,
 ) -> IndexChange:
@@ -232,7 +232,7 @@ def _bring_in(
     failures: list[Failure] = []
     for start in range(0, len(changed), BATCH):
         batch = changed[start : start + BATCH]
-        found = extract(batch, writer.index.settings.extractor, store=store, n_jobs=n_jobs)
+        found = extract(batch, writer.index.settings.extractor, cache=cache, n_jobs=n_jobs)
         for row, content, features in zip(found.rows.tolist(), found.contents, found.items, strict=True):
             is_new = writer.index.with_path(batch[row]) is None
             n_added, n_replaced = n_added + is_new, n_replaced + (not is_new)

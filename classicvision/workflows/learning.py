@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from classicvision.cache import FeatureCache
 from classicvision.classify.recipe import Recipe
 from classicvision.classify.training import Training, train
 from classicvision.classify.views import to_learn_from
 from classicvision.extraction import Extraction, extract, require_every_class
 from classicvision.folders import ImageFolder
-from classicvision.store import Store
 from classicvision.workflows.run import EXTRACTING, Progress, stage
 
 __all__ = ["Learned", "learn"]
@@ -31,7 +31,7 @@ def learn(
     images: ImageFolder,
     recipe: Recipe,
     *,
-    store: Store | None,
+    cache: FeatureCache | None,
     n_jobs: int,
     progress: Progress | None,
     share_codebook: bool = False,
@@ -44,7 +44,7 @@ def learn(
         If no image of a class can be read, or there are too few for the folds.
     """
     found: Any = extract(
-        images.paths, to_learn_from(recipe), store=store, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
+        images.paths, to_learn_from(recipe), cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING)
     )
     readable = images.subset(found.rows)
     require_every_class(readable, found.failures)

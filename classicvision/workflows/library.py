@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import config
+from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding
 from classicvision.errors import ArchiveError, IndexInUseError, NotEnoughDataError
 from classicvision.extraction import Failure
@@ -22,7 +23,6 @@ from classicvision.index.catalogue import absolute
 from classicvision.index.index import Index
 from classicvision.index.lock import LOCK_NAME, only_writer
 from classicvision.index.settings import IndexSettings
-from classicvision.store import Store
 from classicvision.workflows.index import build_index, update_index
 from classicvision.workflows.run import PathLike, Progress, each_path, images_in
 
@@ -55,17 +55,17 @@ class Library:
 
 @contextmanager
 def open_library(
-    where: PathLike | Sequence[PathLike], *, keep: bool, store: Store, n_jobs: int, progress: Progress | None
+    where: PathLike | Sequence[PathLike], *, keep: bool, cache: FeatureCache, n_jobs: int, progress: Progress | None
 ) -> Iterator[Library]:
-    """Open an index, or make one of some pictures: for good, beside the features in the store, or for this once."""
+    """Open an index, or make one of some pictures: for good, beside the features in the cache, or for this once."""
     if isinstance(where, str | os.PathLike) and Index.is_index(where):
         yield Library(Index.open(where), {})
         return
     files = images_in(where)
-    run: dict[str, Any] = {"store": store, "n_jobs": n_jobs, "progress": progress}
+    run: dict[str, Any] = {"cache": cache, "n_jobs": n_jobs, "progress": progress}
     with tempfile.TemporaryDirectory(prefix="classicvision-") as passing:
         try:
-            index, failures = _made(store.folder if keep else Path(passing), where, run)
+            index, failures = _made(cache.folder if keep else Path(passing), where, run)
         except IndexInUseError:  # another search is at it for long: neither may take the other's away
             index, failures = _made(Path(passing), where, run)
         yield Library(index, {absolute(file): file for file in files}, failures)

@@ -8,10 +8,10 @@ from time import monotonic as _now
 
 import numpy as np
 
+from classicvision.cache import FeatureCache
 from classicvision.classify.recipe import Recipe
 from classicvision.classify.selection import BUDGET, N_FOLDS, Selection, Trial, candidates, select_recipe, thin
 from classicvision.folders import ImageFolder
-from classicvision.store import Store
 from classicvision.workflows.learning import learn
 from classicvision.workflows.run import PathLike, Progress
 
@@ -24,7 +24,7 @@ def choose_recipe(
     *,
     budget: float = BUDGET,
     seed: int = 0,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> Selection:
@@ -42,7 +42,7 @@ def choose_recipe(
         Seconds for trying. The first recipe is tried to the end, and a codebook that is being learned is not given up.
     seed : int
         Of all recipes that are tried, and of the few images where there are many.
-    store, n_jobs, progress
+    cache, n_jobs, progress
         As everywhere.
 
     Raises
@@ -52,7 +52,7 @@ def choose_recipe(
     """
     every = ImageFolder.open(folder)
     few = every.subset(thin(every.labels, seed))
-    store = store or Store.temporary()
+    cache = cache or FeatureCache.temporary()
     seeded = {name: replace(recipe, seed=seed) for name, recipe in (recipes or candidates()).items()}
 
     def try_recipe(name: str, recipe: Recipe, on_all: bool, end: float) -> Trial | None:
@@ -62,7 +62,7 @@ def choose_recipe(
             learned = learn(
                 every if on_all else few,
                 short,
-                store=store,
+                cache=cache,
                 n_jobs=n_jobs,
                 progress=_Until(end, name, progress),
                 share_codebook=True,

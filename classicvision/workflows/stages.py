@@ -15,6 +15,7 @@ from classicvision.backbone.graph import read_graph
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.penultimate import penultimate
 from classicvision.backbone.stages import PENULTIMATE, find_stages
+from classicvision.cache import FeatureCache
 from classicvision.classify.folds import some_of_each, split_folds
 from classicvision.classify.neighbours import judge_by_neighbours
 from classicvision.classify.recipe import Recipe
@@ -24,7 +25,6 @@ from classicvision.evaluation.stage_scores import CurvePoint, StageComparison, S
 from classicvision.extraction import extract
 from classicvision.folders import ImageFolder
 from classicvision.items import Items
-from classicvision.store import Store
 from classicvision.workflows.run import PathLike, Progress, stage
 
 __all__ = ["compare_stages"]
@@ -37,7 +37,7 @@ def compare_stages(
     folder: PathLike,
     recipe: Recipe,
     *,
-    store: Store | None = None,
+    cache: FeatureCache | None = None,
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> StageComparison:
@@ -49,7 +49,7 @@ def compare_stages(
         One sub-folder of images a class.
     recipe : Recipe
         Its extractor is an `OnnxBackbone`, whose stage is not looked at.
-    store, n_jobs, progress
+    cache, n_jobs, progress
         As everywhere.
 
     Raises
@@ -64,12 +64,12 @@ def compare_stages(
         raise SettingsError(f"the recipe's extractor is {backbone.kind}; stages are those of a network (--backbone)")
     if recipe.augment or recipe.tta != "none":
         raise SettingsError("stages are compared without augmentation and views; leave --augment and --tta away")
-    images, store = ImageFolder.open(folder), store or Store.temporary()
+    images, cache = ImageFolder.open(folder), cache or FeatureCache.temporary()
     scores = []
     for name in _stage_names(backbone):
         settings = replace(recipe, extractor=replace(backbone, stage=name))
         told = stage(progress, name)
-        found = extract(images.paths, replace(backbone, stage=name), store=store, n_jobs=n_jobs, progress=told)
+        found = extract(images.paths, replace(backbone, stage=name), cache=cache, n_jobs=n_jobs, progress=told)
         labels = [images.labels[row] for row in found.rows]
         scores.append(_score(name, found.items, labels, settings, n_jobs))
     points = _curve(found.items, labels, settings, n_jobs)  # of the last stage

@@ -10,12 +10,12 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding
 from classicvision.copies.whole_images import Lead, Whole, compare_wholes, compare_wholes_by_backbone
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.phash import GlobalSignature
 from classicvision.matching.likeness import BackboneFallback
-from classicvision.store import Store
 from classicvision.workflows.run import Progress, stage
 
 __all__ = ["Facts", "SameWholes", "same_wholes"]
@@ -52,7 +52,7 @@ def same_wholes(
     among: bool,
     min_keypoints: int,
     fallback: BackboneFallback | None,
-    store: Store,
+    cache: FeatureCache,
     n_jobs: int,
     progress: Progress | None,
 ) -> SameWholes:
@@ -68,14 +68,14 @@ def same_wholes(
     min_keypoints : int
         Pairs in which both have so many are left to the keypoints.
     fallback : BackboneFallback, optional
-    store, n_jobs, progress
+    cache, n_jobs, progress
         As for each verb.
     """
     a, b = _to_compare(suspects, library, min_keypoints, among=among)
     if not a or not b:
         return SameWholes([])
     paths = sorted({facts[0] for facts in (*a, *b)}, key=lambda path: path.parts)
-    run: dict[str, Any] = {"store": store, "n_jobs": n_jobs}
+    run: dict[str, Any] = {"cache": cache, "n_jobs": n_jobs}
     signed = extract(paths, GlobalSignature(), **run, progress=stage(progress, WHOLES))
     signatures = dict(zip(_keys(paths, signed), signed.items, strict=True))
     wholes = [[Whole(*f, signatures[f[:2]]) for f in side if f[:2] in signatures] for side in (a, b)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from classicvision import Classifier, Recipe, Store, config, load_recipe, workflows
+from classicvision import Classifier, FeatureCache, Recipe, config, load_recipe, workflows
 from classicvision.classify.head import LinearHead
 from classicvision.classify.logistic import fit_log_odds
 from classicvision.classify.recipe import LogisticSettings
@@ -57,7 +57,7 @@ def test_a_value_out_of_range_is_an_error(settings):
 
 def test_a_classifier_by_it_learns_and_comes_back_from_its_file(texture_folder, tmp_path):
     recipe = load_recipe("sift-bovw", ["encoder.n_words=30", "classifier={kind = 'logistic'}"])
-    fitted = workflows.fit(texture_folder, recipe=recipe, store=Store.temporary())
+    fitted = workflows.fit(texture_folder, recipe=recipe, cache=FeatureCache.temporary())
     fitted.classifier.save(tmp_path / "m.cvmodel")
     assert Classifier.load(tmp_path / "m.cvmodel").recipe.classifier == LogisticSettings()
     assert fitted.classifier.training.accuracy == 1.0

@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from classicvision.archive import arrays as archive_arrays
 from classicvision.backbone.onnx import OnnxBackbone
+from classicvision.cache import FeatureCache
 from classicvision.classify import code_cache, fold_task, training
 from classicvision.classify.folds import split_folds
 from classicvision.classify.head import LinearHead
@@ -23,7 +24,6 @@ from classicvision.errors import ClassicVisionError, NotEnoughDataError
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.items import Items, JointItems
-from classicvision.store import Store
 
 RECIPE = Recipe(
     encoder=BovwSettings(n_words=8, n_samples=2000), classifier=SvmSettings(costs=(1.0, 10.0), folds=3), seed=3
@@ -40,19 +40,19 @@ def features_around(centre, n, rng):
     return LocalFeatures(rng.random((n, 2)), np.ones(n), np.zeros(n), np.ones(n), descriptors, (10, 10))
 
 
-def make_problem(store):
+def make_problem(cache):
     """Return items of two classes, ten images each, and their labels."""
     rng = np.random.default_rng(0)
     centres = rng.integers(0, 256, (2, 128))
     keys, labels = keys_of(20), ["x"] * 10 + ["y"] * 10
     for key, label in zip(keys, labels, strict=True):
-        store.put(key, features_around(centres["xy".index(label)], 12, rng).to_arrays())
-    return Items(store, tuple(keys)), labels
+        cache.put(key, features_around(centres["xy".index(label)], 12, rng).to_arrays())
+    return Items(cache, tuple(keys)), labels
 
 
 @pytest.fixture
 def problem(tmp_path):
-    return make_problem(Store(tmp_path / "items"))
+    return make_problem(FeatureCache(tmp_path / "items"))
 
 
 def test_each_fold_has_its_share_of_each_class():
@@ -158,11 +158,11 @@ def fusion_recipe(weights, costs):
 def joint_problem(problem, tmp_path):
     """Return items of two parts: words that tell the classes apart, and vectors that do not."""
     items, labels = problem
-    store = Store(tmp_path / "vectors")
+    cache = FeatureCache(tmp_path / "vectors")
     rng = np.random.default_rng(1)
     for key in items.keys:
-        store.put(key, {"vector": rng.normal(size=5).astype(np.float32)})
-    return JointItems.of([items, Items(store, items.keys)]), labels
+        cache.put(key, {"vector": rng.normal(size=5).astype(np.float32)})
+    return JointItems.of([items, Items(cache, items.keys)]), labels
 
 
 def test_a_fusion_gives_weight_to_the_part_that_tells_the_classes_apart(joint_problem):
@@ -237,10 +237,10 @@ def test_a_head_is_never_fitted_on_the_images_it_is_judged_by(problem, monkeypat
 
 def test_no_variant_of_a_held_out_image_is_learned_from(problem, tmp_path, monkeypatch):
     items, labels = problem
-    store = Store(tmp_path / "variants")
+    cache = FeatureCache(tmp_path / "variants")
     for row, key in enumerate(items.keys):  # a variant of image i is i keypoints: its code says whose it is
-        store.put(key, features_around(np.full(128, 100), row + 1, np.random.default_rng(row)).to_arrays())
-    variants, recipe = Items(store, items.keys), replace(RECIPE, encoder=replace(RECIPE.encoder, normalization="l1"))
+        cache.put(key, features_around(np.full(128, 100), row + 1, np.random.default_rng(row)).to_arrays())
+    variants, recipe = Items(cache, items.keys), replace(RECIPE, encoder=replace(RECIPE.encoder, normalization="l1"))
     codes = recipe.encoder.learn(items, np.random.default_rng(recipe.seed)).encode_all([*items, *variants])
     seen = []
     fit = fold_task.fit_hyperplanes
@@ -271,7 +271,7 @@ def test_random_labels_are_no_better_than_chance(problem):
 
 
 def test_workers_and_what_the_store_knows_change_no_bit(tmp_path):
-    in_turn, workers = (make_problem(Store(tmp_path / name)) for name in ("in turn", "workers"))
+    in_turn, workers = (make_problem(FeatureCache(tmp_path / name)) for name in ("in turn", "workers"))
     plain = train(*in_turn, RECIPE)
     for other in (train(*workers, RECIPE, n_jobs=2), train(*in_turn, RECIPE)):
         assert_array_equal(other.head.weights, plain.head.weights)
@@ -291,7 +291,7 @@ def test_hyperplanes_are_the_same_in_threads_and_one_after_the_other():
 
 @pytest.mark.parametrize("is_wide", [False, True])
 def test_wide_codes_of_folds_are_not_held_side_by_side(tmp_path, monkeypatch, is_wide):
-    in_turn, workers = (make_problem(Store(tmp_path / name)) for name in ("in turn", "workers"))
+    in_turn, workers = (make_problem(FeatureCache(tmp_path / name)) for name in ("in turn", "workers"))
     expected = train(*in_turn, RECIPE).validation.predicted
     n_jobs_here, encode = [], fold_task.encode_in_workers  # of this process: workers know nothing of the list
 
@@ -338,7 +338,7 @@ def test_wide_codes_are_kept_of_the_last_model_alone(problem, monkeypatch):
     items, labels = problem
     monkeypatch.setattr(fold_task, "MAX_KEPT_BYTES", 0)
     wide = train(items, labels, RECIPE)
-    kept = [arrays for path in items.store.folder.glob("??/*.block") if "codes" in (arrays := entry(items.store, path))]
+    kept = [arrays for path in items.cache.folder.glob("??/*.block") if "codes" in (arrays := entry(items.cache, path))]
     assert [arrays["codes"].shape for arrays in kept] == [(20, 8)]
     assert_array_equal(kept[0]["codebook/words"], wide.codebook.words)
     again = train(items, labels, RECIPE)
@@ -350,12 +350,12 @@ def test_codes_wider_than_an_entry_of_the_store_are_learned_once(problem, tmp_pa
     items, labels = problem
     recipe = replace(RECIPE, encoder=replace(RECIPE.encoder, cells=("1x1", "2x2", "4x4")))
     row = 4 * 8 * (1 + 4 + 16)  # bytes
-    plain = train(*make_problem(Store(tmp_path / "plain")), recipe, share_codebook=share_codebook)
+    plain = train(*make_problem(FeatureCache(tmp_path / "plain")), recipe, share_codebook=share_codebook)
     monkeypatch.setattr(fold_task, "MAX_KEPT_BYTES", 0)
     monkeypatch.setattr(code_cache, "MAX_BLOCK_BYTES", 7 * row)
     monkeypatch.setattr(archive_arrays, "MAX_BYTES", 20 * row - 1)
     wide = train(items, labels, recipe, share_codebook=share_codebook)
-    kept = [found for path in items.store.folder.glob("??/*.block") if "codes" in (found := entry(items.store, path))]
+    kept = [found for path in items.cache.folder.glob("??/*.block") if "codes" in (found := entry(items.cache, path))]
     assert sorted(len(found["codes"]) for found in kept) == [6, 7, 7]
     monkeypatch.setattr(BovwSettings, "learn", lambda *_: pytest.fail("learned again"))
     again = train(items, labels, recipe, share_codebook=share_codebook)
@@ -365,8 +365,8 @@ def test_codes_wider_than_an_entry_of_the_store_are_learned_once(problem, tmp_pa
         assert_array_equal(other.validation.predicted, plain.validation.predicted)
 
 
-def entry(store, path):
-    return store.get(path.parent.name + path.stem)
+def entry(cache, path):
+    return cache.get(path.parent.name + path.stem)
 
 
 def test_other_labels_or_another_classifier_are_not_answered_from_the_store(problem, tmp_path):
@@ -375,7 +375,7 @@ def test_other_labels_or_another_classifier_are_not_answered_from_the_store(prob
     swapped = ["y", *labels[1:10], "x", *labels[11:]]
     other = replace(RECIPE, classifier=replace(RECIPE.classifier, costs=(0.001,)))
     for n, (question_labels, recipe) in enumerate([(swapped, RECIPE), (labels, other)]):
-        fresh_items, _ = make_problem(Store(tmp_path / f"fresh {n}"))
+        fresh_items, _ = make_problem(FeatureCache(tmp_path / f"fresh {n}"))
         fresh = train(fresh_items, question_labels, recipe)
         found = train(items, question_labels, recipe)
         assert_array_equal(found.validation.predicted, fresh.validation.predicted)

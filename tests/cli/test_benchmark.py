@@ -95,13 +95,13 @@ def test_an_image_that_cannot_be_read_is_listed(run, places, texture_folder, tmp
 
 
 def test_a_recipe_named_twice_is_compared_with_itself(texture_folder, places):
-    from classicvision import Store, workflows
+    from classicvision import FeatureCache, workflows
     from classicvision.evaluation.plan import BenchmarkSettings
 
     name = str(places / "words.toml")
     settings = BenchmarkSettings(n_splits=1, n_train=4, n_timed=1)
     found = workflows.benchmark(
-        texture_folder, [name, name], settings=settings, leakage=False, store=Store(places / "cache")
+        texture_folder, [name, name], settings=settings, leakage=False, cache=FeatureCache(places / "cache")
     )
     told = benchmark_to_dict(found)
     assert [(recipe["name"], recipe["argument"]) for recipe in told["recipes"]] == [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision import BovwSettings, Recipe, Sift, Store, SvmSettings, extract, workflows
+from classicvision import BovwSettings, FeatureCache, Recipe, Sift, SvmSettings, extract, workflows
 from classicvision.classify.training import train
 from classicvision.errors import NotEnoughDataError
 from classicvision.evaluation import trial
@@ -25,14 +25,14 @@ SETTINGS = BenchmarkSettings(n_splits=3, n_train=4, learning_curve=(2,), n_timed
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("benchmark") / "store")
+def cache(tmp_path_factory):
+    return FeatureCache(tmp_path_factory.mktemp("benchmark") / "cache")
 
 
 @pytest.fixture(scope="module")
-def found(texture_folder, store):
+def found(texture_folder, cache):
     recipes = {"words": WORDS, "again": WORDS, "blind": ONE_WORD}
-    return workflows.benchmark(texture_folder, recipes, settings=SETTINGS, store=store)
+    return workflows.benchmark(texture_folder, recipes, settings=SETTINGS, cache=cache)
 
 
 def verdict(found, a, b):
@@ -94,16 +94,16 @@ def test_costs_are_measured_in_every_stage(found):
         assert cost.peak_mb > 20  # an interpreter with NumPy has more
 
 
-def test_what_was_answered_once_is_not_asked_again(found, texture_folder, store, monkeypatch):
+def test_what_was_answered_once_is_not_asked_again(found, texture_folder, cache, monkeypatch):
     monkeypatch.setattr(trial, "predict_rows", lambda *_: pytest.fail("predicted again"))
-    again = workflows.benchmark(texture_folder, {"words": WORDS}, settings=SETTINGS, store=store)
+    again = workflows.benchmark(texture_folder, {"words": WORDS}, settings=SETTINGS, cache=cache)
     assert_array_equal(again.entrants[0].trials[2].predicted, found.entrants[0].trials[2].predicted)
     assert again.entrants[0].trials[0].seconds == found.entrants[0].trials[0].seconds
 
 
 def test_what_was_interrupted_goes_on_where_it_was(texture_folder, tmp_path, monkeypatch):
     settings = replace(SETTINGS, robustness=True, n_damaged=3, learning_curve=())
-    how = {"settings": settings, "store": Store(tmp_path / "store"), "leakage": False}
+    how = {"settings": settings, "cache": FeatureCache(tmp_path / "cache"), "leakage": False}
     asked = []
 
     def learn(*arguments, **options):
@@ -158,7 +158,11 @@ def test_other_labels_are_another_question(texture_folder):
 
 
 def test_costs_belong_to_their_recipes_in_any_order(texture_folder, tmp_path, monkeypatch):
-    how = {"settings": replace(SETTINGS, n_splits=1, learning_curve=()), "store": Store(tmp_path), "leakage": False}
+    how = {
+        "settings": replace(SETTINGS, n_splits=1, learning_curve=()),
+        "cache": FeatureCache(tmp_path),
+        "leakage": False,
+    }
     found = workflows.benchmark(texture_folder, {"words": WORDS, "blind": ONE_WORD}, **how)
     costs = {entrant.name: entrant.cost for entrant in found.entrants}
     assert len(set(costs.values())) == 2
@@ -208,7 +212,7 @@ def test_copies_are_not_looked_for_twice_among_the_same_images(own_folder, tmp_p
     original = sorted(first_class.iterdir())[0]
     for number in range(3):
         shutil.copy(original, first_class / f"copy{number}.png")
-    how = {"settings": replace(SETTINGS, learning_curve=()), "store": Store(tmp_path / "store")}
+    how = {"settings": replace(SETTINGS, learning_curve=()), "cache": FeatureCache(tmp_path / "cache")}
     found = workflows.benchmark(own_folder, {"words": WORDS}, **how)
     with monkeypatch.context() as patch:
         patch.setattr(import_module("classicvision.workflows.benchmark"), "find_copies_among", None)

@@ -7,11 +7,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision import RECIPES, load_recipe, workflows
+from classicvision.cache import FeatureCache
 from classicvision.classify.training import CrossValidation
 from classicvision.errors import ArchiveError, ImageReadError, NotEnoughDataError, SettingsError
 from classicvision.folders import ImageFolder, find_images
 from classicvision.images import write_image
-from classicvision.store import Store
 from classicvision.workflows import classify, learning
 
 RECIPE = load_recipe("sift-bovw", ["encoder.n_words=30"])
@@ -53,9 +53,9 @@ def test_any_number_of_workers_gives_the_same_file(texture_folder, model_file, t
 
 
 def test_a_warm_fit_equals_a_cold_one_and_extracts_nothing(texture_folder, model_file, tmp_path):
-    store = Store(tmp_path / "cache")
-    cold = workflows.fit(texture_folder, recipe=RECIPE, store=store)
-    warm = workflows.fit(texture_folder, recipe=RECIPE, store=store)
+    cache = FeatureCache(tmp_path / "cache")
+    cold = workflows.fit(texture_folder, recipe=RECIPE, cache=cache)
+    warm = workflows.fit(texture_folder, recipe=RECIPE, cache=cache)
     assert (cold.n_cached, warm.n_cached) == (0, 24)
     warm.classifier.save(tmp_path / "warm.cvmodel")
     assert (tmp_path / "warm.cvmodel").read_bytes() == model_file.read_bytes()

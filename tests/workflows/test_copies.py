@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from classicvision import Store, workflows
+from classicvision import FeatureCache, workflows
 from classicvision.copies.settings import SearchSettings
 from classicvision.errors import ImageReadError, NotEnoughDataError
 from classicvision.images import read_image, write_image
@@ -18,8 +18,8 @@ from classicvision.index.lock import only_writer
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("store"))
+def cache(tmp_path_factory):
+    return FeatureCache(tmp_path_factory.mktemp("cache"))
 
 
 def pairs(findings, *folders):
@@ -30,8 +30,8 @@ def pairs(findings, *folders):
 
 
 @pytest.fixture(scope="module")
-def against_folder(copies_folder, store):
-    return workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store)
+def against_folder(copies_folder, cache):
+    return workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache)
 
 
 @pytest.fixture
@@ -77,48 +77,48 @@ def test_points_of_a_crop_lie_where_it_was_cut_out(against_folder, copies_folder
     assert np.median(np.abs(a + np.array([40, 30]) - b)) < 0.5
 
 
-def test_paths_are_named_as_the_user_named_them(copies_folder, store, monkeypatch):
+def test_paths_are_named_as_the_user_named_them(copies_folder, cache, monkeypatch):
     monkeypatch.chdir(copies_folder)
-    finding = workflows.find_copies("suspects/crop.png", "library", store=store).findings[0]
+    finding = workflows.find_copies("suspects/crop.png", "library", cache=cache).findings[0]
     assert (str(finding.path_a), str(finding.path_b)) == ("suspects/crop.png", "library/0.png")
 
 
-def test_a_folder_that_is_named_by_a_way_up_is_searched_like_any_other(copies_folder, store, monkeypatch, pictures):
+def test_a_folder_that_is_named_by_a_way_up_is_searched_like_any_other(copies_folder, cache, monkeypatch, pictures):
     crop = read_image(copies_folder / "library" / "0.png")
     folder = pictures(whole=crop, part=crop[20:, 20:])
     (folder.parent / "beside").mkdir()
     monkeypatch.chdir(folder.parent / "beside")
-    (finding,) = workflows.find_copies_among("../pictures", store=store).findings
+    (finding,) = workflows.find_copies_among("../pictures", cache=cache).findings
     assert (str(finding.path_a), str(finding.path_b)) == ("../pictures/part.png", "../pictures/whole.png")
 
 
-def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_folder, store, tmp_path):
-    workflows.build_index(copies_folder / "library", tmp_path / "library.cvindex", store=store)
-    found = workflows.find_copies(copies_folder / "suspects", tmp_path / "library.cvindex", store=store)
+def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_folder, cache, tmp_path):
+    workflows.build_index(copies_folder / "library", tmp_path / "library.cvindex", cache=cache)
+    found = workflows.find_copies(copies_folder / "suspects", tmp_path / "library.cvindex", cache=cache)
     assert pairs(found, copies_folder).keys() == pairs(against_folder, copies_folder).keys()
     assert found.library == str(tmp_path / "library.cvindex")
 
 
-def test_a_picture_of_the_library_is_no_copy_of_itself(copies_folder, store):
-    found = workflows.find_copies(copies_folder / "library" / "0.png", copies_folder / "library", store=store)
+def test_a_picture_of_the_library_is_no_copy_of_itself(copies_folder, cache):
+    found = workflows.find_copies(copies_folder / "library" / "0.png", copies_folder / "library", cache=cache)
     assert (found.findings, found.n_suspects) == ((), 1)
 
 
-def test_a_picture_that_changed_after_it_was_indexed_is_no_copy_of_what_it_was(pictures, photo, store, tmp_path):
+def test_a_picture_that_changed_after_it_was_indexed_is_no_copy_of_what_it_was(pictures, photo, cache, tmp_path):
     folder = pictures(a=photo(0), b=photo(1))
-    workflows.build_index(folder, tmp_path / "l.cvindex", store=store)
+    workflows.build_index(folder, tmp_path / "l.cvindex", cache=cache)
     pictures(a=photo(0)[:110, :150])
-    assert workflows.find_copies(folder, tmp_path / "l.cvindex", store=store).findings == ()
+    assert workflows.find_copies(folder, tmp_path / "l.cvindex", cache=cache).findings == ()
 
 
-def test_a_link_to_a_picture_is_no_copy_of_it(copies_folder, store, tmp_path):
+def test_a_link_to_a_picture_is_no_copy_of_it(copies_folder, cache, tmp_path):
     (tmp_path / "link.png").symlink_to(copies_folder / "library" / "0.png")
-    assert workflows.find_copies(tmp_path / "link.png", copies_folder / "library", store=store).findings == ()
+    assert workflows.find_copies(tmp_path / "link.png", copies_folder / "library", cache=cache).findings == ()
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_the_number_of_jobs_changes_nothing(copies_folder, store, against_folder, n_jobs):
-    found = workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store, n_jobs=n_jobs)
+def test_the_number_of_jobs_changes_nothing(copies_folder, cache, against_folder, n_jobs):
+    found = workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache, n_jobs=n_jobs)
     for one, other in zip(found.findings, against_folder.findings, strict=True):
         assert (one.path_a, one.path_b, one.result.score) == (other.path_a, other.path_b, other.result.score)
 
@@ -165,14 +165,14 @@ def test_a_part_of_a_file_is_a_copy_of_all_its_equals_and_of_the_first_among_pic
 
 def test_files_that_were_searched_before_are_brought_up_to_date_together(pictures, photo, tmp_path, monkeypatch):
     files = sorted(pictures(whole=photo(0), part=photo(0)[:110, :150], other=photo(1)).iterdir())
-    store, updates = Store(tmp_path / "store"), []
+    cache, updates = FeatureCache(tmp_path / "cache"), []
 
     def update(index, library, **how):
         updates.append(library)
         return workflows.update_index(index, library, **how)
 
     monkeypatch.setattr(workflows.library, "update_index", update)
-    first, again = (workflows.find_copies_among(files, store=store).findings for _ in range(2))
+    first, again = (workflows.find_copies_among(files, cache=cache).findings for _ in range(2))
     assert [f.result.score for f in again] == [f.result.score for f in first]
     assert updates == [files]
 
@@ -233,32 +233,32 @@ def test_an_equal_file_without_keypoints_is_decided(pictures):
     assert found.undecided == ()
 
 
-def test_broken_files_are_failures_once_whether_suspect_or_library(pictures, store, photo):
+def test_broken_files_are_failures_once_whether_suspect_or_library(pictures, cache, photo):
     folder = pictures(a=photo(0))
     (folder / "broken.png").write_text("nothing")
-    found = workflows.find_copies_among(folder, store=store)
+    found = workflows.find_copies_among(folder, cache=cache)
     assert [failure.path for failure in found.failures] == [folder / "broken.png"]
-    assert [f.path for f in workflows.find_copies_among(folder, store=store).failures] == [folder / "broken.png"]
+    assert [f.path for f in workflows.find_copies_among(folder, cache=cache).failures] == [folder / "broken.png"]
 
 
-def test_the_library_is_brought_up_to_date_when_it_is_used_again(pictures, store, tmp_path, photo):
+def test_the_library_is_brought_up_to_date_when_it_is_used_again(pictures, cache, tmp_path, photo):
     folder = pictures(a=photo(0))
     write_image(tmp_path / "suspect.png", photo(5)[:130, :150])
-    assert workflows.find_copies(tmp_path / "suspect.png", folder, store=store).findings == ()
+    assert workflows.find_copies(tmp_path / "suspect.png", folder, cache=cache).findings == ()
     pictures(b=photo(5))
-    (finding,) = workflows.find_copies(tmp_path / "suspect.png", folder, store=store).findings
+    (finding,) = workflows.find_copies(tmp_path / "suspect.png", folder, cache=cache).findings
     assert finding.path_b == folder / "b.png"
     (folder / "b.png").unlink()
-    assert workflows.find_copies(tmp_path / "suspect.png", folder, store=store).findings == ()
+    assert workflows.find_copies(tmp_path / "suspect.png", folder, cache=cache).findings == ()
 
 
 def test_a_damaged_index_of_ours_is_made_anew(pictures, tmp_path, photo):
-    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
-    assert len(workflows.find_copies_among(folder, store=store).findings) == 1
+    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+    assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
     for path in (tmp_path / "cache" / "indexes").rglob("*"):
         if path.is_file():
             path.write_bytes(b"{}")
-    assert len(workflows.find_copies_among(folder, store=store).findings) == 1
+    assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
 
 
 def test_without_a_store_nothing_is_kept(pictures, monkeypatch, tmp_path, photo):
@@ -268,28 +268,28 @@ def test_without_a_store_nothing_is_kept(pictures, monkeypatch, tmp_path, photo)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures"]
 
 
-def test_no_file_of_the_user_is_changed(copies_folder, store):
+def test_no_file_of_the_user_is_changed(copies_folder, cache):
     def state():
         files = sorted(path for path in copies_folder.rglob("*") if path.is_file())
         return [(path, path.read_bytes(), path.stat().st_mtime_ns) for path in files]
 
     before = state()
-    workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store)
-    workflows.find_copies_among([copies_folder / "suspects", copies_folder / "library"], store=store)
+    workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache)
+    workflows.find_copies_among([copies_folder / "suspects", copies_folder / "library"], cache=cache)
     assert state() == before
 
 
 def test_a_search_that_was_interrupted_goes_on_with_what_was_extracted(copies_folder, tmp_path, monkeypatch):
-    store = Store(tmp_path / "cache")
+    cache = FeatureCache(tmp_path / "cache")
 
     def stop(stage, done, total):
         if stage == "search" and done == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store, progress=stop)
+        workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache, progress=stop)
     monkeypatch.setattr("classicvision.features.sift.Sift.__call__", lambda *_: pytest.fail("extracted again"))
-    assert len(workflows.find_copies(copies_folder / "suspects", copies_folder / "library", store=store).findings) == 3
+    assert len(workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache).findings) == 3
 
 
 def test_places_without_a_picture_and_paths_that_are_not_there_are_errors(copies_folder, tmp_path):
@@ -315,8 +315,8 @@ def test_a_part_copied_within_a_picture_is_one_finding_with_itself(pictures, pho
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_folder, store, n_jobs):
-    found = workflows.find_copy_moves(copies_folder / "library", store=store, n_jobs=n_jobs)
+def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_folder, cache, n_jobs):
+    found = workflows.find_copy_moves(copies_folder / "library", cache=cache, n_jobs=n_jobs)
     assert (found.findings, found.n_suspects) == ((), 5)
 
 
@@ -324,45 +324,45 @@ def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_m
     pictures, tmp_path, photo, monkeypatch
 ):
     monkeypatch.setattr(workflows.library, "PATIENCE", 0)
-    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
-    workflows.find_copies_among(folder, store=store)
+    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+    workflows.find_copies_among(folder, cache=cache)
     (home,) = (tmp_path / "cache" / "indexes").iterdir()
     shutil.rmtree(home / "library.cvindex")
     (home / "library.cvindex").mkdir()  # begun by the other
     with only_writer(home):
-        assert len(workflows.find_copies_among(folder, store=store).findings) == 1
+        assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
         assert list((home / "library.cvindex").iterdir()) == []
 
 
 def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictures, tmp_path, photo, monkeypatch):
-    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
-    workflows.find_copies_among(folder, store=store)
+    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+    workflows.find_copies_among(folder, cache=cache)
     (home,) = (tmp_path / "cache" / "indexes").iterdir()
     with ExitStack() as other:
         other.enter_context(only_writer(home))
         monkeypatch.setattr(lock.time, "sleep", lambda _: other.close())
         monkeypatch.setattr(workflows.library, "build_index", None)
-        assert len(workflows.find_copies_among(folder, store=store).findings) == 1
+        assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
 
 
 def test_an_index_that_was_long_unused_makes_room_for_a_new_one(pictures, tmp_path, photo):
-    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150], c=photo(1))
-    workflows.find_copies_among([folder / "a.png", folder / "b.png"], store=store)
+    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150], c=photo(1))
+    workflows.find_copies_among([folder / "a.png", folder / "b.png"], cache=cache)
     (old,) = (tmp_path / "cache" / "indexes").iterdir()
-    workflows.find_copies_among([folder / "a.png", folder / "c.png"], store=store)
+    workflows.find_copies_among([folder / "a.png", folder / "c.png"], cache=cache)
     assert (old / "library.cvindex").exists()
     os.utime(old / "writer.lock", (1, 1))
-    workflows.find_copies_among(folder, store=store)
+    workflows.find_copies_among(folder, cache=cache)
     kept = [home for home in (tmp_path / "cache" / "indexes").iterdir() if (home / "library.cvindex").exists()]
     assert len(kept) == 2
     assert old not in kept
 
 
 def test_an_empty_folder_beside_others_does_not_cost_the_index_that_was_kept(pictures, tmp_path, photo, monkeypatch):
-    store, folder = Store(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
     (tmp_path / "empty").mkdir()
-    first = workflows.find_copies_among([folder, tmp_path / "empty"], store=store)
+    first = workflows.find_copies_among([folder, tmp_path / "empty"], cache=cache)
     monkeypatch.setattr(workflows.library, "build_index", None)
-    again = workflows.find_copies_among([folder, tmp_path / "empty"], store=store)
+    again = workflows.find_copies_among([folder, tmp_path / "empty"], cache=cache)
     assert len(first.findings) == 1
     assert [f.path_a for f in again.findings] == [f.path_a for f in first.findings]

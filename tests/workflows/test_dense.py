@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision import Classifier, DenseSift, Recipe, Sift, Store, config, load_recipe, recipe_to_toml, workflows
+from classicvision import (
+    Classifier,
+    DenseSift,
+    FeatureCache,
+    Recipe,
+    Sift,
+    config,
+    load_recipe,
+    recipe_to_toml,
+    workflows,
+)
 from classicvision.archive import read_archive
 from classicvision.classify.canary import KEPT_OF_CANARY, seen_on_canary
 from classicvision.classify.recipe import Several
@@ -57,9 +67,9 @@ def test_an_extractor_without_a_kind_is_an_error_that_lists_the_kinds(tmp_path):
 def test_a_classifier_on_dense_sift_learns_is_cached_and_comes_back_from_its_file(
     recipe_file, texture_folder, tmp_path
 ):
-    store = Store(tmp_path / "cache")
+    cache = FeatureCache(tmp_path / "cache")
     recipe = load_recipe(str(recipe_file))
-    cold, warm = (workflows.fit(texture_folder, recipe=recipe, store=store) for _ in range(2))
+    cold, warm = (workflows.fit(texture_folder, recipe=recipe, cache=cache) for _ in range(2))
     assert (cold.n_cached, warm.n_cached) == (0, 24)
     assert cold.validation.mean_per_class_accuracy > 0.9  # of three classes
     cold.classifier.save(tmp_path / "dense.cvmodel")
@@ -72,18 +82,18 @@ def test_a_classifier_on_dense_sift_learns_is_cached_and_comes_back_from_its_fil
 
 
 def test_patches_are_made_anew_and_not_kept(recipe_file, texture_folder, tmp_path):
-    store = Store(tmp_path / "cache")
-    workflows.fit(texture_folder, recipe=load_recipe(str(recipe_file)), store=store)
-    n_entries, n_bytes = store.size()
+    cache = FeatureCache(tmp_path / "cache")
+    workflows.fit(texture_folder, recipe=load_recipe(str(recipe_file)), cache=cache)
+    n_entries, n_bytes = cache.size()
     assert n_entries > 24
     assert n_bytes < 24 * 10_000  # one image has 100 kB of patches
 
 
 def test_sparse_and_dense_items_have_keys_of_their_own(texture_folder, tmp_path):
-    store = Store(tmp_path / "cache")
+    cache = FeatureCache(tmp_path / "cache")
     sparse = Recipe(Sift(), load_recipe("sift-bovw", ["encoder.n_words=20"]).encoder)
     dense = Recipe(DenseSift(step=8), sparse.encoder)
-    assert [workflows.fit(texture_folder, recipe=recipe, store=store).n_cached for recipe in (sparse, dense)] == [0, 0]
+    assert [workflows.fit(texture_folder, recipe=recipe, cache=cache).n_cached for recipe in (sparse, dense)] == [0, 0]
 
 
 def test_of_a_fine_grid_on_the_canary_only_the_strongest_are_kept(texture_folder, tmp_path):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from classicvision import OnnxBackbone, Store, workflows
+from classicvision import FeatureCache, OnnxBackbone, workflows
 from classicvision.errors import BackboneError, NotEnoughDataError, SettingsError
 from classicvision.images import write_image
 from classicvision.matching.calibration import Calibration
@@ -141,10 +141,10 @@ def test_files_of_an_index_that_are_gone_or_changed_are_failures(folder, fallbac
 
 
 def test_features_of_a_network_are_kept(folder, fallback, tmp_path, monkeypatch):
-    store = Store(tmp_path / "cache")
-    first = workflows.find_copies_among(folder, fallback=fallback, store=store)
+    cache = FeatureCache(tmp_path / "cache")
+    first = workflows.find_copies_among(folder, fallback=fallback, cache=cache)
     monkeypatch.setattr(OnnxBackbone, "__call__", lambda *_: pytest.fail("asked again"))
-    assert names(workflows.find_copies_among(folder, fallback=fallback, store=store)) == names(first)
+    assert names(workflows.find_copies_among(folder, fallback=fallback, cache=cache)) == names(first)
 
 
 def test_a_network_that_is_gone_is_an_error_and_no_failure_of_each_picture(folder, make_network):
@@ -167,13 +167,13 @@ def unrelated(tmp_path_factory, soft):
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("store"))
+def cache(tmp_path_factory):
+    return FeatureCache(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
-def run(unrelated, backbone, store):
-    return workflows.calibrate_backbone(unrelated, backbone, store=store)
+def run(unrelated, backbone, cache):
+    return workflows.calibrate_backbone(unrelated, backbone, cache=cache)
 
 
 def test_a_calibration_compares_every_pair_of_what_can_be_compared(run):
@@ -200,21 +200,21 @@ def test_workers_change_no_calibration(run, unrelated, backbone):
     assert workflows.calibrate_backbone(unrelated, backbone, n_jobs=2).fallback == run.fallback
 
 
-def test_plain_pictures_are_left_out_and_broken_ones_listed(run, unrelated, backbone, store, tmp_path):
+def test_plain_pictures_are_left_out_and_broken_ones_listed(run, unrelated, backbone, cache, tmp_path):
     write_image(tmp_path / "plain.png", np.full((50, 50, 3), 90, np.uint8))
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    measured = workflows.calibrate_backbone([unrelated, tmp_path], backbone, store=store)
+    measured = workflows.calibrate_backbone([unrelated, tmp_path], backbone, cache=cache)
     assert measured.n_undecided == run.n_undecided + 1
     assert [failure.path.name for failure in measured.failures] == ["broken.png"]
     assert measured.fallback.calibration == run.fallback.calibration
 
 
-def test_too_few_pictures_to_calibrate_are_an_error(unrelated, backbone, store):
+def test_too_few_pictures_to_calibrate_are_an_error(unrelated, backbone, cache):
     files = sorted(unrelated.iterdir())
     with pytest.raises(NotEnoughDataError, match=r"show no tail; at least 200"):
-        workflows.calibrate_backbone(files[:5], backbone, store=store)
+        workflows.calibrate_backbone(files[:5], backbone, cache=cache)
     with pytest.raises(NotEnoughDataError, match=r"show no tail; at least 200"):
-        workflows.calibrate_backbone(files[:1], backbone, store=store)
+        workflows.calibrate_backbone(files[:1], backbone, cache=cache)
 
 
 def test_a_calibration_file_is_read_back(run, backbone, tmp_path):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from classicvision import workflows
+from classicvision.cache import FeatureCache
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.features.sift import Sift
 from classicvision.images import write_image
 from classicvision.index.index import Index
 from classicvision.index.settings import IndexSettings
-from classicvision.store import Store
 from classicvision.synthetic import textures
 
 SETTINGS = IndexSettings(extractor=Sift(max_features=60), n_words=50)
@@ -34,14 +34,14 @@ def library(tmp_path, textures_folder):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
+def cache(tmp_path):
+    return FeatureCache(tmp_path / "cache")
 
 
 @pytest.fixture
-def built(tmp_path, library, store):
+def built(tmp_path, library, cache):
     """Return the path of an index of the library."""
-    workflows.build_index(library, tmp_path / "l.cvindex", settings=SETTINGS, store=store)
+    workflows.build_index(library, tmp_path / "l.cvindex", settings=SETTINGS, cache=cache)
     return tmp_path / "l.cvindex"
 
 
@@ -58,9 +58,9 @@ def test_an_index_has_the_images_of_its_library_and_lists_those_that_cannot_be_r
     assert Index.open(tmp_path / "l.cvindex").settings == SETTINGS
 
 
-def test_the_same_library_and_seed_give_the_same_files(tmp_path, library, store):
+def test_the_same_library_and_seed_give_the_same_files(tmp_path, library, cache):
     for name in ("a", "b"):
-        workflows.build_index(library, tmp_path / name, settings=SETTINGS, store=store)
+        workflows.build_index(library, tmp_path / name, settings=SETTINGS, cache=cache)
     for path in (tmp_path / "a").glob("[sv]*"):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
@@ -77,26 +77,26 @@ def test_a_library_without_images_is_an_error(tmp_path):
     assert not (tmp_path / "l.cvindex").exists()
 
 
-def test_the_vocabulary_of_another_index_can_be_taken(tmp_path, built, library, store):
+def test_the_vocabulary_of_another_index_can_be_taken(tmp_path, built, library, cache):
     other = tmp_path / "other.cvindex"
-    workflows.build_index(library, other, settings=SETTINGS, vocabulary=built, store=store)
+    workflows.build_index(library, other, settings=SETTINGS, vocabulary=built, cache=cache)
     assert (Index.open(other).vocabulary.words == Index.open(built).vocabulary.words).all()
 
 
-def test_nothing_is_read_again_when_nothing_changed(built, store, monkeypatch):
+def test_nothing_is_read_again_when_nothing_changed(built, cache, monkeypatch):
     monkeypatch.setattr(workflows.index, "extract", None)
     monkeypatch.setattr(workflows.index, "read_bytes", None)
     before = (built / "manifest.json").read_bytes()
-    change = workflows.update_index(built, store=store)
+    change = workflows.update_index(built, cache=cache)
     assert (change.n_unchanged, change.n_added, change.n_replaced, change.n_removed) == (12, 0, 0, 0)
     assert (built / "manifest.json").read_bytes() == before
 
 
-def test_an_update_adds_new_images_replaces_changed_ones_and_removes_missing_ones(built, library, store):
+def test_an_update_adds_new_images_replaces_changed_ones_and_removes_missing_ones(built, library, cache):
     shutil.copy(library / "00.png", library / "new.png")
     (library / "01.png").unlink()
     write_image(library / "02.png", np.zeros((50, 50, 3), np.uint8))
-    change = workflows.update_index(built, store=store)
+    change = workflows.update_index(built, cache=cache)
     assert (change.n_added, change.n_replaced, change.n_removed, change.n_unchanged) == (1, 1, 1, 10)
     index = Index.open(built)
     assert "01.png" not in names(built)
@@ -105,13 +105,13 @@ def test_an_update_adds_new_images_replaces_changed_ones_and_removes_missing_one
     assert index.with_content(original.content) == (original.id, index.with_path(library / "new.png"))
 
 
-def test_a_file_with_another_time_and_the_same_content_is_left_as_it_is(built, library, store, monkeypatch):
+def test_a_file_with_another_time_and_the_same_content_is_left_as_it_is(built, library, cache, monkeypatch):
     os.utime(library / "03.png", (1, 1))
     monkeypatch.setattr(workflows.index, "extract", None)
-    assert workflows.update_index(built, store=store).n_unchanged == 12
+    assert workflows.update_index(built, cache=cache).n_unchanged == 12
 
 
-def test_a_file_that_changes_while_it_is_read_is_taken_anew_by_the_next_update(built, library, store, monkeypatch):
+def test_a_file_that_changes_while_it_is_read_is_taken_anew_by_the_next_update(built, library, cache, monkeypatch):
     write_image(library / "new.png", np.zeros((40, 40, 3), np.uint8))
     extract = workflows.index.extract
 
@@ -122,98 +122,98 @@ def test_a_file_that_changes_while_it_is_read_is_taken_anew_by_the_next_update(b
 
     with monkeypatch.context() as patch:
         patch.setattr(workflows.index, "extract", extract_and_change)
-        workflows.update_index(built, store=store)
-    assert workflows.update_index(built, store=store).n_replaced == 1
+        workflows.update_index(built, cache=cache)
+    assert workflows.update_index(built, cache=cache).n_replaced == 1
 
 
-def test_a_library_named_by_another_way_is_the_same(built, library, store, monkeypatch):
+def test_a_library_named_by_another_way_is_the_same(built, library, cache, monkeypatch):
     (library.parent / "elsewhere").mkdir()
     monkeypatch.chdir(library.parent / "elsewhere")
-    change = workflows.update_index(built, "../elsewhere/../library", store=store)
+    change = workflows.update_index(built, "../elsewhere/../library", cache=cache)
     assert (change.n_unchanged, change.n_images) == (12, 12)
     assert workflows.remove_from_index(built, ["../library/00.png"]).n_removed == 1
 
 
-def test_a_library_that_is_gone_removes_nothing(built, library, store):
+def test_a_library_that_is_gone_removes_nothing(built, library, cache):
     shutil.rmtree(library)
     library.mkdir()
     with pytest.raises(NotEnoughDataError, match="no image files"):
-        workflows.update_index(built, store=store)
+        workflows.update_index(built, cache=cache)
     assert len(Index.open(built)) == 12
 
 
-def test_an_image_that_was_added_by_name_stays_whatever_its_ending(built, library, store):
+def test_an_image_that_was_added_by_name_stays_whatever_its_ending(built, library, cache):
     (library / "00.png").rename(library / "00.jfif")
-    workflows.add_to_index(built, library / "00.jfif", store=store)
-    change = workflows.update_index(built, store=store)
+    workflows.add_to_index(built, library / "00.jfif", cache=cache)
+    change = workflows.update_index(built, cache=cache)
     assert (change.n_removed, change.n_unchanged) == (1, 12)
     assert "00.jfif" in names(built)
 
 
-def test_a_changed_file_that_cannot_be_read_is_a_failure_and_keeps_its_place(built, library, store):
+def test_a_changed_file_that_cannot_be_read_is_a_failure_and_keeps_its_place(built, library, cache):
     (library / "04.png").write_bytes(b"cut off")
-    change = workflows.update_index(built, store=store)
+    change = workflows.update_index(built, cache=cache)
     assert [failure.path.name for failure in change.failures] == ["04.png"]
     assert "04.png" in names(built)
 
 
-def test_images_of_other_folders_can_be_added_and_are_left_alone_by_an_update(built, library, tmp_path, store):
+def test_images_of_other_folders_can_be_added_and_are_left_alone_by_an_update(built, library, tmp_path, cache):
     shutil.copytree(library, tmp_path / "more")
-    assert workflows.add_to_index(built, tmp_path / "more", store=store).n_added == 12
-    assert workflows.add_to_index(built, tmp_path / "more", store=store).n_unchanged == 12
+    assert workflows.add_to_index(built, tmp_path / "more", cache=cache).n_added == 12
+    assert workflows.add_to_index(built, tmp_path / "more", cache=cache).n_unchanged == 12
     (library / "00.png").unlink()
-    change = workflows.update_index(built, store=store)
+    change = workflows.update_index(built, cache=cache)
     assert (change.n_removed, change.n_images) == (1, 23)
 
 
-def test_an_update_of_some_folders_and_files_leaves_the_others_alone(built, library, tmp_path, store):
+def test_an_update_of_some_folders_and_files_leaves_the_others_alone(built, library, tmp_path, cache):
     for name in ("more", "alone"):
         shutil.copytree(library, tmp_path / name)
-        workflows.add_to_index(built, tmp_path / name, store=store)
+        workflows.add_to_index(built, tmp_path / name, cache=cache)
     for folder in (library, tmp_path / "more", tmp_path / "alone"):
         for name in ("01.png", "02.png"):
             write_image(folder / name, np.zeros((50, 50, 3), np.uint8))
         (folder / "03.png").unlink()
-    change = workflows.update_index(built, [tmp_path / "more", library / "01.png"], store=store)
+    change = workflows.update_index(built, [tmp_path / "more", library / "01.png"], cache=cache)
     assert (change.n_replaced, change.n_removed, change.n_images) == (3, 1, 35)
 
 
-def test_an_index_of_folders_and_files_does_not_take_in_what_lies_beside_them(library, tmp_path, store):
+def test_an_index_of_folders_and_files_does_not_take_in_what_lies_beside_them(library, tmp_path, cache):
     for name in ("more", "other"):
         shutil.copytree(library, tmp_path / name)
     built = tmp_path / "some.cvindex"
-    workflows.build_index([library, tmp_path / "more" / "00.png"], built, settings=SETTINGS, store=store)
+    workflows.build_index([library, tmp_path / "more" / "00.png"], built, settings=SETTINGS, cache=cache)
     write_image(library / "new.png", np.zeros((40, 40, 3), np.uint8))
     write_image(tmp_path / "more" / "00.png", np.zeros((50, 50, 3), np.uint8))
-    change = workflows.update_index(built, store=store)
+    change = workflows.update_index(built, cache=cache)
     assert (change.n_added, change.n_replaced, change.n_images) == (1, 1, 14)
 
 
-def test_an_index_of_files_that_are_all_gone_keeps_them_and_says_where_they_were(library, tmp_path, store):
+def test_an_index_of_files_that_are_all_gone_keeps_them_and_says_where_they_were(library, tmp_path, cache):
     files = [library / "00.png", library / "01.png"]
     built = tmp_path / "files.cvindex"
-    workflows.build_index(files, built, settings=SETTINGS, store=store)
+    workflows.build_index(files, built, settings=SETTINGS, cache=cache)
     for file in files:
         file.unlink()
     with pytest.raises(NotEnoughDataError, match=f"no image files in {library}"):
-        workflows.update_index(built, store=store)
+        workflows.update_index(built, cache=cache)
     assert len(Index.open(built)) == 2
 
 
-def test_a_folder_that_is_empty_now_removes_nothing(built, library, tmp_path, store):
+def test_a_folder_that_is_empty_now_removes_nothing(built, library, tmp_path, cache):
     shutil.copytree(library, tmp_path / "more")
-    workflows.add_to_index(built, tmp_path / "more", store=store)
+    workflows.add_to_index(built, tmp_path / "more", cache=cache)
     shutil.rmtree(tmp_path / "more")
     (tmp_path / "more").mkdir()
     (library / "03.png").unlink()
     with pytest.raises(NotEnoughDataError, match="more"):
-        workflows.update_index(built, [library, tmp_path / "more"], store=store)
+        workflows.update_index(built, [library, tmp_path / "more"], cache=cache)
     assert len(Index.open(built)) == 24
 
 
-def test_a_folder_that_never_held_an_image_is_no_matter(built, library, tmp_path, store):
+def test_a_folder_that_never_held_an_image_is_no_matter(built, library, tmp_path, cache):
     (tmp_path / "empty").mkdir()
-    assert workflows.update_index(built, [library, tmp_path / "empty"], store=store).n_unchanged == 12
+    assert workflows.update_index(built, [library, tmp_path / "empty"], cache=cache).n_unchanged == 12
 
 
 def test_images_are_removed_by_path_and_by_folder_and_their_files_stay(built, library):
@@ -245,53 +245,53 @@ def test_each_image_of_an_index_is_looked_at_once_however_many_paths_are_removed
     assert len(looked_at) <= 3 * 12
 
 
-def test_an_index_that_has_grown_learns_its_words_anew(tmp_path, library, store):
+def test_an_index_that_has_grown_learns_its_words_anew(tmp_path, library, cache):
     (tmp_path / "few").mkdir()
     for name in ("00.png", "01.png"):
         shutil.copy(library / name, tmp_path / "few")
-    first = workflows.build_index(tmp_path / "few", tmp_path / "g.cvindex", settings=SETTINGS, store=store)
-    grown = workflows.add_to_index(tmp_path / "g.cvindex", library, store=store)
+    first = workflows.build_index(tmp_path / "few", tmp_path / "g.cvindex", settings=SETTINGS, cache=cache)
+    grown = workflows.add_to_index(tmp_path / "g.cvindex", library, cache=cache)
     assert grown.relearned
     assert grown.n_words >= workflows.index.RELEARN * first.n_words
     assert not workflows.verify_index(tmp_path / "g.cvindex")
 
 
-def test_equal_files_earn_no_words(tmp_path, library, store):
+def test_equal_files_earn_no_words(tmp_path, library, cache):
     for number in range(20):
         shutil.copy(library / "00.png", library / f"again{number:02}.png")
-    with_equals = workflows.build_index(library, tmp_path / "a.cvindex", settings=SETTINGS, store=store)
+    with_equals = workflows.build_index(library, tmp_path / "a.cvindex", settings=SETTINGS, cache=cache)
     for path in library.glob("again*.png"):
         path.unlink()
-    without = workflows.build_index(library, tmp_path / "b.cvindex", settings=SETTINGS, store=store)
+    without = workflows.build_index(library, tmp_path / "b.cvindex", settings=SETTINGS, cache=cache)
     assert with_equals.n_images == without.n_images + 20
     assert with_equals.n_words == without.n_words
 
 
-def test_equal_files_make_no_index_learn_its_words_anew(tmp_path, library, store):
+def test_equal_files_make_no_index_learn_its_words_anew(tmp_path, library, cache):
     folder = tmp_path / "few"
     folder.mkdir()
     shutil.copy(library / "00.png", folder)
-    assert workflows.build_index(folder, tmp_path / "f.cvindex", settings=SETTINGS, store=store).n_words == 2
+    assert workflows.build_index(folder, tmp_path / "f.cvindex", settings=SETTINGS, cache=cache).n_words == 2
     for number in range(30):
         shutil.copy(library / "00.png", folder / f"again{number:02}.png")
-    change = workflows.update_index(tmp_path / "f.cvindex", store=store)
+    change = workflows.update_index(tmp_path / "f.cvindex", cache=cache)
     assert (change.n_images, change.relearned) == (31, False)
 
 
-def test_a_vocabulary_that_was_given_is_kept(tmp_path, library, store, built):
+def test_a_vocabulary_that_was_given_is_kept(tmp_path, library, cache, built):
     (tmp_path / "few").mkdir()
     shutil.copy(library / "00.png", tmp_path / "few")
-    workflows.build_index(tmp_path / "few", tmp_path / "f.cvindex", settings=SETTINGS, store=store)
+    workflows.build_index(tmp_path / "few", tmp_path / "f.cvindex", settings=SETTINGS, cache=cache)
     given = tmp_path / "g.cvindex"
-    workflows.build_index(tmp_path / "few", given, settings=SETTINGS, vocabulary=tmp_path / "f.cvindex", store=store)
-    assert not workflows.add_to_index(given, library, store=store).relearned
+    workflows.build_index(tmp_path / "few", given, settings=SETTINGS, vocabulary=tmp_path / "f.cvindex", cache=cache)
+    assert not workflows.add_to_index(given, library, cache=cache).relearned
 
 
-def test_progress_is_told_from_first_to_last(built, library, store):
+def test_progress_is_told_from_first_to_last(built, library, cache):
     for number in range(3):
         write_image(library / f"new{number}.png", np.full((40, 40, 3), number, np.uint8))
     told = []
-    workflows.update_index(built, store=store, progress=lambda *step: told.append(step))
+    workflows.update_index(built, cache=cache, progress=lambda *step: told.append(step))
     assert told[-1] == ("images", 3, 3)
     told.clear()
     workflows.verify_index(built, progress=lambda *step: told.append(step))

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision import BovwSettings, Classifier, Recipe, Sift, Store, config, load_recipe, recipe_to_toml, workflows
+from classicvision import (
+    BovwSettings,
+    Classifier,
+    FeatureCache,
+    Recipe,
+    Sift,
+    config,
+    load_recipe,
+    recipe_to_toml,
+    workflows,
+)
 from classicvision.archive import read_archive, write_archive
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.preprocessing import PRESETS
@@ -32,7 +42,7 @@ def model(network, texture_folder, tmp_path_factory):
     """Return the file of a classifier by that network."""
     recipe = load_recipe(f"cnn:{network}", ["extractor.stage=pixels", "extractor.pooling=max"])
     path = tmp_path_factory.mktemp("model") / "colors.cvmodel"
-    workflows.fit(texture_folder, recipe=recipe, store=Store.temporary()).classifier.save(path)
+    workflows.fit(texture_folder, recipe=recipe, cache=FeatureCache.temporary()).classifier.save(path)
     return path
 
 
@@ -179,7 +189,7 @@ def test_a_network_and_keypoints_stand_side_by_side(network, texture_folder, tmp
         Several((Sift(), OnnxBackbone(network, "pixels", pooling="max"))),
         FusionSettings((BovwSettings(n_words=20, n_samples=2000), VectorSettings())),
     )
-    fitted = workflows.fit(texture_folder, recipe=recipe, store=Store.temporary())
+    fitted = workflows.fit(texture_folder, recipe=recipe, cache=FeatureCache.temporary())
     fitted.classifier.save(tmp_path / "both.cvmodel")
     shutil.copy(network, tmp_path)
     answers = workflows.predict(tmp_path / "both.cvmodel", texture_folder, backbone=tmp_path / "colors.onnx")
@@ -189,12 +199,12 @@ def test_a_network_and_keypoints_stand_side_by_side(network, texture_folder, tmp
 
 def test_every_stage_is_tried_on_the_same_images(network, texture_folder):
     recipe = load_recipe(f"cnn:{network}", ["extractor.pooling=max"])
-    compared = workflows.compare_stages(texture_folder, recipe, store=Store.temporary())
+    compared = workflows.compare_stages(texture_folder, recipe, cache=FeatureCache.temporary())
     # The map and its mean are the only tensors through which everything flows.
     assert [(score.stage, score.n_outputs) for score in compared.stages] == [("stage1", 3), ("penultimate", 3)]
     assert [point.n_images for point in compared.curve] == [6, 12, 24]
     assert all(0 <= score.nearest <= 1 for score in compared.stages)
-    fitted = workflows.fit(texture_folder, recipe=recipe, store=Store.temporary())
+    fitted = workflows.fit(texture_folder, recipe=recipe, cache=FeatureCache.temporary())
     assert compared.stages[-1].accuracy == fitted.classifier.training.accuracy == compared.curve[-1].accuracy
 
 

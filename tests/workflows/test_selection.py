@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from classicvision import Classifier, Store, load_recipe, workflows
+from classicvision import Classifier, FeatureCache, load_recipe, workflows
 from classicvision.classify import selection
 from classicvision.classify.selection import Selection
 from classicvision.workflows import selection as trying
@@ -40,7 +40,7 @@ def test_fit_with_auto_stores_the_chosen_recipe_and_tells_how_it_was_chosen(few_
 
 def test_a_model_of_auto_is_that_of_the_chosen_recipe(few_recipes, texture_folder, tmp_path):
     for name, recipe in (("auto", "auto"), ("named", SMALL["words"])):
-        fitted = workflows.fit(texture_folder, recipe=recipe, store=Store(tmp_path / name))
+        fitted = workflows.fit(texture_folder, recipe=recipe, cache=FeatureCache(tmp_path / name))
         fitted.classifier.save(tmp_path / f"{name}.cvmodel")
     assert (tmp_path / "auto.cvmodel").read_bytes() == (tmp_path / "named.cvmodel").read_bytes()
 

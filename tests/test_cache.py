@@ -1,4 +1,4 @@
-"""The feature store: what is put is got, damage counts as absence, and nothing is left half-written."""
+"""The feature cache: what is put is got, damage counts as absence, and nothing is left half-written."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision.errors import StoreError
-from classicvision.store import STALE_SECONDS, Store, default_cache_folder
+from classicvision.cache import STALE_SECONDS, FeatureCache, default_cache_folder
+from classicvision.errors import CacheError
 
 KEY = "ab" + "0" * 62
 
 
 @pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "store")
+def cache(tmp_path):
+    return FeatureCache(tmp_path / "cache")
 
 
-def entry_file(store):
-    return store.folder / "ab" / ("0" * 62 + ".block")
+def entry_file(cache):
+    return cache.folder / "ab" / ("0" * 62 + ".block")
 
 
-def test_what_was_put_is_got(store):
-    store.put(KEY, {"xy": np.array([[1.5, 2.0]], np.float32), "empty": np.zeros((0, 128), np.uint8)})
-    arrays = store.get(KEY)
+def test_what_was_put_is_got(cache):
+    cache.put(KEY, {"xy": np.array([[1.5, 2.0]], np.float32), "empty": np.zeros((0, 128), np.uint8)})
+    arrays = cache.get(KEY)
     assert_array_equal(arrays["xy"], np.array([[1.5, 2.0]], np.float32))
     assert arrays["empty"].shape == (0, 128)
 
 
-def test_an_entry_is_one_file_in_the_shard_of_its_first_two_digits(store):
-    store.put(KEY, {"a": np.arange(3)})
-    assert [path for path in store.folder.rglob("*") if path.is_file()] == [entry_file(store)]
+def test_an_entry_is_one_file_in_the_shard_of_its_first_two_digits(cache):
+    cache.put(KEY, {"a": np.arange(3)})
+    assert [path for path in cache.folder.rglob("*") if path.is_file()] == [entry_file(cache)]
 
 
-def test_a_key_that_was_never_put_is_absent(store):
-    assert KEY not in store
-    assert store.get(KEY) is None
+def test_a_key_that_was_never_put_is_absent(cache):
+    assert KEY not in cache
+    assert cache.get(KEY) is None
 
 
-def test_a_second_put_replaces_the_first(store):
-    store.put(KEY, {"a": np.array([1])})
-    store.put(KEY, {"a": np.array([2])})
-    assert_array_equal(store.get(KEY)["a"], [2])
+def test_a_second_put_replaces_the_first(cache):
+    cache.put(KEY, {"a": np.array([1])})
+    cache.put(KEY, {"a": np.array([2])})
+    assert_array_equal(cache.get(KEY)["a"], [2])
 
 
 def flip_last_byte(data):
@@ -57,79 +57,79 @@ def flip_last_byte(data):
 
 
 @pytest.mark.parametrize("damage", [flip_last_byte, lambda data: data[:-7], lambda data: b"", lambda data: b"text"])
-def test_a_damaged_entry_counts_as_absent_and_is_removed(store, damage):
-    store.put(KEY, {"a": np.arange(16, dtype=np.int64)})
-    entry_file(store).write_bytes(damage(entry_file(store).read_bytes()))
-    assert store.get(KEY) is None
-    assert KEY not in store
+def test_a_damaged_entry_counts_as_absent_and_is_removed(cache, damage):
+    cache.put(KEY, {"a": np.arange(16, dtype=np.int64)})
+    entry_file(cache).write_bytes(damage(entry_file(cache).read_bytes()))
+    assert cache.get(KEY) is None
+    assert KEY not in cache
 
 
-def test_what_another_store_object_put_into_the_folder_is_there(store):
-    store.put(KEY, {"a": np.array([7])})
-    assert KEY in Store(store.folder)
+def test_what_another_store_object_put_into_the_folder_is_there(cache):
+    cache.put(KEY, {"a": np.array([7])})
+    assert KEY in FeatureCache(cache.folder)
 
 
-def test_the_size_is_the_number_of_entries_and_their_bytes(store):
-    assert store.size() == (0, 0)
-    store.put(KEY, {"a": np.arange(3)})
-    assert store.size() == (1, entry_file(store).stat().st_size)
+def test_the_size_is_the_number_of_entries_and_their_bytes(cache):
+    assert cache.size() == (0, 0)
+    cache.put(KEY, {"a": np.arange(3)})
+    assert cache.size() == (1, entry_file(cache).stat().st_size)
 
 
 @pytest.mark.parametrize("key", ["", "ab", "AB" + "0" * 62, "../" + "0" * 61, "0" * 65])
-def test_a_key_is_64_hexadecimal_digits(store, key):
+def test_a_key_is_64_hexadecimal_digits(cache, key):
     with pytest.raises(ValueError, match="64 hexadecimal digits"):
-        store.get(key)
+        cache.get(key)
 
 
-def test_opening_sweeps_only_temporary_files_that_are_old(store):
-    old, young = (store.folder / "unfinished" / name for name in ("old.tmp", "young.tmp"))
+def test_opening_sweeps_only_temporary_files_that_are_old(cache):
+    old, young = (cache.folder / "unfinished" / name for name in ("old.tmp", "young.tmp"))
     for path in (old, young):
         path.write_bytes(b"half")
     past = old.stat().st_mtime - STALE_SECONDS - 60
     os.utime(old, (past, past))
-    Store(store.folder)
+    FeatureCache(cache.folder)
     assert not old.exists()
     assert young.exists()
 
 
-def test_a_write_that_fails_half_way_leaves_the_old_entry_and_no_other_file(store):
+def test_a_write_that_fails_half_way_leaves_the_old_entry_and_no_other_file(cache):
     resource = pytest.importorskip("resource")
-    store.put(KEY, {"a": np.array([1])})
+    cache.put(KEY, {"a": np.array([1])})
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # the system refuses to write on, as a full disk does
     try:
-        with pytest.raises(StoreError, match="cannot write to the cache folder"):
-            store.put(KEY, {"a": np.zeros(100_000)})
+        with pytest.raises(CacheError, match="cannot write to the cache folder"):
+            cache.put(KEY, {"a": np.zeros(100_000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert_array_equal(store.get(KEY)["a"], [1])
-    assert not list((store.folder / "unfinished").iterdir())
+    assert_array_equal(cache.get(KEY)["a"], [1])
+    assert not list((cache.folder / "unfinished").iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreError, match=r"file/store.*--cache DIR.*--no-cache"):
-        Store(tmp_path / "file" / "store")
+    with pytest.raises(CacheError, match=r"file/cache.*--cache DIR.*--no-cache"):
+        FeatureCache(tmp_path / "file" / "cache")
 
 
-def test_an_entry_that_cannot_be_read_is_an_error_and_not_absent(store):
-    entry_file(store).mkdir(parents=True)
-    with pytest.raises(StoreError, match="cannot read the cache folder"):
-        store.get(KEY)
+def test_an_entry_that_cannot_be_read_is_an_error_and_not_absent(cache):
+    entry_file(cache).mkdir(parents=True)
+    with pytest.raises(CacheError, match="cannot read the cache folder"):
+        cache.get(KEY)
 
 
-def test_a_reader_sees_whole_entries_while_several_write_the_same_key(store):
-    store.put(KEY, {"a": np.zeros(5000)})
+def test_a_reader_sees_whole_entries_while_several_write_the_same_key(cache):
+    cache.put(KEY, {"a": np.zeros(5000)})
 
     def write(value):
         for _ in range(50):
-            store.put(KEY, {"a": np.full(5000, value)})
+            cache.put(KEY, {"a": np.full(5000, value)})
 
     writers = [threading.Thread(target=write, args=(value,)) for value in (1.0, 2.0, 3.0)]
     for writer in writers:
         writer.start()
     while any(writer.is_alive() for writer in writers):
-        values = store.get(KEY)["a"]
+        values = cache.get(KEY)["a"]
         assert len(values) == 5000
         assert (values == values[0]).all()
     for writer in writers:
@@ -137,20 +137,20 @@ def test_a_reader_sees_whole_entries_while_several_write_the_same_key(store):
 
 
 def test_a_temporary_store_is_removed_with_its_object_and_not_with_a_copy():
-    store = Store.temporary()
-    folder = store.folder
-    duplicate = copy.copy(store)
-    assert duplicate == store
+    cache = FeatureCache.temporary()
+    folder = cache.folder
+    duplicate = copy.copy(cache)
+    assert duplicate == cache
     del duplicate
     gc.collect()
     assert folder.is_dir()
-    del store
+    del cache
     gc.collect()
     assert not folder.exists()
 
 
 def test_a_temporary_store_is_removed_when_the_interpreter_exits(checkout):
-    code = "from classicvision.store import Store; store = Store.temporary(); print(store.folder)"
+    code = "from classicvision.cache import FeatureCache; cache = FeatureCache.temporary(); print(cache.folder)"
     run = subprocess.run([sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=True)
     assert not Path(run.stdout.strip()).exists()
 

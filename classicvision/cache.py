@@ -1,7 +1,7 @@
-"""The feature store: what was extracted from an image, kept under a key that names content and extractor.
+"""The feature cache: what was extracted from an image, kept under a key that names content and extractor.
 
 One file an entry, in 256 shards named by the first two digits of the key. A file is written under a temporary name and
-then renamed, which happens wholly or not at all, so there is no lock: several processes may share a store, and one that
+then renamed, which happens wholly or not at all, so there is no lock: several processes may share a cache, and one that
 is killed leaves at most a stray temporary file. Every file carries a checksum; a damaged one counts as absent. That is
 also the answer to a power cut, which can leave a file without its content since nothing waits for the disk.
 """
@@ -24,10 +24,10 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from classicvision.archive import pack_arrays, unpack_arrays
-from classicvision.errors import ArchiveError, StoreError
+from classicvision.errors import ArchiveError, CacheError
 from classicvision.files import write_whole
 
-__all__ = ["Store", "default_cache_folder"]
+__all__ = ["FeatureCache", "default_cache_folder"]
 
 SUFFIX = ".block"  # of an entry: one block of `archive.pack_arrays`
 STALE_SECONDS = 3600.0  # age from which a temporary file has lost its writer; a write takes milliseconds
@@ -39,7 +39,7 @@ _UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
-class Store:
+class FeatureCache:
     """Named arrays in a folder, by keys of 64 hexadecimal digits.
 
     Making one creates the folder and removes temporary files that a killed process left there an hour ago or earlier.
@@ -52,7 +52,7 @@ class Store:
 
     Raises
     ------
-    StoreError
+    CacheError
         If the folder cannot be made.
     """
 
@@ -68,10 +68,10 @@ class Store:
 
     @classmethod
     def temporary(cls) -> Self:
-        """Return a store that is removed with this object, or at the latest when the interpreter exits."""
-        store = cls(Path(tempfile.mkdtemp(prefix="classicvision-")))
-        weakref.finalize(store, shutil.rmtree, store.folder, ignore_errors=True)
-        return store
+        """Return a cache that is removed with this object, or at the latest when the interpreter exits."""
+        cache = cls(Path(tempfile.mkdtemp(prefix="classicvision-")))
+        weakref.finalize(cache, shutil.rmtree, cache.folder, ignore_errors=True)
+        return cache
 
     def __contains__(self, key: str) -> bool:
         """Tell whether there is a file for the key; whether it is intact shows in `get`."""
@@ -84,7 +84,7 @@ class Store:
 
         Raises
         ------
-        StoreError
+        CacheError
             If the file is there and may not be read.
         """
         path = self._path(key)
@@ -93,7 +93,7 @@ class Store:
         except FileNotFoundError:
             return None
         except ArchiveError:
-            with suppress(OSError):  # a store that may only be read still counts the entry as absent
+            with suppress(OSError):  # a cache that may only be read still counts the entry as absent
                 path.unlink()
             return None
         except OSError as error:
@@ -104,7 +104,7 @@ class Store:
 
         Raises
         ------
-        StoreError
+        CacheError
             If they cannot be written; then nothing changed.
         """
         path = self._path(key)
@@ -131,7 +131,7 @@ class Store:
 
 
 def default_cache_folder() -> Path:
-    """Return where the store of this user is kept when nothing else is said.
+    """Return where the cache of this user is kept when nothing else is said.
 
     The environment variable ``CLASSICVISION_CACHE`` names it; otherwise it is ``classicvision`` in the folder that the
     platform has for caches.
@@ -162,8 +162,8 @@ def _sweep(folder: Path) -> None:
             continue
 
 
-def _unusable(action: str, folder: Path, error: OSError) -> StoreError:
-    return StoreError(
+def _unusable(action: str, folder: Path, error: OSError) -> CacheError:
+    return CacheError(
         f"cannot {action} the cache folder {folder}: {error.strerror or error}. "
         "Choose another folder with --cache DIR, or pass --no-cache."
     )
