@@ -1,0 +1,136 @@
+"""The words of the project: plain English, one noun for one thing, checked in code, templates and documents."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# "a row a finding": what is counted, and per what.
+COUNTED = "bit|byte|case|column|entry|file|folder|image|item|line|list|module|number|page|pair|process|row|second|vote|word|worker"
+PER = (
+    "cell|class|command|component|core|descriptor|direction|file|finding|fold|folder|group|image|keypoint|layer|line|match"
+    "|page|pair|pixel|platform|point|processor|query|recipe|row|split|stage|step|symmetry|vector|version|word"
+)
+
+# A pattern that may not occur, and what to write instead.
+BANNED = {
+    r"pictures?": "image",
+    r"photos?": "image; photograph only where it matters that a camera made it",
+    r"suspects?": "query",
+    r"anew": "again",
+    r"mend(?:s|ed|ing)?": "fix, repair",
+    r"abreast": "as a batch, side by side",
+    r"beside": "next to, compared with, in addition to",
+    r"told": "reported, passed",
+    r"said": "reported, stated",
+    r"asked": "requested, wanted",
+    r"(?:is|are|was|were) none": "say what is wrong: not found, invalid, unsupported",
+    r"(?<!there )(?:is|are|was|were) no(?! (?:longer|more|less|larger|smaller|better|slower|faster))": "is not a",
+    r"(?:holds?|has) none": "is empty, lacks",
+    r"holds no": "contains no, has no",
+    r"(?:stands?|stood|standing)(?! for| out|-)": "is, lies",
+    r"looked at": "examined, checked",
+    r"rightly": "correctly",
+    r"(?:left|leave|leaves|leaving) out": "skipped, excluded, omitted",
+    r"passed over": "skipped, excluded",
+    r"all that": "everything, all",
+    r"of (?:its|their|his|one's|your) own": "own, separate",
+    r"at once": "immediately, at the same time",
+    r"by chance(?! (?:agree|alone))": "random; agreement by chance is the statistical term",
+    r"go(?:es)? on(?! to)": "continue, resume",
+    r"turned(?! (?:on|off|into|out))": "rotated, flipped, transposed",
+    rf"(?:{COUNTED})s? an? (?:{PER})s?": "one row per finding",
+}
+PATTERNS = {re.compile(rf"(?<![a-z]){pattern}(?![a-z])", re.IGNORECASE): better for pattern, better in BANNED.items()}
+
+# Where a phrase is right: a part of a path, and a part of the line.
+ALLOWED = {
+    ("tests/project/test_words.py", ""),
+}
+
+# Still to be rewritten.
+PENDING = (
+    *("benchmarks/", "classicvision/", "data/", "docs/", "notebooks/", "tests/", ".ci/", ".gitignore"),
+    *(
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "Makefile",
+        "pyproject.toml",
+        "setup.cfg",
+        "setup.py",
+    ),
+)
+
+ENDINGS = {
+    ".cfg",
+    ".cpp",
+    ".css",
+    ".h",
+    ".ipynb",
+    ".j2",
+    ".js",
+    ".json",
+    ".md",
+    ".py",
+    ".pyi",
+    ".toml",
+    ".yaml",
+    ".yml",
+}
+
+
+def sources(checkout: Path) -> Iterator[Path]:
+    """Yield the files whose words are checked."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=checkout, capture_output=True, text=True, check=True)
+    for name in filter(None, listing.stdout.split("\0")):
+        if (Path(name).suffix in ENDINGS or name in {".ci/run", "Makefile"}) and not name.startswith(PENDING):
+            yield checkout / name
+
+
+def faults(path: Path, name: str) -> Iterator[str]:
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        if any(place in name and part in line for place, part in ALLOWED):
+            continue
+        for pattern, better in PATTERNS.items():
+            if found := pattern.search(line):
+                yield f"{name}:{number}: {found[0]!r}: write {better}: {line.strip()[:100]}"
+
+
+def test_no_banned_phrase(checkout):
+    found = [fault for path in sources(checkout) for fault in faults(path, path.relative_to(checkout).as_posix())]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "def as_picture(x):",
+        "Write a row a finding.",
+        "x is no image",
+        "it stands here",
+        "one line a class",
+        "They go on where",
+    ],
+)
+def test_a_planted_phrase_is_found(tmp_path, line):
+    (tmp_path / "a.py").write_text(line, "utf-8")
+    assert list(faults(tmp_path / "a.py", "a.py"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "there is no index",
+        "the standard deviation",
+        "is no longer there",
+        "agreement by chance alone",
+        "sigma stands for",
+    ],
+)
+def test_plain_english_is_not_a_fault(tmp_path, line):
+    (tmp_path / "a.py").write_text(line, "utf-8")
+    assert list(faults(tmp_path / "a.py", "a.py")) == []
