@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import re
 import threading
 import warnings
@@ -29,13 +28,13 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from classicvision.errors import ImageReadError
+from classicvision.files import PathLike
 
-__all__ = ["MAX_PIXELS", "Image", "PathLike", "decode_image"]
+__all__ = ["MAX_PIXELS", "Image", "decode_image"]
 
 Image: TypeAlias = NDArray[np.uint8]
 """An RGB picture, (height, width, 3)."""
 
-PathLike: TypeAlias = str | os.PathLike[str]
 
 MAX_PIXELS: Final = 178_956_970
 """Largest image read by default, in pixels; as RGB it takes half a gigabyte. Pillow's own limit is the same."""

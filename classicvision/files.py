@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Paths, and files that are written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeAlias
 
-__all__ = ["write_whole"]
+__all__ = ["PathLike", "write_whole"]
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 def write_whole(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -16,10 +16,10 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.decoding import PathLike
 from classicvision.errors import ImageReadError, NotEnoughDataError, SkippedImagesWarning
+from classicvision.files import PathLike
 
-__all__ = ["EXTENSIONS", "ImageFolder", "find_images"]
+__all__ = ["EXTENSIONS", "ImageFolder", "each_path", "find_images", "images_in", "listed", "require_images"]
 
 EXTENSIONS: Final = frozenset(
     {".bmp", ".dib", ".gif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -56,6 +56,39 @@ def find_images(paths: PathLike | Iterable[PathLike]) -> list[Path]:
         else:
             raise ImageReadError(path, "there is no such file or folder; check the path")
     return sorted(found, key=lambda path: path.parts)
+
+
+def images_in(paths: PathLike | Sequence[PathLike]) -> list[Path]:
+    """List the image files among files and folders, as `find_images` does, of which there must be at least one.
+
+    Raises
+    ------
+    ImageReadError
+        For a path that does not exist, or a folder that cannot be opened.
+    NotEnoughDataError
+        If there is no image file.
+    """
+    return require_images(find_images(paths), paths)
+
+
+def require_images(files: list[Path], where: PathLike | Sequence[PathLike]) -> list[Path]:
+    """Return the image files that were found somewhere; a NotEnoughDataError if there are none."""
+    if not files:
+        raise NotEnoughDataError(
+            f"no image files in {listed(where)}; in folders they are found by their endings, "
+            f"{' '.join(sorted(EXTENSIONS))}"
+        )
+    return files
+
+
+def listed(paths: PathLike | Sequence[PathLike]) -> str:
+    """Return paths as text for a message."""
+    return ", ".join(map(str, each_path(paths))) or "nothing"
+
+
+def each_path(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
+    """Return one path or several as a sequence."""
+    return [paths] if isinstance(paths, str | os.PathLike) else paths
 
 
 @dataclass(frozen=True, eq=False)

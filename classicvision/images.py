@@ -18,9 +18,9 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from classicvision.decoding import MAX_PIXELS, Image, PathLike, decode_image
+from classicvision.decoding import MAX_PIXELS, Image, decode_image
 from classicvision.errors import ImageReadError, ImageWriteError, SettingsError
-from classicvision.files import write_whole
+from classicvision.files import PathLike, write_whole
 
 __all__ = [
     "MAX_PIXELS",

@@ -6,7 +6,6 @@ writer does meanwhile. Nothing is computed or checked before it is asked for, so
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from classicvision import config
 from classicvision.archive import parse_archive, unpack_arrays
 from classicvision.errors import ArchiveError, SettingsError
 from classicvision.features.local import LocalFeatures
+from classicvision.files import PathLike
 from classicvision.index.catalogue import IndexedImage, absolute, kept_path, whole_path
 from classicvision.index.lock import LOCK_NAME, only_writer
 from classicvision.index.manifest import MANIFEST_NAME, Manifest, owned_files
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Index"]
 
 _MAX_ATTEMPTS = 20  # to open while a writer puts segments together; each is a matter of milliseconds
-
-PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, eq=False)

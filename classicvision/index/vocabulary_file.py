@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from pathlib import Path
 
 from classicvision.archive import read_archive, write_archive
 from classicvision.errors import ArchiveError
+from classicvision.files import PathLike
 from classicvision.index.manifest import FileEntry, Manifest
 from classicvision.index.segment import naming
 from classicvision.index.vocabulary import Vocabulary
 
 __all__ = ["read_vocabulary", "write_vocabulary"]
-
-PathLike = str | os.PathLike[str]
 
 
 def write_vocabulary(path: Path, vocabulary: Vocabulary) -> FileEntry:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from classicvision.archive import pack_arrays
 from classicvision.features.local import LocalFeatures
+from classicvision.files import PathLike
 from classicvision.images import read_bytes
 from classicvision.index.catalogue import IndexedImage, absolute, kept_path
 from classicvision.index.index import Index
@@ -42,8 +43,6 @@ __all__ = ["BATCH", "MOST_MERGED", "Writer"]
 
 BATCH = 256  # images that are written together when no commit comes before
 MOST_MERGED = 16_384  # images of a segment that others were put into
-
-PathLike = str | os.PathLike[str]
 
 
 class Writer:

@@ -10,6 +10,7 @@ measures what a threshold is worth; `backbone` fetches networks and looks into t
 `benchmark_matching` detectors of keypoints; `about` has `show` and `doctor`.
 """
 
+from classicvision.progress import Progress
 from classicvision.workflows.about import doctor, show
 from classicvision.workflows.backbone import (
     inspect_backbone,
@@ -41,7 +42,6 @@ from classicvision.workflows.index import (
     verify_index,
 )
 from classicvision.workflows.match import match
-from classicvision.workflows.run import Progress
 from classicvision.workflows.selection import choose_recipe
 from classicvision.workflows.stages import compare_stages
 

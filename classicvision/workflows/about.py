@@ -8,8 +8,8 @@ from typing import Any
 from classicvision import _native
 from classicvision.classify.versions import library_versions
 from classicvision.features.sift import Sift
+from classicvision.files import PathLike
 from classicvision.images import read_image
-from classicvision.workflows.run import PathLike
 
 __all__ = ["doctor", "show"]
 

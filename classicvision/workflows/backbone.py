@@ -13,8 +13,8 @@ from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.penultimate import penultimate
 from classicvision.backbone.registry import Entry, find, known_networks, newest
 from classicvision.backbone.verification import Verification, make_reference, read_reference, verify
-from classicvision.files import write_whole
-from classicvision.workflows.run import PathLike, Progress
+from classicvision.files import PathLike, write_whole
+from classicvision.progress import Progress
 
 __all__ = ["inspect_backbone", "list_backbones", "pull_backbone", "verify_backbone", "write_reference"]
 

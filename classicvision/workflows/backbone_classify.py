@@ -16,7 +16,9 @@ from classicvision.backbone.penultimate import has_classes
 from classicvision.cache import FeatureCache
 from classicvision.errors import ClassicVisionWarning
 from classicvision.extraction import Failure, extract
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
+from classicvision.files import PathLike
+from classicvision.folders import images_in
+from classicvision.progress import EXTRACTING, Progress, stage
 
 __all__ = ["NamedClasses", "classify_with_backbone"]
 

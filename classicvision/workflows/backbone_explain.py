@@ -29,9 +29,11 @@ from classicvision.backbone.weights import first_filters
 from classicvision.cache import FeatureCache
 from classicvision.errors import SettingsError
 from classicvision.extraction import Failure, extract
+from classicvision.files import PathLike
+from classicvision.folders import images_in
 from classicvision.images import Image, decode_image, read_bytes
+from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.report.explanation import Explanation, Neighbour
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
 __all__ = ["explain_backbone"]
 

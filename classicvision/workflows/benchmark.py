@@ -21,11 +21,12 @@ from classicvision.evaluation.leakage import Duplicate, Duplicates, Leakage, fin
 from classicvision.evaluation.plan import LITE_IMAGES, BenchmarkSettings, PlannedSplit, lite, lite_recipe
 from classicvision.evaluation.result import Benchmark
 from classicvision.evaluation.runner import run_benchmark
+from classicvision.files import PathLike
 from classicvision.folders import ImageFolder
 from classicvision.images import LIBRARIES, read_bytes
 from classicvision.index.settings import IndexSettings
+from classicvision.progress import Progress
 from classicvision.workflows.copies import find_copies_among
-from classicvision.workflows.run import PathLike, Progress
 
 __all__ = ["DEFAULT_RECIPES", "benchmark", "names_of"]
 

@@ -28,10 +28,11 @@ from classicvision.evaluation.matching import (
     summarise,
 )
 from classicvision.extraction import Failure
+from classicvision.files import PathLike
 from classicvision.folders import EXTENSIONS
 from classicvision.images import read_image
+from classicvision.progress import Progress, stage
 from classicvision.workers import count_workers, in_order
-from classicvision.workflows.run import PathLike, Progress, stage
 
 __all__ = ["DEFAULT_DETECTORS", "MatchingBenchmark", "ScoredPair", "benchmark_matching", "matching_to_dict"]
 

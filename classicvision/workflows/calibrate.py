@@ -19,12 +19,13 @@ from classicvision.errors import SettingsError
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
-from classicvision.files import write_whole
+from classicvision.files import PathLike, write_whole
+from classicvision.folders import images_in
 from classicvision.items import Items
 from classicvision.matching.calibration import Calibration, fit_calibration
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
+from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.workers import count_workers, in_order
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
 __all__ = ["CalibrationRun", "WorstPair", "calibrate", "read_calibration", "write_calibration"]
 

@@ -17,6 +17,8 @@ from classicvision.cache import FeatureCache
 from classicvision.extraction import Failure, extract
 from classicvision.features.phash import SIGNATURE_SIZE, GlobalSignature
 from classicvision.features.sift import Sift
+from classicvision.files import PathLike
+from classicvision.folders import images_in
 from classicvision.images import Image
 from classicvision.matching.calibration import fit_calibration
 from classicvision.matching.global_match import has_waves_enough, symmetric_significance
@@ -29,6 +31,7 @@ from classicvision.matching.likeness import (
     symmetric_cosines,
 )
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.synthetic.retouch import blur
 from classicvision.workflows.calibrate import (
     COMPARING,
@@ -40,7 +43,6 @@ from classicvision.workflows.calibrate import (
     groups_of,
     read_calibrated,
 )
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, stage
 
 __all__ = ["BackboneCalibrationRun", "calibrate_backbone", "read_fallback"]
 

@@ -25,9 +25,10 @@ from classicvision.classify.views import views_of
 from classicvision.errors import BackboneError, ClassicVisionWarning, NotEnoughDataError, SettingsError
 from classicvision.evaluation.evaluation import Case, Evaluation
 from classicvision.extraction import Extraction, Failure, extract
-from classicvision.folders import EXTENSIONS, ImageFolder, find_images
+from classicvision.files import PathLike
+from classicvision.folders import EXTENSIONS, ImageFolder, find_images, listed
+from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.workflows.learning import learn
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, listed, stage
 from classicvision.workflows.selection import choose_recipe
 
 __all__ = ["Fit", "Predictions", "evaluate", "fit", "inspect", "predict"]

@@ -16,6 +16,8 @@ from classicvision.copies.settings import SearchSettings
 from classicvision.copies.whole_images import Lead
 from classicvision.errors import SettingsError
 from classicvision.extraction import Failure, extract
+from classicvision.files import PathLike
+from classicvision.folders import images_in, listed
 from classicvision.images import LIBRARIES
 from classicvision.index.catalogue import absolute
 from classicvision.index.index import Index
@@ -23,10 +25,10 @@ from classicvision.index.settings import IndexSettings
 from classicvision.matching.calibration import DEFAULT_CALIBRATION
 from classicvision.matching.likeness import BackboneFallback
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.workers import count_workers
 from classicvision.workflows.calibrate import matcher_fingerprint, read_calibration
 from classicvision.workflows.library import Library, open_library
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
 from classicvision.workflows.wholes import SameWholes, same_wholes
 
 __all__ = ["at_false_match_rate", "find_copies", "find_copies_among"]

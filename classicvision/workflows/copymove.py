@@ -14,11 +14,13 @@ from classicvision.copies.queries import Suspect
 from classicvision.copies.self_search import search_within
 from classicvision.extraction import extract
 from classicvision.features.sift import Sift
+from classicvision.files import PathLike
+from classicvision.folders import images_in, listed
 from classicvision.images import LIBRARIES
 from classicvision.matching.copymove import CopyMoveSettings
 from classicvision.matching.pair import MATCHING_SIFT
+from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.workers import count_workers
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, images_in, listed, stage
 
 __all__ = ["find_copy_moves"]
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from classicvision.cache import FeatureCache
 from classicvision.errors import ImageReadError, SettingsError
 from classicvision.extraction import Failure, extract
-from classicvision.folders import find_images
+from classicvision.files import PathLike
+from classicvision.folders import each_path, find_images, images_in, require_images
 from classicvision.images import read_bytes
 from classicvision.index.catalogue import absolute
 from classicvision.index.index import Index
@@ -25,7 +26,7 @@ from classicvision.index.verify import Damage, find_damage
 from classicvision.index.vocabulary import learn_vocabulary, words_for
 from classicvision.index.vocabulary_file import read_vocabulary
 from classicvision.index.writer import BATCH, Writer
-from classicvision.workflows.run import EXTRACTING, PathLike, Progress, each_path, images_in, require_images, stage
+from classicvision.progress import EXTRACTING, Progress, stage
 
 __all__ = [
     "IndexChange",

@@ -11,7 +11,7 @@ from classicvision.classify.training import Training, train
 from classicvision.classify.views import to_learn_from
 from classicvision.extraction import Extraction, extract, require_every_class
 from classicvision.folders import ImageFolder
-from classicvision.workflows.run import EXTRACTING, Progress, stage
+from classicvision.progress import EXTRACTING, Progress, stage
 
 __all__ = ["Learned", "learn"]
 

@@ -18,13 +18,15 @@ from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding
 from classicvision.errors import ArchiveError, IndexInUseError, NotEnoughDataError
 from classicvision.extraction import Failure
+from classicvision.files import PathLike
+from classicvision.folders import each_path, images_in
 from classicvision.images import LIBRARIES
 from classicvision.index.catalogue import absolute
 from classicvision.index.index import Index
 from classicvision.index.lock import LOCK_NAME, only_writer
 from classicvision.index.settings import IndexSettings
+from classicvision.progress import Progress
 from classicvision.workflows.index import build_index, update_index
-from classicvision.workflows.run import PathLike, Progress, each_path, images_in
 
 __all__ = ["Library", "open_library"]
 

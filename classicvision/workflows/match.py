@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from classicvision.features.local import LocalFeatures
 from classicvision.features.phash import GlobalSignature
 from classicvision.features.sift import Sift
+from classicvision.files import PathLike
 from classicvision.images import Image, decode_image, read_bytes, write_image
 from classicvision.matching.global_match import compare_signatures, has_waves_enough
 from classicvision.matching.likeness import BackboneFallback, Seen, compare_by_backbone
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.matching.result import MatchResult
-from classicvision.workflows.run import PathLike
 
 __all__ = ["match"]
 

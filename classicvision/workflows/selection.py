@@ -11,9 +11,10 @@ import numpy as np
 from classicvision.cache import FeatureCache
 from classicvision.classify.recipe import Recipe
 from classicvision.classify.selection import BUDGET, N_FOLDS, Selection, Trial, candidates, select_recipe, thin
+from classicvision.files import PathLike
 from classicvision.folders import ImageFolder
+from classicvision.progress import Progress
 from classicvision.workflows.learning import learn
-from classicvision.workflows.run import PathLike, Progress
 
 __all__ = ["choose_recipe"]
 

@@ -23,9 +23,10 @@ from classicvision.classify.training import train
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.evaluation.stage_scores import CurvePoint, StageComparison, StageScore
 from classicvision.extraction import extract
+from classicvision.files import PathLike
 from classicvision.folders import ImageFolder
 from classicvision.items import Items
-from classicvision.workflows.run import PathLike, Progress, stage
+from classicvision.progress import Progress, stage
 
 __all__ = ["compare_stages"]
 

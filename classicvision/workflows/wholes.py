@@ -16,7 +16,7 @@ from classicvision.copies.whole_images import Lead, Whole, compare_wholes, compa
 from classicvision.extraction import Extraction, Failure, extract
 from classicvision.features.phash import GlobalSignature
 from classicvision.matching.likeness import BackboneFallback
-from classicvision.workflows.run import Progress, stage
+from classicvision.progress import Progress, stage
 
 __all__ = ["Facts", "SameWholes", "same_wholes"]
 
