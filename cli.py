@@ -1,4 +1,4 @@
-"""Run the command line from a checkout: ``python cli.py fit photos/ -o photos.cvmodel``. Never installed."""
+"""Run the command line from a checkout: ``python cli.py fit images/ -o images.cvmodel``. Never installed."""
 
 from classicvision.cli import main
 

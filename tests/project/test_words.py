@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 # "a row a finding": what is counted, and per what.
-COUNTED = "bit|byte|case|column|entry|file|folder|image|item|line|list|module|number|page|pair|process|row|second|vote|word|worker"
+COUNTED = (
+    "bit|byte|case|column|entry|file|folder|image|item|line|list|module|number|page|pair|process|row|second|vote"
+    "|word|worker"
+)
 PER = (
     "cell|class|command|component|core|descriptor|direction|file|finding|fold|folder|group|image|keypoint|layer|line|match"
     "|page|pair|pixel|platform|point|processor|query|recipe|row|split|stage|step|symmetry|vector|version|word"
