@@ -1,8 +1,9 @@
-# Everything a developer runs; `.ci/run` does the same in empty environments.
+# What a developer runs. `.ci/run` runs the same targets in empty environments.
 
 PYTHON ?= python
 
-.PHONY: check kernels sanitize style types test coverage docs samples
+.PHONY: check kernels sanitize style types test coverage docs dist image samples \
+	release-notes release
 
 check: style types test
 
@@ -22,24 +23,43 @@ sanitize:
 	$(RUN_SANITIZED) $(PYTHON) -m pytest -q -p no:cacheprovider -c ../../setup.cfg --rootdir ../.. ../../tests/native
 	$(RUN_SANITIZED) PYTHONPATH=. $(PYTHON) ../../tests/native/fuzz.py --rounds $(FUZZ_ROUNDS)
 
+# The hooks of .pre-commit-config.yaml on every file that git knows. Some of them fix what they find, and fail once.
 style:
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m pre_commit run --all-files --show-diff-on-failure
 
 types:
 	$(PYTHON) -m mypy
 
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto
 
 coverage:
-	$(PYTHON) -m pytest -n 2 --cov --cov-report=term
+	$(PYTHON) -m pytest -n auto --cov --cov-report=term
 
 # The site, in site/index.html. A warning is an error: a name without a page, a link to nowhere. Nothing is fetched.
 docs:
 	rm -rf docs/api  # the page of a name that is gone would stay
 	$(PYTHON) -m sphinx -W --keep-going -q -E -b html docs site
 
+# The source distribution, and the wheel that is built from it, in dist/.
+dist:
+	rm -rf dist
+	$(PYTHON) -m build
+
+# The container image, by docker or whatever builder CONTAINER names: podman, nerdctl.
+CONTAINER ?= docker
+
+image:
+	$(CONTAINER) build --tag classicvision .
+
 samples:
 	$(PYTHON) data/make_textures.py
 	$(PYTHON) data/make_copies.py
+
+# The two halves of a release, which the tag TAG starts on GitHub: see .github/workflows/release.yml.
+release-notes:
+	$(PYTHON) .ci/release_notes.py $(TAG) > release-notes.md
+
+release:
+	gh release create $(TAG) --verify-tag --title "classicvision $(TAG:v%=%)" --notes-file dist/release-notes.md \
+		dist/*.whl dist/*.tar.gz

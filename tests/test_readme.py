@@ -29,11 +29,3 @@ def test_python_blocks_run_in_order(checkout, workplace):
     output = workplace.run([sys.executable, "-W", "error", "-c", "\n".join(found)])
     assert "['grass', 'grass'" in output
     assert "copy ['scale 1.00" in output
-
-
-def test_the_two_commands_are_those_of_continuous_integration(checkout):
-    commands = [b for b in blocks((checkout / "README.md").read_text("utf-8"), "sh") if "pip install" in b]
-    assert [command.count("\n") for command in commands] == [1, 1]
-    script = (checkout / ".ci" / "run").read_text("utf-8")
-    assert "readme 'pip install \\. '" in script
-    assert "readme 'pip install -e '" in script
