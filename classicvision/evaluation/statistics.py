@@ -81,7 +81,7 @@ def mcnemar(n_only_a: int, n_only_b: int) -> McNemar:
 
     Examples
     --------
-    >>> mcnemar(1, 5).p
+    >>> round(mcnemar(1, 5).p, 5)
     0.21875
     """
     if min(n_only_a, n_only_b) < 0:
