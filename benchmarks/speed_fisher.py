@@ -27,7 +27,7 @@ import numpy as np
 import protocol
 from threadpoolctl import threadpool_limits
 
-from classicvision import DenseSift, FisherSettings, ImageFolder, learn_fisher, read_image
+from classicvision import DenseSift, FisherSettings, ImageFolder, read_image
 from classicvision.encoding.fisher import fisher_gradient
 from classicvision.encoding.mixture import descriptor_moments, moments
 from classicvision.encoding.vocabulary import relative_places
@@ -76,7 +76,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         xy=not arguments.no_places,
     )
     start = time.process_time()
-    codebook = learn_fisher(items, settings, np.random.default_rng(0))
+    codebook = settings.learn(items, np.random.default_rng(0))
     learned = time.process_time() - start
     mixture = codebook.mixture
     points = [codebook.projection.points(item) for item in items]

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from classicvision.classify.recipe import Recipe, SvmSettings
     from classicvision.copies.search import find_copies
     from classicvision.copies.settings import SearchSettings
-    from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
+    from classicvision.encoding.bovw import BovwSettings
     from classicvision.encoding.estimators import BagOfVisualWords, FisherVector, LocalityConstrainedCoding, Vlad
-    from classicvision.encoding.fisher import FisherCodebook, FisherSettings, learn_fisher
-    from classicvision.encoding.llc import LlcCodebook, LlcSettings, learn_llc
-    from classicvision.encoding.vlad import VladCodebook, VladSettings, learn_vlad
+    from classicvision.encoding.fisher import FisherSettings
+    from classicvision.encoding.llc import LlcSettings
+    from classicvision.encoding.vlad import VladSettings
     from classicvision.extraction import Extraction, Failure, extract
     from classicvision.features.dense import DenseSift
     from classicvision.features.local import LocalFeatures, root_sift
@@ -43,14 +43,12 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "MATCHING_SIFT": "matching.pair",
     "BagOfVisualWords": "encoding.estimators",
-    "BovwCodebook": "encoding.bovw",
     "BovwSettings": "encoding.bovw",
     "Classifier": "classify.classifier",
     "CopyMoveSettings": "matching.copymove",
     "DenseSift": "features.dense",
     "Extraction": "extraction",
     "Failure": "extraction",
-    "FisherCodebook": "encoding.fisher",
     "FisherSettings": "encoding.fisher",
     "FisherVector": "encoding.estimators",
     "Image": "images",
@@ -58,7 +56,6 @@ _MODULE_OF = {
     "Index": "index.index",
     "IndexSettings": "index.settings",
     "Items": "items",
-    "LlcCodebook": "encoding.llc",
     "LlcSettings": "encoding.llc",
     "LocalFeatures": "features.local",
     "LocalityConstrainedCoding": "encoding.estimators",
@@ -76,7 +73,6 @@ _MODULE_OF = {
     "FeatureCache": "cache",
     "SvmSettings": "classify.recipe",
     "Vlad": "encoding.estimators",
-    "VladCodebook": "encoding.vlad",
     "VladSettings": "encoding.vlad",
     "default_cache_folder": "cache",
     "describe": "matching.transform_text",
@@ -84,10 +80,6 @@ _MODULE_OF = {
     "find_copies": "copies.search",
     "find_copy_moves": "matching.copymove",
     "find_images": "folders",
-    "learn_bovw": "encoding.bovw",
-    "learn_fisher": "encoding.fisher",
-    "learn_llc": "encoding.llc",
-    "learn_vlad": "encoding.vlad",
     "load_recipe": "classify.named_recipes",
     "match_descriptors": "matching.nearest",
     "match_features": "matching.pair",
@@ -105,7 +97,6 @@ __all__ = [
     "MATCHING_SIFT",
     "RECIPES",
     "BagOfVisualWords",
-    "BovwCodebook",
     "BovwSettings",
     "Classifier",
     "CopyMoveSettings",
@@ -113,7 +104,6 @@ __all__ = [
     "Extraction",
     "Failure",
     "FeatureCache",
-    "FisherCodebook",
     "FisherSettings",
     "FisherVector",
     "Image",
@@ -121,7 +111,6 @@ __all__ = [
     "Index",
     "IndexSettings",
     "Items",
-    "LlcCodebook",
     "LlcSettings",
     "LocalFeatures",
     "LocalityConstrainedCoding",
@@ -137,7 +126,6 @@ __all__ = [
     "SiftTrace",
     "SvmSettings",
     "Vlad",
-    "VladCodebook",
     "VladSettings",
     "__version__",
     "default_cache_folder",
@@ -147,10 +135,6 @@ __all__ = [
     "find_copies",
     "find_copy_moves",
     "find_images",
-    "learn_bovw",
-    "learn_fisher",
-    "learn_llc",
-    "learn_vlad",
     "load_recipe",
     "match_descriptors",
     "match_features",

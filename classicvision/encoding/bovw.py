@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from classicvision.encoding.pyramid import join_cells, n_cells, parse_cells, poo
 from classicvision.encoding.vocabulary import as_compared, learn_image_words, word_names
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
-__all__ = ["BovwCodebook", "BovwSettings", "learn_bovw"]
+__all__ = ["BovwCodebook", "BovwSettings"]
 
 _BLOCK_ROWS = 16_384  # descriptors that are compared with the words at a time
 _BLOCK_NUMBERS = 2**20  # of the codes of images that are counted at a time
@@ -84,12 +84,27 @@ class BovwSettings:
         return n_cells(self.cells) * n_parts * self.n_words
 
     def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> BovwCodebook:
-        """Learn a vocabulary from the items of training images: `learn_bovw`."""
-        return learn_bovw(items, self, rng)
+        """Learn a vocabulary, and with tf-idf the rarity of its words, from the images of a training set.
+
+        Parameters
+        ----------
+        items : sequence of LocalFeatures
+            Read one at a time: once for the sample, once more with tf-idf.
+        rng : numpy.random.Generator
+
+        Raises
+        ------
+        NotEnoughDataError
+            If the images have fewer different descriptors than `n_words`.
+        """
+        words = learn_image_words(items, self.n_words, rng, n_samples=self.n_samples, as_root_sift=self.root_sift)
+        return BovwCodebook(words, _rarity(items, words, self) if self.tf_idf else None, self)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> BovwCodebook:
-        """Rebuild a codebook: `BovwCodebook.from_arrays`."""
-        return BovwCodebook.from_arrays(arrays, self)
+        """Rebuild a codebook from the result of its `to_arrays`; a ValueError says what does not fit."""
+        if "words" not in arrays:
+            raise ValueError("a codebook needs the array 'words'")
+        return BovwCodebook(arrays["words"], arrays.get("idf"), self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,35 +202,6 @@ class BovwCodebook:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that was learned as plain arrays."""
         return {"words": self.words} if self.idf is None else {"words": self.words, "idf": self.idf}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], settings: BovwSettings) -> Self:
-        """Rebuild a codebook from what `to_arrays` returned; a ValueError says what does not fit the settings."""
-        if "words" not in arrays:
-            raise ValueError("a codebook needs the array 'words'")
-        return cls(arrays["words"], arrays.get("idf"), settings)
-
-
-def learn_bovw(items: Sequence[LocalFeatures], settings: BovwSettings, rng: np.random.Generator) -> BovwCodebook:
-    """Learn a vocabulary, and with tf-idf the rarity of its words, from the images of a training set.
-
-    Parameters
-    ----------
-    items : sequence of LocalFeatures
-        Looked at one by one: once for the sample, once more with tf-idf.
-    settings : BovwSettings
-    rng : numpy.random.Generator
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the images have fewer different descriptors than the settings ask for words.
-    """
-    words = learn_image_words(
-        items, settings.n_words, rng, n_samples=settings.n_samples, as_root_sift=settings.root_sift
-    )
-    weights = _rarity(items, words, settings) if settings.tf_idf else None
-    return BovwCodebook(words, weights, settings)
 
 
 def _groups(items: Iterable[LocalFeatures], n_most: int) -> Iterator[list[LocalFeatures]]:

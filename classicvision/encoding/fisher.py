@@ -24,7 +24,7 @@ from classicvision.encoding.pyramid import cell_rows, join_cells, mirrored_sum, 
 from classicvision.encoding.vocabulary import relative_places, sample_places
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
-__all__ = ["FisherCodebook", "FisherSettings", "fisher_gradient", "learn_fisher"]
+__all__ = ["FisherCodebook", "FisherSettings", "fisher_gradient"]
 
 
 _WHOLE = "1x1"  # the grid of a single cell: the picture
@@ -75,8 +75,26 @@ class FisherSettings:
         return n_cells(self.cells) * 2 * self.n_components * (self.n_dims + 2 * self.xy)
 
     def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> FisherCodebook:
-        """Learn directions and mixture from the images of a training set, as `learn_fisher` does."""
-        return learn_fisher(items, self, rng)
+        """Learn the principal directions and the mixture from the images of a training set.
+
+        Parameters
+        ----------
+        items : sequence of LocalFeatures
+            Read one at a time, once.
+        rng : numpy.random.Generator
+
+        Raises
+        ------
+        NotEnoughDataError
+            If the images have fewer different descriptors than `n_components`.
+        """
+        descriptors, places = sample_places(items, self.n_samples, rng)
+        projection = learn_projection(
+            descriptors, self.n_dims, whiten=self.whiten, xy=self.xy, as_root_sift=self.root_sift
+        )
+        points = projection.points_of(descriptors, places)
+        mixture = learn_mixture(points, self.n_components, rng, n_iterations=self.n_iterations)
+        return FisherCodebook(projection, mixture, self)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> FisherCodebook:
         """Rebuild a codebook from what its `to_arrays` returned; a ValueError says what does not fit."""
@@ -197,27 +215,3 @@ def fisher_gradient(found: Moments, mixture: DiagonalMixture) -> NDArray[np.floa
     by_deviations = found.second - found.zeroth[:, np.newaxis]
     np.multiply(by_deviations, factors / np.sqrt(2), out=gradient[1], casting="same_kind")
     return gradient.reshape(-1)
-
-
-def learn_fisher(items: Sequence[LocalFeatures], settings: FisherSettings, rng: np.random.Generator) -> FisherCodebook:
-    """Learn directions and a mixture from the images of a training set.
-
-    Parameters
-    ----------
-    items : sequence of LocalFeatures
-        Looked at one by one, once.
-    settings : FisherSettings
-    rng : numpy.random.Generator
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the images have fewer different descriptors than the settings ask for components.
-    """
-    descriptors, places = sample_places(items, settings.n_samples, rng)
-    projection = learn_projection(
-        descriptors, settings.n_dims, whiten=settings.whiten, xy=settings.xy, as_root_sift=settings.root_sift
-    )
-    points = projection.points_of(descriptors, places)
-    mixture = learn_mixture(points, settings.n_components, rng, n_iterations=settings.n_iterations)
-    return FisherCodebook(projection, mixture, settings)

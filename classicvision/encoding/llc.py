@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from classicvision.encoding.pyramid import join_cells, mirrored_sum, n_cells, pa
 from classicvision.encoding.vocabulary import as_compared, learn_image_words, word_names
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
-__all__ = ["LlcCodebook", "LlcSettings", "learn_llc", "mix_words"]
+__all__ = ["LlcCodebook", "LlcSettings", "mix_words"]
 
 _BLOCK_ROWS = 2048  # descriptors whose equations are solved at a time: some hundred KiB
 _BLOCK_WORDS = 512  # words whose distances to all others are computed at a time
@@ -68,12 +68,27 @@ class LlcSettings:
         return n_cells(self.cells) * self.n_words
 
     def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> LlcCodebook:
-        """Learn a vocabulary from the items of training images: `learn_llc`."""
-        return learn_llc(items, self, rng)
+        """Learn a vocabulary from the images of a training set.
+
+        Parameters
+        ----------
+        items : sequence of LocalFeatures
+            Read one at a time, once.
+        rng : numpy.random.Generator
+
+        Raises
+        ------
+        NotEnoughDataError
+            If the images have fewer different descriptors than `n_words`.
+        """
+        words = learn_image_words(items, self.n_words, rng, n_samples=self.n_samples, as_root_sift=self.root_sift)
+        return LlcCodebook(words, self)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> LlcCodebook:
-        """Rebuild a codebook: `LlcCodebook.from_arrays`."""
-        return LlcCodebook.from_arrays(arrays, self)
+        """Rebuild a codebook from the result of its `to_arrays`; a ValueError says what does not fit."""
+        if "words" not in arrays:
+            raise ValueError("a codebook needs the array 'words'")
+        return LlcCodebook(arrays["words"], self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,13 +147,6 @@ class LlcCodebook:
         """Return all that was learned as plain arrays."""
         return {"words": self.words}
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], settings: LlcSettings) -> Self:
-        """Rebuild a codebook from what `to_arrays` returned; a ValueError says what does not fit the settings."""
-        if "words" not in arrays:
-            raise ValueError("a codebook needs the array 'words'")
-        return cls(arrays["words"], settings)
-
     def _encode_cells(self, features: LocalFeatures) -> NDArray[np.float32]:
         """Return the code of one image as it is, without its mirror image."""
         pool_rows = partial(_POOLS[self.settings.pooling], *self.mix(features), self.settings.n_words)
@@ -164,27 +172,6 @@ class LlcCodebook:
                 table[rows] = np.maximum(squared, 0)
         np.fill_diagonal(table, 0)
         return table
-
-
-def learn_llc(items: Sequence[LocalFeatures], settings: LlcSettings, rng: np.random.Generator) -> LlcCodebook:
-    """Learn a vocabulary from the images of a training set.
-
-    Parameters
-    ----------
-    items : sequence of LocalFeatures
-        Looked at one by one, once.
-    settings : LlcSettings
-    rng : numpy.random.Generator
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the images have fewer different descriptors than the settings ask for words.
-    """
-    words = learn_image_words(
-        items, settings.n_words, rng, n_samples=settings.n_samples, as_root_sift=settings.root_sift
-    )
-    return LlcCodebook(words, settings)
 
 
 def mix_words(

@@ -23,7 +23,7 @@ from classicvision.encoding.pyramid import join_cells, mirrored_sum, n_cells, pa
 from classicvision.encoding.vocabulary import learn_words, sample_places, word_names
 from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
 
-__all__ = ["VladCodebook", "VladSettings", "add_residuals", "learn_vlad"]
+__all__ = ["VladCodebook", "VladSettings", "add_residuals"]
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,25 @@ class VladSettings:
         return n_cells(self.cells) * self.n_words * (self.n_dims + 2 * self.xy)
 
     def learn(self, items: Sequence[LocalFeatures], rng: np.random.Generator) -> VladCodebook:
-        """Learn directions and words from the images of a training set, as `learn_vlad` does."""
-        return learn_vlad(items, self, rng)
+        """Learn the principal directions and the words from the images of a training set.
+
+        Parameters
+        ----------
+        items : sequence of LocalFeatures
+            Read one at a time, once.
+        rng : numpy.random.Generator
+
+        Raises
+        ------
+        NotEnoughDataError
+            If the images have fewer different descriptors than `n_words`.
+        """
+        descriptors, places = sample_places(items, self.n_samples, rng)
+        projection = learn_projection(
+            descriptors, self.n_dims, whiten=self.whiten, xy=self.xy, as_root_sift=self.root_sift
+        )
+        words = learn_words(projection.points_of(descriptors, places), self.n_words, rng)
+        return VladCodebook(projection, words, self)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> VladCodebook:
         """Rebuild a codebook from what its `to_arrays` returned; a ValueError says what does not fit."""
@@ -160,26 +177,3 @@ def add_residuals(
         residuals = points[order].astype(np.float64) - words[labels[order]]
         sums[here] = np.add.reduceat(residuals, begins)
     return sums
-
-
-def learn_vlad(items: Sequence[LocalFeatures], settings: VladSettings, rng: np.random.Generator) -> VladCodebook:
-    """Learn directions and words from the images of a training set.
-
-    Parameters
-    ----------
-    items : sequence of LocalFeatures
-        Looked at one by one, once.
-    settings : VladSettings
-    rng : numpy.random.Generator
-
-    Raises
-    ------
-    NotEnoughDataError
-        If the images have fewer different descriptors than the settings ask for words.
-    """
-    descriptors, places = sample_places(items, settings.n_samples, rng)
-    projection = learn_projection(
-        descriptors, settings.n_dims, whiten=settings.whiten, xy=settings.xy, as_root_sift=settings.root_sift
-    )
-    words = learn_words(projection.points_of(descriptors, places), settings.n_words, rng)
-    return VladCodebook(projection, words, settings)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision.config import from_dict, to_dict
-from classicvision.encoding.bovw import BovwCodebook, BovwSettings, learn_bovw
+from classicvision.encoding.bovw import BovwCodebook, BovwSettings
 from classicvision.encoding.normalize import additive_chi2_map
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
@@ -104,7 +104,7 @@ def test_tf_idf_multiplies_counts_with_the_weights():
 
 def test_idf_is_learned_from_the_images_that_hold_a_word():
     items = [axes(0, 0, 1), axes(0), axes(0), axes(0, 1)]
-    codebook = learn_bovw(items, BovwSettings(n_words=2, tf_idf=True), np.random.default_rng(0))
+    codebook = BovwSettings(n_words=2, tf_idf=True).learn(items, np.random.default_rng(0))
     of_word = codebook.words.argmax(axis=1)  # 0 for the word e0, which all four images have
     assert_allclose(codebook.idf[of_word], [0, np.log(2)], rtol=1e-6)
 
@@ -219,7 +219,7 @@ def test_names_of_words():
 def test_learning_twice_with_one_seed_gives_equal_codebooks():
     items = [random_features(seed) for seed in range(4)]
     settings = BovwSettings(n_words=9, tf_idf=True)
-    first, second = (learn_bovw(items, settings, np.random.default_rng(5)).to_arrays() for _ in range(2))
+    first, second = (settings.learn(items, np.random.default_rng(5)).to_arrays() for _ in range(2))
     assert_array_equal(first["words"], second["words"])
     assert_array_equal(first["idf"], second["idf"])
 
@@ -227,13 +227,13 @@ def test_learning_twice_with_one_seed_gives_equal_codebooks():
 @pytest.mark.parametrize(("root_sift", "length"), [(True, 1), (False, 255 / 512)])
 def test_words_are_learned_in_the_space_where_they_are_compared(root_sift, length):
     settings = BovwSettings(n_words=2, root_sift=root_sift)
-    words = learn_bovw([axes(0, 1)], settings, np.random.default_rng(0)).words
+    words = settings.learn([axes(0, 1)], np.random.default_rng(0)).words
     assert_allclose(words.max(axis=1), [length, length], rtol=1e-6)
 
 
 def test_too_few_keypoints_to_learn_from_say_so():
     with pytest.raises(NotEnoughDataError, match="3 of them different, cannot make 5 words"):
-        learn_bovw([axes(0, 1), axes(0, 2)], BovwSettings(n_words=5), np.random.default_rng(0))
+        BovwSettings(n_words=5).learn([axes(0, 1), axes(0, 2)], np.random.default_rng(0))
 
 
 # --- arrays and settings
@@ -242,8 +242,8 @@ def test_too_few_keypoints_to_learn_from_say_so():
 @pytest.mark.parametrize("tf_idf", [False, True])
 def test_arrays_come_back_as_the_same_codebook(tf_idf):
     settings = BovwSettings(n_words=4, tf_idf=tf_idf)
-    codebook = learn_bovw([random_features(0), random_features(1, 5)], settings, np.random.default_rng(0))
-    again = BovwCodebook.from_arrays(codebook.to_arrays(), settings)
+    codebook = settings.learn([random_features(0), random_features(1, 5)], np.random.default_rng(0))
+    again = settings.restore(codebook.to_arrays())
     assert_array_equal(again.encode(random_features(2)), codebook.encode(random_features(2)))
 
 
@@ -266,12 +266,12 @@ def test_arrays_of_a_codebook_are_read_only():
 )
 def test_arrays_that_do_not_fit_the_settings_are_refused(arrays, message):
     with pytest.raises(ValueError, match=message):
-        BovwCodebook.from_arrays(arrays, BovwSettings(n_words=2))
+        BovwSettings(n_words=2).restore(arrays)
 
 
 def test_tf_idf_without_weights_is_refused():
     with pytest.raises(ValueError, match="idf is missing"):
-        BovwCodebook.from_arrays({"words": np.ones((2, 128), np.float32)}, BovwSettings(n_words=2, tf_idf=True))
+        BovwSettings(n_words=2, tf_idf=True).restore({"words": np.ones((2, 128), np.float32)})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from skimage.feature import fisher_vector
 from sklearn.mixture import GaussianMixture
 
 from classicvision.encoding import mixture, pca
-from classicvision.encoding.fisher import FisherCodebook, FisherSettings, fisher_gradient, learn_fisher
+from classicvision.encoding.fisher import FisherCodebook, FisherSettings, fisher_gradient
 from classicvision.encoding.gmm import learn_mixture
 from classicvision.encoding.mixture import DiagonalMixture, moments
 from classicvision.encoding.pca import learn_projection
@@ -77,7 +77,7 @@ def test_the_gradient_is_that_of_scikit_image():
 
 def test_the_code_of_an_image_is_that_of_scikit_image_normalised():
     items = images()
-    codebook = learn_fisher(items, FisherSettings(n_components=6, n_dims=20), np.random.default_rng(0))
+    codebook = FisherSettings(n_components=6, n_dims=20).learn(items, np.random.default_rng(0))
     points = codebook.projection.points(items[1])
     theirs = fisher_vector(points.astype(np.float64), as_sklearn(codebook.mixture))[6:]
     theirs[codebook.mixture.means.size :] *= -1
@@ -93,7 +93,7 @@ def test_one_pass_over_the_images_learns_all():
             asked.append(1)
             return super().__iter__()
 
-    learn_fisher(Counting(items), FisherSettings(n_components=3, n_dims=4), np.random.default_rng(0))
+    FisherSettings(n_components=3, n_dims=4).learn(Counting(items), np.random.default_rng(0))
     assert len(asked) == 1
 
 
@@ -103,8 +103,7 @@ def test_without_places_a_code_does_not_know_where_its_keypoints_are():
         items[0].xy[::-1], items[0].scale, items[0].angle, items[0].response, items[0].descriptors, (40, 60)
     )
     placed, placeless = (
-        learn_fisher(items, FisherSettings(n_components=3, n_dims=4, xy=xy), np.random.default_rng(0))
-        for xy in (True, False)
+        FisherSettings(n_components=3, n_dims=4, xy=xy).learn(items, np.random.default_rng(0)) for xy in (True, False)
     )
     assert_array_equal(placeless.encode(moved), placeless.encode(items[0]))
     assert not np.allclose(placed.encode(moved), placed.encode(items[0]), atol=1e-3)
@@ -112,7 +111,7 @@ def test_without_places_a_code_does_not_know_where_its_keypoints_are():
 
 def test_power_one_leaves_the_gradient_but_for_its_length():
     items = images()
-    codebook = learn_fisher(items, FisherSettings(n_components=3, n_dims=4, power=1.0), np.random.default_rng(0))
+    codebook = FisherSettings(n_components=3, n_dims=4, power=1.0).learn(items, np.random.default_rng(0))
     gradient = fisher_gradient(moments(codebook.projection.points(items[0]), codebook.mixture), codebook.mixture)
     assert_allclose(codebook.encode(items[0]), gradient / np.linalg.norm(gradient), rtol=1e-5)
 
@@ -120,7 +119,7 @@ def test_power_one_leaves_the_gradient_but_for_its_length():
 def test_intra_normalised_components_weigh_alike():
     items = images()
     settings = FisherSettings(n_components=3, n_dims=4, intra_norm=True)
-    codebook = learn_fisher(items, settings, np.random.default_rng(0))
+    codebook = settings.learn(items, np.random.default_rng(0))
     gradient = fisher_gradient(moments(codebook.projection.points(items[0]), codebook.mixture), codebook.mixture)
     powered = np.copysign(np.sqrt(np.abs(gradient)), gradient).reshape(2, 3, 6)
     code = codebook.encode(items[0]).reshape(2, 3, 6)
@@ -133,14 +132,14 @@ def test_intra_normalised_components_weigh_alike():
 def test_the_code_of_a_cell_is_that_of_an_image_with_these_keypoints_alone(cells):
     items = images()
     settings = FisherSettings(n_components=3, n_dims=4, cells=cells)
-    codebook = learn_fisher(items, settings, np.random.default_rng(0))
-    whole = learn_fisher(items, FisherSettings(n_components=3, n_dims=4), np.random.default_rng(0))
+    codebook = settings.learn(items, np.random.default_rng(0))
+    whole = FisherSettings(n_components=3, n_dims=4).learn(items, np.random.default_rng(0))
     n_cells = 2 * len(cells) - 1
     code = codebook.encode(items[0]).reshape(n_cells, -1) * np.sqrt(n_cells)
     left = items[0][items[0].xy[:, 0] < 29.5]
     assert_allclose(code[0], whole.encode(items[0]), atol=1e-5)
     assert_allclose(code[1], whole.encode(left), atol=1e-5)
-    turned = learn_fisher(items, replace(settings, cells=cells[::-1]), np.random.default_rng(0)).encode(items[0])
+    turned = replace(settings, cells=cells[::-1]).learn(items, np.random.default_rng(0)).encode(items[0])
     assert_allclose(turned.reshape(n_cells, -1)[-1] * np.sqrt(n_cells), code[0], atol=1e-5)
 
 
@@ -148,7 +147,7 @@ def test_the_code_of_a_cell_is_that_of_an_image_with_these_keypoints_alone(cells
 @pytest.mark.parametrize("without", [(pca,), (mixture,), (pca, mixture)])
 def test_without_kernels_descriptors_are_counted_block_by_block(monkeypatch, without, cells):
     items = images(2, n=300)
-    codebook = learn_fisher(items, FisherSettings(n_components=4, n_dims=8, cells=cells), np.random.default_rng(0))
+    codebook = FisherSettings(n_components=4, n_dims=8, cells=cells).learn(items, np.random.default_rng(0))
     at_once = codebook.encode(items[1])
     monkeypatch.setattr(mixture, "_BLOCK_ROWS", 64)
     for module in without:
@@ -159,7 +158,7 @@ def test_without_kernels_descriptors_are_counted_block_by_block(monkeypatch, wit
 
 
 def test_names_say_what_a_number_is():
-    codebook = learn_fisher(images(), FisherSettings(n_components=2, n_dims=3, xy=False), np.random.default_rng(0))
+    codebook = FisherSettings(n_components=2, n_dims=3, xy=False).learn(images(), np.random.default_rng(0))
     names = codebook.feature_names()
     assert names[:4] == ["mean_000_000", "mean_000_001", "mean_000_002", "mean_001_000"]
     assert names[6] == "deviation_000_000"
@@ -184,13 +183,13 @@ def test_a_setting_out_of_range_is_named(change, name):
 
 def test_images_without_keypoints_cannot_teach():
     with pytest.raises(NotEnoughDataError, match="no keypoints"):
-        learn_fisher([LocalFeatures.empty((8, 8))], FisherSettings(), np.random.default_rng(0))
+        FisherSettings().learn([LocalFeatures.empty((8, 8))], np.random.default_rng(0))
 
 
 def test_too_few_descriptors_name_the_setting_that_asks_for_fewer_components():
     settings = FisherSettings(n_components=400, n_dims=4)
     with pytest.raises(NotEnoughDataError, match=r"cannot make 400 components.*--set encoder\.n_components=100 "):
-        learn_fisher(images(1), settings, np.random.default_rng(0))
+        settings.learn(images(1), np.random.default_rng(0))
 
 
 def test_a_mixture_that_does_not_fit_the_settings_is_refused():

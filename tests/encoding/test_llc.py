@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from classicvision.encoding.llc import LlcCodebook, LlcSettings, learn_llc, mix_words
+from classicvision.encoding.llc import LlcCodebook, LlcSettings, mix_words
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.features.local import LocalFeatures, root_sift
 
@@ -186,7 +186,7 @@ def test_blocks_of_descriptors_leave_no_trace_in_the_codes(monkeypatch):
 
 def test_too_few_keypoints_to_learn_from_say_so():
     with pytest.raises(NotEnoughDataError, match="cannot make 6 words"):
-        learn_llc([axes(0, 1), axes(0, 2)], LlcSettings(n_words=6), np.random.default_rng(0))
+        LlcSettings(n_words=6).learn([axes(0, 1), axes(0, 2)], np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from classicvision.encoding.vlad import VladCodebook, VladSettings, add_residuals, learn_vlad
+from classicvision.encoding.vlad import VladCodebook, VladSettings, add_residuals
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.features.local import LocalFeatures
 
@@ -51,25 +51,25 @@ def test_residuals_of_three_points_and_two_words():
 def test_the_code_is_that_of_a_plain_loop(intra_norm, power):
     items = images()
     settings = VladSettings(n_words=9, n_dims=12, intra_norm=intra_norm, power=power)
-    codebook = learn_vlad(items, settings, np.random.default_rng(0))
+    codebook = settings.learn(items, np.random.default_rng(0))
     expected = by_loop(codebook.projection.points(items[0]), codebook.words, intra_norm=intra_norm, power=power)
     assert_allclose(codebook.encode(items[0]), expected, atol=2e-5)
 
 
 def test_a_word_without_points_has_zeros():
     item = images(1, n=4)[0]
-    codebook = learn_vlad(images(), VladSettings(n_words=50, n_dims=5), np.random.default_rng(0))
+    codebook = VladSettings(n_words=50, n_dims=5).learn(images(), np.random.default_rng(0))
     assert (codebook.encode(item).reshape(50, 7).any(axis=1)).sum() <= 4
 
 
 def test_with_intra_normalisation_all_words_of_an_image_weigh_alike():
-    codebook = learn_vlad(images(), VladSettings(n_words=4, n_dims=5, power=1.0), np.random.default_rng(0))
+    codebook = VladSettings(n_words=4, n_dims=5, power=1.0).learn(images(), np.random.default_rng(0))
     lengths = np.linalg.norm(codebook.encode(images()[0]).reshape(4, 7), axis=1)
     assert_allclose(lengths, 0.5, rtol=1e-5)
 
 
 def test_names_say_what_a_number_is():
-    codebook = learn_vlad(images(), VladSettings(n_words=2, n_dims=3, xy=False), np.random.default_rng(0))
+    codebook = VladSettings(n_words=2, n_dims=3, xy=False).learn(images(), np.random.default_rng(0))
     assert codebook.feature_names()[3:5] == ["word_0001_000", "word_0001_001"]
 
 
@@ -89,11 +89,11 @@ def test_a_setting_out_of_range_is_named(change, name):
 
 def test_images_without_keypoints_cannot_teach():
     with pytest.raises(NotEnoughDataError, match="no keypoints"):
-        learn_vlad([LocalFeatures.empty((8, 8))], VladSettings(), np.random.default_rng(0))
+        VladSettings().learn([LocalFeatures.empty((8, 8))], np.random.default_rng(0))
 
 
 def test_words_that_do_not_fit_the_settings_are_refused():
-    codebook = learn_vlad(images(), VladSettings(n_words=4, n_dims=5), np.random.default_rng(0))
+    codebook = VladSettings(n_words=4, n_dims=5).learn(images(), np.random.default_rng(0))
     with pytest.raises(ValueError, match="words is"):
         VladCodebook(codebook.projection, codebook.words, VladSettings(n_words=5, n_dims=5))
     with pytest.raises(ValueError, match="do not fit"):
