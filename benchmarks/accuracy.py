@@ -138,7 +138,7 @@ def _measure_split(
     start, facts = time.monotonic(), machine.describe()
     rows, test = protocol.split_rows(folder.labels, images.n_train, seed=split)
     recipe = load_recipe(name, overrides, seed=split)
-    if items.are_remade:  # wide codes are not for the cache of all splits
+    if items.recomputed:  # wide codes are not for the cache of all splits
         items = replace(items, cache=FeatureCache.temporary())
     learned = train(items[rows], [folder.labels[row] for row in rows], recipe, n_jobs=n_jobs, share_codebook=True)
     predicted = predict(learned, items[test], n_jobs)

@@ -35,7 +35,7 @@ from classicvision.items import (
     JointItems,
     Source,
     arrays_of_item,
-    is_kept,
+    cacheable,
     libraries_of,
     source_key,
 )
@@ -123,7 +123,7 @@ def extract(
     outcomes = _collect(found, len(images), progress)
     done = [outcome for outcome in outcomes if outcome.key]
     source = None
-    if not is_kept(extractor):
+    if not cacheable(extractor):
         source = Source(tuple(images[outcome.row] for outcome in done), extractor, job.fingerprint)
     return Extraction(
         items=Items(job.cache, tuple(outcome.key for outcome in done), source),
@@ -217,7 +217,7 @@ class _Job:
         except Exception as error:  # whatever the extractor trips over is a matter of this image
             return _Outcome(row, reason=" ".join(traceback.format_exception_only(error)[-1].split()))
         arrays = arrays_of_item(item)
-        self.cache.put(key, arrays if is_kept(self.extractor) else {})
+        self.cache.put(key, arrays if cacheable(self.extractor) else {})
         return _Outcome(row, content, key)
 
     def find(self, row: int, path: Path) -> _Outcome | None:

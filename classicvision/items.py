@@ -25,7 +25,7 @@ __all__ = [
     "JointItems",
     "Source",
     "arrays_of_item",
-    "is_kept",
+    "cacheable",
     "item_of_arrays",
     "libraries_of",
     "source_key",
@@ -42,7 +42,7 @@ Item_co = TypeVar("Item_co", bound=Item, covariant=True)
 class Extractor(Protocol[Item_co]):
     """Turns one image into one item and learns nothing: a frozen dataclass, whose fingerprint is part of the key.
 
-    One with a class variable ``is_kept = False`` makes items that cost more to keep than to make anew. One with an
+    One with a class variable ``cacheable = False`` makes items that are cheaper to recompute than to read. One with an
     attribute ``libraries`` names with it what else its items depend on.
     """
 
@@ -63,9 +63,9 @@ def libraries_of(extractor: Any) -> str:
     return " ".join(sorted(names - {""}))
 
 
-def is_kept(extractor: Extractor[Any]) -> bool:
-    """Tell whether the items of an extractor are worth their place in a cache."""
-    return bool(getattr(extractor, "is_kept", True))
+def cacheable(extractor: Extractor[Any]) -> bool:
+    """Tell whether the items of an extractor are worth storing in a cache; by default they are."""
+    return bool(getattr(extractor, "cacheable", True))
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Items(Sequence[ItemT], Generic[ItemT]):
     source: Source[ItemT] | None = None
 
     @property
-    def are_remade(self) -> bool:
-        """Whether looking at an item means work: it is made anew."""
+    def recomputed(self) -> bool:
+        """Whether an item is computed again each time it is read, instead of loaded from the cache."""
         return self.source is not None
 
     def __len__(self) -> int:
@@ -164,9 +164,9 @@ class JointItems(Items[tuple[Single, ...]]):
         return cls(parts[0].cache, keys, parts=tuple(parts))
 
     @property
-    def are_remade(self) -> bool:
-        """Whether the items of any part are made anew."""
-        return any(part.are_remade for part in self.parts)
+    def recomputed(self) -> bool:
+        """Whether the items of any part are computed again each time they are read."""
+        return any(part.recomputed for part in self.parts)
 
     def _one(self, row: int) -> tuple[Single, ...]:
         return tuple(part[row] for part in self.parts)

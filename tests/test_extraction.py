@@ -62,7 +62,7 @@ class Wrong(Brightness):
 class Fleeting(Brightness):
     """Makes items that are not kept."""
 
-    is_kept: ClassVar[bool] = False
+    cacheable: ClassVar[bool] = False
 
 
 @pytest.fixture(autouse=True)
@@ -298,5 +298,5 @@ def test_several_extractors_give_tuples_of_the_images_that_all_can_read(photos, 
     assert seen == [(done, 6) for done in range(1, 7)]
     assert [float(part[0]) for part in found.items[[1]][0]] == [60, 90]
     assert len(set(found.items.keys)) == 2
-    assert found.items.are_remade
+    assert found.items.recomputed
     assert extract(paths, Both(), cache=cache).n_cached == 2

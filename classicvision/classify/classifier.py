@@ -134,7 +134,7 @@ class Classifier:
 
     def predict_in_workers(self, items: Items[Any], n_jobs: int) -> list[Prediction]:
         """Return a prediction for each image, as `predict`; by several processes if the items are made anew."""
-        n_workers = count_workers(n_jobs, len(items)) if items.are_remade else 1
+        n_workers = count_workers(n_jobs, len(items)) if items.recomputed else 1
         return in_order(_Predicting(self, items), range(len(items)), n_workers)
 
     def predict_item(self, item: Any) -> Prediction:

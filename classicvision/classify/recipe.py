@@ -15,7 +15,7 @@ from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
 from classicvision.images import Image
-from classicvision.items import Item, is_kept
+from classicvision.items import Item, cacheable
 from classicvision.synthetic.augmentation import Augmentation
 
 __all__ = ["LogisticSettings", "Recipe", "Several", "SvmSettings", "TestTime"]
@@ -98,9 +98,9 @@ class Several:
             raise SettingsError(f"extractor.parts has {len(self.parts)} part(s); give at least two")
 
     @property
-    def is_kept(self) -> bool:
-        """Whether the items of all parts are worth their place in a cache, where they are made together."""
-        return all(map(is_kept, self.parts))
+    def cacheable(self) -> bool:
+        """Whether the items of all parts are worth storing in a cache, where they are extracted together."""
+        return all(map(cacheable, self.parts))
 
     def __call__(self, image: Image) -> tuple[Item, ...]:
         """Return the items of one image."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from classicvision.classify.recipe import Recipe, Several
 from classicvision.images import Image
-from classicvision.items import Extractor, Item, is_kept
+from classicvision.items import Extractor, Item, cacheable
 from classicvision.synthetic.augmentation import AUGMENTATIONS, mirror, ten_crops
 
 __all__ = ["Augmented", "Views", "to_learn_from", "views_of"]
@@ -31,9 +31,9 @@ class Augmented:
     seed: int
 
     @property
-    def is_kept(self) -> bool:
+    def cacheable(self) -> bool:
         """As of the extractor."""
-        return is_kept(self.extractor)
+        return cacheable(self.extractor)
 
     def __call__(self, image: Image) -> Item:
         """Return the item of a variant."""
@@ -56,9 +56,9 @@ class Views:
     looks: Looks
 
     @property
-    def is_kept(self) -> bool:
+    def cacheable(self) -> bool:
         """As of the extractor."""
-        return is_kept(self.extractor)
+        return cacheable(self.extractor)
 
     def __call__(self, image: Image) -> tuple[Item, ...]:
         """Return the items of all views."""

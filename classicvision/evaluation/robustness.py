@@ -15,7 +15,7 @@ import numpy as np
 
 from classicvision.config import require, validate
 from classicvision.images import Image
-from classicvision.items import Extractor, Item, is_kept
+from classicvision.items import Extractor, Item, cacheable
 from classicvision.synthetic import retouch, warps
 
 __all__ = ["ROBUSTNESS_CARD", "Damage", "DamageKind", "Damaged", "damage"]
@@ -110,9 +110,9 @@ class Damaged:
     seed: int = 0
 
     @property
-    def is_kept(self) -> bool:
+    def cacheable(self) -> bool:
         """Whether its items are worth their place in a cache: as those of the extractor are."""
-        return is_kept(self.extractor)
+        return cacheable(self.extractor)
 
     def __call__(self, image: Image) -> Item:
         """Damage a picture and return what the extractor makes of that."""

@@ -56,7 +56,7 @@ class DenseSift:
 
     kind: ClassVar[str] = "dense-sift"
     version: ClassVar[int] = 1
-    is_kept: ClassVar[bool] = False  # 148 bytes a patch: a grid is made again sooner than written and read
+    cacheable: ClassVar[bool] = False  # 148 bytes a patch: a grid is made again sooner than written and read
 
     step: int = 4  # from one patch to the next, in pixels
     bin_sizes: tuple[int, ...] = (4, 6, 8, 10)  # side of one of the 4 x 4 cells, in pixels, a scale each

@@ -70,7 +70,7 @@ def test_a_prediction_may_replace_what_the_model_says_of_views(model_file, textu
 
 
 def test_views_are_kept_if_the_items_of_all_parts_are():
-    assert Views(Sift(), "mirror").is_kept
-    assert not Views(DenseSift(), "mirror").is_kept
-    assert not Views(Several(parts=(Sift(), DenseSift())), "mirror").is_kept
+    assert Views(Sift(), "mirror").cacheable
+    assert not Views(DenseSift(), "mirror").cacheable
+    assert not Views(Several(parts=(Sift(), DenseSift())), "mirror").cacheable
     assert views_of(RECIPE) == RECIPE.extractor

@@ -12,7 +12,7 @@ from classicvision.errors import SettingsError
 from classicvision.evaluation.robustness import ROBUSTNESS_CARD, Damage, Damaged, damage
 from classicvision.features.dense import DenseSift
 from classicvision.images import write_image
-from classicvision.items import is_kept
+from classicvision.items import cacheable
 from classicvision.synthetic.warps import SYMMETRIES, symmetry
 
 ALL = [how for row in ROBUSTNESS_CARD.values() for how in row]
@@ -133,5 +133,5 @@ def test_each_damage_has_a_key_of_its_own():
 
 
 def test_items_that_are_not_worth_keeping_are_not_worth_it_damaged():
-    assert not is_kept(Damaged(DenseSift(), ALL[0]))
-    assert is_kept(Damaged(Sift(), ALL[0]))
+    assert not cacheable(Damaged(DenseSift(), ALL[0]))
+    assert cacheable(Damaged(Sift(), ALL[0]))
