@@ -1,89 +1,152 @@
-"""Build the C++ kernels: each kernel file once for each instruction set. All metadata is in setup.cfg.
+"""Build the C++ kernels: each kernel file once per instruction set. All metadata is in setup.cfg.
 
-Where no C++17 compiler is found the package is installed without kernels, and everything works without them, slower.
+Objects are compiled in parallel, and only those whose source, headers or flags have changed. Where no C++17 compiler is
+found the package is installed without kernels, and everything works without them, slower.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformError
 
 NATIVE = Path("classicvision/_native")
-# Compiled once for each instruction set.
-KERNELS = [
-    "agree.cpp",
-    "dense.cpp",
-    "errors.cpp",
-    "fit.cpp",
-    "hamming.cpp",
-    "lanes.cpp",
-    "match.cpp",
-    "means.cpp",
-    "mixture.cpp",
-    "project.cpp",
-    "sift.cpp",
-    "words.cpp",
-]
-# Compiled once.
-BINDING = [
-    "module.cpp",
-    "dispatch.cpp",
-    "arena.cpp",
-    "bind_dense.cpp",
-    "bind_hamming.cpp",
-    "bind_match.cpp",
-    "bind_mixture.cpp",
-    "bind_sift.cpp",
-    "bind_words.cpp",
-    "votes.cpp",
-]
+# Compiled once, with the bindings. Every other source is a kernel file, compiled once per instruction set.
+SHARED = ["module.cpp", "dispatch.cpp", "arena.cpp", "votes.cpp"]
 
-# What each instruction set adds. A build leaves out those that its compiler does not have.
+# What each instruction set adds. A build skips those that its compiler does not support.
 X86_FLAGS = {
     "v3": ["-march=x86-64-v3"],
     "v4": ["-march=x86-64-v4", "-mavx512vnni", "-mprefer-vector-width=512"],
 }
-# No sums are fused behind our back; the header of AVX-512 intrinsics and the ABI of vectors make GCC talk of nothing.
-GNU_COMMON = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fvisibility=hidden"]
-GNU_COMMON += ["-Wno-unknown-warning-option", "-Wno-psabi", "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
-MSVC_COMMON = ["/O2", "/std:c++17", "/EHsc"]
-MSVC_FLAGS = {"v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
+# No sum is fused unless the source says so. The AVX-512 header and vectors as arguments make GCC warn for no reason.
+GNU_FLAGS = ["-O3", "-g0", "-std=c++17", "-ffp-contract=off", "-fvisibility=hidden"]
+GNU_FLAGS += ["-Wno-unknown-warning-option", "-Wno-psabi", "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
+MSVC_FLAGS = ["/O2", "/std:c++17", "/EHsc"]
+MSVC_X86_FLAGS = {"v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
+
+# GCC 12 and 13 have a fault (PR 110702). Their induction-variable pass may address a store as 0 + two integers. Later
+# passes take that for a store to a null pointer, which cannot happen, conclude that the function writes nothing, and
+# remove the calls to it. On AArch64 this removed SIFT's `sample_gradients` and `mirror_ends`. With this flag address 0
+# is an address like any other, and nothing is concluded.
+FAULTY_GCC = (12, 13)
+KEEP_STORES = ["-fno-delete-null-pointer-checks"]
+
+
+def find_kernels(native: Path = NATIVE) -> list[Path]:
+    """Return the sources that are compiled once per instruction set."""
+    return [path for path in sorted(native.glob("*.cpp")) if path not in find_shared(native)]
+
+
+def find_shared(native: Path = NATIVE) -> list[Path]:
+    """Return the sources that are compiled once."""
+    return [native / name for name in SHARED] + sorted(native.glob("bind_*.cpp"))
+
+
+def gnu_flags(compiler: list[str]) -> list[str]:
+    """Return the flags for GCC or Clang, given the command that compiles."""
+    command = [*compiler, "-dM", "-E", "-x", "c++", os.devnull]  # lists the predefined macros
+    try:
+        defined = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    except OSError:  # compiling anything says better what is wrong
+        return GNU_FLAGS
+    is_clang = any(line.startswith("#define __clang__ ") for line in defined)
+    is_faulty = not is_clang and any(f"#define __GNUC__ {version}" in defined for version in FAULTY_GCC)
+    return GNU_FLAGS + (KEEP_STORES if is_faulty else [])
+
+
+class Job(NamedTuple):
+    """One object to compile."""
+
+    source: Path
+    folder: Path  # of one instruction set
+    built: Path
+    macros: list[tuple[str, str]]
+    flags: list[str]
+
+    @property
+    def depfile(self) -> Path:
+        """What GCC and Clang write: a make rule that names every file that the object was made from."""
+        return self.built.with_suffix(".d")
+
+    @property
+    def record(self) -> Path:
+        """Where the options of the last complete compilation are kept."""
+        return self.built.with_suffix(".options")
+
+    def is_done(self, options: str) -> bool:
+        """Tell whether the object was compiled with these options from the files as they are."""
+        if not self.built.is_file() or not self.record.is_file() or self.record.read_text("utf-8") != options:
+            return False
+        made = self.built.stat().st_mtime
+        return all(path.is_file() and path.stat().st_mtime <= made for path in self._inputs())
+
+    def _inputs(self) -> list[Path]:
+        """Return the source and its headers; without a depfile, all headers."""
+        if not self.depfile.is_file():
+            return [self.source, *NATIVE.glob("*.h")]
+        names = self.depfile.read_text("utf-8").replace("\\\n", " ").split(": ", 1)[1]
+        return [Path(name) for name in names.split()]
 
 
 class BuildKernels(build_ext):
-    """Compiles the kernel files for each instruction set, and the rest as usual."""
+    """Compiles the kernel files for each instruction set and links them with the bindings."""
 
     def build_extension(self, ext: Extension) -> None:
-        """Compile the kernel files and link them with the binding."""
-        is_msvc = self.compiler.compiler_type == "msvc"
-        common = MSVC_COMMON if is_msvc else [*GNU_COMMON, *os.environ.get("CLASSICVISION_CXXFLAGS", "").split()]
+        """Compile what has changed, in parallel, and link."""
         try:
-            chosen = {"portable": []} | self._supported(MSVC_FLAGS if is_msvc else X86_FLAGS)
-            # Templates of the standard library that are not inlined are in the objects of every instruction set, and a
-            # linker keeps the first it meets: those of the portable one must come first, to run anywhere.
-            ext.extra_objects = [
-                built for isa, flags in chosen.items() for built in self._compile_kernels(isa, common + flags)
-            ]
-            ext.extra_compile_args = common
-            ext.define_macros += [(f"CV_HAVE_{isa.upper()}", "1") for isa in chosen]
-            self.force = True  # the kernels have just been compiled, so link them
-            super().build_extension(ext)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                objects = list(pool.map(self._compile, self._jobs(ext)))
+            self.compiler.link_shared_object(
+                objects,
+                self.get_ext_fullpath(ext.name),
+                libraries=self.get_libraries(ext),
+                export_symbols=self.get_export_symbols(ext),
+                build_temp=self.build_temp,
+                target_lang="c++",
+            )
         except (CCompilerError, CompileError, ExecError, PlatformError) as error:
             self.warn("no C++17 compiler worked; classicvision is installed without compiled kernels")
             raise error  # an optional extension: the installation goes on
 
-    def _compile_kernels(self, isa: str, flags: list[str]) -> list[str]:
-        return self.compiler.compile(
-            [str(NATIVE / name) for name in KERNELS],
-            output_dir=str(Path(self.build_temp) / isa),
-            macros=[("CV_ISA", isa)],
-            extra_postargs=flags,
-        )
+    def _jobs(self, ext: Extension) -> Iterator[Job]:
+        is_msvc = self.compiler.compiler_type == "msvc"
+        common = MSVC_FLAGS if is_msvc else gnu_flags(self.compiler.compiler_so_cxx)
+        common = [*common, *os.environ.get("CLASSICVISION_CXXFLAGS", "").split()]
+        chosen = {"portable": []} | self._supported(MSVC_X86_FLAGS if is_msvc else X86_FLAGS)
+        macros = [*ext.define_macros, *((f"CV_HAVE_{isa.upper()}", "1") for isa in chosen)]
+        for source in find_shared():
+            yield self._job(source, "shared", macros, common)
+        # Templates of the standard library that are not inlined are in the objects of every instruction set, and a
+        # linker keeps the first it meets: those of the portable one come first, to run anywhere.
+        for isa, flags in chosen.items():
+            for source in find_kernels():
+                yield self._job(source, isa, [("CV_ISA", isa)], common + flags)
+
+    def _job(self, source: Path, name: str, macros: list[tuple[str, str]], flags: list[str]) -> Job:
+        folder = Path(self.build_temp) / name
+        [built] = self.compiler.object_filenames([str(source)], output_dir=str(folder))
+        return Job(source, folder, Path(built), macros, flags)
+
+    def _compile(self, job: Job) -> str:
+        is_msvc = self.compiler.compiler_type == "msvc"
+        flags = job.flags if is_msvc else [*job.flags, "-MMD", "-MF", str(job.depfile)]
+        options = repr((flags, job.macros, None if is_msvc else self.compiler.compiler_so_cxx))
+        if not job.is_done(options):
+            job.built.parent.mkdir(parents=True, exist_ok=True)
+            job.record.unlink(missing_ok=True)  # an interrupted compilation leaves nothing that looks complete
+            place = str(job.folder)
+            self.compiler.compile([str(job.source)], output_dir=place, macros=job.macros, extra_postargs=flags)
+            job.record.write_text(options, "utf-8")
+        return str(job.built)
 
     def _supported(self, candidates: dict[str, list[str]]) -> dict[str, list[str]]:
         """Return the instruction sets that this machine kind and compiler have."""
@@ -102,18 +165,19 @@ class BuildKernels(build_ext):
         return True
 
 
-setup(
-    ext_modules=[
-        Extension(
-            "classicvision._native._kernels",
-            [str(NATIVE / name) for name in BINDING],
-            depends=[str(path) for path in sorted([*NATIVE.glob("*.cpp"), *NATIVE.glob("*.h")])],
-            language="c++",
-            define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            py_limited_api=True,
-            optional=True,
-        )
-    ],
-    cmdclass={"build_ext": BuildKernels},
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
-)
+if __name__ == "__main__":
+    setup(
+        ext_modules=[
+            Extension(
+                "classicvision._native._kernels",
+                [str(path) for path in [*find_shared(), *find_kernels()]],
+                depends=[str(path) for path in sorted(NATIVE.glob("*.h"))],
+                language="c++",
+                define_macros=[("Py_LIMITED_API", "0x030B0000")],
+                py_limited_api=True,
+                optional=True,
+            )
+        ],
+        cmdclass={"build_ext": BuildKernels},
+        options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    )

@@ -41,11 +41,12 @@ void check(const SiftSettings& settings) {
     if (!is_good) throw std::invalid_argument("a setting of SIFT is out of its range");
 }
 
-std::vector<SiftKeypoint> find(const SiftImage& image, const SiftSettings& settings) {
+std::vector<SiftKeypoint> find(const SiftImage& image, const SiftSettings& settings, bool is_fast) {
     thread_local Arena arena;  // working memory of this thread, kept for its next picture
     std::vector<SiftKeypoint> keypoints;
     const WithoutLock without_lock;
-    kernels().find_sift(image, settings, {&keypoints, add}, arena);
+    const auto find_sift = is_fast ? kernels().find_sift_fast : kernels().find_sift_exact;
+    find_sift(image, settings, {&keypoints, add}, arena);
     return keypoints;
 }
 
@@ -82,9 +83,8 @@ PyObject* method_find_sift(PyObject*, PyObject* arguments) {
             throw PythonErrorSet();
         }
         settings.upsample = upsample != 0;
-        settings.precision = fast ? SiftPrecision::fast : SiftPrecision::exact;
         check(settings);
         const Array<const std::uint8_t> gray(gray_object, "gray", 2);
-        return to_bytes(find(checked_image(gray), settings));
+        return to_bytes(find(checked_image(gray), settings, fast != 0));
     });
 }

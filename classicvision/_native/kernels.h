@@ -14,7 +14,8 @@
 
 #define CV_KERNELS(KERNEL) \
     KERNEL(int, lanes, ()) \
-    KERNEL(void, find_sift, (const SiftImage&, const SiftSettings&, const SiftSink&, Arena&)) \
+    KERNEL(void, find_sift_exact, (const SiftImage&, const SiftSettings&, const SiftSink&, Arena&)) \
+    KERNEL(void, find_sift_fast, (const SiftImage&, const SiftSettings&, const SiftSink&, Arena&)) \
     KERNEL(void, describe_dense, (const DenseImage&, const DenseSettings&, DensePatches&, Arena&)) \
     KERNEL(std::size_t, words_table_size, (std::size_t n_words, std::size_t n_dims, std::size_t n_kept)) \
     KERNEL(void, prepare_words, (const WordTable& table)) \

@@ -13,18 +13,12 @@ struct SiftImage {
     int height;
 };
 
-enum class SiftPrecision {
-    exact,  // float32 samples
-    fast,   // int16 samples
-};
-
 struct SiftSettings {
     int n_layers;       // scales sampled an octave
     double sigma;       // blur of the first layer of an octave, in samples
     double contrast;    // least |DoG| times n_layers, grey in [0, 1]
     double edge_ratio;  // largest ratio of the principal curvatures
     bool upsample;      // begin at samples half a pixel apart
-    SiftPrecision precision;
 };
 
 struct SiftKeypoint {
