@@ -1,7 +1,8 @@
-"""The contents of an image file to pixels: which format it is, how large, and the picture as upright RGB.
+"""Decode the content of an image file: detect its format, check its size, return upright RGB.
 
-Pillow decodes, since it tells the size before it decodes. TIFF files of kinds that Pillow refuses (float16, float64,
-several channels of float) go through tifffile. Formats are told by the first bytes of a file and not by its name.
+Pillow decodes, since it reports the size of an image before decoding it. TIFF files that Pillow does not support
+(float16, float64, several float channels) are decoded by tifffile. The format is detected from the first bytes of the
+file, not from its name.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from classicvision.files import PathLike
 __all__ = ["MAX_PIXELS", "Image", "decode_image"]
 
 Image: TypeAlias = NDArray[np.uint8]
-"""An RGB picture, (height, width, 3)."""
+"""An RGB image: a uint8 array of shape (height, width, 3)."""
 
 
 MAX_PIXELS: Final = 178_956_970
-"""Largest image read by default, in pixels; as RGB it takes half a gigabyte. Pillow's own limit is the same."""
+"""Largest image read by default, in pixels: half a gigabyte as RGB. Pillow's own limit is the same."""
 
-# The first bytes of each format, and Pillow's decoder for it. The decoders are called directly because Image.open
-# has a pixel limit of its own that can only be changed for the whole process.
+# The signature of each format and Pillow's decoder for it. The decoders are called directly because Image.open
+# enforces a pixel limit that can only be changed for the whole process.
 _DECODERS: Final[dict[str, tuple[re.Pattern[bytes], type[ImageFile]]]] = {
     "JPEG": (re.compile(rb"\xff\xd8\xff"), JpegImageFile),
     "PNG": (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
@@ -54,8 +55,8 @@ _DECODERS: Final[dict[str, tuple[re.Pattern[bytes], type[ImageFile]]]] = {
 
 _ORIENTATION: Final = 0x0112
 
-# What each EXIF orientation asks for (CIPA DC-008, tag 0x0112); 1 is upright.
-_TURNS: Final[dict[int, Callable[[NDArray[Any]], NDArray[Any]]]] = {
+# How to bring each EXIF orientation upright (CIPA DC-008, tag 0x0112); 1 is upright already.
+_UPRIGHT: Final[dict[int, Callable[[NDArray[Any]], NDArray[Any]]]] = {
     2: np.fliplr,
     3: lambda pixels: np.rot90(pixels, 2),
     4: np.flipud,
@@ -65,39 +66,40 @@ _TURNS: Final[dict[int, Callable[[NDArray[Any]], NDArray[Any]]]] = {
     8: np.rot90,
 }
 
-# What tifffile calls the layouts that hold one picture: grey, channels together, channels one after the other.
+# tifffile's names for the layouts of a single image: grey, interleaved channels, planar channels.
 _TIFF_AXES: Final = ("YX", "YXS", "SYX")
 _TIFF_COLOURS: Final = (1, 2)  # black is zero; RGB
 _TIFF_COMPRESSIONS: Final = (
     1,
     8,
     32946,
-)  # none; deflate under both of its numbers. For more, tifffile needs imagecodecs
+)  # none, and both codes of deflate; for any other tifffile needs imagecodecs
 _TIFF_PREDICTORS: Final = (1, 2)  # none; horizontal differences
 
 
 def decode_image(data: bytes, name: PathLike, *, max_pixels: int = MAX_PIXELS) -> Image:
-    """Decode the contents of an image file.
+    """Decode the content of an image file.
 
     Parameters
     ----------
     data : bytes
-        The whole file. Of several pictures in it the first is read.
+        The whole file. Of a file with several images, the first is decoded.
     name : path
-        Named in errors.
+        What errors call the file.
     max_pixels : int
-        A larger picture is refused before it is decoded.
+        Largest width x height that is accepted; checked before decoding.
 
     Returns
     -------
     (H, W, 3) uint8
-        RGB, upright by EXIF, alpha composited on white. Integers of 16 bits are scaled. Floats within [0, 1] are taken
-        as shares of white; other ranges have no agreed white and are stretched from least to greatest.
+        RGB, rotated upright by EXIF, alpha composited on white. 16-bit integers are scaled from 0..65535 to 0..255,
+        floats within [0, 1] from 0..1. Any other range has no defined white and is stretched from its minimum to its
+        maximum.
 
     Raises
     ------
     ImageReadError
-        If `data` is no whole picture of a known format, or is larger than allowed.
+        If `data` is not a complete image in a supported format, or has more than `max_pixels` pixels.
     """
     kind = _recognise(data, name)
     try:
@@ -106,36 +108,35 @@ def decode_image(data: bytes, name: PathLike, *, max_pixels: int = MAX_PIXELS) -
     except ImageReadError:
         raise
     except PillowImage.DecompressionBombError as error:
-        raise ImageReadError(name, f"is refused by Pillow as too large ({error})") from error
-    except Exception as error:  # decoders meet hostile bytes, and what they raise then is not documented
-        reason = f"is a damaged or cut-off {kind} file ({error}); copy it again from its source"
+        raise ImageReadError(name, f"Pillow refuses it as too large ({error}); shrink it") from error
+    except Exception as error:  # on hostile bytes decoders raise errors that no documentation lists
+        reason = f"is a damaged or truncated {kind} file ({error}); copy it again from its source"
         raise ImageReadError(name, reason) from error
-    return np.ascontiguousarray(_TURNS.get(orientation, np.asarray)(pixels), dtype=np.uint8)
+    return np.ascontiguousarray(_UPRIGHT.get(orientation, np.asarray)(pixels), dtype=np.uint8)
 
 
 def _recognise(data: bytes, name: PathLike) -> str:
     for kind, (signature, _) in _DECODERS.items():
         if signature.match(data):
             return kind
-    # Text has no zero bytes, and pictures have one early: the test by which grep and git tell them apart.
-    found = f"data that begins with {data[:8].hex(' ')}" if b"\0" in data[:512] else f"text ({data[:16]!r}...)"
-    raise ImageReadError(
-        name, f"holds {found} and no picture that is known; convert it to one of {', '.join(_DECODERS)}"
-    )
+    # Text contains no zero bytes and binary data contains one early: grep and git distinguish the two in the same way.
+    is_text = b"\0" not in data[:512]
+    found = f"looks like text: {data[:16]!r}..." if is_text else f"begins with the bytes {data[:8].hex(' ')}"
+    raise ImageReadError(name, f"is not a supported image ({found}); convert it to one of {', '.join(_DECODERS)}")
 
 
 def _decode(data: bytes, name: PathLike, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
-    """Return the pixels as they lie in the file, (H, W, 3), and their EXIF orientation."""
+    """Return the pixels in the order of the file, (H, W, 3), and their EXIF orientation."""
     try:
-        picture = _DECODERS[kind][1](io.BytesIO(data))
-    except SyntaxError:  # so Pillow refuses a file that it does not know
+        decoder = _DECODERS[kind][1](io.BytesIO(data))
+    except SyntaxError:  # Pillow's way to refuse a file it does not support
         if kind != "TIFF":
             raise
         return _decode_deep_tiff(data, name, max_pixels)
-    with picture:
-        _check_size(name, picture.size, max_pixels)
-        picture.load()
-        return _to_rgb(picture), _orientation(picture)
+    with decoder:
+        _check_size(name, decoder.size, max_pixels)
+        decoder.load()
+        return _to_rgb(decoder), _orientation(decoder)
 
 
 def _check_size(name: PathLike, size: tuple[int, int], max_pixels: int) -> None:
@@ -145,37 +146,38 @@ def _check_size(name: PathLike, size: tuple[int, int], max_pixels: int) -> None:
         raise ImageReadError(name, f"{found}; the limit is {max_pixels:,}. Shrink it, or read with a larger max_pixels")
 
 
-def _orientation(picture: PillowImage.Image) -> int:
+def _orientation(image: PillowImage.Image) -> int:
     try:
-        return int(picture.getexif().get(_ORIENTATION, 1))
-    except Exception:  # a damaged EXIF block does not spoil the picture, and Pillow raises many kinds of error for it
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # the pixels are fine even if EXIF is damaged, for which Pillow raises many kinds of error
         return 1
 
 
-def _to_rgb(picture: PillowImage.Image) -> NDArray[np.uint8]:
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        return _repeat_grey(_to_uint8(np.asarray(picture)))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = PillowImage.new("RGBA", picture.size, "white")
-        picture = PillowImage.alpha_composite(white, picture)
-    # Pillow's RGB takes four bytes a pixel: a copy of a large picture for nothing would be half of all memory used.
-    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+def _to_rgb(image: PillowImage.Image) -> NDArray[np.uint8]:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _repeat_grey(_to_uint8(np.asarray(image)))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = PillowImage.new("RGBA", image.size, "white")
+        image = PillowImage.alpha_composite(white, image)
+    # Pillow's RGB takes four bytes per pixel: a needless copy of a large image would double the memory.
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _decode_deep_tiff(data: bytes, name: PathLike, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
-    """Return what `_decode` returns, for grey, RGB and RGBA of any number of bits."""
-    import tifffile  # a tenth of a second, and seldom needed
+    """Decode grey, RGB or RGBA of any bit depth; returns the same as `_decode`."""
+    import tifffile  # takes 0.1 s to import and is rarely needed
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
         _check_size(name, (page.imagewidth, page.imagelength), max_pixels)
         channels = page.samplesperpixel
         if page.axes not in _TIFF_AXES or page.photometric not in _TIFF_COLOURS or channels not in (1, 3, 4):
-            found = f"a TIFF file of {channels} channel(s) of {page.dtype} in {page.axes} order"
+            found = f"a TIFF file with {channels} channel(s) of {page.dtype} in {page.axes} order"
             raise ImageReadError(name, f"is {found}; save it as grey, RGB or RGBA")
         if page.compression not in _TIFF_COMPRESSIONS or page.predictor not in _TIFF_PREDICTORS:
-            raise ImageReadError(name, "is a TIFF file, damaged or packed in an unknown way; save it uncompressed")
+            reason = "is a TIFF file that is damaged or has an unsupported compression; save it uncompressed"
+            raise ImageReadError(name, reason)
         pixels = page.asarray()
         tag = page.tags.get(_ORIENTATION)
         orientation = 1 if tag is None else tag.value
@@ -194,9 +196,9 @@ def _repeat_grey(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Bring values of any real type to 0..255, as `decode_image` describes.
+    """Scale values of any real type to 0..255, as described in `decode_image`.
 
-    Not-a-number becomes black, the infinities become the ends of the finite range.
+    NaN becomes black; infinities are clipped to the finite range.
     """
     if values.dtype == np.uint8:
         return values
@@ -206,7 +208,7 @@ def _to_uint8(values: NDArray[Any]) -> NDArray[np.uint8]:
         low, high = 0.0, white
     spread = (high - low) or 1.0
     scaled = np.empty(values.shape, np.uint8)
-    for row, levels in zip(scaled, values, strict=True):  # by rows: a large picture in float64 would fill the memory
+    for row, levels in zip(scaled, values, strict=True):  # by rows: a large image in float64 would fill the memory
         levels = np.clip(levels.astype(np.float64), low, high)
         row[:] = np.nan_to_num((levels - low) / spread) * 255 + 0.5
     return scaled
@@ -225,9 +227,9 @@ _silence_lock = threading.Lock()
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keep the decoders' warnings and logs to ourselves: what is wrong with a file is said in one error.
+    """Suppress the decoders' warnings and log messages: a file's problem is reported once, as an error.
 
-    The filters belong to the whole process, so threads take turns; extraction runs in processes.
+    The filters apply to the whole process, so threads take turns; extraction runs in processes.
     """
     logs = [logging.getLogger(name) for name in ("PIL.TiffImagePlugin", "tifffile")]
     with _silence_lock, warnings.catch_warnings():

@@ -1,25 +1,25 @@
-"""Every exception and warning that classicvision raises on purpose.
+"""All exceptions and warnings of classicvision.
 
 ::
 
     ClassicVisionError
-    ├── ImageReadError          (also OSError)       an image file that cannot be used
-    ├── ImageWriteError         (also OSError)       a picture that cannot be written
-    ├── NotEnoughDataError      (also ValueError)    too few images, classes or keypoints to learn from
-    ├── SettingsError           (also ValueError)    a setting with a value that it cannot have
-    ├── ArchiveError            (also ValueError)    a model or index that is damaged or not ours
-    │   ├── UnsafeArchiveError                       ... or that asks for more than it may
-    │   └── UnsupportedVersionError                  ... or that another version wrote
-    ├── BackboneError           (also RuntimeError)  a network that cannot be fetched, read or run
-    ├── IndexInUseError         (also OSError)       an index that another process is writing to
-    └── CacheError              (also OSError)       a cache folder that cannot be read or written
+    ├── ImageReadError          (also OSError)       an image file cannot be read or decoded
+    ├── ImageWriteError         (also OSError)       an image cannot be written
+    ├── NotEnoughDataError      (also ValueError)    too few images, classes or keypoints
+    ├── SettingsError           (also ValueError)    an unknown setting, or an invalid value
+    ├── ArchiveError            (also ValueError)    a model or index file is damaged or has another format
+    │   ├── UnsafeArchiveError                       ... declares sizes or names that are not allowed
+    │   └── UnsupportedVersionError                  ... was written by a newer version
+    ├── BackboneError           (also RuntimeError)  a network cannot be fetched, read or run
+    ├── IndexInUseError         (also OSError)       another process is writing to the index
+    └── CacheError              (also OSError)       a cache folder cannot be read or written
 
     ClassicVisionWarning (UserWarning)
     ├── ExtractorDriftWarning                        features differ from those the model was fitted on
-    └── SkippedImagesWarning                         some images were left out
+    └── SkippedImagesWarning                         some images were skipped
 
-Each class also inherits the built-in that a stranger would catch. A message says what was found, what was expected, and
-what to do next.
+Each class also derives from the built-in exception that callers expect. A message says what was found, what was
+expected, and what to do.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ __all__ = [
 
 
 class ClassicVisionError(Exception):
-    """Root of all errors raised on purpose."""
+    """Base class of all errors."""
 
 
 class _ImageFileError(ClassicVisionError, OSError):
-    """A problem with one image file: `path` and `reason` are kept apart so that reports can list them."""
+    """A problem with one image file; `path` and `reason` are separate attributes so that reports can list them."""
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
         super().__init__(f"{os.fspath(path)}: {reason}")
@@ -58,57 +58,57 @@ class _ImageFileError(ClassicVisionError, OSError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[_ImageFileError], tuple[Path, str]]:
-        """Survive the way back from a worker process."""
+        """Make the error picklable, so that a worker process can raise it."""
         return type(self), (self.path, self.reason)
 
 
 class ImageReadError(_ImageFileError):
-    """An image file that cannot be used."""
+    """An image file cannot be read or decoded."""
 
 
 class ImageWriteError(_ImageFileError):
-    """A picture that cannot be written."""
+    """An image cannot be written."""
 
 
 class NotEnoughDataError(ClassicVisionError, ValueError):
-    """Too few images, classes or keypoints to do what was asked."""
+    """Too few images, classes or keypoints for an operation."""
 
 
 class SettingsError(ClassicVisionError, ValueError):
-    """A setting that does not exist, or has a value it cannot have."""
+    """An unknown setting, or one with an invalid value."""
 
 
 class ArchiveError(ClassicVisionError, ValueError):
-    """A file that is not an intact archive of the expected kind."""
+    """A file is damaged, or not an archive of the expected kind."""
 
 
 class UnsafeArchiveError(ArchiveError):
-    """An archive that was refused before reading because of what it asks for."""
+    """An archive declares sizes or names that are not allowed; it is rejected before its arrays are read."""
 
 
 class UnsupportedVersionError(ArchiveError):
-    """An archive in a format version that this release does not read."""
+    """An archive has a format version that this release cannot read."""
 
 
 class BackboneError(ClassicVisionError, RuntimeError):
-    """A network that cannot be fetched, read or run."""
+    """A network cannot be fetched, read or run."""
 
 
 class IndexInUseError(ClassicVisionError, OSError):
-    """An index that another process is writing to; it can still be read and searched."""
+    """Another process is writing to the index; it can still be read and searched."""
 
 
 class CacheError(ClassicVisionError, OSError):
-    """A feature cache that cannot be read or written."""
+    """A feature cache cannot be read or written."""
 
 
 class ClassicVisionWarning(UserWarning):
-    """Root of all warnings raised on purpose."""
+    """Base class of all warnings."""
 
 
 class ExtractorDriftWarning(ClassicVisionWarning):
-    """The extractor finds other features here than where the model was fitted."""
+    """The extractor's features differ from those the model was fitted on, e.g. on another machine."""
 
 
 class SkippedImagesWarning(ClassicVisionWarning):
-    """Some images were left out."""
+    """Some images were skipped."""

@@ -1,4 +1,4 @@
-"""Paths, and files that are written whole or not at all."""
+"""The path type, and atomic writes."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ PathLike: TypeAlias = str | os.PathLike[str]
 def write_whole(
     path: Path, pieces: Iterable[bytes | memoryview], *, unfinished_in: Path | None = None, sync: bool = False
 ) -> None:
-    """Write a file under a temporary name and rename it at the end, so an earlier file of that name survives a failure.
+    """Write a file atomically: under a temporary name that is renamed at the end, so a failure keeps the previous file.
 
     Parameters
     ----------
     path : Path
-        Of a link, the file that it points to is written.
+        If it is a link, the target of the link is written.
     pieces : iterable of bytes
         The content, in order.
     unfinished_in : Path, optional
-        The folder of the temporary file, on the same file system; by default that of the file itself.
+        Folder of the temporary file, on the same file system; by default the folder of `path`.
     sync : bool
-        Wait until the disk has the content before renaming, and the new name after it, so that a power cut loses
-        neither file, and what was written when this returns stays written.
+        Flush the content to disk before the rename, and the folder after it. The file then survives a power cut once
+        this function has returned, and until then the previous file does. Slower: each flush takes milliseconds.
 
     Raises
     ------
     OSError
-        If it cannot be written; then nothing changed. A process that is killed outright can leave the temporary file.
+        If the file cannot be written; the previous file is unchanged. Only a killed process leaves its temporary file.
     """
     target = path.resolve() if path.is_symlink() else path
     unfinished = (unfinished_in or target.parent) / f".classicvision-{secrets.token_hex(8)}.tmp"
@@ -51,20 +51,20 @@ def write_whole(
     except BaseException as error:  # Ctrl-C too
         with contextlib.suppress(OSError):
             unfinished.unlink()
-        if isinstance(error, OSError) and error.filename == str(unfinished):  # not the name that the caller knows
+        if isinstance(error, OSError) and error.filename == str(unfinished):  # name the file that the caller passed
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
 def _sync_folder(folder: Path) -> None:
-    """Wait until the disk has the names in a folder, where the system lets a program ask for that."""
+    """Flush a folder's entries to disk, where the system supports it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows opens no folders
+    except OSError:  # Windows cannot open folders
         return
     try:
         os.fsync(descriptor)
-    except OSError:  # some network file systems know no such thing
+    except OSError:  # unsupported by some network file systems
         return
     finally:
         os.close(descriptor)

@@ -1,7 +1,7 @@
-"""Folders of images: finding the files, and sub-folders as labels.
+"""Find image files in folders, with sub-folders as labels.
 
-Folders are walked in sorted order, so that one tree gives one list everywhere. Hidden files and the files that
-operating systems leave behind are passed over. Links are followed, except back into a folder that is being walked.
+Folders are walked in sorted order, so a tree gives the same list on every machine. Hidden files and the metadata files
+of operating systems are skipped. Links are followed, except back into a folder that is being walked.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ __all__ = ["EXTENSIONS", "ImageFolder", "each_path", "find_images", "images_in",
 EXTENSIONS: Final = frozenset(
     {".bmp", ".dib", ".gif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
-"""The endings by which image files are found in folders, in lower case."""
+"""The extensions by which image files are found in folders, in lower case."""
 
-_LEFT_BEHIND: Final = frozenset({"__macosx", "desktop.ini", "thumbs.db"})
+_SYSTEM_FILES: Final = frozenset({"__macosx", "desktop.ini", "thumbs.db"})
 
 
 def find_images(paths: PathLike | Iterable[PathLike]) -> list[Path]:
@@ -35,23 +35,30 @@ def find_images(paths: PathLike | Iterable[PathLike]) -> list[Path]:
     Parameters
     ----------
     paths : path or paths
-        Files are listed whatever their name; folders are searched at every depth by `EXTENSIONS`.
+        Files are listed whatever their name. Folders are searched recursively for files with one of the extensions in
+        `EXTENSIONS`.
 
     Returns
     -------
     list of Path
-        Sorted part by part, each path once. Empty if the folders hold no image.
+        Sorted by path components, without duplicates. Empty if the folders contain no images.
 
     Raises
     ------
     ImageReadError
-        For a path that does not exist, or a folder that cannot be opened.
+        If a path does not exist, or a folder cannot be opened.
+
+    Examples
+    --------
+    >>> from classicvision import find_images
+    >>> [path.name for path in find_images("data/copies/library")]
+    ['astronaut.jpg', 'bricks.jpg', 'cat.jpg', 'coffee.jpg', 'rocket.jpg', 'stars.jpg']
     """
     found: set[Path] = set()
     for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
         if path.is_dir():
             found.update(_walk(path, ()))
-        elif path.exists() or path.is_symlink():  # a dangling link is listed: reading it says what is wrong
+        elif path.exists() or path.is_symlink():  # dangling links are listed, so that reading them reports the error
             found.add(path)
         else:
             raise ImageReadError(path, "there is no such file or folder; check the path")
@@ -59,53 +66,62 @@ def find_images(paths: PathLike | Iterable[PathLike]) -> list[Path]:
 
 
 def images_in(paths: PathLike | Sequence[PathLike]) -> list[Path]:
-    """List the image files among files and folders, as `find_images` does, of which there must be at least one.
+    """List the image files among files and folders as `find_images` does, and require at least one.
 
     Raises
     ------
     ImageReadError
-        For a path that does not exist, or a folder that cannot be opened.
+        If a path does not exist, or a folder cannot be opened.
     NotEnoughDataError
-        If there is no image file.
+        If there are no image files.
     """
     return require_images(find_images(paths), paths)
 
 
 def require_images(files: list[Path], where: PathLike | Sequence[PathLike]) -> list[Path]:
-    """Return the image files that were found somewhere; a NotEnoughDataError if there are none."""
+    """Return `files`, or raise a NotEnoughDataError that names `where` if the list is empty."""
     if not files:
         raise NotEnoughDataError(
-            f"no image files in {listed(where)}; in folders they are found by their endings, "
-            f"{' '.join(sorted(EXTENSIONS))}"
+            f"no image files in {listed(where)}; folders are searched for the extensions {' '.join(sorted(EXTENSIONS))}"
         )
     return files
 
 
 def listed(paths: PathLike | Sequence[PathLike]) -> str:
-    """Return paths as text for a message."""
+    """Format paths for a message."""
     return ", ".join(map(str, each_path(paths))) or "nothing"
 
 
 def each_path(paths: PathLike | Sequence[PathLike]) -> Sequence[PathLike]:
-    """Return one path or several as a sequence."""
+    """Return a single path as a sequence of one, and a sequence as it is."""
     return [paths] if isinstance(paths, str | os.PathLike) else paths
 
 
 @dataclass(frozen=True, eq=False)
 class ImageFolder:
-    """Labelled images: each sub-folder of the root is a class, and all images below it, at any depth, belong to it.
+    """Labelled images: each sub-folder of `root` is a class, which contains all images below it at any depth.
 
     Attributes
     ----------
     root : Path
+        The folder whose sub-folders are the classes.
     paths : tuple of Path
-        The N image files, class by class, each class in sorted order.
+        The N image files, class by class, sorted within each class.
     labels : tuple of str
-        The N names of the sub-folders they lie in.
+        The class of each image: the name of its sub-folder of `root`.
     classes : tuple of str
         The distinct labels, sorted.
     ignored : tuple of Path
-        Image files that lie in the root itself and so have no label.
+        Image files directly in `root`; they have no label and are not among `paths`.
+
+    Examples
+    --------
+    >>> from classicvision import ImageFolder
+    >>> images = ImageFolder.open("data/textures")
+    >>> len(images), images.classes[:3]
+    (140, ('brick', 'coffee', 'coins'))
+    >>> images.labels[0], images.paths[0].name
+    ('brick', '00.jpg')
     """
 
     root: Path
@@ -116,23 +132,30 @@ class ImageFolder:
 
     @classmethod
     def open(cls, root: PathLike, *, min_classes: int = 2) -> Self:
-        """List the images of a folder that has one sub-folder a class.
+        """List the images of a folder with one sub-folder per class.
 
         Parameters
         ----------
         root : path
+            The folder whose sub-folders are the classes.
         min_classes : int
-            Two to learn from; one is enough to measure with.
+            Fewest classes that are accepted: 2 for training, 1 for testing.
+
+        Returns
+        -------
+        ImageFolder
 
         Raises
         ------
         NotEnoughDataError
-            If there is no such folder, it has fewer sub-folders than `min_classes`, or one of them holds no image.
+            If the folder does not exist, has fewer than `min_classes` sub-folders, or a sub-folder contains no images.
+        ImageReadError
+            If a folder cannot be opened.
 
         Warns
         -----
         SkippedImagesWarning
-            If images lie in the root itself.
+            If images lie directly in `root`.
         """
         root = Path(root)
         if not root.is_dir():
@@ -145,7 +168,7 @@ class ImageFolder:
         ignored = tuple(entry for entry in entries if not entry.is_dir() and _is_image(entry))
         _check_classes(root, images, len(ignored), min_classes)
         if ignored:
-            _warn_of_loose_images(ignored)
+            _warn_of_unlabelled_images(ignored)
         paths = tuple(path for found in images.values() for path in found)
         labels = tuple(label for label, found in images.items() for _ in found)
         return cls(root, paths, labels, tuple(images), ignored)
@@ -154,7 +177,18 @@ class ImageFolder:
         return len(self.paths)
 
     def subset(self, rows: Iterable[int] | NDArray[Any]) -> Self:
-        """Return the images chosen by an index array or a mask of N, in that order; all classes stay known."""
+        """Select images.
+
+        Parameters
+        ----------
+        rows : iterable of int, or (M,) int or (N,) bool array
+            Row numbers in the order wanted, or a mask over all N images.
+
+        Returns
+        -------
+        ImageFolder
+            The selected images; `classes` keeps every class, also those without an image in the selection.
+        """
         index = rows if isinstance(rows, np.ndarray) else np.fromiter(rows, np.intp)
         chosen = np.arange(len(self))[index].tolist()
         paths = tuple(self.paths[row] for row in chosen)
@@ -164,8 +198,8 @@ class ImageFolder:
 def _check_classes(root: Path, images: dict[str, list[Path]], n_loose: int, min_classes: int) -> None:
     if len(images) < min_classes:
         found = f"the sub-folder {next(iter(images))!r} only" if images else "no sub-folders"
-        loose = f" and {n_loose} image(s) of its own" if n_loose else ""
-        remedy = f"Put the images of each class in a sub-folder named after it, at least {min_classes}"
+        loose = f" and {n_loose} image(s) outside of sub-folders" if n_loose else ""
+        remedy = f"Put the images of each class in a sub-folder named after it, at least {min_classes} in all"
         raise NotEnoughDataError(
             f"{root} has {found}{loose}. {remedy}, as in {root.name}/cat/1.jpg {root.name}/dog/1.jpg"
         )
@@ -175,17 +209,17 @@ def _check_classes(root: Path, images: dict[str, list[Path]], n_loose: int, min_
         raise NotEnoughDataError(f"{root}: no images in class {names}. Add some, or remove the sub-folder")
 
 
-def _warn_of_loose_images(loose: tuple[Path, ...]) -> None:
-    more = f", like {len(loose) - 1} more" if len(loose) > 1 else ""
+def _warn_of_unlabelled_images(unlabelled: tuple[Path, ...]) -> None:
+    more = f" and {len(unlabelled) - 1} more" if len(unlabelled) > 1 else ""
     warnings.warn(
-        f"{loose[0]}: lies beside the folders of the classes and so has no class; it is left out{more}",
+        f"skipped {unlabelled[0]}{more}: not in the sub-folder of a class; move the images into one to use them",
         SkippedImagesWarning,
         stacklevel=3,
     )
 
 
 def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
-    """Yield the image files of a folder at every depth; `above` holds the identities of the folders on the way."""
+    """Yield the image files of a folder at every depth; `above` are the identities of the folders being walked."""
     identity = _identity(folder)
     if identity in above:
         return
@@ -206,7 +240,7 @@ def _entries(folder: Path) -> list[Path]:
         found = sorted(folder.iterdir())
     except OSError as error:
         raise ImageReadError(folder, f"cannot open the folder ({error.strerror}); check its permissions") from error
-    return [entry for entry in found if not entry.name.startswith(".") and entry.name.lower() not in _LEFT_BEHIND]
+    return [entry for entry in found if not entry.name.startswith(".") and entry.name.lower() not in _SYSTEM_FILES]
 
 
 def _is_image(path: Path) -> bool:

@@ -1,7 +1,7 @@
-"""Image files to arrays and back: one image type, and a reason for every file that cannot be used.
+"""Read and write images: one array type for every file format, and a reason for every file that cannot be read.
 
-Whatever a file holds, what comes out is `Image`: uint8 RGB, upright (EXIF orientation applied), alpha composited on
-white, 16-bit values scaled, grey repeated in three channels.
+Every file is decoded to an `Image`: uint8 RGB, upright (EXIF orientation applied), alpha composited on white, 16-bit
+values scaled to 8 bits, grey repeated in three channels.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ __all__ = [
 ]
 
 LIBRARIES: Final = f"opencv {cv2.__version__} pillow {PIL.__version__}"
-"""What decodes images and computes on them. Other releases may differ in the last bit, so cache keys name these."""
+"""The libraries that decode and resize images. Cache keys name them: other releases may differ in the last bit."""
 
 MAX_BYTES: Final = 2**31
-"""Largest file read: the largest image with four uncompressed channels of 16 bits fits well."""
+"""Largest file read, in bytes; an uncompressed 16-bit RGBA image of `MAX_PIXELS` fits."""
 
-# Pillow's options for each ending that can be written; no format that would turn colours to grey or to a palette.
+# Pillow's options by file extension. Formats that would reduce colours to grey or to a palette are missing on purpose.
 _WRITERS: Final[dict[str, dict[str, Any]]] = {
     ".bmp": {"format": "BMP"},
     ".jpeg": {"format": "JPEG", "quality": 95},
@@ -55,35 +55,46 @@ _WRITERS: Final[dict[str, dict[str, Any]]] = {
 
 
 def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> Image:
-    """Read an image file.
+    """Read an image file as upright 8-bit RGB.
 
     Parameters
     ----------
     path : path
+        A JPEG, PNG, GIF, WebP, TIFF, BMP or PNM file. The format is detected from the content, whatever the extension.
+        Of a file with several images, the first is read.
     max_pixels : int
-        A larger picture is refused before it is decoded.
+        Largest width x height that is accepted. The size is checked before decoding, so a decompression bomb costs no
+        memory. A larger limit admits larger images; decoding one takes 3 bytes per pixel.
 
     Returns
     -------
     (H, W, 3) uint8
-        RGB, upright.
+        RGB, rotated upright by its EXIF orientation, alpha composited on white.
 
     Raises
     ------
     ImageReadError
-        If there is no such file, or it holds no whole picture of a known format.
+        If the file does not exist, cannot be read, is not a supported image, is damaged or cut short, or has more than
+        `max_pixels` pixels.
+
+    Examples
+    --------
+    >>> from classicvision import read_image
+    >>> image = read_image("data/copies/library/cat.jpg")
+    >>> image.shape, image.dtype.name
+    ((213, 320, 3), 'uint8')
     """
     return decode_image(read_bytes(path), path, max_pixels=max_pixels)
 
 
 def read_bytes(path: PathLike) -> bytes:
-    """Return what an image file holds; anything but a regular, non-empty file is an `ImageReadError`."""
+    """Return the content of an image file; anything but a regular, non-empty file raises `ImageReadError`."""
     path = Path(path)
     try:
         reason = _reason_to_refuse(path.stat())
         data = b"" if reason else path.read_bytes()
     except FileNotFoundError:
-        reason = "is a link to a file that is gone" if path.is_symlink() else "there is no such file; check the path"
+        reason = "is a dangling link" if path.is_symlink() else "there is no such file; check the path"
     except PermissionError:
         reason = "permission denied; make the file readable and try again"
     except (OSError, ValueError) as error:  # ValueError for a path with a zero byte
@@ -94,25 +105,40 @@ def read_bytes(path: PathLike) -> bytes:
 
 
 def write_image(path: PathLike, image: Image) -> None:
-    """Write an image in the format that the ending of the path names, whole or not at all.
+    """Write an image in the format given by the file extension; an interrupted write leaves no partial file.
 
     Parameters
     ----------
     path : path
-        An existing file is replaced.
+        The extension selects the format: ``.bmp``, ``.jpg``, ``.jpeg``, ``.png``, ``.ppm``, ``.tif``, ``.tiff`` or
+        ``.webp``. JPEG and WebP are written at quality 95, the others are lossless. An existing file is replaced.
     image : (H, W, 3) uint8
         RGB.
 
     Raises
     ------
     ImageWriteError
+        If the extension is not one of those, the array is not an image, or the file cannot be written.
+
+    Examples
+    --------
+    >>> from classicvision import read_image, shrink, write_image
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> image = read_image("data/copies/library/cat.jpg")
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "thumbnail.png"
+    ...     write_image(path, shrink(image, 64))
+    ...     read_image(path).shape
+    (43, 64, 3)
     """
     path = Path(path)
     options = _WRITERS.get(path.suffix.lower())
     if options is None:
-        raise ImageWriteError(path, f"{path.suffix!r} names no format for pictures; use one of {', '.join(_WRITERS)}")
+        raise ImageWriteError(path, f"unsupported file extension {path.suffix!r}; use one of {', '.join(_WRITERS)}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ImageWriteError(path, f"{image.dtype} of shape {image.shape} is no image; uint8 (H, W, 3) is")
+        found = f"an array of {image.dtype} with shape {image.shape}"
+        raise ImageWriteError(path, f"{found} is not an image; expected uint8 of shape (H, W, 3), not empty")
     encoded = io.BytesIO()
     try:
         PillowImage.fromarray(np.ascontiguousarray(image)).save(encoded, **options)
@@ -123,17 +149,59 @@ def write_image(path: PathLike, image: Image) -> None:
 
 
 def to_gray(image: Image) -> NDArray[np.uint8]:
-    """Return the luma of an (H, W, 3) RGB image as (H, W) uint8: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601)."""
+    """Convert an RGB image to grey: the luma 0.299 R + 0.587 G + 0.114 B of ITU-R BT.601.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+        RGB.
+
+    Returns
+    -------
+    (H, W) uint8
+        Rounded to whole grey levels, 0 for black to 255 for white.
+
+    Examples
+    --------
+    >>> from classicvision import read_image, to_gray
+    >>> to_gray(read_image("data/copies/library/cat.jpg")).shape
+    (213, 320)
+    """
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def shrink(image: Image, max_side: int) -> Image:
-    """Reduce an image so that its longer side has at most max_side pixels; a smaller one is returned as it is.
+    """Downsample an image so that its longer side has at most `max_side` pixels; smaller images are returned unchanged.
 
-    Each new pixel is the mean of the area it covers. The shorter side keeps at least one pixel.
+    Each new pixel is the mean of the area it covers, so fine texture does not alias.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+        RGB.
+    max_side : int
+        Length of the longer side of the result, in pixels. Larger values keep more detail and make everything that
+        follows slower. The shorter side keeps the aspect ratio, and at least one pixel.
+
+    Returns
+    -------
+    (h, w, 3) uint8
+        With max(h, w) <= `max_side`. The input itself, not a copy, if it is small enough.
+
+    Raises
+    ------
+    SettingsError
+        If `max_side` is less than 1.
+
+    Examples
+    --------
+    >>> from classicvision import read_image, shrink
+    >>> image = read_image("data/copies/library/cat.jpg")
+    >>> image.shape, shrink(image, 200).shape
+    ((213, 320, 3), (133, 200, 3))
     """
     if max_side < 1:
-        raise SettingsError(f"max_side is {max_side}; an image has at least 1 pixel")
+        raise SettingsError(f"max_side is {max_side}; it must be at least 1 pixel")
     height, width = image.shape[:2]
     longest = max(height, width)
     if longest <= max_side:
@@ -143,14 +211,14 @@ def shrink(image: Image, max_side: int) -> Image:
 
 
 def resize_by_area(image: Image, size: tuple[int, int]) -> Image:
-    """Return an image in another size (height, width); each new pixel is the mean of what it covers if that is more."""
+    """Resize an image to (height, width). Along a side that shrinks, each new pixel is the mean of what it covers."""
     return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def enlarge(image: Image, min_side: int) -> Image:
-    """Magnify an image so that its longer side has at least min_side pixels; a larger one is returned as it is.
+    """Upsample an image bilinearly so that its longer side has at least `min_side` pixels.
 
-    Each new pixel is interpolated linearly between the nearest old ones.
+    Larger images are returned unchanged.
     """
     height, width = image.shape[:2]
     longest = max(height, width)
@@ -161,11 +229,11 @@ def enlarge(image: Image, min_side: int) -> Image:
 
 
 def _reason_to_refuse(status: os.stat_result) -> str:
-    """Return why a file cannot be read as it is, or nothing. Opening a pipe would wait for ever, so look first."""
+    """Return why a file cannot be read, or "". Checked before opening, since opening a pipe would block for ever."""
     if stat.S_ISDIR(status.st_mode):
-        return "is a folder; give the files in it, or open it as a folder of images"
+        return "is a folder; pass the files in it, or open it as a folder of images"
     if not stat.S_ISREG(status.st_mode):
-        return "is no regular file but a device, pipe or socket; save the picture to a file first"
+        return "is a device, pipe or socket; save the image to a regular file first"
     if status.st_size == 0:
         return "is an empty file (0 bytes); copy it again from its source"
     if status.st_size > MAX_BYTES:

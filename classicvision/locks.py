@@ -1,4 +1,4 @@
-"""A lock on an open file, which the system takes back when its process ends, however it ends."""
+"""A lock on an open file; the system releases it when the process ends, even if it is killed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 
 __all__ = ["try_lock"]
 
-_OFFSET = 2**30  # of the byte that Windows locks: far behind the text, which others may then read
+_OFFSET = 2**30  # of the byte that Windows locks: far past the text, so that other processes can read it
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file without waiting; False if another process or another place in this one has it.
+    """Try to lock an open file without waiting; return False if it is locked already, by this process or another.
 
-    Closing the file gives the lock back.
+    Closing the file releases the lock.
     """
     try:
         if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""The contents of image files: every format and depth to upright RGB, and damaged bytes to one kind of error."""
+"""Decoding image files: every format and bit depth becomes upright RGB, and damaged bytes raise one kind of error."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from PIL.PngImagePlugin import PngImageFile
 from classicvision.decoding import decode_image
 from classicvision.errors import ImageReadError
 
-# Two rows and three columns, each pixel different: no turn leaves it as it is.
+# Two rows and three columns of distinct pixels: every rotation and flip changes it.
 SMALL = np.arange(18, dtype=np.uint8).reshape(2, 3, 3) * 10
 SMOOTH = np.stack(np.meshgrid(np.arange(40), np.arange(60)), axis=2)[:, :, [0, 1, 1]].astype(np.uint8) * 4
 
 
-def encode(picture: PillowImage.Image | np.ndarray, file_format: str, **options) -> bytes:
+def encode(image: PillowImage.Image | np.ndarray, file_format: str, **options) -> bytes:
     file = io.BytesIO()
-    if isinstance(picture, np.ndarray):
-        picture = PillowImage.fromarray(picture)
-    picture.save(file, file_format, **options)
+    if isinstance(image, np.ndarray):
+        image = PillowImage.fromarray(image)
+    image.save(file, file_format, **options)
     return file.getvalue()
 
 
@@ -44,7 +44,7 @@ def exif(orientation: int) -> PillowImage.Exif:
 
 
 def encode_png_header(width: int, height: int) -> bytes:
-    """A PNG file that ends after its header: its size can be known, its pixels cannot."""
+    """A PNG file that ends after its header: it has a size and no pixels."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = b"IDAT"
     chunks = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, data)]
@@ -81,9 +81,9 @@ def test_every_format_is_read(kind):
 
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.8])
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_cut_off_is_an_error(kind, share):
+def test_a_truncated_file_is_an_error(kind, share):
     data = FILES[kind]
-    with pytest.raises(ImageReadError, match=r"damaged|no picture"):
+    with pytest.raises(ImageReadError, match=r"damaged|not a supported image"):
         decode_image(data[: max(1, int(len(data) * share))], kind)
 
 
@@ -125,15 +125,15 @@ def test_arbitrary_bytes_are_an_image_error(data):
         (8, np.rot90(SMALL, -1)),
     ],
 )
-def test_each_exif_orientation_is_turned_upright_once(orientation, stored, file_format):
+def test_each_exif_orientation_is_brought_upright_once(orientation, stored, file_format):
     data = encode(np.ascontiguousarray(stored), file_format, exif=exif(orientation))
-    assert_array_equal(decode_image(data, "turned"), SMALL)
+    assert_array_equal(decode_image(data, "rotated"), SMALL)
 
 
-def test_a_float_tiff_is_turned_upright_too():
+def test_a_float_tiff_is_brought_upright_too():
     stored = np.rot90(SMALL, 1) / 255.0
     data = encode_tiff(stored, photometric="rgb", extratags=[(0x0112, "H", 1, 6, True)])
-    assert_array_equal(decode_image(data, "turned"), SMALL)
+    assert_array_equal(decode_image(data, "rotated"), SMALL)
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -141,13 +141,13 @@ def test_an_orientation_that_does_not_exist_is_upright(orientation):
     assert_array_equal(decode_image(encode(SMALL, "PNG", exif=exif(orientation)), "odd"), SMALL)
 
 
-def test_an_orientation_that_is_no_number_is_upright():
+def test_an_orientation_that_is_not_a_number_is_upright():
     # One entry: tag 0x0112, type 2 (text), two characters.
     tags = b"Exif\0\0MM\0*" + struct.pack(">IHHHI4sI", 8, 1, 0x0112, 2, 2, b"x\0", 0)
     assert_array_equal(decode_image(encode(SMALL, "PNG", exif=tags), "odd"), SMALL)
 
 
-def test_damaged_exif_does_not_spoil_the_picture():
+def test_an_image_with_damaged_exif_is_decoded():
     data = encode(SMOOTH, "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
     assert decode_image(data, "exif").shape == SMOOTH.shape
 
@@ -161,9 +161,9 @@ def test_half_transparent_black_on_white_is_middle_grey(mode):
 
 @pytest.mark.parametrize("transparency", [1, b"\xff\x00"])
 def test_a_transparent_palette_entry_is_white(transparency):
-    picture = PillowImage.frombytes("P", (2, 1), b"\0\1")
-    picture.putpalette([255, 0, 0, 0, 0, 255])
-    data = encode(picture, "PNG", transparency=transparency)
+    image = PillowImage.frombytes("P", (2, 1), b"\0\1")
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    data = encode(image, "PNG", transparency=transparency)
     assert_array_equal(decode_image(data, "palette"), [[[255, 0, 0], [255, 255, 255]]])
 
 
@@ -191,7 +191,7 @@ def test_floats_within_zero_and_one_are_shares_of_white(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.float64])
-def test_values_without_an_agreed_white_are_stretched(dtype):
+def test_values_without_a_defined_white_are_stretched(dtype):
     data = encode_tiff(np.array([[-1000, 0, 1000]], dtype))
     assert_array_equal(decode_image(data, "range")[0, :, 0], [0, 128, 255])
 
@@ -202,18 +202,18 @@ def test_not_a_number_is_black_and_infinities_are_the_ends_of_the_range():
 
 
 @pytest.mark.parametrize("value", [0.0, -5.0, np.nan, -np.inf])
-def test_a_picture_of_nothing_but_one_odd_value_is_black(value):
+def test_an_image_of_a_single_odd_value_is_black(value):
     assert_array_equal(decode_image(encode_tiff(np.full((2, 2), value)), "odd"), np.zeros((2, 2, 3)))
 
 
 @pytest.mark.parametrize("layout", ["contig", "separate"])
-def test_float_colours_may_lie_together_or_apart(layout):
+def test_float_colours_may_be_interleaved_or_planar(layout):
     values = SMALL / 255.0
     stored = values if layout == "contig" else np.moveaxis(values, 2, 0)
     assert_array_equal(decode_image(encode_tiff(stored, photometric="rgb", planarconfig=layout), "rgb"), SMALL)
 
 
-def test_alpha_of_a_float_tiff_lies_on_white():
+def test_alpha_of_a_float_tiff_is_composited_on_white():
     values = np.array([[[1, 0, 0, 1.0], [0, 0, 0, 0.0]]])
     data = encode_tiff(values, photometric="rgb", extrasamples=["unassalpha"])
     assert_array_equal(decode_image(data, "rgba"), [[[255, 0, 0], [255, 255, 255]]])
@@ -226,19 +226,19 @@ def test_alpha_of_a_float_tiff_lies_on_white():
         (np.zeros((2, 4, 4)), {"photometric": "minisblack", "volumetric": True}),
     ],
 )
-def test_a_tiff_that_is_no_grey_or_colour_picture_is_refused(values, options):
+def test_a_tiff_that_is_neither_grey_nor_rgb_is_refused(values, options):
     with pytest.raises(ImageReadError, match="save it as grey, RGB or RGBA"):
         decode_image(encode_tiff(values, **options), "strange")
 
 
 @pytest.mark.parametrize(("mode", "level"), [("1", 255), ("L", 200), ("CMYK", 255)])
 def test_grey_and_print_colours_become_rgb(mode, level):
-    picture = PillowImage.new("RGB", (3, 2), (level, level, level)).convert(mode)
-    assert_array_equal(decode_image(encode(picture, "TIFF"), mode), np.full((2, 3, 3), level))
+    image = PillowImage.new("RGB", (3, 2), (level, level, level)).convert(mode)
+    assert_array_equal(decode_image(encode(image, "TIFF"), mode), np.full((2, 3, 3), level))
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "TIFF", "WEBP", "PNG"])
-def test_of_several_pictures_the_first_is_read(file_format):
+def test_the_first_of_several_images_is_read(file_format):
     first, second = (PillowImage.new("RGB", (4, 4), colour) for colour in ("white", "black"))
     options = {"lossless": True} if file_format == "WEBP" else {}
     data = encode(first, file_format, save_all=True, append_images=[second], **options)
@@ -255,21 +255,21 @@ def test_the_limit_holds_for_float_tiff():
         decode_image(encode_tiff(np.zeros((3, 4))), "deep", max_pixels=11)
 
 
-def test_the_limit_of_pillow_for_the_whole_process_has_no_say(monkeypatch):
+def test_pillows_process_wide_limit_does_not_apply(monkeypatch):
     monkeypatch.setattr(PillowImage, "MAX_IMAGE_PIXELS", 1)
     assert_array_equal(decode_image(encode(SMALL, "PNG"), "small"), SMALL)
 
 
 def test_a_refusal_by_pillow_itself_is_an_image_error(monkeypatch):
-    def refuse(_picture):
+    def refuse(_image):
         raise PillowImage.DecompressionBombError("too many")
 
     monkeypatch.setattr(PngImageFile, "load", refuse)
-    with pytest.raises(ImageReadError, match="refused by Pillow as too large"):
+    with pytest.raises(ImageReadError, match="Pillow refuses it as too large"):
         decode_image(encode(SMALL, "PNG"), "small")
 
 
-def test_a_float_tiff_packed_in_a_way_that_cannot_be_read_says_what_to_do():
+def test_a_float_tiff_with_an_unsupported_compression_says_what_to_do():
     # Compression 5 is LZW; the number is changed in the file's directory (tag 259, type 3, one value).
     data = encode_tiff(np.zeros((4, 4))).replace(struct.pack("<HHIH", 259, 3, 1, 1), struct.pack("<HHIH", 259, 3, 1, 5))
     with pytest.raises(ImageReadError, match="save it uncompressed"):
@@ -277,7 +277,7 @@ def test_a_float_tiff_packed_in_a_way_that_cannot_be_read_says_what_to_do():
 
 
 @pytest.mark.parametrize("n_bytes", [100, 200, 300])
-def test_a_damaged_tiff_says_nothing_beside_its_error(caplog, capsys, n_bytes):
+def test_a_damaged_tiff_logs_and_prints_nothing_besides_its_error(caplog, capsys, n_bytes):
     data = encode_tiff(np.zeros((4, 4)))
     with pytest.raises(ImageReadError):
         decode_image(data[:n_bytes], "cut")
@@ -285,6 +285,6 @@ def test_a_damaged_tiff_says_nothing_beside_its_error(caplog, capsys, n_bytes):
     assert capsys.readouterr() == ("", "")
 
 
-def test_strangers_are_shown_by_their_first_bytes():
-    with pytest.raises(ImageReadError, match="begins with 00 00 00 1c 66 74 79 70"):
-        decode_image(b"\0\0\0\x1cftypheic" + b"\0" * 32, "photo.heic")
+def test_an_unknown_format_is_reported_with_its_first_bytes():
+    with pytest.raises(ImageReadError, match="begins with the bytes 00 00 00 1c 66 74 79 70"):
+        decode_image(b"\0\0\0\x1cftypheic" + b"\0" * 32, "a.heic")

@@ -62,9 +62,9 @@ def test_the_list_of_names_is_sorted_and_complete():
 
 @pytest.mark.parametrize("kind", [errors.ImageReadError, errors.ImageWriteError])
 def test_an_image_error_says_file_and_reason_and_keeps_them_apart(kind):
-    error = kind("photos/a.jpg", "the file is empty")
-    assert str(error) == f"{Path('photos/a.jpg')}: the file is empty"
-    assert (error.path, error.reason) == (Path("photos/a.jpg"), "the file is empty")
+    error = kind("images/a.jpg", "the file is empty")
+    assert str(error) == f"{Path('images/a.jpg')}: the file is empty"
+    assert (error.path, error.reason) == (Path("images/a.jpg"), "the file is empty")
 
 
 def test_a_copied_image_error_is_of_the_same_kind_and_says_the_same():

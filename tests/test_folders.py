@@ -33,13 +33,13 @@ def test_a_folder_sorts_before_its_longer_namesakes(tmp_path):
     assert names(tmp_path, find_images([tmp_path])) == ["a/1.png", "a-b/1.png"]
 
 
-def test_endings_are_known_in_any_case(tmp_path):
-    endings = ["jpg", "JPEG", "jpe", "Png", "webp", "TIF", "tiff", "bmp", "dib", "pnm", "ppm", "pgm", "pbm", "gif"]
-    touch(tmp_path, *(f"a.{ending}" for ending in endings))
-    assert len(find_images([tmp_path])) == len(endings)
+def test_extensions_match_in_any_case(tmp_path):
+    extensions = ["jpg", "JPEG", "jpe", "Png", "webp", "TIF", "tiff", "bmp", "dib", "pnm", "ppm", "pgm", "pbm", "gif"]
+    touch(tmp_path, *(f"a.{extension}" for extension in extensions))
+    assert len(find_images([tmp_path])) == len(extensions)
 
 
-def test_what_is_no_image_or_hidden_or_left_behind_is_passed_over(tmp_path):
+def test_hidden_files_system_files_and_other_files_are_skipped(tmp_path):
     touch(
         tmp_path, "notes.txt", "jpg", ".a.jpg", ".git/a.jpg", "Thumbs.db", "desktop.ini", ".DS_Store", "__MACOSX/a.jpg"
     )
@@ -47,8 +47,8 @@ def test_what_is_no_image_or_hidden_or_left_behind_is_passed_over(tmp_path):
 
 
 def test_a_file_named_by_the_user_is_listed_whatever_its_name(tmp_path):
-    touch(tmp_path, ".hidden", "photo")
-    assert names(tmp_path, find_images([tmp_path / "photo", tmp_path / ".hidden"])) == [".hidden", "photo"]
+    touch(tmp_path, ".hidden", "scan")
+    assert names(tmp_path, find_images([tmp_path / "scan", tmp_path / ".hidden"])) == [".hidden", "scan"]
 
 
 def test_a_file_given_twice_is_listed_once(tmp_path):
@@ -61,7 +61,7 @@ def test_a_path_that_does_not_exist_is_an_error(tmp_path):
         find_images([tmp_path / "gone"])
 
 
-def test_a_dangling_link_is_listed_so_that_reading_can_say_what_is_wrong(tmp_path):
+def test_a_dangling_link_is_listed_so_that_reading_it_reports_the_error(tmp_path):
     (tmp_path / "a.jpg").symlink_to(tmp_path / "gone.jpg")
     assert find_images([tmp_path]) == find_images([tmp_path / "a.jpg"]) == [tmp_path / "a.jpg"]
 
@@ -71,24 +71,24 @@ def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
     assert names(tmp_path, find_images([tmp_path])) == ["x.jpg/1.png"]
 
 
-def test_links_are_followed_but_not_round_in_a_circle(tmp_path):
-    touch(tmp_path, "photos/cat/1.jpg", "elsewhere/2.jpg")
-    (tmp_path / "photos" / "cat" / "up").symlink_to(tmp_path / "photos")
-    (tmp_path / "photos" / "linked").symlink_to(tmp_path / "elsewhere")
-    assert names(tmp_path, find_images([tmp_path / "photos"])) == ["photos/cat/1.jpg", "photos/linked/2.jpg"]
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    touch(tmp_path, "images/cat/1.jpg", "elsewhere/2.jpg")
+    (tmp_path / "images" / "cat" / "up").symlink_to(tmp_path / "images")
+    (tmp_path / "images" / "linked").symlink_to(tmp_path / "elsewhere")
+    assert names(tmp_path, find_images([tmp_path / "images"])) == ["images/cat/1.jpg", "images/linked/2.jpg"]
 
 
 def test_a_folder_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
     def refuse(_folder):
         raise PermissionError(13, "Permission denied")
 
-    # Mocked, because an administrator may open everything.
+    # Mocked, because root can open everything.
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(ImageReadError, match="cannot open the folder"):
         find_images([tmp_path])
 
 
-def test_each_sub_folder_is_a_class_and_holds_all_below_it(tmp_path):
+def test_each_sub_folder_is_a_class_of_all_images_below_it(tmp_path):
     touch(tmp_path, "dog/1.jpg", "cat/indoors/2.jpg", "cat/1.jpg", "cat/indoors/deep/3.jpg")
     folder = ImageFolder.open(tmp_path)
     assert folder.classes == ("cat", "dog")
@@ -97,7 +97,7 @@ def test_each_sub_folder_is_a_class_and_holds_all_below_it(tmp_path):
     assert len(folder) == 4
 
 
-def test_images_beside_the_classes_are_listed_as_ignored(tmp_path):
+def test_images_outside_of_the_classes_are_listed_as_ignored(tmp_path):
     touch(tmp_path, "cat/1.jpg", "dog/1.jpg", "cover.jpg", "README.txt", ".cache/1.jpg")
     with pytest.warns(SkippedImagesWarning, match=r"cover\.jpg"):
         folder = ImageFolder.open(tmp_path)
@@ -114,7 +114,7 @@ def test_a_link_back_to_the_root_adds_no_class_and_no_image(tmp_path):
     assert len(folder) == 2
 
 
-def test_a_subset_has_its_rows_in_their_order_and_knows_all_classes(tmp_path):
+def test_a_subset_has_the_rows_in_the_given_order_and_keeps_all_classes(tmp_path):
     touch(tmp_path, "cat/1.jpg", "cat/2.jpg", "dog/1.jpg")
     folder = ImageFolder.open(tmp_path)
     subset = folder.subset([2, 0])
@@ -130,7 +130,7 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path):
         ImageFolder.open(tmp_path / "gone")
 
 
-def test_a_file_is_no_folder_of_classes(tmp_path):
+def test_a_file_is_not_a_folder_of_classes(tmp_path):
     touch(tmp_path, "a.jpg")
     with pytest.raises(NotEnoughDataError, match=r"a\.jpg is a file"):
         ImageFolder.open(tmp_path / "a.jpg")
@@ -139,12 +139,12 @@ def test_a_file_is_no_folder_of_classes(tmp_path):
 def test_a_folder_without_sub_folders_explains_the_layout(tmp_path):
     touch(tmp_path, "1.jpg", "2.jpg")
     with pytest.raises(
-        NotEnoughDataError, match=r"no sub-folders and 2 image\(s\) of its own. Put the images of each class"
+        NotEnoughDataError, match=r"no sub-folders and 2 image\(s\) outside of sub-folders. Put the images of each"
     ):
         ImageFolder.open(tmp_path)
 
 
-def test_one_class_is_too_few_to_learn_from_and_enough_to_measure_with(tmp_path):
+def test_one_class_is_too_few_for_training_and_enough_for_testing(tmp_path):
     touch(tmp_path, "cat/1.jpg")
     with pytest.raises(NotEnoughDataError, match="the sub-folder 'cat' only"):
         ImageFolder.open(tmp_path)

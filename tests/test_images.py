@@ -1,4 +1,4 @@
-"""Image files: what is read from disk, what is refused and why, and what is written."""
+"""Image files: reading, writing, and the reason given for each file that cannot be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOSSLESS = [".png", ".bmp", ".ppm", ".tif", ".tiff"]
 
 
 @pytest.fixture
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
 
 
@@ -29,17 +29,17 @@ def reason_for(path: Path) -> str:
     return caught.value.reason
 
 
-@pytest.mark.parametrize("ending", LOSSLESS)
-def test_what_is_written_without_loss_is_read_back(tmp_path, picture, ending):
-    write_image(tmp_path / f"a{ending}", picture)
-    assert_array_equal(read_image(tmp_path / f"a{ending}"), picture)
+@pytest.mark.parametrize("extension", LOSSLESS)
+def test_lossless_formats_return_the_same_pixels(tmp_path, image, extension):
+    write_image(tmp_path / f"a{extension}", image)
+    assert_array_equal(read_image(tmp_path / f"a{extension}"), image)
 
 
-@pytest.mark.parametrize("ending", [".jpg", ".JPEG", ".webp"])
-def test_an_even_colour_survives_lossy_formats_within_two_levels(tmp_path, ending):
+@pytest.mark.parametrize("extension", [".jpg", ".JPEG", ".webp"])
+def test_an_even_colour_survives_lossy_formats_within_two_levels(tmp_path, extension):
     orange = np.full((16, 16, 3), (230, 120, 40), np.uint8)
-    write_image(tmp_path / f"a{ending}", orange)
-    assert np.abs(read_image(tmp_path / f"a{ending}").astype(int) - orange).max() <= 2
+    write_image(tmp_path / f"a{extension}", orange)
+    assert np.abs(read_image(tmp_path / f"a{extension}").astype(int) - orange).max() <= 2
 
 
 def test_the_first_channel_is_red(tmp_path):
@@ -47,17 +47,17 @@ def test_the_first_channel_is_red(tmp_path):
     assert_array_equal(read_image(tmp_path / "red.png"), [[[255, 0, 0], [255, 0, 0]]])
 
 
-def test_any_path_will_do(tmp_path, picture):
+def test_any_path_will_do(tmp_path, image):
     folder = tmp_path / "Фото – 写真 é" / "with spaces"
     folder.mkdir(parents=True)
-    write_image(folder / "naïve 100%.png", picture)
-    assert_array_equal(read_image(str(folder / "naïve 100%.png")), picture)
+    write_image(folder / "naïve 100%.png", image)
+    assert_array_equal(read_image(str(folder / "naïve 100%.png")), image)
 
 
-def test_the_content_decides_and_not_the_name(tmp_path, picture):
-    write_image(tmp_path / "a.png", picture)
+def test_the_content_decides_and_not_the_name(tmp_path, image):
+    write_image(tmp_path / "a.png", image)
     (tmp_path / "a.png").rename(tmp_path / "a.jpg")
-    assert_array_equal(read_image(tmp_path / "a.jpg"), picture)
+    assert_array_equal(read_image(tmp_path / "a.jpg"), image)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -76,12 +76,12 @@ def test_a_folder_named_like_an_image_is_named(tmp_path):
 
 def test_text_named_like_an_image_is_shown(tmp_path):
     (tmp_path / "a.jpg").write_text("<html>404 Not Found</html>")
-    assert "text (b'<html>404" in reason_for(tmp_path / "a.jpg")
+    assert "is not a supported image (looks like text: b'<html>404" in reason_for(tmp_path / "a.jpg")
 
 
 def test_a_dangling_link_is_named(tmp_path):
     (tmp_path / "a.jpg").symlink_to(tmp_path / "gone.jpg")
-    assert "link to a file that is gone" in reason_for(tmp_path / "a.jpg")
+    assert "is a dangling link" in reason_for(tmp_path / "a.jpg")
 
 
 def test_a_link_to_itself_is_named(tmp_path):
@@ -105,7 +105,7 @@ def test_a_file_without_permission_is_named(tmp_path, monkeypatch):
     def refuse(_path):
         raise PermissionError(13, "Permission denied")
 
-    # Mocked, because an administrator may read everything.
+    # Mocked, because root can read everything.
     monkeypatch.setattr(Path, "read_bytes", refuse)
     assert "permission denied" in reason_for(tmp_path / "a.jpg")
 
@@ -116,8 +116,8 @@ def test_a_file_of_more_than_two_gigabytes_is_not_loaded(tmp_path):
     assert "at most 2,147,483,648" in reason_for(tmp_path / "a.tif")
 
 
-def test_the_limit_on_pixels_can_be_lowered(tmp_path, picture):
-    write_image(tmp_path / "a.png", picture)
+def test_the_limit_on_pixels_can_be_lowered(tmp_path, image):
+    write_image(tmp_path / "a.png", image)
     assert read_image(tmp_path / "a.png", max_pixels=35).shape == (5, 7, 3)
     with pytest.raises(ImageReadError, match="7 x 5 = 35 pixels; the limit is 34"):
         read_image(tmp_path / "a.png", max_pixels=34)
@@ -129,61 +129,61 @@ def test_read_bytes_returns_the_file_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a", "a.txt", ".png"])
-def test_a_name_without_a_known_ending_is_not_written(tmp_path, picture, name):
+def test_a_name_with_an_unsupported_extension_is_not_written(tmp_path, image, name):
     with pytest.raises(ImageWriteError, match="use one of"):
-        write_image(tmp_path / name, picture)
+        write_image(tmp_path / name, image)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("image", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3)), np.zeros((0, 2, 3), np.uint8)])
-def test_what_is_no_image_is_not_written(tmp_path, image):
-    with pytest.raises(ImageWriteError, match="is no image"):
-        write_image(tmp_path / "a.png", image)
+@pytest.mark.parametrize("array", [np.zeros((2, 2), np.uint8), np.zeros((2, 2, 3)), np.zeros((0, 2, 3), np.uint8)])
+def test_an_array_that_is_not_an_image_is_not_written(tmp_path, array):
+    with pytest.raises(ImageWriteError, match="is not an image; expected uint8"):
+        write_image(tmp_path / "a.png", array)
 
 
-def test_a_folder_that_does_not_exist_cannot_be_written_to(tmp_path, picture):
+def test_a_folder_that_does_not_exist_cannot_be_written_to(tmp_path, image):
     with pytest.raises(ImageWriteError, match=r"gone/a.png: cannot be written \(No such file or directory\)$"):
-        write_image(tmp_path / "gone" / "a.png", picture)
+        write_image(tmp_path / "gone" / "a.png", image)
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, picture, monkeypatch):
-    write_image(tmp_path / "a.png", picture)
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, image, monkeypatch):
+    write_image(tmp_path / "a.png", image)
 
-    def run_out_of_space(_picture, file, **_options):
-        file.write(b"half a pict")
+    def run_out_of_space(_image, file, **_options):
+        file.write(b"half an im")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(PillowImage.Image, "save", run_out_of_space)
     with pytest.raises(ImageWriteError, match="No space left"):
-        write_image(tmp_path / "a.png", 255 - picture)
+        write_image(tmp_path / "a.png", 255 - image)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
-    assert_array_equal(read_image(tmp_path / "a.png"), picture)
+    assert_array_equal(read_image(tmp_path / "a.png"), image)
 
 
-def test_a_view_of_an_image_can_be_written(tmp_path, picture):
-    write_image(tmp_path / "a.png", picture[::-1, ::2])
-    assert_array_equal(read_image(tmp_path / "a.png"), picture[::-1, ::2])
+def test_a_view_of_an_image_can_be_written(tmp_path, image):
+    write_image(tmp_path / "a.png", image[::-1, ::2])
+    assert_array_equal(read_image(tmp_path / "a.png"), image[::-1, ::2])
 
 
-def test_grey_weighs_red_green_and_blue_as_the_eye_does():
+def test_grey_is_the_luma_of_red_green_and_blue():
     primaries = np.diag([255, 255, 255]).astype(np.uint8)[np.newaxis]
     assert_array_equal(to_gray(primaries), [[76, 150, 29]])  # 255 times 0.299, 0.587, 0.114
 
 
-def test_shrinking_to_half_takes_the_mean_of_four_pixels():
+def test_shrinking_by_two_averages_four_pixels():
     image = np.repeat(np.array([[0, 10, 100, 100], [20, 30, 100, 100]], np.uint8)[:, :, np.newaxis], 3, axis=2)
     assert_array_equal(shrink(image, 2)[:, :, 0], [[15, 100]])
 
 
 @pytest.mark.parametrize(("size", "max_side", "expected"), [((30, 20), 15, (15, 10)), ((1000, 3), 10, (10, 1))])
-def test_shrinking_keeps_the_proportions_and_a_pixel_at_least(size, max_side, expected):
+def test_shrinking_keeps_the_aspect_ratio_and_at_least_one_pixel(size, max_side, expected):
     assert shrink(np.zeros((*size, 3), np.uint8), max_side).shape == (*expected, 3)
 
 
-def test_a_small_image_is_not_enlarged(picture):
-    assert shrink(picture, 7) is picture
+def test_a_small_image_is_not_enlarged(image):
+    assert shrink(image, 7) is image
 
 
-def test_no_image_has_a_side_of_zero_pixels(picture):
+def test_a_side_of_zero_pixels_is_refused(image):
     with pytest.raises(SettingsError, match="max_side is 0"):
-        shrink(picture, 0)
+        shrink(image, 0)
