@@ -14,7 +14,7 @@ CLASSES = {name: value for name, value in vars(errors).items() if isinstance(val
 
 
 def drawn_tree():
-    """Return, for each class in the docstring's drawing, the class above it and the built-in named beside it."""
+    """Return, for each class in the docstring's drawing, the class above it and the built-in exception next to it."""
     drawn = {}
     above = []  # (column, name) of the classes on the way down to this line
     for line in errors.__doc__.splitlines():
