@@ -47,8 +47,8 @@ def main(folder: Path) -> None:
         save(photograph, folder / "copies" / "library" / f"{name}.jpg")
     for number, (name, edit) in enumerate(SUSPECTS.items()):
         copy, _ = plagiarise(photographs[name], edit, np.random.default_rng([SEED, number]))
-        save(copy, folder / "copies" / "suspects" / f"{name}-{edit}.jpg")
-    save(read(STRANGER), folder / "copies" / "suspects" / "stranger.jpg")
+        save(copy, folder / "copies" / "queries" / f"{name}-{edit}.jpg")
+    save(read(STRANGER), folder / "copies" / "queries" / "stranger.jpg")
 
 
 def read(file_name: str) -> NDArray[np.uint8]:

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-# A process in the background of a shell is deaf to Ctrl-C, and so would be the processes that the tests start.
+# A shell's background process ignores Ctrl-C, and so would every process that the tests start.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# One thread in the tests too: the results may not depend on it, and the test runner spreads over the cores.
+# One thread: results must not depend on the number, and the test runner already uses all cores.
 cv2.setNumThreads(1)
 
-# A busy machine is no wrong answer.
+# A slow machine is not a failure.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
@@ -46,17 +46,17 @@ def checkout() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Return the folder of real image sets, or skip the test where there is none."""
+    """Return the folder of real image sets, or skip the test if it is missing."""
     folder = Path(os.environ.get("CLASSICVISION_SHARED", CHECKOUT.parent / "shared"))
     if not (folder / "data").is_dir():
         pytest.skip(f"needs real image sets in {folder}; name their folder in CLASSICVISION_SHARED")
     return folder
 
 
-class Workplace:
-    """A folder with the sample images in `data` and a `classicvision` command: where the documents' code runs.
+class DocsFolder:
+    """A folder with the sample images in `data` and a `classicvision` command, to run the code of the documentation in.
 
-    All share one cache, so that pages that fit the same do not fit it twice.
+    All pages share one cache, so the same fit runs only once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -67,15 +67,15 @@ class Workplace:
         command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m classicvision "$@"\n')
         command.chmod(0o755)
 
-    def room(self, name: str) -> Path:
-        """Return a folder of its own for one page, with the same sample images."""
-        room = self.folder / name
-        room.mkdir()
-        (room / "data").symlink_to(self.folder / "data")
-        return room
+    def page_folder(self, name: str) -> Path:
+        """Return an empty folder for one page, with the same sample images in `data`."""
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / "data").symlink_to(self.folder / "data")
+        return folder
 
     def run(self, command: list[str], folder: Path | None = None) -> str:
-        """Run a command in a folder, this one by default, and return what it printed; it must not fail."""
+        """Run a command in a folder, by default this one, and return its output. Fail the test if the command fails."""
         environment = {
             "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
             "PYTHONPATH": str(CHECKOUT),
@@ -92,20 +92,20 @@ class Workplace:
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """Return the place where the code of the README, the pages and the notebooks runs."""
-    return Workplace(tmp_path_factory.mktemp("workplace"))
+def docs_folder(tmp_path_factory: pytest.TempPathFactory) -> DocsFolder:
+    """Return the folder in which the code of the README, the pages and the notebooks runs."""
+    return DocsFolder(tmp_path_factory.mktemp("docs"))
 
 
 @pytest.fixture(scope="session")
 def texture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of three drawn textures, eight images each, that is easy to learn."""
+    """Return a folder of three synthetic textures, eight images each, that are easy to classify."""
     import numpy as np
 
     from classicvision.images import write_image
     from classicvision.synthetic import textures
 
-    root = tmp_path_factory.mktemp("textures") / "photos"
+    root = tmp_path_factory.mktemp("textures") / "images"
     images, labels = textures(3, 8, size=96, rng=np.random.default_rng(0))
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         (root / label).mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def fitted(texture_folder: Path) -> Fit:
 
 @pytest.fixture(scope="session")
 def model_file(fitted: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the file of that classifier."""
+    """Return the model file of `fitted`."""
     path = tmp_path_factory.mktemp("model") / "textures.cvmodel"
     fitted.classifier.save(path)
     return path
@@ -131,7 +131,7 @@ def model_file(fitted: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def make_finding() -> Callable[..., Finding]:
-    """Return a function that makes a finding of two pictures of 200 x 300 pixels, by the transforms of its regions."""
+    """Return a function that makes a finding for two images of 200 x 300 pixels, given one transform per region."""
     import numpy as np
 
     from classicvision.copies.findings import Finding
@@ -166,8 +166,8 @@ def make_finding() -> Callable[..., Finding]:
 
 
 @pytest.fixture(scope="session")
-def photo() -> Callable[[int], Image]:
-    """Return a function that makes the picture of a number: 160 x 208 pixels, soft blobs in all sizes."""
+def make_image() -> Callable[[int], Image]:
+    """Return a function that makes an image from a seed: 160 x 208 pixels, soft blobs of all sizes."""
     import numpy as np
 
     def make(seed: int) -> Image:
@@ -179,28 +179,28 @@ def photo() -> Callable[[int], Image]:
 
 
 @pytest.fixture(scope="session")
-def copies_folder(photo: Callable[[int], Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with `library` (0 to 4), and `suspects`: a crop of 0, 1 mirrored, 2 itself, and a stranger."""
+def copies_folder(make_image: Callable[[int], Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with `library` (images 0 to 4) and `queries` (crop of 0, 1 mirrored, 2 itself, one unrelated)."""
     from classicvision.images import write_image
 
     folder = tmp_path_factory.mktemp("copies")
-    for name in ("library", "suspects"):
+    for name in ("library", "queries"):
         (folder / name).mkdir()
     for seed in range(5):
-        write_image(folder / "library" / f"{seed}.png", photo(seed))
-    write_image(folder / "suspects" / "crop.png", photo(0)[30:140, 40:160])
-    write_image(folder / "suspects" / "mirrored.png", photo(1)[:, ::-1])
-    shutil.copy(folder / "library" / "2.png", folder / "suspects" / "equal.png")
-    write_image(folder / "suspects" / "stranger.png", photo(99))
+        write_image(folder / "library" / f"{seed}.png", make_image(seed))
+    write_image(folder / "queries" / "crop.png", make_image(0)[30:140, 40:160])
+    write_image(folder / "queries" / "mirrored.png", make_image(1)[:, ::-1])
+    shutil.copy(folder / "library" / "2.png", folder / "queries" / "equal.png")
+    write_image(folder / "queries" / "stranger.png", make_image(99))
     return folder
 
 
 @pytest.fixture(scope="session")
 def make_network(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Return a function that makes an ONNX file of a network that can be computed by hand.
+    """Return a function that writes an ONNX file of a network that can be computed by hand.
 
-    It averages each channel of the tensor that it is given over all pixels (features), and multiplies these three
-    numbers by `weights`, (3, n_classes) (logits). Before that stands a 1 x 1 convolution that changes nothing (pixels).
+    A 1 x 1 convolution copies the input (`pixels`). The mean of each channel follows (`features`), and its product with
+    `weights`, of shape (3, n_classes) (`logits`).
     """
     import numpy as np
     import onnx
@@ -221,8 +221,8 @@ def make_network(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
         dtype, kind = (np.float16, TensorProto.FLOAT16) if half else (np.float32, TensorProto.FLOAT)
         values = {"identity": np.eye(3).reshape(3, 3, 1, 1), "weights": np.asarray(weights), "bias": np.zeros(1)}
         stored = [numpy_helper.from_array(np.asarray(value, dtype), key) for key, value in values.items()]
-        first = "picture" if layout == "NCHW" else "channels_first"
-        nodes = [helper.make_node("Transpose", ["picture"], [first], perm=[0, 3, 1, 2])] * (layout == "NHWC")
+        first = "image" if layout == "NCHW" else "channels_first"
+        nodes = [helper.make_node("Transpose", ["image"], [first], perm=[0, 3, 1, 2])] * (layout == "NHWC")
         nodes += [
             helper.make_node("Conv", [first, "identity"], ["pixels"], kernel_shape=[1, 1]),
             helper.make_node("GlobalAveragePool", ["pixels"], ["pool"]),
@@ -235,7 +235,7 @@ def make_network(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
         graph = helper.make_graph(
             nodes,
             "by hand",
-            [helper.make_tensor_value_info("picture", kind, shape)],
+            [helper.make_tensor_value_info("image", kind, shape)],
             [helper.make_tensor_value_info("logits", kind, [batch or "n", n_classes])],
             stored,
         )
@@ -250,8 +250,8 @@ def make_network(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     return make
 
 
-def made_features(n: int, seed: int, image_size: tuple[int, int] = (480, 640)) -> LocalFeatures:
-    """Return n keypoints at random places, with descriptors that are sparse and skewed, as SIFT's are."""
+def random_features(n: int, seed: int, image_size: tuple[int, int] = (480, 640)) -> LocalFeatures:
+    """Return n keypoints at random positions, with descriptors that are sparse and skewed like those of SIFT."""
     import numpy as np
 
     from classicvision.features.local import LocalFeatures
@@ -268,23 +268,23 @@ def made_features(n: int, seed: int, image_size: tuple[int, int] = (480, 640)) -
 
 
 @pytest.fixture(scope="session")
-def made() -> Callable[..., LocalFeatures]:
-    return made_features
+def make_features() -> Callable[..., LocalFeatures]:
+    return random_features
 
 
 @pytest.fixture(scope="session")
 def vocabulary() -> Vocabulary:
-    """Return 40 words learned from made features."""
+    """Return 40 words learned from random features."""
     import numpy as np
 
     from classicvision.index.vocabulary import learn_vocabulary
 
-    return learn_vocabulary([made_features(200, 1000 + i) for i in range(10)], 40, 2000, np.random.default_rng(0))
+    return learn_vocabulary([random_features(200, 1000 + i) for i in range(10)], 40, 2000, np.random.default_rng(0))
 
 
 @pytest.fixture
 def index(tmp_path: Path, vocabulary: Vocabulary) -> Index:
-    """Return an index without images, of the library in tmp_path / library."""
+    """Return an index without images for the library in `tmp_path / "library"`."""
     from classicvision.index.index import Index
 
     (tmp_path / "library").mkdir()
@@ -293,7 +293,7 @@ def index(tmp_path: Path, vocabulary: Vocabulary) -> Index:
 
 @pytest.fixture
 def fill(tmp_path: Path) -> Callable[..., list[int]]:
-    """Return a function that adds images of these seeds in one commit each, and returns their numbers."""
+    """Return a function that adds images by seed, one commit per batch, and returns their numbers."""
 
     def fill(index: Index, *batches: list[int], n: int = 60) -> list[int]:
         status = tmp_path.stat()
@@ -302,7 +302,7 @@ def fill(tmp_path: Path) -> Callable[..., list[int]]:
             for seeds in batches:
                 for seed in seeds:
                     path = tmp_path / "library" / f"{seed}.jpg"
-                    features = made_features(n, seed)
+                    features = random_features(n, seed)
                     numbers.append(writer.add(path, features, content=f"{seed:064x}", status=status))
                 writer.commit()
         return numbers

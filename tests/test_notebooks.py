@@ -42,11 +42,11 @@ def test_there_are_five_notebooks():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_all_cells_of_a_notebook_run_in_order_without_a_warning(path, workplace):
-    room = workplace.room(path.stem) / "notebooks"  # the notebooks find the sample images in ../data
-    room.mkdir()
-    (room / "cells.json").write_text(json.dumps(code_of(path)), "utf-8")
-    workplace.run([sys.executable, "-W", "error", "-c", RUN_CELLS, "cells.json"], room)
+def test_all_cells_of_a_notebook_run_in_order_without_a_warning(path, docs_folder):
+    folder = docs_folder.page_folder(path.stem) / "notebooks"  # the notebooks find the sample images in ../data
+    folder.mkdir()
+    (folder / "cells.json").write_text(json.dumps(code_of(path)), "utf-8")
+    docs_folder.run([sys.executable, "-W", "error", "-c", RUN_CELLS, "cells.json"], folder)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -53,11 +53,11 @@ def code_of(page: Path) -> list[Block]:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if any(b.why_not is None for b in code_of(p))], ids=lambda p: p.stem)
-def test_the_code_of_a_page_runs_from_top_to_bottom(page, workplace):
-    room = workplace.room(page.stem)
+def test_the_code_of_a_page_runs_from_top_to_bottom(page, docs_folder):
+    folder = docs_folder.page_folder(page.stem)
     runs = [(block.language, block.code) for block in code_of(page) if block.why_not is None]
-    (room / "blocks.json").write_text(json.dumps(runs), "utf-8")
-    workplace.run([sys.executable, "-W", "error", "-c", RUN_BLOCKS, "blocks.json"], room)
+    (folder / "blocks.json").write_text(json.dumps(runs), "utf-8")
+    docs_folder.run([sys.executable, "-W", "error", "-c", RUN_BLOCKS, "blocks.json"], folder)
 
 
 def test_few_blocks_do_not_run_and_each_says_what_it_lacks():

@@ -19,7 +19,7 @@ MAX_SHOWN = 20  # findings or groups shown as text; JSON, CSV and the page have 
 EXAMPLES = """\b
 Examples:
   classicvision copies photos/
-  classicvision copies suspects/ --against library.cvindex --report copies.html
+  classicvision copies queries/ --against library.cvindex --report copies.html
   classicvision copies new.jpg --against photos/ --exit-code
   classicvision copies photo.jpg --self
   classicvision copies photos/ --backbone resnet18-v1 --backbone-calibration resnet18.json

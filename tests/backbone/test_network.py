@@ -54,7 +54,7 @@ def two_inputs(graph):
 
 
 def text(graph):
-    graph.input[0].CopyFrom(helper.make_tensor_value_info("picture", TensorProto.INT64, ["n", 128]))
+    graph.input[0].CopyFrom(helper.make_tensor_value_info("image", TensorProto.INT64, ["n", 128]))
 
 
 def zero_batch(graph):
@@ -62,7 +62,7 @@ def zero_batch(graph):
 
 
 def grey(graph):
-    graph.input[0].CopyFrom(helper.make_tensor_value_info("picture", TensorProto.FLOAT, ["n", 1, 8, 8]))
+    graph.input[0].CopyFrom(helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 1, 8, 8]))
 
 
 def unknown_operator(graph):

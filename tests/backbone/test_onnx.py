@@ -92,10 +92,10 @@ def test_a_vector_is_the_mean_over_the_views(make_network, picture, views, n_vie
 
 
 @pytest.mark.parametrize("views", ["mirror", "whole"])
-def test_a_mirrored_picture_has_the_same_vector_if_both_views_count(make_network, photo, views):
+def test_a_mirrored_picture_has_the_same_vector_if_both_views_count(make_network, make_image, views):
     backbone = OnnxBackbone(make_network(), preprocessing="imagenet", views=views)
     # The crop of an odd margin is not symmetric, hence even sides.
-    image = photo(0)[:, :160]
+    image = make_image(0)[:, :160]
     assert_allclose(backbone(image), backbone(image[:, ::-1]), rtol=1e-5)
 
 
@@ -215,10 +215,10 @@ def test_numbers_that_are_not_finite_are_an_error(make_network, picture):
         huge(picture)
 
 
-def test_workers_give_the_same_bits(make_network, photo, tmp_path):
+def test_workers_give_the_same_bits(make_network, make_image, tmp_path):
     paths = [tmp_path / f"{seed}.png" for seed in range(6)]
     for seed, path in enumerate(paths):
-        write_image(path, photo(seed))
+        write_image(path, make_image(seed))
     backbone = OnnxBackbone(make_network(), preprocessing="imagenet", views="mirror")
     alone, shared_out = (extract(paths, backbone, n_jobs=n).items for n in (1, 2))
     for path, a, b in zip(paths, alone, shared_out, strict=True):

@@ -21,10 +21,10 @@ def run(capsys):
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory, photo):
+def scene(tmp_path_factory, make_image):
     folder = tmp_path_factory.mktemp("scene")
-    copy, b_from_a = rotate(photo(0), np.random.default_rng(0), degrees=20)
-    write_image(folder / "img1.png", photo(0))
+    copy, b_from_a = rotate(make_image(0), np.random.default_rng(0), degrees=20)
+    write_image(folder / "img1.png", make_image(0))
     write_image(folder / "img2.png", copy)
     np.savetxt(folder / "H1to2p", b_from_a)
     return folder
@@ -61,7 +61,7 @@ def test_a_wrong_protocol_is_wrong_usage(run, scene):
     assert "ratio is 2.0" in message
 
 
-def test_a_picture_that_cannot_be_read_is_listed(run, scene, photo, tmp_path):
+def test_a_picture_that_cannot_be_read_is_listed(run, scene, make_image, tmp_path):
     for path in scene.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "img3.png").write_bytes(b"no picture")

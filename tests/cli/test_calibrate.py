@@ -76,12 +76,12 @@ def test_a_broken_image_gives_exit_code_3_and_its_name(run, unrelated, tmp_path)
     assert "broken.jpg" in messages
 
 
-def test_a_network_is_measured_with_backbone_and_its_file_can_be_used(run, photo, make_network, tmp_path):
+def test_a_network_is_measured_with_backbone_and_its_file_can_be_used(run, make_image, make_network, tmp_path):
     from classicvision import OnnxBackbone, workflows
 
     (tmp_path / "soft").mkdir()
     for number in range(24):
-        write_image(tmp_path / "soft" / f"{number:02}.png", photo(100 + number))
+        write_image(tmp_path / "soft" / f"{number:02}.png", make_image(100 + number))
     network, output = make_network(preprocessing="imagenet"), tmp_path / "network.json"
     code, text, messages = run(tmp_path / "soft", "--backbone", network, "-o", output)
     assert code == 0

@@ -36,25 +36,25 @@ def run(capsys, copies_folder, monkeypatch):
 
 
 def test_pairs_are_a_table_with_the_best_first(run):
-    code, output, messages = run("suspects", "--against", "library")
+    code, output, messages = run("queries", "--against", "library")
     header, *rows, empty, summary = output.splitlines()
     assert code == 0
     assert header.split() == ["picture", "a", "copies", "b", "score", "a", "to", "b"]
-    assert rows[0].split(maxsplit=2) == ["suspects/equal.png", "library/2.png", "the same file, byte for byte"]
+    assert rows[0].split(maxsplit=2) == ["queries/equal.png", "library/2.png", "the same file, byte for byte"]
     assert {tuple(row.split()[:2]) for row in rows[1:]} == {
-        ("suspects/crop.png", "library/0.png"),
-        ("suspects/mirrored.png", "library/1.png"),
+        ("queries/crop.png", "library/0.png"),
+        ("queries/mirrored.png", "library/1.png"),
     }
-    assert "mirrored" in next(row for row in rows if "suspects/mirrored.png" in row).split(maxsplit=3)[3]
+    assert "mirrored" in next(row for row in rows if "queries/mirrored.png" in row).split(maxsplit=3)[3]
     assert empty == ""
     assert summary.startswith("3 copies in 3 groups. Compared 4 pictures with 5 pictures in ")
     assert messages == ""
 
 
 def test_pictures_among_each_other_are_listed_in_groups(run):
-    code, output, _ = run("suspects", "library")
+    code, output, _ = run("queries", "library")
     assert code == 0
-    assert output.startswith("Group 1: 2 pictures\n  suspects/equal.png")
+    assert output.startswith("Group 1: 2 pictures\n  queries/equal.png")
     assert "Group 3: 2 pictures" in output
     assert "3 copies in 3 groups. Compared 9 pictures in " in output
 
@@ -62,26 +62,26 @@ def test_pictures_among_each_other_are_listed_in_groups(run):
 def test_an_index_can_be_searched(run, tmp_path, capsys):
     assert cli._run(["index", "build", "library", "-o", str(tmp_path / "l.cvindex"), "-j", "1"]) == 0
     capsys.readouterr()
-    code, output, _ = run("suspects/crop.png", "--against", tmp_path / "l.cvindex")
+    code, output, _ = run("queries/crop.png", "--against", tmp_path / "l.cvindex")
     assert code == 0
     assert "library/0.png" in output
 
 
 def test_nothing_found_is_said_and_is_no_error(run):
-    assert run("suspects/stranger.png", "--against", "library", "--exit-code")[:2] == (
+    assert run("queries/stranger.png", "--against", "library", "--exit-code")[:2] == (
         0,
         "No copies found. Compared 1 picture with 5 pictures.\n",
     )
 
 
 def test_a_copy_is_exit_code_11_only_if_asked_for(run):
-    assert run("suspects/crop.png", "--against", "library")[0] == 0
-    assert run("suspects/crop.png", "--against", "library", "--exit-code")[0] == 11
+    assert run("queries/crop.png", "--against", "library")[0] == 0
+    assert run("queries/crop.png", "--against", "library", "--exit-code")[0] == 11
 
 
 @pytest.fixture
 def with_broken(copies_folder, tmp_path):
-    folder = shutil.copytree(copies_folder / "suspects", tmp_path / "with broken")
+    folder = shutil.copytree(copies_folder / "queries", tmp_path / "with broken")
     (folder / "broken.jpg").write_text("nothing")
     return folder
 
@@ -108,18 +108,18 @@ def test_json_is_one_document_with_everything(run, with_broken):
 
 
 def test_csv_has_a_row_a_finding(run, tmp_path):
-    code, output, messages = run("suspects", "--against", "library", "--csv", tmp_path / "c.csv")
+    code, output, messages = run("queries", "--against", "library", "--csv", tmp_path / "c.csv")
     with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert code == 0
     assert "c.csv" in messages
     assert "c.csv" not in output
-    assert rows[0]["path_a"] == "suspects/equal.png"
+    assert rows[0]["path_a"] == "queries/equal.png"
     assert {row["labels"] for row in rows} == {"exact", "cropped", "mirrored"}
 
 
 def test_report_is_a_page_with_the_pictures(run, tmp_path):
-    code, _, messages = run("suspects", "--against", "library", "--report", tmp_path / "c.html")
+    code, _, messages = run("queries", "--against", "library", "--report", tmp_path / "c.html")
     page = (tmp_path / "c.html").read_text("utf-8")
     assert code == 0
     assert "c.html" in messages
@@ -145,7 +145,7 @@ def test_a_long_list_ends_with_how_many_more_there_are(run, copies_folder, tmp_p
 
 
 def test_a_higher_threshold_can_be_set(run):
-    code, output, _ = run("suspects/crop.png", "--against", "library", "--set", "match.threshold=1000000")
+    code, output, _ = run("queries/crop.png", "--against", "library", "--set", "match.threshold=1000000")
     assert (code, output.startswith("No copies found.")) == (0, True)
 
 
@@ -161,20 +161,20 @@ def test_a_calibration_turns_a_rate_into_the_threshold(run, tmp_path):
     run_of = CalibrationRun(tail, np.zeros(0), (), 0, extractor, matching, (), 1.0)
     write_calibration(tmp_path / "c.json", run_of)
     words = ["--calibration", tmp_path / "c.json", "--false-match-rate", "1e-6", "--json"]
-    settings = json.loads(run("suspects/crop.png", "--against", "library", *words)[1])["settings"]
+    settings = json.loads(run("queries/crop.png", "--against", "library", *words)[1])["settings"]
     assert settings["search"]["match"]["threshold"] == pytest.approx(8 + 2 * np.log(1000))
 
 
 def test_a_rate_without_a_calibration_goes_by_the_photographs_that_were_measured(run):
     from classicvision.matching.calibration import DEFAULT_CALIBRATION
 
-    words = ["suspects/crop.png", "--against", "library", "--false-match-rate", "1e-20", "--json"]
+    words = ["queries/crop.png", "--against", "library", "--false-match-rate", "1e-20", "--json"]
     settings = json.loads(run(*words)[1])["settings"]
     assert settings["search"]["match"]["threshold"] == pytest.approx(DEFAULT_CALIBRATION.threshold_for(1e-20))
 
 
 def test_a_rate_does_not_lower_the_threshold(run):
-    words = ["suspects/crop.png", "--against", "library", "--false-match-rate", "0.5", "--json"]
+    words = ["queries/crop.png", "--against", "library", "--false-match-rate", "0.5", "--json"]
     settings = json.loads(run(*words)[1])["settings"]
     assert settings["search"]["match"]["threshold"] == 15
 
@@ -198,12 +198,12 @@ def test_a_rate_does_not_lower_the_threshold(run):
     ],
 )
 def test_wrong_usage_is_exit_code_2_with_the_reason(words, message, run):
-    code, output, messages = run("suspects", *words)
+    code, output, messages = run("queries", *words)
     assert (code, output) == (2, "")
     assert message in messages
 
 
-@pytest.mark.parametrize("words", [["nowhere"], ["suspects", "--against", "nowhere"]])
+@pytest.mark.parametrize("words", [["nowhere"], ["queries", "--against", "nowhere"]])
 def test_a_path_that_is_not_there_is_an_error_that_names_it(words, run):
     code, output, messages = run(*words)
     assert (code, output) == (1, "")
@@ -211,13 +211,13 @@ def test_a_path_that_is_not_there_is_an_error_that_names_it(words, run):
 
 
 @pytest.fixture
-def soft(photo, tmp_path):
+def soft(make_image, tmp_path):
     """Return a folder with a picture with too few keypoints, and a crop of it that its signature misses."""
     from classicvision.workflows.calibrate_backbone import soften
 
     (tmp_path / "soft").mkdir()
-    write_image(tmp_path / "soft" / "soft.png", soften(photo(2)))
-    write_image(tmp_path / "soft" / "crop.png", np.ascontiguousarray(soften(photo(2))[14:-7, 14:-14]))
+    write_image(tmp_path / "soft" / "soft.png", soften(make_image(2)))
+    write_image(tmp_path / "soft" / "crop.png", np.ascontiguousarray(soften(make_image(2))[14:-7, 14:-14]))
     return tmp_path / "soft"
 
 
@@ -279,7 +279,7 @@ def test_an_interrupted_search_says_that_it_goes_on(run, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("classicvision.workflows.find_copies", end)
-    code, output, messages = run("suspects", "--against", "library")
+    code, output, messages = run("queries", "--against", "library")
     assert (code, output) == (130, "")
     assert "the same command goes on from here" in messages
 
@@ -289,7 +289,7 @@ def test_finding_copies_loads_no_library_that_only_learning_needs(copies_folder)
     heavy = ("sklearn", "matplotlib", "skimage") if native_available() else ("matplotlib", "skimage")
     code = (
         "import sys; from classicvision import cli;"
-        "code = cli._run(['copies', 'suspects/crop.png', '--against', 'library', '-j', '1', '--no-cache']);"
+        "code = cli._run(['copies', 'queries/crop.png', '--against', 'library', '-j', '1', '--no-cache']);"
         f"sys.exit(any(m in sys.modules for m in {heavy}) or code)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -297,8 +297,8 @@ def test_finding_copies_loads_no_library_that_only_learning_needs(copies_folder)
     assert done.returncode == 0
 
 
-def test_a_part_copied_within_a_picture_is_told_with_self(run, photo, tmp_path):
-    moved = photo(0)
+def test_a_part_copied_within_a_picture_is_told_with_self(run, make_image, tmp_path):
+    moved = make_image(0)
     moved[90:150, 130:200] = moved[10:70, 20:90]
     write_image(tmp_path / "moved.png", moved)
     code, output, _ = run(tmp_path / "moved.png", "--self", "--exit-code", "--report", tmp_path / "c.html")
@@ -312,7 +312,7 @@ def test_a_part_copied_within_a_picture_is_told_with_self(run, photo, tmp_path):
 
 @pytest.mark.parametrize(
     ("pictures", "compared"),
-    [(["suspects/crop.png"], "1 picture with itself."), (["suspects"], "4 pictures, each with itself.")],
+    [(["queries/crop.png"], "1 picture with itself."), (["queries"], "4 pictures, each with itself.")],
 )
 def test_pictures_without_a_part_copied_within_were_compared_with_themselves(pictures, compared, run):
     code, output, _ = run(*pictures, "--self")
@@ -320,12 +320,12 @@ def test_pictures_without_a_part_copied_within_were_compared_with_themselves(pic
 
 
 def test_one_picture_alone_is_told_what_else_to_give(run):
-    code, output, _ = run("suspects/crop.png")
+    code, output, _ = run("queries/crop.png")
     assert code == 0
     assert output.endswith("A picture alone has no other to copy: give more, or --against, or --self.\n")
 
 
 def test_control_characters_in_the_name_of_an_output_stay_off_the_terminal(run, tmp_path):
-    _, _, messages = run("suspects/crop.png", "--csv", tmp_path / "a\x1b[31m.csv")
+    _, _, messages = run("queries/crop.png", "--csv", tmp_path / "a\x1b[31m.csv")
     assert "\x1b" not in messages
     assert "a\\x1b[31m.csv" in messages

@@ -92,12 +92,12 @@ def test_what_goes_wrong_is_said(words, code, message, run, files, monkeypatch):
 
 
 @pytest.fixture
-def soft(files, photo):
+def soft(files, make_image):
     """Return two pictures with too few keypoints; the second is a crop of the first that its signature misses."""
     from classicvision.workflows.calibrate_backbone import soften
 
-    write_image(files / "soft.png", soften(photo(2)))
-    write_image(files / "crop.png", np.ascontiguousarray(soften(photo(2))[14:-7, 14:-14]))
+    write_image(files / "soft.png", soften(make_image(2)))
+    write_image(files / "crop.png", np.ascontiguousarray(soften(make_image(2))[14:-7, 14:-14]))
     return files / "soft.png", files / "crop.png"
 
 

@@ -41,31 +41,31 @@ def filled(index, fill):
     return index.reopened()
 
 
-def test_each_keypoint_of_a_copy_votes_for_its_image(filled, made):
-    found = find_candidates(filled, made(200, 3), limit=0)
+def test_each_keypoint_of_a_copy_votes_for_its_image(filled, make_features):
+    found = find_candidates(filled, make_features(200, 3), limit=0)
     weights = rarity(filled, np.inf)
-    words = filled.vocabulary.quantize(made(200, 3).descriptors).words
+    words = filled.vocabulary.quantize(make_features(200, 3).descriptors).words
     assert found.ids[0] == 3
     assert found.votes[0] == pytest.approx(weights[words].sum(), rel=1e-6)
     assert not found.mirrored[0]
 
 
 @pytest.mark.parametrize(("turn", "grow"), [(0.0, 1.0), (1.5, 1.0), (4.0, 0.5), (0.3, 3.0)])
-def test_a_copy_that_is_turned_and_resized_comes_first(filled, made, turn, grow):
-    found = find_candidates(filled, noisy(made(200, 25), 1, turn=turn, grow=grow), limit=20)
+def test_a_copy_that_is_turned_and_resized_comes_first(filled, make_features, turn, grow):
+    found = find_candidates(filled, noisy(make_features(200, 25), 1, turn=turn, grow=grow), limit=20)
     assert found.ids[0] == 25
     assert found.votes[0] > 3 * found.votes[1]
 
 
-def test_a_mirrored_copy_is_found_and_said_to_be_one(filled, made):
-    query = noisy(made(200, 12).mirrored(), 2, turn=0.7)
+def test_a_mirrored_copy_is_found_and_said_to_be_one(filled, make_features):
+    query = noisy(make_features(200, 12).mirrored(), 2, turn=0.7)
     found = find_candidates(filled, query, limit=20)
     assert (found.ids[0], found.mirrored[0]) == (12, True)
     assert find_candidates(filled, query, limit=20, mirrored=False).votes[0] < found.votes[0] / 3
 
 
-def test_votes_that_disagree_about_the_rotation_do_not_add_up(filled, made):
-    copy = made(200, 3)
+def test_votes_that_disagree_about_the_rotation_do_not_add_up(filled, make_features):
+    copy = make_features(200, 3)
     rng = np.random.default_rng(0)
     scattered = LocalFeatures(
         copy.xy, copy.scale, rng.uniform(0, 6.28, 200), copy.response, copy.descriptors, copy.image_size
@@ -74,10 +74,10 @@ def test_votes_that_disagree_about_the_rotation_do_not_add_up(filled, made):
     assert disagreeing < agreeing / 3
 
 
-def test_without_signatures_and_geometry_the_sums_of_votes_are_a_sparse_product(filled, made):
+def test_without_signatures_and_geometry_the_sums_of_votes_are_a_sparse_product(filled, make_features):
     """The oracle of the postings: tf-idf by scipy, when every bit may differ and every keypoint has one frame."""
     index = filled.reopened()
-    query = made(200, 77)
+    query = make_features(200, 77)
     query = replace(query, scale=np.ones(200, np.float32), angle=np.zeros(200, np.float32))
     for segment in index.segments:
         segment.postings.__dict__["angles"] = np.zeros(len(segment.postings), np.uint8)
@@ -123,30 +123,31 @@ def test_a_candidate_is_compared_in_the_orientations_that_it_has_votes_in():
     assert _orientations(candidates, SearchSettings(least_votes=5.0)) == ["direct", "mirrored", "both"]
 
 
-def test_votes_of_the_other_orientation_are_kept(filled, made):
-    found = find_candidates(filled, made(200, 3), limit=20)
+def test_votes_of_the_other_orientation_are_kept(filled, make_features):
+    found = find_candidates(filled, make_features(200, 3), limit=20)
     upright, flat = (
-        find_candidates(filled, q, limit=20, mirrored=False) for q in (made(200, 3), made(200, 3).mirrored())
+        find_candidates(filled, q, limit=20, mirrored=False)
+        for q in (make_features(200, 3), make_features(200, 3).mirrored())
     )
     assert found.votes[found.ids == 3] == upright.votes[upright.ids == 3]
     assert found.other_votes[found.ids == 3] == flat.votes[flat.ids == 3]
 
 
-def test_a_removed_image_has_no_vote(filled, made):
+def test_a_removed_image_has_no_vote(filled, make_features):
     with filled.writer() as writer:
         writer.remove(3)
-    found = find_candidates(filled.reopened(), made(200, 3), limit=20)
+    found = find_candidates(filled.reopened(), make_features(200, 3), limit=20)
     assert 3 not in found.ids
 
 
-def test_nothing_is_found_in_an_index_without_images_or_for_no_keypoints(index, filled, made):
-    assert find_copies(index, made(200, 1)) == []
+def test_nothing_is_found_in_an_index_without_images_or_for_no_keypoints(index, filled, make_features):
+    assert find_copies(index, make_features(200, 1)) == []
     assert find_copies(filled, LocalFeatures.empty((9, 9)), FEW) == []
     assert len(find_candidates(filled, LocalFeatures.empty((9, 9)), limit=20)) == 0
 
 
-def test_a_copy_is_found_with_its_transform_and_other_images_are_not(filled, made):
-    query = noisy(made(200, 25), 1, turn=np.pi / 2)
+def test_a_copy_is_found_with_its_transform_and_other_images_are_not(filled, make_features):
+    query = noisy(make_features(200, 25), 1, turn=np.pi / 2)
     for settings in (FEW, SearchSettings()):  # by words, and all compared
         ((number, result),) = find_copies(filled, query, settings)
         assert number == 25
@@ -154,29 +155,29 @@ def test_a_copy_is_found_with_its_transform_and_other_images_are_not(filled, mad
         assert_allclose(result.regions[0].b_from_a[:2, :2], [[0, 1], [-1, 0]], atol=0.05)
 
 
-def test_an_excluded_image_is_not_compared(filled, made):
-    assert find_copies(filled, made(200, 4), FEW, exclude=[4]) == []
-    assert find_copies(filled, made(200, 4), exclude=[4]) == []
+def test_an_excluded_image_is_not_compared(filled, make_features):
+    assert find_copies(filled, make_features(200, 4), FEW, exclude=[4]) == []
+    assert find_copies(filled, make_features(200, 4), exclude=[4]) == []
 
 
-def test_of_exact_duplicates_each_is_found(index, fill, made, tmp_path):
+def test_of_exact_duplicates_each_is_found(index, fill, make_features, tmp_path):
     fill(index, list(range(10)), n=200)
     with index.writer() as writer:
-        again = writer.add(tmp_path / "again.jpg", made(200, 4), content=f"{4:064x}", status=tmp_path.stat())
-    assert sorted(n for n, _ in find_copies(index.reopened(), made(200, 4), FEW)) == [4, again]
+        again = writer.add(tmp_path / "again.jpg", make_features(200, 4), content=f"{4:064x}", status=tmp_path.stat())
+    assert sorted(n for n, _ in find_copies(index.reopened(), make_features(200, 4), FEW)) == [4, again]
 
 
 @pytest.fixture
-def crowded(filled, made, tmp_path):
+def crowded(filled, make_features, tmp_path):
     """Return an index of 30 images, of one of which there are 30 more of the same content."""
     with filled.writer() as writer:
         for number in range(30):
-            writer.add(tmp_path / f"{number}.jpg", made(200, 4), content=f"{4:064x}", status=tmp_path.stat())
+            writer.add(tmp_path / f"{number}.jpg", make_features(200, 4), content=f"{4:064x}", status=tmp_path.stat())
     return filled.reopened()
 
 
-def test_many_equal_images_leave_room_for_another_and_all_are_found(crowded, made):
-    logo, other = made(200, 4), made(200, 7)[np.arange(150)]
+def test_many_equal_images_leave_room_for_another_and_all_are_found(crowded, make_features):
+    logo, other = make_features(200, 4), make_features(200, 7)[np.arange(150)]
     query = LocalFeatures(
         **{
             name: np.concatenate([getattr(part, name) for part in (logo, other)])
@@ -189,24 +190,24 @@ def test_many_equal_images_leave_room_for_another_and_all_are_found(crowded, mad
     assert len({id(result) for result in found.values()}) == 2
 
 
-def test_an_excluded_image_is_not_found_by_way_of_its_equals(crowded, made):
-    found = [number for number, _ in find_copies(crowded, made(200, 4), FEW, exclude=[4, 31])]
+def test_an_excluded_image_is_not_found_by_way_of_its_equals(crowded, make_features):
+    found = [number for number, _ in find_copies(crowded, make_features(200, 4), FEW, exclude=[4, 31])]
     assert sorted(found) == [30, *range(32, 60)]
 
 
-def test_candidates_are_as_many_different_images_as_asked_for(crowded, made):
+def test_candidates_are_as_many_different_images_as_asked_for(crowded, make_features):
     settings = SearchSettings(n_candidates=12, n_always=12)
-    ids = choose_candidates(crowded, made(200, 4), settings).ids.tolist()
+    ids = choose_candidates(crowded, make_features(200, 4), settings).ids.tolist()
     assert ids[0] == 4
     assert len({crowded.image(number).content for number in ids}) == len(ids) == 12
 
 
-def test_of_equal_images_one_is_compared_in_a_small_index_too(crowded, made):
-    assert len(choose_candidates(crowded, made(200, 4), SearchSettings())) == 30
+def test_of_equal_images_one_is_compared_in_a_small_index_too(crowded, make_features):
+    assert len(choose_candidates(crowded, make_features(200, 4), SearchSettings())) == 30
 
 
-def test_no_more_candidates_than_asked_for_and_none_without_votes_after_the_first(filled, made):
-    stranger = made(200, 500)
+def test_no_more_candidates_than_asked_for_and_none_without_votes_after_the_first(filled, make_features):
+    stranger = make_features(200, 500)
     assert len(choose_candidates(filled, stranger, FEW)) <= 5
     strict = SearchSettings(n_candidates=20, n_always=3, least_votes=1000, least_ratio=1000)
     assert len(choose_candidates(filled, stranger, strict)) == 3

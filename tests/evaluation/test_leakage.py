@@ -116,12 +116,12 @@ def test_an_image_on_both_sides_is_refused():
         find_leaks(Duplicates(()), [A, B], [B])
 
 
-def test_planted_copies_are_found_in_real_files(photo, tmp_path):
+def test_planted_copies_are_found_in_real_files(make_image, tmp_path):
     for name, seed in (("train-0", 0), ("train-1", 1), ("test-2", 2), ("test-3", 3)):
-        write_image(tmp_path / f"{name}.png", photo(seed))
+        write_image(tmp_path / f"{name}.png", make_image(seed))
     for name in ("test-equal", "train-equal"):
         shutil.copy(tmp_path / "train-0.png", tmp_path / f"{name}.png")
-    write_image(tmp_path / "test-crop.png", photo(0)[30:140, 40:160])
+    write_image(tmp_path / "test-crop.png", make_image(0)[30:140, 40:160])
     duplicates = Duplicates.of(workflows.find_copies_among(tmp_path))
     train, test = (sorted(tmp_path.glob(f"{side}-*.png")) for side in ("train", "test"))
     found = {(leak.train.stem, leak.test.stem, leak.kind) for leak in find_leaks(duplicates, train, test).leaks}

@@ -41,8 +41,8 @@ def scores(**changes):
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_a_picture_beside_itself_is_perfect(photo, name):
-    found = DETECTORS[name](photo(0))
+def test_a_picture_beside_itself_is_perfect(make_image, name):
+    found = DETECTORS[name](make_image(0))
     result = score_pair(found, found, np.eye(3))
     assert result.repeatability == 1
     assert result.precision == 1
@@ -52,8 +52,8 @@ def test_a_picture_beside_itself_is_perfect(photo, name):
 
 @pytest.mark.parametrize("name", HERE)
 @pytest.mark.parametrize("edit", [lambda *x: rotate(*x, degrees=30), lambda *x: perspective(*x, strength=0.1)])
-def test_a_warped_picture_is_nearly_so(photo, name, edit):
-    image = photo(0)
+def test_a_warped_picture_is_nearly_so(make_image, name, edit):
+    image = make_image(0)
     warped, b_from_a = edit(image, np.random.default_rng(0))
     result = score_pair(DETECTORS[name](image), DETECTORS[name](warped), b_from_a)
     assert result.repeatability > 0.3
@@ -61,8 +61,8 @@ def test_a_warped_picture_is_nearly_so(photo, name, edit):
     assert result.corner_error < 5
 
 
-def test_a_wrong_homography_has_nothing_right(photo):
-    found = DETECTORS["sift-opencv"](photo(0))
+def test_a_wrong_homography_has_nothing_right(make_image):
+    found = DETECTORS["sift-opencv"](make_image(0))
     result = score_pair(found, found, SHIFT)
     assert result.n_right == 0
     assert result.accuracies == (0,) * len(ACCURACY_THRESHOLDS)
@@ -76,8 +76,8 @@ def test_pictures_without_keypoints_score_nothing_and_have_no_homography():
     assert result.corner_error == math.inf
 
 
-def test_no_more_keypoints_than_the_budget_are_looked_at(photo):
-    found = DETECTORS["sift-opencv"](photo(0))
+def test_no_more_keypoints_than_the_budget_are_looked_at(make_image):
+    found = DETECTORS["sift-opencv"](make_image(0))
     assert score_pair(found, found, np.eye(3), MatchingProtocol(n_keypoints=20)).n_keypoints == (20, 20)
 
 
@@ -104,8 +104,8 @@ def test_no_pair_has_no_mean():
         summarise([])
 
 
-def test_a_shrunk_pair_keeps_its_homography(photo):
-    a, b, b_from_a = shrink_pair(photo(0), photo(0)[:, 40:], np.linalg.inv(SHIFT), 104)
+def test_a_shrunk_pair_keeps_its_homography(make_image):
+    a, b, b_from_a = shrink_pair(make_image(0), make_image(0)[:, 40:], np.linalg.inv(SHIFT), 104)
     assert (a.shape, b.shape) == ((80, 104, 3), (99, 104, 3))
     # 208 -> 104 in a, 168 -> 104 in b: the left border of b is at 19.5 in a.
     assert (b_from_a @ [19.5, 0, 1])[0] == pytest.approx(-0.5)

@@ -24,8 +24,8 @@ def name_of(how):
 
 
 @pytest.fixture(scope="module")
-def image(photo):
-    picture = photo(0)
+def image(make_image):
+    picture = make_image(0)
     picture.flags.writeable = False
     return picture
 
@@ -59,8 +59,10 @@ def test_another_seed_gives_another_damaged_picture(image, name):
     assert one.shape != other.shape or not np.array_equal(one, other)
 
 
-def test_different_pictures_are_not_covered_at_one_place(photo):
-    places = {tuple(np.argwhere((damage(photo(i), Damage("occlusion", 0.1)) == 128).all(axis=2))[0]) for i in range(8)}
+def test_different_pictures_are_not_covered_at_one_place(make_image):
+    places = {
+        tuple(np.argwhere((damage(make_image(i), Damage("occlusion", 0.1)) == 128).all(axis=2))[0]) for i in range(8)
+    }
     assert len(places) > 4
 
 
@@ -97,8 +99,8 @@ def test_ten_degrees_keep_what_lies_within_both_pictures(image):
     assert height == int(160 * min(208 / (208 * cos + 160 * sin), 160 / (208 * sin + 160 * cos)))
 
 
-def test_light_goes_both_ways(photo):
-    brighter = [damage(photo(i), Damage("light", 2)).mean() > photo(i).mean() for i in range(12)]
+def test_light_goes_both_ways(make_image):
+    brighter = [damage(make_image(i), Damage("light", 2)).mean() > make_image(i).mean() for i in range(12)]
     assert set(brighter) == {True, False}
 
 

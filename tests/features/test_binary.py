@@ -13,8 +13,8 @@ BOTH = [pytest.param(Orb(), 32, id="orb"), pytest.param(Akaze(), 61, id="akaze",
 
 
 @pytest.mark.parametrize(("detect", "n_bytes"), BOTH)
-def test_keypoints_are_columns_of_one_length_strongest_first(photo, detect, n_bytes):
-    found = detect(photo(0))
+def test_keypoints_are_columns_of_one_length_strongest_first(make_image, detect, n_bytes):
+    found = detect(make_image(0))
     assert len(found) > 20
     assert found.xy.shape == (len(found), 2)
     assert found.descriptors.shape == (len(found), n_bytes)
@@ -30,14 +30,14 @@ def test_an_empty_picture_has_no_keypoint(detect, n_bytes):
 
 
 @pytest.mark.parametrize(("detect", "n_bytes"), BOTH)
-def test_the_strongest_are_the_first(photo, detect, n_bytes):
-    found = detect(photo(0))
+def test_the_strongest_are_the_first(make_image, detect, n_bytes):
+    found = detect(make_image(0))
     assert_array_equal(found.strongest(7).descriptors, found.descriptors[:7])
     assert len(found.strongest(10**6)) == len(found)
 
 
-def test_a_descriptor_stays_with_its_keypoint(photo):
-    image = photo(0)
+def test_a_descriptor_stays_with_its_keypoint(make_image):
+    image = make_image(0)
     keypoints, descriptors = cv2.ORB_create(2000).detectAndCompute(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None)
     known = {(*k.pt, k.size / 2): row.tobytes() for k, row in zip(keypoints, descriptors, strict=True)}
     found = Orb()(image)
@@ -45,8 +45,8 @@ def test_a_descriptor_stays_with_its_keypoint(photo):
     assert all(known[(*xy, scale)] == row.tobytes() for xy, scale, row in places)
 
 
-def test_orb_finds_no_more_than_it_may(photo):
-    assert len(Orb(max_features=15)(photo(0))) <= 15
+def test_orb_finds_no_more_than_it_may(make_image):
+    assert len(Orb(max_features=15)(make_image(0))) <= 15
 
 
 @pytest.mark.parametrize("make", [lambda: Orb(max_features=0), lambda: Akaze(threshold=0.0)])
@@ -56,6 +56,6 @@ def test_settings_out_of_range_are_refused(make):
 
 
 @pytest.mark.skipif(Akaze.is_available(), reason="the installed OpenCV has AKAZE")
-def test_where_opencv_has_no_akaze_the_error_says_which_has(photo):
+def test_where_opencv_has_no_akaze_the_error_says_which_has(make_image):
     with pytest.raises(SettingsError, match="opencv-python-headless 4 has it"):
-        Akaze()(photo(0))
+        Akaze()(make_image(0))

@@ -25,13 +25,13 @@ def names(index):
     return sorted(image.path.name for image in index)
 
 
-def test_an_image_that_was_added_is_there_with_all_that_is_known_of_it(index, fill, made):
+def test_an_image_that_was_added_is_there_with_all_that_is_known_of_it(index, fill, make_features):
     (number,) = fill(index, [7])
     image = index.reopened().image(number)
     assert image.path == index.root / "7.jpg"
     assert image.content == f"{7:064x}"
     assert (image.image_size, image.n_keypoints) == ((480, 640), 60)
-    expected = unpack_features(pack_features(made(60, 7)))
+    expected = unpack_features(pack_features(make_features(60, 7)))
     assert_array_equal(index.reopened().features(number).descriptors, expected.descriptors)
     assert_array_equal(index.reopened().features(number).xy, expected.xy)
 
@@ -44,13 +44,13 @@ def test_a_snapshot_does_not_see_what_comes_after(index, fill):
     assert names(before.reopened()) == ["1.jpg", "2.jpg", "3.jpg"]
 
 
-def test_a_snapshot_can_be_read_when_its_files_are_gone(index, fill, made):
+def test_a_snapshot_can_be_read_when_its_files_are_gone(index, fill, make_features):
     numbers = fill(index, *([seed] for seed in range(7)))
     before = index.reopened()
     old_files = [file.name for file in before.manifest.files]
     fill(index, [7])  # the eighth segment: all become one
     assert not any((index.folder / name).exists() for name in old_files if "segment" in name)
-    assert_array_equal(before.features(numbers[3]).descriptors, made(60, 3).descriptors)
+    assert_array_equal(before.features(numbers[3]).descriptors, make_features(60, 3).descriptors)
     assert names(before) == [f"{seed}.jpg" for seed in range(7)]
 
 
@@ -79,22 +79,22 @@ def test_removing_what_is_not_there_is_a_key_error(index, fill):
             writer.remove(77)
 
 
-def test_an_image_at_the_same_path_replaces_the_earlier_one(index, fill, tmp_path, made):
+def test_an_image_at_the_same_path_replaces_the_earlier_one(index, fill, tmp_path, make_features):
     (old,) = fill(index, [1])
     with index.writer() as writer:
         path = tmp_path / "library" / "1.jpg"
-        writer.add(path, made(5, 99), content="a" * 64, status=tmp_path.stat())
-        new = writer.add(path, made(6, 98), content="b" * 64, status=tmp_path.stat())
+        writer.add(path, make_features(5, 99), content="a" * 64, status=tmp_path.stat())
+        new = writer.add(path, make_features(6, 98), content="b" * 64, status=tmp_path.stat())
     after = index.reopened()
     assert after.ids.tolist() == [new]
     assert after.image(new).n_keypoints == 6
     assert old not in after
 
 
-def test_exact_duplicates_are_found_by_content(index, tmp_path, made):
+def test_exact_duplicates_are_found_by_content(index, tmp_path, make_features):
     with index.writer() as writer:
         numbers = [
-            writer.add(tmp_path / f"{name}.jpg", made(5, 1), content="c" * 64, status=tmp_path.stat())
+            writer.add(tmp_path / f"{name}.jpg", make_features(5, 1), content="c" * 64, status=tmp_path.stat())
             for name in ("one", "two")
         ]
     assert index.reopened().with_content("c" * 64) == tuple(numbers)
@@ -110,32 +110,32 @@ def test_an_image_without_keypoints_is_in_the_index(index, tmp_path):
     assert index.reopened().info()["n_without_keypoints"] == 1
 
 
-def test_size_time_and_content_are_read_from_the_file_where_they_are_not_given(index, tmp_path, made):
+def test_size_time_and_content_are_read_from_the_file_where_they_are_not_given(index, tmp_path, make_features):
     (tmp_path / "library" / "x.bin").write_bytes(b"abc")
     with index.writer() as writer:
-        number = writer.add(tmp_path / "library" / "x.bin", made(3, 0))
+        number = writer.add(tmp_path / "library" / "x.bin", make_features(3, 0))
     image = index.reopened().image(number)
     assert image.content == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert (image.n_bytes, image.mtime_ns) == (3, (tmp_path / "library" / "x.bin").stat().st_mtime_ns)
 
 
 @pytest.mark.parametrize("name", ["näme 日本.jpg", os.fsdecode(b"no text \xff.jpg"), "line\nbreak.jpg", "'\".jpg"])
-def test_any_name_of_a_file_comes_back(index, tmp_path, made, name):
+def test_any_name_of_a_file_comes_back(index, tmp_path, make_features, name):
     for folder in ("library", "elsewhere"):
         with index.writer() as writer:
             path = tmp_path / folder / name
-            number = writer.add(path, made(3, 0), content="0" * 64, status=tmp_path.stat())
+            number = writer.add(path, make_features(3, 0), content="0" * 64, status=tmp_path.stat())
         assert index.reopened().path(number) == path
         assert index.reopened().with_path(path) == number
 
 
-def test_eight_small_segments_become_one_and_nothing_is_lost(index, fill, made):
+def test_eight_small_segments_become_one_and_nothing_is_lost(index, fill, make_features):
     numbers = fill(index, *([seed] for seed in range(30)))
     after = index.reopened()
     assert len(after.segments) < 8
     assert after.ids.tolist() == numbers
     for seed, number in enumerate(numbers):
-        assert_array_equal(after.features(number).descriptors, made(60, seed).descriptors)
+        assert_array_equal(after.features(number).descriptors, make_features(60, seed).descriptors)
 
 
 def test_large_neighbours_become_one_of_at_most_16384_images():
@@ -179,11 +179,11 @@ def test_removing_everything_leaves_an_index_without_images(index, fill):
     assert (len(after), after.segments, list(after)) == (0, (), [])
 
 
-def test_another_vocabulary_keeps_the_images(index, fill, made):
+def test_another_vocabulary_keeps_the_images(index, fill, make_features):
     numbers = fill(index, [1, 2, 3], [4])
     with index.writer() as writer:
         writer.remove(numbers[1])
-        writer.relearn(learn_vocabulary([made(400, 5)], 8, 400, np.random.default_rng(0)))
+        writer.relearn(learn_vocabulary([make_features(400, 5)], 8, 400, np.random.default_rng(0)))
     after = index.reopened()
     assert len(after.vocabulary) == 8
     assert names(after) == ["1.jpg", "3.jpg", "4.jpg"]
@@ -191,9 +191,9 @@ def test_another_vocabulary_keeps_the_images(index, fill, made):
     assert {path.name for path in owned_files(after.folder)} == {file.name for file in after.manifest.files}
 
 
-def test_postings_that_are_made_anew_in_parts_are_those_made_at_once(index, fill, made, monkeypatch):
+def test_postings_that_are_made_anew_in_parts_are_those_made_at_once(index, fill, make_features, monkeypatch):
     fill(index, range(1, 8))
-    words = learn_vocabulary([made(400, 5)], 8, 400, np.random.default_rng(0))
+    words = learn_vocabulary([make_features(400, 5)], 8, 400, np.random.default_rng(0))
     with index.writer() as writer:
         writer.remove(2)
         writer.relearn(words)
@@ -210,20 +210,20 @@ def test_postings_that_are_made_anew_in_parts_are_those_made_at_once(index, fill
         ]
 
 
-def test_a_snapshot_keeps_its_vocabulary_when_another_is_learned(index, fill, made, vocabulary):
+def test_a_snapshot_keeps_its_vocabulary_when_another_is_learned(index, fill, make_features, vocabulary):
     fill(index, [1, 2])
     before = index.reopened()
     with index.writer() as writer:
-        writer.relearn(learn_vocabulary([made(400, 5)], 8, 400, np.random.default_rng(0)))
+        writer.relearn(learn_vocabulary([make_features(400, 5)], 8, 400, np.random.default_rng(0)))
     assert_array_equal(before.vocabulary.words, vocabulary.words)
 
 
-def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, tmp_path, made):
+def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, tmp_path, make_features):
     def fail():
         with index.writer() as writer:
-            writer.add(tmp_path / "a.jpg", made(3, 0), content="0" * 64, status=tmp_path.stat())
+            writer.add(tmp_path / "a.jpg", make_features(3, 0), content="0" * 64, status=tmp_path.stat())
             writer.commit()
-            writer.add(tmp_path / "b.jpg", made(3, 1), content="1" * 64, status=tmp_path.stat())
+            writer.add(tmp_path / "b.jpg", make_features(3, 1), content="1" * 64, status=tmp_path.stat())
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

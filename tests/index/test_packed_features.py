@@ -13,8 +13,8 @@ from classicvision.index.packed_features import pack_features, unpack_features
 
 
 @given(seed=st.integers(0, 1000), sides=st.tuples(st.integers(1, 20_000), st.integers(1, 20_000)))
-def test_what_is_lost_is_less_than_is_said(made, seed, sides):
-    features = made(40, seed, sides)
+def test_what_is_lost_is_less_than_is_said(make_features, seed, sides):
+    features = make_features(40, seed, sides)
     again = unpack_features(pack_features(features))
     assert again.image_size == sides
     assert np.abs(again.xy - features.xy).max() <= max(sides) / 131_000 + 1e-6 * max(sides)
@@ -32,13 +32,13 @@ def test_no_keypoints_come_back_as_no_keypoints():
     assert again.image_size == (7, 9)
 
 
-def test_a_thousand_keypoints_take_138_bytes_each_and_little_more(made):
-    assert len(pack_arrays(pack_features(made(1000, 0)))) < 1000 * 138 + 1000
+def test_a_thousand_keypoints_take_138_bytes_each_and_little_more(make_features):
+    assert len(pack_arrays(pack_features(make_features(1000, 0)))) < 1000 * 138 + 1000
 
 
 @pytest.mark.parametrize("name", ["image_size", "position", "scale", "angle", "response", "descriptors"])
-def test_an_array_that_is_missing_or_of_another_type_is_named(made, name):
-    arrays = pack_features(made(3, 0))
+def test_an_array_that_is_missing_or_of_another_type_is_named(make_features, name):
+    arrays = pack_features(make_features(3, 0))
     for wrong in (None, arrays[name].astype(np.float64)):
         with pytest.raises(ValueError, match=name):
             unpack_features({key: value for key, value in (arrays | {name: wrong}).items() if value is not None})
@@ -46,14 +46,14 @@ def test_an_array_that_is_missing_or_of_another_type_is_named(made, name):
 
 @pytest.mark.parametrize("name", ["image_size", "position", "scale", "angle", "response", "descriptors"])
 @pytest.mark.parametrize("shape", [(), (4,), (0, 3, 3)])
-def test_an_array_of_another_shape_is_refused(made, name, shape):
-    arrays = pack_features(made(3, 0))
+def test_an_array_of_another_shape_is_refused(make_features, name, shape):
+    arrays = pack_features(make_features(3, 0))
     with pytest.raises(ValueError, match=r".+"):
         unpack_features(arrays | {name: np.zeros(shape, arrays[name].dtype)})
 
 
-def test_a_picture_without_a_pixel_is_refused(made):
-    arrays = pack_features(made(3, 0))
+def test_a_picture_without_a_pixel_is_refused(make_features):
+    arrays = pack_features(make_features(3, 0))
     with pytest.raises(ValueError, match="do not fit together"):
         unpack_features(arrays | {"image_size": np.array([-5, 4])})
 

@@ -82,8 +82,8 @@ def made_votes(seed):
 def test_the_kernel_sums_votes_as_numpy_does_to_the_last_bit(seed, limit):
     if not _native.native_available():
         pytest.skip("installed without compiled kernels")
-    made = made_votes(seed)
-    assert_array_equal(largest_agreements(*made, limit), votes_module._largest_agreements(*made, limit))
+    votes = made_votes(seed)
+    assert_array_equal(largest_agreements(*votes, limit), votes_module._largest_agreements(*votes, limit))
 
 
 @pytest.mark.parametrize("native", [True, False])
@@ -130,8 +130,8 @@ def test_a_list_outside_of_the_postings_is_an_error_and_no_crash(begin, end, nat
         near_postings(damaged, query_of([0], [0]), 64)
 
 
-def test_postings_of_two_images_by_hand(made, vocabulary):
-    images = [made(30, 1), made(20, 2)]
+def test_postings_of_two_images_by_hand(make_features, vocabulary):
+    images = [make_features(30, 1), make_features(20, 2)]
     postings = Postings.of(images, vocabulary)
     assert len(postings) == 50
     words = [vocabulary.quantize(features.descriptors) for features in images]
@@ -143,8 +143,8 @@ def test_postings_of_two_images_by_hand(made, vocabulary):
     assert postings.problem(2) == ""
 
 
-def test_merged_postings_are_those_of_all_images_that_are_kept(made, vocabulary):
-    a, b, c, d = (made(25, seed) for seed in range(4))
+def test_merged_postings_are_those_of_all_images_that_are_kept(make_features, vocabulary):
+    a, b, c, d = (make_features(25, seed) for seed in range(4))
     parts = [Postings.of([a, b], vocabulary), Postings.of([c, d], vocabulary)]
     merged = Postings.merged(parts, [np.array([0, -1]), np.array([1, 2])])
     expected = Postings.of([a, c, d], vocabulary)
@@ -167,14 +167,16 @@ def test_a_doubled_scale_is_16_steps_more():
     ("name", "value", "reason"),
     [("rows", 5, "names no image"), ("offsets", 3, "do not follow")],
 )
-def test_what_is_wrong_with_postings_is_said(made, vocabulary, name, value, reason):
-    columns = {key: column.copy() for key, column in Postings.of([made(30, 1)], vocabulary).to_arrays().items()}
+def test_what_is_wrong_with_postings_is_said(make_features, vocabulary, name, value, reason):
+    columns = {
+        key: column.copy() for key, column in Postings.of([make_features(30, 1)], vocabulary).to_arrays().items()
+    }
     columns[name][0] = value
     assert reason in Postings.from_arrays(columns).problem(1)
 
 
 @pytest.mark.parametrize("name", ["rows", "signatures", "angles", "scales", "n_images_of"])
-def test_columns_of_different_length_are_no_postings(made, vocabulary, name):
-    columns = Postings.of([made(30, 1)], vocabulary).to_arrays()
+def test_columns_of_different_length_are_no_postings(make_features, vocabulary, name):
+    columns = Postings.of([make_features(30, 1)], vocabulary).to_arrays()
     with pytest.raises(ValueError, match="differ in length"):
         Postings.from_arrays(columns | {name: columns[name][:-1]})

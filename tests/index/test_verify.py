@@ -46,7 +46,7 @@ def test_progress_is_told_file_by_file(index, fill):
     assert told == [(n, 4) for n in range(1, 5)]
 
 
-def test_a_search_in_damaged_postings_is_an_error_or_an_answer(index, fill, made):
+def test_a_search_in_damaged_postings_is_an_error_or_an_answer(index, fill, make_features):
     fill(index, list(range(12)), n=80)
     path = index.folder / "segment-000002.postings"
     data = path.read_bytes()
@@ -58,7 +58,7 @@ def test_a_search_in_damaged_postings_is_an_error_or_an_answer(index, fill, made
             damaged[rng.integers(0, len(data))] = rng.integers(256)
         path.write_bytes(damaged)
         try:
-            find_candidates(Index.open(index.folder), made(80, 3), limit=20)
+            find_candidates(Index.open(index.folder), make_features(80, 3), limit=20)
         except ArchiveError as error:
             assert "segment-000002.postings" in str(error)  # noqa: PT017
             n_refused += 1

@@ -14,8 +14,8 @@ def test_the_second_half_of_the_words_is_the_first_in_a_mirror(vocabulary):
     assert_array_equal(vocabulary.words[20:], vocabulary.words[:20, MIRRORED_NUMBERS])
 
 
-def test_mirrored_words_are_what_the_mirrored_features_have(vocabulary, made):
-    features = made(300, 5)
+def test_mirrored_words_are_what_the_mirrored_features_have(vocabulary, make_features):
+    features = make_features(300, 5)
     upright = vocabulary.quantize(features.descriptors)
     by_rule = vocabulary.quantize_mirrored(features.descriptors, upright)
     searched = vocabulary.quantize(features.mirrored().descriptors)
@@ -23,8 +23,8 @@ def test_mirrored_words_are_what_the_mirrored_features_have(vocabulary, made):
     assert_array_equal(by_rule.signatures, searched.signatures)
 
 
-def test_a_signature_has_a_bit_for_each_projection_above_the_median_of_the_word(vocabulary, made):
-    features = made(3, 9)
+def test_a_signature_has_a_bit_for_each_projection_above_the_median_of_the_word(vocabulary, make_features):
+    features = make_features(3, 9)
     found = vocabulary.quantize(features.descriptors)
     for row in range(3):
         projected = vocabulary.projection.astype(int) @ root_bytes(features.descriptors)[row].astype(int)
@@ -32,8 +32,8 @@ def test_a_signature_has_a_bit_for_each_projection_above_the_median_of_the_word(
         assert int(found.signatures[row]) == sum(int(bit) << place for place, bit in enumerate(bits))
 
 
-def test_half_of_the_sample_of_a_word_lies_above_its_median(made):
-    features = [made(500, 50 + i) for i in range(4)]
+def test_half_of_the_sample_of_a_word_lies_above_its_median(make_features):
+    features = [make_features(500, 50 + i) for i in range(4)]
     vocabulary = learn_vocabulary(features, 2, 10**6, np.random.default_rng(0))
     found = np.concatenate([vocabulary.quantize(item.descriptors).signatures for item in features])
     flat = np.concatenate([vocabulary.quantize(item.mirrored().descriptors).signatures for item in features])
@@ -41,8 +41,8 @@ def test_half_of_the_sample_of_a_word_lies_above_its_median(made):
     assert ones == pytest.approx(32, abs=0.5)
 
 
-def test_threads_change_no_bit(vocabulary, made):
-    descriptors = np.concatenate([made(5000, seed).descriptors for seed in range(4)])
+def test_threads_change_no_bit(vocabulary, make_features):
+    descriptors = np.concatenate([make_features(5000, seed).descriptors for seed in range(4)])
     one, two = vocabulary.quantize(descriptors), vocabulary.quantize(descriptors, n_threads=2)
     assert_array_equal(one.words, two.words)
     assert_array_equal(one.signatures, two.signatures)
@@ -61,14 +61,14 @@ def test_a_library_without_keypoints_has_a_vocabulary_too():
     assert len(vocabulary.quantize(np.zeros((0, 128), np.uint8)).words) == 0
 
 
-def test_equal_descriptors_make_as_many_words_as_differ(made):
-    one = made(1, 3)
+def test_equal_descriptors_make_as_many_words_as_differ(make_features):
+    one = make_features(1, 3)
     items = [one[np.zeros(500, int)]]
     assert len(learn_vocabulary(items, 20, 500, np.random.default_rng(0))) == 2
 
 
-def test_there_are_no_more_words_than_descriptors_that_differ_however_many_there_are(made):
-    items = [made(90, 3)] * 100  # 9000 descriptors would bear 224 words
+def test_there_are_no_more_words_than_descriptors_that_differ_however_many_there_are(make_features):
+    items = [make_features(90, 3)] * 100  # 9000 descriptors would bear 224 words
     vocabulary = learn_vocabulary(items, 20_000, 10**6, np.random.default_rng(0))
     assert len(vocabulary) == 2 * 90
     assert np.isfinite(vocabulary.medians).all()
@@ -89,8 +89,8 @@ def test_arrays_that_do_not_fit_are_refused_by_name(vocabulary, name):
         Vocabulary.from_arrays(arrays | {name: arrays[name][:, :5].copy()})
 
 
-def test_medians_of_a_word_in_a_mirror_are_those_of_its_descriptors_in_a_mirror(made):
-    features = made(400, 5)
+def test_medians_of_a_word_in_a_mirror_are_those_of_its_descriptors_in_a_mirror(make_features):
+    features = make_features(400, 5)
     vocabulary = learn_vocabulary([features], 8, 400, np.random.default_rng(0))
     words = vocabulary.quantize(features.descriptors).words
     half = len(vocabulary) // 2

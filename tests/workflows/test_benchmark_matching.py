@@ -31,10 +31,10 @@ def write_scene(folder, image, *, layout):
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory, photo):
+def scenes(tmp_path_factory, make_image):
     folder = tmp_path_factory.mktemp("scenes")
-    write_scene(folder / "one", photo(0), layout="oxford")
-    write_scene(folder / "two", photo(1), layout="hpatches")
+    write_scene(folder / "one", make_image(0), layout="oxford")
+    write_scene(folder / "two", make_image(1), layout="hpatches")
     return folder
 
 

@@ -27,7 +27,7 @@ def test_fit_learns_easy_textures(fitted):
     assert fitted.validation.mean_per_class_accuracy == 1.0
     assert fitted.failures == ()
     assert fitted.classifier.training.images_per_class == (8, 8, 8)
-    assert fitted.classifier.training.folder == "photos"
+    assert fitted.classifier.training.folder == "images"
 
 
 def test_the_summary_has_the_mean_and_the_sample_deviation_of_the_folds(texture_folder):

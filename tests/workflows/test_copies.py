@@ -31,7 +31,7 @@ def pairs(findings, *folders):
 
 @pytest.fixture(scope="module")
 def against_folder(copies_folder, cache):
-    return workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache)
+    return workflows.find_copies(copies_folder / "queries", copies_folder / "library", cache=cache)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def pictures(tmp_path):
 
 
 def test_crop_mirrored_and_equal_files_are_found_and_a_stranger_is_not(against_folder, copies_folder):
-    found = pairs(against_folder, copies_folder / "suspects", copies_folder / "library")
+    found = pairs(against_folder, copies_folder / "queries", copies_folder / "library")
     assert set(found) == {("crop.png", "0.png"), ("mirrored.png", "1.png"), ("equal.png", "2.png")}
     assert found["crop.png", "0.png"].labels == ("cropped",)
     assert found["mirrored.png", "1.png"].labels == ("mirrored",)
@@ -63,7 +63,7 @@ def test_equal_files_are_the_best_finding(against_folder):
 def test_findings_say_how_many_pictures_were_compared_and_how(against_folder, copies_folder):
     assert (against_folder.n_suspects, against_folder.n_library) == (4, 5)
     assert (against_folder.suspects, against_folder.library) == (
-        str(copies_folder / "suspects"),
+        str(copies_folder / "queries"),
         str(copies_folder / "library"),
     )
     assert against_folder.settings["search"]["match"]["ratio"] == SearchSettings().match.ratio
@@ -71,7 +71,7 @@ def test_findings_say_how_many_pictures_were_compared_and_how(against_folder, co
 
 
 def test_points_of_a_crop_lie_where_it_was_cut_out(against_folder, copies_folder):
-    finding = pairs(against_folder, copies_folder / "suspects", copies_folder / "library")["crop.png", "0.png"]
+    finding = pairs(against_folder, copies_folder / "queries", copies_folder / "library")["crop.png", "0.png"]
     a, b = finding.points[0]
     assert len(a) == len(finding.result.regions[0].pairs) > 10
     assert np.median(np.abs(a + np.array([40, 30]) - b)) < 0.5
@@ -79,8 +79,8 @@ def test_points_of_a_crop_lie_where_it_was_cut_out(against_folder, copies_folder
 
 def test_paths_are_named_as_the_user_named_them(copies_folder, cache, monkeypatch):
     monkeypatch.chdir(copies_folder)
-    finding = workflows.find_copies("suspects/crop.png", "library", cache=cache).findings[0]
-    assert (str(finding.path_a), str(finding.path_b)) == ("suspects/crop.png", "library/0.png")
+    finding = workflows.find_copies("queries/crop.png", "library", cache=cache).findings[0]
+    assert (str(finding.path_a), str(finding.path_b)) == ("queries/crop.png", "library/0.png")
 
 
 def test_a_folder_that_is_named_by_a_way_up_is_searched_like_any_other(copies_folder, cache, monkeypatch, pictures):
@@ -94,7 +94,7 @@ def test_a_folder_that_is_named_by_a_way_up_is_searched_like_any_other(copies_fo
 
 def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_folder, cache, tmp_path):
     workflows.build_index(copies_folder / "library", tmp_path / "library.cvindex", cache=cache)
-    found = workflows.find_copies(copies_folder / "suspects", tmp_path / "library.cvindex", cache=cache)
+    found = workflows.find_copies(copies_folder / "queries", tmp_path / "library.cvindex", cache=cache)
     assert pairs(found, copies_folder).keys() == pairs(against_folder, copies_folder).keys()
     assert found.library == str(tmp_path / "library.cvindex")
 
@@ -104,10 +104,10 @@ def test_a_picture_of_the_library_is_no_copy_of_itself(copies_folder, cache):
     assert (found.findings, found.n_suspects) == ((), 1)
 
 
-def test_a_picture_that_changed_after_it_was_indexed_is_no_copy_of_what_it_was(pictures, photo, cache, tmp_path):
-    folder = pictures(a=photo(0), b=photo(1))
+def test_a_picture_that_changed_after_it_was_indexed_is_no_copy_of_what_it_was(pictures, make_image, cache, tmp_path):
+    folder = pictures(a=make_image(0), b=make_image(1))
     workflows.build_index(folder, tmp_path / "l.cvindex", cache=cache)
-    pictures(a=photo(0)[:110, :150])
+    pictures(a=make_image(0)[:110, :150])
     assert workflows.find_copies(folder, tmp_path / "l.cvindex", cache=cache).findings == ()
 
 
@@ -118,20 +118,20 @@ def test_a_link_to_a_picture_is_no_copy_of_it(copies_folder, cache, tmp_path):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_the_number_of_jobs_changes_nothing(copies_folder, cache, against_folder, n_jobs):
-    found = workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache, n_jobs=n_jobs)
+    found = workflows.find_copies(copies_folder / "queries", copies_folder / "library", cache=cache, n_jobs=n_jobs)
     for one, other in zip(found.findings, against_folder.findings, strict=True):
         assert (one.path_a, one.path_b, one.result.score) == (other.path_a, other.path_b, other.result.score)
 
 
-def test_two_pictures_of_a_folder_are_one_finding_whichever_copies_which(pictures, photo):
-    folder = pictures(whole=photo(0), part=photo(0)[:110, :150], other=photo(1))
+def test_two_pictures_of_a_folder_are_one_finding_whichever_copies_which(pictures, make_image):
+    folder = pictures(whole=make_image(0), part=make_image(0)[:110, :150], other=make_image(1))
     found = workflows.find_copies_among(folder)
     assert [{f.path_a.name, f.path_b.name} for f in found.findings] == [{"whole.png", "part.png"}]
     assert (found.n_suspects, found.n_library, found.library) == (3, 3, "")
 
 
-def test_a_hundred_equal_files_are_all_found(pictures, photo):
-    folder = pictures(first=photo(0))
+def test_a_hundred_equal_files_are_all_found(pictures, make_image):
+    folder = pictures(first=make_image(0))
     for number in range(100):
         shutil.copy(folder / "first.png", folder / f"{number:03}.png")
     found = workflows.find_copies_among(folder)
@@ -139,8 +139,8 @@ def test_a_hundred_equal_files_are_all_found(pictures, photo):
     assert (len(found.findings), len(found.groups)) == (100, 1)
 
 
-def test_the_paths_of_equal_files_are_listed_once_for_all_of_them(pictures, photo, monkeypatch):
-    folder = pictures(first=photo(0), part=photo(0)[:110, :150], other=photo(1))
+def test_the_paths_of_equal_files_are_listed_once_for_all_of_them(pictures, make_image, monkeypatch):
+    folder = pictures(first=make_image(0), part=make_image(0)[:110, :150], other=make_image(1))
     for number in range(20):
         shutil.copy(folder / "first.png", folder / f"{number:02}.png")
     listed, path_of = [], Index.path
@@ -150,11 +150,11 @@ def test_the_paths_of_equal_files_are_listed_once_for_all_of_them(pictures, phot
     assert len(listed) <= 3 * 23
 
 
-def test_a_part_of_a_file_is_a_copy_of_all_its_equals_and_of_the_first_among_pictures(pictures, photo, tmp_path):
-    folder = pictures(b=photo(0), other=photo(1))
+def test_a_part_of_a_file_is_a_copy_of_all_its_equals_and_of_the_first_among_pictures(pictures, make_image, tmp_path):
+    folder = pictures(b=make_image(0), other=make_image(1))
     for name in "ca":
         shutil.copy(folder / "b.png", folder / f"{name}.png")
-    write_image(tmp_path / "part.png", np.ascontiguousarray(photo(0)[:110, :150]))
+    write_image(tmp_path / "part.png", np.ascontiguousarray(make_image(0)[:110, :150]))
     found = workflows.find_copies(tmp_path / "part.png", folder)
     assert {f.path_b.name for f in found.findings} == {"a.png", "b.png", "c.png"}
     assert all(len(f.points[0][0]) == len(f.result.regions[0].pairs) for f in found.findings)
@@ -163,8 +163,8 @@ def test_a_part_of_a_file_is_a_copy_of_all_its_equals_and_of_the_first_among_pic
     assert [{f.path_a.name, f.path_b.name} for f in near] == [{"a.png", "part.png"}]
 
 
-def test_files_that_were_searched_before_are_brought_up_to_date_together(pictures, photo, tmp_path, monkeypatch):
-    files = sorted(pictures(whole=photo(0), part=photo(0)[:110, :150], other=photo(1)).iterdir())
+def test_files_that_were_searched_before_are_brought_up_to_date_together(pictures, make_image, tmp_path, monkeypatch):
+    files = sorted(pictures(whole=make_image(0), part=make_image(0)[:110, :150], other=make_image(1)).iterdir())
     cache, updates = FeatureCache(tmp_path / "cache"), []
 
     def update(index, library, **how):
@@ -177,8 +177,8 @@ def test_files_that_were_searched_before_are_brought_up_to_date_together(picture
     assert updates == [files]
 
 
-def test_n_equal_files_are_n_minus_1_findings_with_the_first(pictures, photo):
-    folder = pictures(a=photo(0))
+def test_n_equal_files_are_n_minus_1_findings_with_the_first(pictures, make_image):
+    folder = pictures(a=make_image(0))
     for name in ("b", "c", "d"):
         shutil.copy(folder / "a.png", folder / f"{name}.png")
     found = workflows.find_copies_among(folder)
@@ -190,8 +190,8 @@ def test_n_equal_files_are_n_minus_1_findings_with_the_first(pictures, photo):
     assert [len(group.paths) for group in found.groups] == [4]
 
 
-def test_a_copy_of_a_picture_that_is_there_twice_is_one_finding_more(pictures, photo):
-    folder = pictures(a=photo(0), **{"0 part": photo(0)[:110, :150]})  # searched for first, so it meets both
+def test_a_copy_of_a_picture_that_is_there_twice_is_one_finding_more(pictures, make_image):
+    folder = pictures(a=make_image(0), **{"0 part": make_image(0)[:110, :150]})  # searched for first, so it meets both
     shutil.copy(folder / "a.png", folder / "b.png")
     found = workflows.find_copies_among(folder)
     assert {frozenset((f.path_a.name, f.path_b.name)) for f in found.findings} == {
@@ -200,26 +200,28 @@ def test_a_copy_of_a_picture_that_is_there_twice_is_one_finding_more(pictures, p
     }
 
 
-def test_pictures_connected_through_others_are_one_group(pictures, photo):
-    collage = np.concatenate([photo(0)[:, :104], photo(1)[:, :104]], axis=1)
-    found = workflows.find_copies_among(pictures(zero=photo(0), one=photo(1), collage=collage, other=photo(2)))
+def test_pictures_connected_through_others_are_one_group(pictures, make_image):
+    collage = np.concatenate([make_image(0)[:, :104], make_image(1)[:, :104]], axis=1)
+    found = workflows.find_copies_among(
+        pictures(zero=make_image(0), one=make_image(1), collage=collage, other=make_image(2))
+    )
     assert [[path.name for path in group.paths] for group in found.groups] == [["collage.png", "one.png", "zero.png"]]
 
 
-def test_a_copy_of_a_picture_without_keypoints_is_found_as_a_whole(pictures, photo):
-    soft = cv2.GaussianBlur(photo(3), (0, 0), 30).astype(float)
+def test_a_copy_of_a_picture_without_keypoints_is_found_as_a_whole(pictures, make_image):
+    soft = cv2.GaussianBlur(make_image(3), (0, 0), 30).astype(float)
     soft = np.clip(128 + 6 * (soft - soft.mean()), 0, 255).astype(np.uint8)
     small = cv2.resize(soft[:, ::-1], (104, 80), interpolation=cv2.INTER_AREA)
-    found = workflows.find_copies_among(pictures(soft=soft, small=small, other=photo(0)))
+    found = workflows.find_copies_among(pictures(soft=soft, small=small, other=make_image(0)))
     (finding,) = found.findings
     assert finding.labels == ("signature",)
     assert {finding.path_a.name, finding.path_b.name} == {"soft.png", "small.png"}
     assert found.undecided == ()
 
 
-def test_a_picture_with_nothing_in_it_is_undecided(pictures, photo):
+def test_a_picture_with_nothing_in_it_is_undecided(pictures, make_image):
     blank = np.full((100, 100, 3), 200, np.uint8)
-    found = workflows.find_copies_among(pictures(blank=blank, other=photo(0)))
+    found = workflows.find_copies_among(pictures(blank=blank, other=make_image(0)))
     (undecided,) = found.undecided
     assert undecided.path.name == "blank.png"
     assert f"0 keypoints; at least {SearchSettings().match.min_keypoints} are needed" in undecided.reason
@@ -233,27 +235,27 @@ def test_an_equal_file_without_keypoints_is_decided(pictures):
     assert found.undecided == ()
 
 
-def test_broken_files_are_failures_once_whether_suspect_or_library(pictures, cache, photo):
-    folder = pictures(a=photo(0))
+def test_broken_files_are_failures_once_whether_suspect_or_library(pictures, cache, make_image):
+    folder = pictures(a=make_image(0))
     (folder / "broken.png").write_text("nothing")
     found = workflows.find_copies_among(folder, cache=cache)
     assert [failure.path for failure in found.failures] == [folder / "broken.png"]
     assert [f.path for f in workflows.find_copies_among(folder, cache=cache).failures] == [folder / "broken.png"]
 
 
-def test_the_library_is_brought_up_to_date_when_it_is_used_again(pictures, cache, tmp_path, photo):
-    folder = pictures(a=photo(0))
-    write_image(tmp_path / "suspect.png", photo(5)[:130, :150])
+def test_the_library_is_brought_up_to_date_when_it_is_used_again(pictures, cache, tmp_path, make_image):
+    folder = pictures(a=make_image(0))
+    write_image(tmp_path / "suspect.png", make_image(5)[:130, :150])
     assert workflows.find_copies(tmp_path / "suspect.png", folder, cache=cache).findings == ()
-    pictures(b=photo(5))
+    pictures(b=make_image(5))
     (finding,) = workflows.find_copies(tmp_path / "suspect.png", folder, cache=cache).findings
     assert finding.path_b == folder / "b.png"
     (folder / "b.png").unlink()
     assert workflows.find_copies(tmp_path / "suspect.png", folder, cache=cache).findings == ()
 
 
-def test_a_damaged_index_of_ours_is_made_anew(pictures, tmp_path, photo):
-    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+def test_a_damaged_index_of_ours_is_made_anew(pictures, tmp_path, make_image):
+    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
     assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
     for path in (tmp_path / "cache" / "indexes").rglob("*"):
         if path.is_file():
@@ -261,9 +263,9 @@ def test_a_damaged_index_of_ours_is_made_anew(pictures, tmp_path, photo):
     assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
 
 
-def test_without_a_store_nothing_is_kept(pictures, monkeypatch, tmp_path, photo):
+def test_without_a_store_nothing_is_kept(pictures, monkeypatch, tmp_path, make_image):
     monkeypatch.setenv("CLASSICVISION_CACHE", str(tmp_path / "cache"))
-    folder = pictures(a=photo(0), b=photo(0)[:110, :150])
+    folder = pictures(a=make_image(0), b=make_image(0)[:110, :150])
     assert len(workflows.find_copies_among(folder).findings) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures"]
 
@@ -274,8 +276,8 @@ def test_no_file_of_the_user_is_changed(copies_folder, cache):
         return [(path, path.read_bytes(), path.stat().st_mtime_ns) for path in files]
 
     before = state()
-    workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache)
-    workflows.find_copies_among([copies_folder / "suspects", copies_folder / "library"], cache=cache)
+    workflows.find_copies(copies_folder / "queries", copies_folder / "library", cache=cache)
+    workflows.find_copies_among([copies_folder / "queries", copies_folder / "library"], cache=cache)
     assert state() == before
 
 
@@ -287,9 +289,9 @@ def test_a_search_that_was_interrupted_goes_on_with_what_was_extracted(copies_fo
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache, progress=stop)
+        workflows.find_copies(copies_folder / "queries", copies_folder / "library", cache=cache, progress=stop)
     monkeypatch.setattr("classicvision.features.sift.Sift.__call__", lambda *_: pytest.fail("extracted again"))
-    assert len(workflows.find_copies(copies_folder / "suspects", copies_folder / "library", cache=cache).findings) == 3
+    assert len(workflows.find_copies(copies_folder / "queries", copies_folder / "library", cache=cache).findings) == 3
 
 
 def test_places_without_a_picture_and_paths_that_are_not_there_are_errors(copies_folder, tmp_path):
@@ -297,15 +299,15 @@ def test_places_without_a_picture_and_paths_that_are_not_there_are_errors(copies
     with pytest.raises(NotEnoughDataError, match=r"no image files in .*empty"):
         workflows.find_copies(tmp_path / "empty", copies_folder / "library")
     with pytest.raises(NotEnoughDataError, match=r"no image files in .*empty"):
-        workflows.find_copies(copies_folder / "suspects", tmp_path / "empty")
+        workflows.find_copies(copies_folder / "queries", tmp_path / "empty")
     with pytest.raises(ImageReadError, match="nowhere"):
         workflows.find_copies_among(tmp_path / "nowhere")
 
 
-def test_a_part_copied_within_a_picture_is_one_finding_with_itself(pictures, photo):
-    moved = photo(0)
+def test_a_part_copied_within_a_picture_is_one_finding_with_itself(pictures, make_image):
+    moved = make_image(0)
     moved[90:150, 130:200] = moved[10:70, 20:90]
-    found = workflows.find_copy_moves(pictures(moved=moved, plain=photo(1)))
+    found = workflows.find_copy_moves(pictures(moved=moved, plain=make_image(1)))
     (finding,) = found.findings
     assert finding.is_within
     assert finding.path_a.name == "moved.png"
@@ -321,10 +323,10 @@ def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_fold
 
 
 def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_makes_its_own(
-    pictures, tmp_path, photo, monkeypatch
+    pictures, tmp_path, make_image, monkeypatch
 ):
     monkeypatch.setattr(workflows.library, "PATIENCE", 0)
-    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
     workflows.find_copies_among(folder, cache=cache)
     (home,) = (tmp_path / "cache" / "indexes").iterdir()
     shutil.rmtree(home / "library.cvindex")
@@ -334,8 +336,8 @@ def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_m
         assert list((home / "library.cvindex").iterdir()) == []
 
 
-def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictures, tmp_path, photo, monkeypatch):
-    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictures, tmp_path, make_image, monkeypatch):
+    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
     workflows.find_copies_among(folder, cache=cache)
     (home,) = (tmp_path / "cache" / "indexes").iterdir()
     with ExitStack() as other:
@@ -345,8 +347,11 @@ def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictur
         assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
 
 
-def test_an_index_that_was_long_unused_makes_room_for_a_new_one(pictures, tmp_path, photo):
-    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150], c=photo(1))
+def test_an_index_that_was_long_unused_makes_room_for_a_new_one(pictures, tmp_path, make_image):
+    cache, folder = (
+        FeatureCache(tmp_path / "cache"),
+        pictures(a=make_image(0), b=make_image(0)[:110, :150], c=make_image(1)),
+    )
     workflows.find_copies_among([folder / "a.png", folder / "b.png"], cache=cache)
     (old,) = (tmp_path / "cache" / "indexes").iterdir()
     workflows.find_copies_among([folder / "a.png", folder / "c.png"], cache=cache)
@@ -358,8 +363,10 @@ def test_an_index_that_was_long_unused_makes_room_for_a_new_one(pictures, tmp_pa
     assert old not in kept
 
 
-def test_an_empty_folder_beside_others_does_not_cost_the_index_that_was_kept(pictures, tmp_path, photo, monkeypatch):
-    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=photo(0), b=photo(0)[:110, :150])
+def test_an_empty_folder_beside_others_does_not_cost_the_index_that_was_kept(
+    pictures, tmp_path, make_image, monkeypatch
+):
+    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
     (tmp_path / "empty").mkdir()
     first = workflows.find_copies_among([folder, tmp_path / "empty"], cache=cache)
     monkeypatch.setattr(workflows.library, "build_index", None)

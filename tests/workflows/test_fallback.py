@@ -34,11 +34,11 @@ def fallback(backbone):
 
 
 @pytest.fixture(scope="module")
-def soft(photo):
+def soft(make_image):
     """Return a function that makes a picture of a colour with too few keypoints."""
 
     def make(seed, colour=(50, -40, 0)):
-        return np.clip(soften(photo(seed)).astype(int) + colour, 0, 255).astype(np.uint8)
+        return np.clip(soften(make_image(seed)).astype(int) + colour, 0, 255).astype(np.uint8)
 
     return make
 
@@ -58,9 +58,9 @@ def names(findings):
     return [({f.path_a.name, f.path_b.name}, f.labels) for f in findings.findings]
 
 
-def test_soft_pictures_have_too_few_keypoints(photo):
-    assert len(MATCHING_SIFT(photo(0))) >= MatchSettings().min_keypoints
-    assert len(MATCHING_SIFT(soften(photo(0)))) < MatchSettings().min_keypoints
+def test_soft_pictures_have_too_few_keypoints(make_image):
+    assert len(MATCHING_SIFT(make_image(0))) >= MatchSettings().min_keypoints
+    assert len(MATCHING_SIFT(soften(make_image(0)))) < MatchSettings().min_keypoints
 
 
 def test_a_pair_that_signatures_leave_open_is_decided_by_both_together(folder, fallback):
@@ -105,9 +105,9 @@ def test_what_signatures_find_needs_no_network(folder, fallback, soft):
     assert ({"soft.png", "crop.png"}, ("backbone",)) in found
 
 
-def test_pictures_with_keypoints_are_left_to_them_even_beside_one_without(folder, photo, fallback):
+def test_pictures_with_keypoints_are_left_to_them_even_beside_one_without(folder, make_image, fallback):
     for seed in (5, 6):
-        write_image(folder / f"sharp{seed}.png", np.full_like(photo(seed), 40) + photo(seed) // 4)
+        write_image(folder / f"sharp{seed}.png", np.full_like(make_image(seed), 40) + make_image(seed) // 4)
     close = replace(fallback.calibration.closeness, tail_start=0.0, tail_rate=1e-12)  # all pictures are close
     eager = BackboneFallback(fallback.backbone, replace(fallback.calibration, closeness=close))
     found = {frozenset(pair) for pair, _ in names(workflows.find_copies_among(folder, fallback=eager))}
