@@ -1,6 +1,6 @@
 # classicvision in a container: docker build --tag classicvision .   (or podman, buildah, kaniko)
 #
-#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" classicvision fit photos -o photos.cvmodel
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" classicvision fit images -o images.cvmodel
 
 # The wheel, from the tree.
 FROM python:3.13.9-slim-bookworm AS wheel

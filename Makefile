@@ -7,11 +7,11 @@ PYTHON ?= python
 
 check: style types test
 
-# The compiled kernels, beside their sources.
+# The compiled kernels, next to their sources.
 kernels:
 	$(PYTHON) setup.py -q build_ext --inplace
 
-# The tests of the kernels, and random input, in a build of its own that stops at the first wrong access or overflow.
+# The tests of the kernels, and random input, in a separate build that stops at the first wrong access or overflow.
 SANITIZER = -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1
 SANITIZER_LIBRARIES = $(foreach name,asan ubsan stdc++,$(shell g++ -print-file-name=lib$(name).so))
 SANITIZED = build/sanitize
