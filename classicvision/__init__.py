@@ -1,6 +1,6 @@
 """Classical computer vision: SIFT, visual words, image classification.
 
-The names below are resolved on first use (PEP 562), so importing the package costs next to nothing.
+The public names are imported on first use (PEP 562), so importing the package takes almost no time.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
+    """Import a public name on first use."""
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _MODULE_OF:

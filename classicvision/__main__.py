@@ -1,4 +1,4 @@
-"""Run the command line as ``python -m classicvision``."""
+"""Run the command-line interface as ``python -m classicvision``."""
 
 from classicvision.cli import main
 

@@ -1,8 +1,8 @@
-"""Settings as values: frozen dataclasses to and from plain dictionaries, and a fingerprint of what they say.
+"""Settings as values: convert frozen dataclasses to and from plain dictionaries, and compute their fingerprints.
 
-A settings class may carry two class variables. `kind` names it where several classes can stand in one place; `version`
-is raised when the same settings begin to give another result, so that fingerprints made before no longer match. A field
-that is not compared, such as the place of a file whose content is compared, has no part in the fingerprint.
+A settings class may have two class variables. `kind` names it where a field accepts several classes; `version` is
+raised when the same settings begin to give different results, so that old fingerprints no longer match. Fields with
+``compare=False``, such as the path of a file whose content is compared, are not part of the fingerprint.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
-    """Return a settings dataclass as plain values, fit for JSON and TOML.
+    """Convert a settings dataclass to plain values for JSON and TOML.
 
-    Fields that are None are left out, because TOML cannot say None; their defaults are None, so they come back.
+    Fields that are None are omitted, because TOML has no null; None is their default, so `from_dict` restores them.
     """
     data: dict[str, Any] = {"kind": settings.kind} if hasattr(settings, "kind") else {}
     for field in fields(settings):
@@ -48,15 +48,15 @@ def from_dict(cls: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
     data : mapping
         As `to_dict` returns it; missing fields take their defaults.
     where : str
-        The dotted place of `data` in a larger document, for messages.
+        Dotted path of `data` within a larger document, for messages.
 
     Raises
     ------
     SettingsError
-        For an unknown key, a value of the wrong type, or a value that the class refuses.
+        For an unknown key, a value of the wrong type, or a value that the class rejects.
     """
     if not isinstance(data, Mapping):
-        raise SettingsError(f"{where or cls.__name__} is {data!r}; a table of settings was expected")
+        raise SettingsError(f"{where or cls.__name__} is {data!r}; expected a table of settings")
     hints = typing.get_type_hints(cls)
     names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
     values = {}
@@ -70,7 +70,7 @@ def from_dict(cls: type[T], data: Mapping[str, Any], *, where: str = "") -> T:
         values[key] = _typed(hints[key], value, _join(where, key))
     missing = [field.name for field in fields(cls) if field.name not in values and _is_required(field)]  # type: ignore[arg-type]
     if missing:
-        raise SettingsError(f"{where or cls.__name__} lacks {', '.join(missing)}")
+        raise SettingsError(f"{where or cls.__name__} lacks {', '.join(missing)}; add the missing values")
     return cls(**values)
 
 
@@ -82,9 +82,9 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
     data : mapping
         As `to_dict` returns it.
     assignment : str
-        ``dotted.key=value`` with the value as in TOML; an unquoted word is taken as a string. A number stands for an
-        element of a list, the first is 0: ``encoder.parts.1.n_words=300``. With another kind, as in
-        ``encoder.kind=vlad``, all other values of that table are left out: they have the defaults of that kind.
+        ``dotted.key=value`` with the value as in TOML; an unquoted word is taken as a string. A number in the key is a
+        list index from 0: ``encoder.parts.1.n_words=300``. Changing a kind, as in ``encoder.kind=vlad``, resets all
+        other values of its table to the defaults of the new kind.
 
     Examples
     --------
@@ -100,13 +100,14 @@ def override(data: Mapping[str, Any], assignment: str) -> dict[str, Any]:
 
 
 def validate(settings: Any) -> None:
-    """Check the types of a settings dataclass's own fields; to be called when one is made.
+    """Check the types of a settings dataclass's fields; call it from ``__post_init__``.
 
-    Whole numbers of other kinds than int, as NumPy has, become int; an int becomes float where one is meant.
+    NumPy integers become int, and an int in a float field becomes float.
 
     Raises
     ------
     SettingsError
+        For a value of the wrong type.
     """
     hints = typing.get_type_hints(type(settings))
     for field in fields(settings):
@@ -115,13 +116,13 @@ def validate(settings: Any) -> None:
 
 
 def require(fact: bool, name: str, value: object, allowed: str) -> None:
-    """Raise a SettingsError that names a setting, its value and what is allowed, unless a fact holds."""
+    """Raise a SettingsError with a setting's name, value and allowed values, unless `fact` is true."""
     if not fact:
         raise SettingsError(f"{name} is {value!r}; it must be {allowed}")
 
 
 def changed(settings: T, assignments: Iterable[str]) -> T:
-    """Return settings with single values replaced, each given as `override` takes it, in order."""
+    """Return a copy of settings with assignments such as ``n_words=300`` applied in order; see `override`."""
     data = to_dict(settings)
     for assignment in assignments:
         data = override(data, assignment)
@@ -129,17 +130,17 @@ def changed(settings: T, assignments: Iterable[str]) -> T:
 
 
 def fingerprint(settings: Any) -> str:
-    """Return 64 hexadecimal digits that change when the settings, their class or its version change."""
+    """Return a SHA-256 of settings, 64 hexadecimal digits, that changes with their values, class or class version."""
     return hashlib.sha256(canonical_json(_with_versions(settings)).encode()).hexdigest()
 
 
 def canonical_json(data: Any) -> str:
-    """Return the one JSON text of some plain data: sorted keys, no spaces, no NaN."""
+    """Serialise plain data as canonical JSON: sorted keys, no spaces, no NaN."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def _with_versions(value: Any) -> Any:
-    """Return a value as `_plain` does, with the class and version of every dataclass in it."""
+    """Convert a value to plain data, adding the class and version of every dataclass in it."""
     if isinstance(value, tuple | list):
         return [_with_versions(item) for item in value]
     if not is_dataclass(value):
@@ -163,7 +164,7 @@ def _is_required(field: Any) -> bool:
 
 
 def _replaced(table: Any, parts: list[str], value: Any, where: str = "") -> Any:
-    """Return a copy of nested tables and lists with another value at a dotted place."""
+    """Return a copy of nested tables and lists with the value at a dotted path replaced."""
     part, *rest = parts
     is_list = isinstance(table, list)
     known = dict(zip(map(str, range(len(table))), table, strict=True)) if is_list else table
@@ -195,7 +196,7 @@ def _parse_value(text: str) -> Any:
         return text
     except RecursionError as error:
         raise SettingsError(f"{text[:40]}... is nested too deeply for a setting") from error
-    return document["value"] if len(document) == 1 else text  # a line break would begin another setting
+    return document["value"] if len(document) == 1 else text  # a line break in the text would start another setting
 
 
 def _typed(hint: Any, value: Any, where: str) -> Any:
@@ -211,7 +212,7 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
         return _tuple_of(get_args(hint), value, where)
     if is_dataclass(hint):
         if isinstance(value, hint):  # type: ignore[arg-type]
-            return value  # it was checked when it was made
+            return value  # validated by its constructor
         return from_dict(hint, value, where=where)  # type: ignore[arg-type]
     if hint is float and isinstance(value, numbers.Real) and not isinstance(value, bool):
         return _finite(value, where)
@@ -223,13 +224,13 @@ def _typed(hint: Any, value: Any, where: str) -> Any:
 
 
 def _finite(value: numbers.Real, where: str) -> float:
-    """Return a number as a float; TOML can say inf and nan, which are no settings and have no fingerprint."""
+    """Convert a number to float; TOML allows inf and nan, which are not valid settings and have no fingerprint."""
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise SettingsError(f"{where} is {number}; a finite number was expected")
+        raise SettingsError(f"{where} is {number}; expected a finite number")
     return number
 
 
@@ -241,7 +242,7 @@ def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
         return _typed(options[0], value, where)
     kinds = {option.kind: option for option in options if hasattr(option, "kind")}
     if isinstance(value, tuple(kinds.values())):
-        return value  # it was checked when it was made
+        return value  # validated by its constructor
     if kinds:
         return _typed(kinds[_kind_of(value, sorted(kinds), where)], value, where)
     tables = [option for option in options if is_dataclass(option)]
@@ -258,10 +259,10 @@ def _one_of(options: tuple[Any, ...], value: Any, where: str) -> Any:
 
 
 def _kind_of(value: Any, kinds: Sequence[str], where: str) -> str:
-    """Return the kind that a table names; one of those."""
+    """Return the kind of a table of settings, one of `kinds`."""
     choice = f"choose from {', '.join(kinds)}"
     if not isinstance(value, Mapping):
-        raise SettingsError(f"{where} is {value!r}; a table of settings with a kind was expected: {choice}")
+        raise SettingsError(f"{where} is {value!r}; expected a table of settings with a kind: {choice}")
     if "kind" not in value:
         raise SettingsError(f"{where} has no kind; {choice}")
     kind = value["kind"]
@@ -272,7 +273,7 @@ def _kind_of(value: Any, kinds: Sequence[str], where: str) -> str:
 
 def _tuple_of(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
-        raise SettingsError(f"{where} is {value!r}; a list was expected")
+        raise SettingsError(f"{where} is {value!r}; expected a list")
     if len(hints) == 2 and hints[1] is Ellipsis:
         hints = (hints[0],) * len(value)
     if len(hints) != len(value):

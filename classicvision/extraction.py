@@ -1,10 +1,10 @@
-"""The first half of every pipeline: an extractor over many image files, in parallel, cached and resumable.
+"""The first half of every pipeline: run an extractor over many image files, in parallel, cached and resumable.
 
-What is extracted goes to a cache at once (`classicvision.cache`), under a key made of the content of the file, the
-fingerprint of the extractor and the libraries behind it. So a run that was interrupted, or killed, goes on where it was
-when it is started again. Memory does not grow with the number of images: `Items` reads one from the cache when it is
-asked for it. Items that are made faster than megabytes are written, as a dense grid's, are not kept: the cache
-remembers only that the image works, and `Items` makes them anew from the file.
+Each item is written to the cache as soon as it is extracted (`classicvision.cache`). Its key is a hash of the file's
+content, the extractor's fingerprint and the versions of the libraries, so an interrupted or killed run resumes where it
+stopped. Memory does not grow with the number of images, since `Items` reads from the cache on access. Items that are
+faster to compute than to read, such as those of a dense grid, are not cached: the cache records only that extraction
+succeeded, and `Items` recomputes them from the file.
 """
 
 from __future__ import annotations
@@ -43,12 +43,27 @@ from classicvision.workers import Workers, count_workers
 
 __all__ = ["Extraction", "Failure", "extract", "require_every_class"]
 
-MAX_CHUNK = 4  # images sent to a worker at once: sending costs far less than extracting
+MAX_CHUNK = 4  # images sent to a worker together; small, as sending costs far less than extracting
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An image file that gave no item, and why."""
+    """An image file whose features could not be extracted.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    reason : str
+        What was wrong with it, in one line.
+
+    Examples
+    --------
+    >>> from classicvision import Sift, extract
+    >>> extraction = extract(["data/textures/brick/00.jpg", "data/README.md"], Sift())
+    >>> [(failure.path.name, failure.reason[:24]) for failure in extraction.failures]
+    [('README.md', 'is not a supported image')]
+    """
 
     path: Path
     reason: str
@@ -56,22 +71,30 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class Extraction(Generic[ItemT]):
-    """What came of a list of image files.
+    """The features of a list of image files, as returned by `extract`.
 
     Attributes
     ----------
     items : Items
-        Of the N images that worked, in the order of the paths.
+        The features of the N images that succeeded, in the order of the paths.
     contents : tuple of str
-        SHA-256 of the file of each.
+        SHA-256 of each of the N files.
     rows : (N,) int
-        Where each stands in the list of paths.
+        Position of each of the N images in the list of paths; use it to select their labels.
     failures : tuple of Failure
-        The other images, in the order of the paths.
+        The other images and what was wrong with them, in the order of the paths.
     n_cached : int
-        Items that were found in the cache and not extracted.
+        Number of items that were found in the cache.
     seconds : float
         Wall time.
+
+    Examples
+    --------
+    >>> from classicvision import Sift, extract, find_images
+    >>> paths = [*find_images("data/textures/brick"), "data/README.md"]
+    >>> extraction = extract(paths, Sift(max_features=50))
+    >>> len(extraction.items), len(extraction.failures), extraction.rows[-1]
+    (20, 1, np.int64(19))
     """
 
     items: Items[ItemT]
@@ -90,25 +113,47 @@ def extract(
     n_jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extraction[ItemT]:
-    """Extract one item from each image file.
+    """Extract features from image files, in parallel and cached.
 
-    An image that cannot be read, that makes the extractor fail, or that kills its worker is a `Failure` and no error.
+    A bad image does not stop the run: one that cannot be read, or on which the extractor fails or crashes its worker
+    process, becomes a `Failure`.
 
     Parameters
     ----------
     paths : sequence of paths
+        Image files, e.g. from `find_images` or `ImageFolder.paths`.
     extractor : Extractor
+        What to extract: `Sift`, `DenseSift`, `OnnxBackbone`, or any frozen dataclass that maps an image to
+        `LocalFeatures` or a vector.
     cache : FeatureCache, optional
-        Where items are looked up and kept. Without one, a temporary cache lasts as long as the items.
+        Features found here are not extracted again, new ones are added. By default a temporary cache that is deleted
+        with the items.
     n_jobs : int
-        Worker processes, each with one thread; -1 for one a core; 1 works in this process. It changes no item.
+        Number of worker processes, each with one thread: more are faster, up to the number of cores, and take memory
+        for one image each. -1 is one per core; 1 extracts in this process. The features do not depend on it.
     progress : callable, optional
-        Told the number of images done and of all images, after each.
+        Called after each image with the number of images done and the total.
+
+    Returns
+    -------
+    Extraction
+        The features of the images that succeeded, and the failures.
 
     Raises
     ------
     SettingsError, CacheError, ImportError
-        What would meet every image is raised and not listed. What is done by then is in the cache.
+        Errors that would affect every image are raised instead of listed. Features extracted so far stay in the cache.
+    TypeError
+        If `paths` is a single path, or `extractor` or `cache` has the wrong type.
+
+    Examples
+    --------
+    >>> from classicvision import Sift, extract, find_images
+    >>> extraction = extract(find_images("data/textures/brick"), Sift(max_features=50))
+    >>> len(extraction.items), extraction.failures
+    (20, ())
+    >>> extraction.items[0].descriptors.shape
+    (18, 128)
     """
     start = time.perf_counter()
     _require_types(paths, extractor, cache)
@@ -136,19 +181,19 @@ def extract(
 
 
 def require_every_class(readable: ImageFolder, failures: Sequence[Failure]) -> None:
-    """Refuse labelled images of which a class has none left: classes are numbered by what is learned from.
+    """Require at least one readable image of each class: the classes of a model are those of its training images.
 
     Raises
     ------
     NotEnoughDataError
-        It names the class, and the first of its failures.
+        Names a class without readable images, and the first of its failures.
     """
     lost = sorted(set(readable.classes) - set(readable.labels))
     if lost:
         first = next(failure for failure in failures if failure.path.is_relative_to(readable.root / lost[0]))
         raise NotEnoughDataError(
-            f"no image of class {lost[0]!r} can be read. The first problem was {first.path}: {first.reason}. "
-            "Mend its images or take the folder away."
+            f"no image of class {lost[0]!r} can be read. The first failure was {first.path}: {first.reason}. "
+            "Replace its images or remove the folder."
         )
 
 
@@ -159,7 +204,7 @@ def _extract_parts(
     n_jobs: int,
     progress: Callable[[int, int], None] | None,
 ) -> Extraction[Any]:
-    """Extract with one extractor after the other: each has entries of its own in the cache. Kept is what all can do."""
+    """Run several extractors in turn, each with separate cache entries; keep the images on which all succeed."""
     found = [
         extract(paths, extractor, cache=cache, n_jobs=n_jobs, progress=_after(progress, part, len(extractors)))
         for part, extractor in enumerate(extractors)
@@ -178,13 +223,13 @@ def _extract_parts(
 
 
 def _after(progress: Callable[[int, int], None] | None, part: int, n_parts: int) -> Callable[[int, int], None] | None:
-    """Return what reports the progress of one part as that of the whole."""
+    """Return a callback that reports the progress of one part as progress of the whole."""
     return progress and (lambda done, total: progress(part * total + done, n_parts * total))
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of the image in one row: its content and the key of its item, or the reason why there is none."""
+    """The outcome for one image: the SHA-256 of its file and the key of its item, or the reason why it failed."""
 
     row: int
     content: str = ""
@@ -195,7 +240,7 @@ class _Outcome:
 
 @dataclass(frozen=True)
 class _Job:
-    """What is to be done to every image."""
+    """The task that is the same for every image; sent to the workers."""
 
     extractor: Extractor[Any]
     fingerprint: str
@@ -214,36 +259,36 @@ class _Job:
             return _Outcome(row, reason=error.reason)
         except (ClassicVisionError, ImportError):
             raise
-        except Exception as error:  # whatever the extractor trips over is a matter of this image
+        except Exception as error:  # the extractor fails on this image only: any kind of error
             return _Outcome(row, reason=" ".join(traceback.format_exception_only(error)[-1].split()))
         arrays = arrays_of_item(item)
         self.cache.put(key, arrays if cacheable(self.extractor) else {})
         return _Outcome(row, content, key)
 
     def find(self, row: int, path: Path) -> _Outcome | None:
-        """Look an image up in the cache."""
+        """Look up an image in the cache."""
         try:
             content, key = source_key(read_bytes(path), self.fingerprint)
-        except ImageReadError:  # `run` says why
+        except ImageReadError:  # `run` reports it
             return None
         return None if self.cache.get(key) is None else _Outcome(row, content, key, cached=True)
 
 
 def _require_types(paths: object, extractor: object, cache: object) -> None:
     if isinstance(paths, str | os.PathLike):
-        raise TypeError(f"paths is {paths!r}; a list of paths was expected")
+        raise TypeError(f"paths is {paths!r}; expected a list of paths")
     if isinstance(extractor, type) or not callable(extractor):
-        raise TypeError(f"extractor is {extractor!r}; an extractor such as Sift() was expected")
+        raise TypeError(f"extractor is {extractor!r}; expected an extractor such as Sift()")
     if cache is not None and not isinstance(cache, FeatureCache):
-        raise TypeError(f"cache is {cache!r}; a FeatureCache or None was expected, such as FeatureCache(folder)")
+        raise TypeError(f"cache is {cache!r}; expected None or a FeatureCache such as FeatureCache(folder)")
 
 
 def _collect(
     found: Generator[_Outcome, None, None], total: int, progress: Callable[[int, int], None] | None
 ) -> list[_Outcome]:
-    """Return the outcomes in the order of the rows, and report each as it comes."""
+    """Collect the outcomes in row order, and report progress after each."""
     outcomes = []
-    with closing(found):  # so that workers stop at once if `progress` raises
+    with closing(found):  # so that workers stop immediately if `progress` raises
         for outcome in found:
             outcomes.append(outcome)
             if progress is not None:
@@ -256,7 +301,7 @@ def _in_this_process(job: _Job, images: list[Path]) -> Generator[_Outcome, None,
 
 
 def _in_workers(job: _Job, images: list[Path], n_workers: int) -> Generator[_Outcome, None, None]:
-    """Look images up here, and send those that the cache lacks to workers, which are started for the first of them."""
+    """Look up images in this process and send those that are not cached to workers, started when first needed."""
     chunk_size = max(1, min(MAX_CHUNK, len(images) // (4 * n_workers)))
     chunk: list[tuple[int, Path]] = []
     with Workers(job.run, n_workers) as workers:
@@ -276,4 +321,6 @@ def _in_workers(job: _Job, images: list[Path], n_workers: int) -> Generator[_Out
 
 def _outcomes(workers: Workers[tuple[int, Path], _Outcome], *, n_left: int) -> Iterator[_Outcome]:
     for (row, _), outcome in workers.finished(n_left=n_left):
-        yield outcome or _Outcome(row, reason="its worker process died twice: out of memory, or a crash in native code")
+        yield outcome or _Outcome(
+            row, reason="killed its worker process twice: out of memory, or a crash in native code"
+        )

@@ -1,4 +1,4 @@
-"""What extractors make of images, as lazy sequences: read from a cache, or made anew, when one is asked for."""
+"""Extracted features as lazy sequences: each item is read from the cache, or recomputed, on access."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ __all__ = [
 
 Single: TypeAlias = LocalFeatures | NDArray[np.float32]
 Item: TypeAlias = Single | tuple[Single, ...]
-"""What an extractor makes of one image: local features, or one vector (d,); of several extractors, a tuple of these."""
+"""The features of one image: local features, or one vector (d,); from several extractors, a tuple of these."""
 
 ItemT = TypeVar("ItemT", bound=Item)
 Item_co = TypeVar("Item_co", bound=Item, covariant=True)
 
 
 class Extractor(Protocol[Item_co]):
-    """Turns one image into one item and learns nothing: a frozen dataclass, whose fingerprint is part of the key.
+    """Computes the features of an image; learns nothing. A frozen dataclass, whose fingerprint is part of cache keys.
 
-    One with a class variable ``cacheable = False`` makes items that are cheaper to recompute than to read. One with an
-    attribute ``libraries`` names with it what else its items depend on.
+    A class variable ``cacheable = False`` marks items that are cheaper to recompute than to read from disk. An
+    attribute ``libraries`` names what else the items depend on, such as the version of a runtime.
     """
 
     kind: ClassVar[str]
 
     def __call__(self, image: Image) -> Item_co:
-        """Return the item of one image."""
+        """Extract the features of one image."""
         ...
 
 
 def libraries_of(extractor: Any) -> str:
-    """Return what the items of an extractor depend on besides the settings and what decodes pictures; empty as a rule.
+    """Return the libraries that an extractor's items depend on, besides those that decode images; usually "".
 
-    An extractor may be made of others: of one, its attribute `extractor`, or several, its `parts`.
+    Includes those of the extractors it wraps: one in its attribute `extractor`, or several in `parts`.
     """
     inner = (getattr(extractor, "extractor", None), *getattr(extractor, "parts", ()))
     names = {getattr(extractor, "libraries", ""), *(libraries_of(part) for part in inner if part is not None)}
@@ -70,36 +70,48 @@ def cacheable(extractor: Extractor[Any]) -> bool:
 
 @dataclass(frozen=True)
 class Source(Generic[ItemT]):
-    """Where items come from that are not kept: the files, and what is made of them."""
+    """The source of items that are not cached: the image files and the extractor."""
 
     paths: tuple[Path, ...]
     extractor: Extractor[ItemT]
     fingerprint: str
 
     def make(self, row: int, key: str) -> ItemT:
-        """Make the item of a file anew, if the file is still the one with that key."""
+        """Extract the item of one file again; an error if the file has changed, so that its key differs."""
         path = self.paths[row]
         try:
             data = read_bytes(path)
             if source_key(data, self.fingerprint)[1] != key:
-                raise ImageReadError(path, "it has changed since it was first read")
+                raise ImageReadError(path, "it has changed since the run began")
             return self.extractor(decode_image(data, path))
         except ImageReadError as error:
-            raise CacheError(f"{path} is needed once more: {error.reason}; run the same again") from error
+            raise CacheError(f"{path} cannot be read again: {error.reason}; restore the file or run again") from error
 
 
 @dataclass(frozen=True, eq=False)
 class Items(Sequence[ItemT], Generic[ItemT]):
-    """Items that are looked at one by one: each is read from its cache, or made anew, when it is asked for.
+    """The features of many images as a lazy, read-only sequence; `extract` returns one.
+
+    Memory does not grow with the number of images: each access reads one item from the cache, or recomputes it from the
+    image file if its extractor is faster than the disk.
 
     Attributes
     ----------
     cache : FeatureCache
-        A temporary one lasts as long as the `Items` that read from it.
+        Where the items are stored. A temporary cache is deleted with the last `Items` that uses it.
     keys : tuple of str
-        One for each item; it identifies the content of the image and the extractor with its settings.
+        The cache key of each item: a hash of image content, extractor settings and library versions.
     source : Source or None
-        Of items that are not kept in the cache; its paths are as many as the keys.
+        The files and extractor of items that are not cached, in the order of the keys.
+
+    Examples
+    --------
+    >>> from classicvision import Sift, extract, find_images
+    >>> items = extract(find_images("data/textures/brick"), Sift(max_features=50)).items
+    >>> len(items), items[0].descriptors.shape
+    (20, (18, 128))
+    >>> len(items[:5]), len(items[[3, 1, 4]])
+    (5, 3)
     """
 
     cache: FeatureCache
@@ -119,7 +131,7 @@ class Items(Sequence[ItemT], Generic[ItemT]):
     @overload
     def __getitem__(self, rows: slice | NDArray[Any] | Sequence[int]) -> Self: ...
     def __getitem__(self, rows: int | slice | NDArray[Any] | Sequence[int]) -> ItemT | Self:
-        """Return one item, or those chosen by a slice, mask or index array, which stay where they are."""
+        """Read one item; or select several by a slice, mask or index array, which reads none of them."""
         if isinstance(rows, slice):
             return self._chosen(range(len(self))[rows])
         if np.ndim(rows) == 1:
@@ -137,28 +149,26 @@ class Items(Sequence[ItemT], Generic[ItemT]):
     def _read(self, key: str) -> ItemT:
         arrays = self.cache.get(key)
         if arrays is None:
-            raise CacheError(
-                f"an extracted item is no longer in {self.cache.folder}; run the same again to make it anew"
-            )
+            raise CacheError(f"an entry is missing from the cache {self.cache.folder}; run again to extract it again")
         item: ItemT = item_of_arrays(arrays)
         return item
 
 
 @dataclass(frozen=True, eq=False)
 class JointItems(Items[tuple[Single, ...]]):
-    """The items of several extractors, of the same images: one of them is the tuple of theirs.
+    """The items of several extractors for the same images: each item is a tuple with one item per extractor.
 
     Attributes
     ----------
     parts : tuple of Items
-        Of one length; the cache is that of the first.
+        One per extractor, all of the same length. `cache` is that of the first.
     """
 
     parts: tuple[Items[Any], ...] = ()
 
     @classmethod
     def of(cls, parts: Sequence[Items[Any]]) -> Self:
-        """Join the items of some extractors; the key of a tuple is made of the keys of its parts."""
+        """Join the items of several extractors; the key of a tuple is a hash of the keys of its parts."""
         columns = zip(*(part.keys for part in parts), strict=True)
         keys = tuple(hashlib.sha256(" ".join(of_parts).encode()).hexdigest() for of_parts in columns)
         return cls(parts[0].cache, keys, parts=tuple(parts))
@@ -177,24 +187,24 @@ class JointItems(Items[tuple[Single, ...]]):
 
 
 def source_key(data: bytes, fingerprint: str) -> tuple[str, str]:
-    """Return the SHA-256 of an image file, and the key of what an extractor of that fingerprint makes of it."""
+    """Return the SHA-256 of an image file, and the cache key of its item for an extractor with this fingerprint."""
     content = hashlib.sha256(data).hexdigest()
     return content, hashlib.sha256(f"{content} {fingerprint}".encode()).hexdigest()
 
 
 def arrays_of_item(item: Item) -> dict[str, NDArray[Any]]:
-    """Return an item as plain named arrays; a TypeError says what is none."""
+    """Convert an item to named arrays; a TypeError reports what is not an item."""
     if isinstance(item, LocalFeatures):
         return item.to_arrays()
     if isinstance(item, np.ndarray) and item.ndim == 1:
         return {"vector": item}
     if isinstance(item, tuple):
         return {f"{i}/{name}": array for i, part in enumerate(item) for name, array in arrays_of_item(part).items()}
-    raise TypeError(f"the extractor returned {type(item).__name__}; LocalFeatures or a vector (d,) was expected")
+    raise TypeError(f"the extractor returned {type(item).__name__}; expected LocalFeatures or a vector (d,)")
 
 
 def item_of_arrays(arrays: Mapping[str, NDArray[Any]]) -> Any:
-    """Rebuild an item from what `arrays_of_item` returned."""
+    """Rebuild an item from the arrays of `arrays_of_item`."""
     if any("/" in name for name in arrays):
         parts: dict[int, dict[str, NDArray[Any]]] = {}
         for name, array in arrays.items():

@@ -1,4 +1,4 @@
-"""Progress of a command: which stage it is in, and how many steps of it are done."""
+"""Progress of a command: its current stage, and how many of the stage's steps are done."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Final, TypeAlias
 __all__ = ["EXTRACTING", "Progress", "StageProgress", "stage"]
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with the name of a stage, the number of its steps that are done, and their total."""
+"""Called with the name of a stage, the number of steps done, and the total number of steps."""
 
 StageProgress: TypeAlias = Callable[[int, int], None]
-"""The same within one stage: called with the number of steps done and their total."""
+"""Progress within one stage: called with the number of steps done and the total."""
 
 EXTRACTING: Final = "images"
-"""The stage in which features are extracted, a step for each image."""
+"""The stage that extracts features, one step per image."""
 
 
 def stage(progress: Progress | None, name: str) -> StageProgress | None:
-    """Return what reports the progress of one stage; None if nothing is to be reported."""
+    """Return a callback for the progress of one stage; None if progress is None."""
     return partial(progress, name) if progress else None

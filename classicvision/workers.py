@@ -1,8 +1,7 @@
-"""Worker processes that do many small tasks and survive the death of a worker.
+"""A pool of worker processes for many small tasks that survives the death of a worker.
 
-Native code can crash and the system can kill a process that takes too much memory. A pool of processes then breaks and
-forgets what it was doing. Here the tasks that were under way are done again, one at a time, so that only one that kills
-its worker a second time is lost.
+Native code can crash, and the system kills processes that take too much memory. A process pool then breaks and loses
+the tasks in progress. Here those tasks run again, one at a time, so only a task that kills its worker twice is lost.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ __all__ = ["Workers", "count_workers", "in_order"]
 T = TypeVar("T")
 R = TypeVar("R")
 
-MAX_DEATHS = 5  # workers that may die of single tasks before the first task is done: then the tasks are not to blame
-MAX_CHUNK = 8  # tasks that `in_order` sends at once
-IDLE_SECONDS = 60.0  # after which a worker leaves
-WATCH_SECONDS = 1.0  # how often a worker looks whether the process that started it still lives
+MAX_DEATHS = 5  # workers that may die before any task succeeds; after that many, the machine is at fault
+MAX_CHUNK = 8  # tasks that `in_order` sends together
+IDLE_SECONDS = 60.0  # after which an idle worker exits
+WATCH_SECONDS = 1.0  # how often a worker checks that its parent process is alive
 
-# Read by the libraries when a worker loads them. The parallel work is over tasks; threads inside would only compete.
+# Read by the libraries when a worker loads them. Tasks run in parallel; threads within a task would only compete.
 ONE_THREAD = dict.fromkeys(
     ("OPENCV_FOR_THREADS_NUM", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
     "1",
@@ -42,15 +41,15 @@ ONE_THREAD = dict.fromkeys(
 
 
 def count_workers(n_jobs: int, n_tasks: int) -> int:
-    """Return how many processes do some tasks: `n_jobs`, or one a core if it is -1, but not more than there are tasks.
+    """Return the number of worker processes: `n_jobs`, or one per core if it is -1, and at most one per task.
 
     Raises
     ------
     SettingsError
-        If it is 0.
+        If `n_jobs` is 0.
     """
     if n_jobs == 0:
-        raise SettingsError("n_jobs is 0; pass the number of worker processes, or -1 for one a core")
+        raise SettingsError("n_jobs is 0; pass the number of worker processes, or -1 for one per core")
     if n_jobs == 1 or n_tasks <= 1:
         return 1
     from joblib import effective_n_jobs
@@ -59,24 +58,25 @@ def count_workers(n_jobs: int, n_tasks: int) -> int:
 
 
 class Workers(Generic[T, R]):
-    """Processes that call one function on chunks of tasks; a context manager that stops them at its end.
+    """Processes that call one function on chunks of tasks; a context manager that stops them on exit.
 
-    They are started for the first chunk. Each uses one thread, leaves Ctrl-C to this process, and ends with it even if
-    it is killed. The function can be large: it is written once, to a temporary file that only this user may read and
-    that is gone at the end (on Windows not if this process is killed), and each worker reads it once.
+    The processes start with the first chunk. Each uses one thread, leaves Ctrl-C to this process, and exits with it
+    even if this process is killed. The function can be large: it is written once to a temporary file that only this
+    user can read, and each worker reads it once. The file is deleted on exit (on Windows not if this process is
+    killed).
 
     Parameters
     ----------
     function : callable
-        Called on one task in a worker, which has one copy of it for all its chunks. What it raises is raised by
+        Called on one task at a time. A worker keeps one copy for all its chunks. Errors it raises are raised by
         `finished`.
     n_workers : int
 
     Attributes
     ----------
     capacity : int
-        Chunks that may be under way when another is sent: one in work and one waiting for each worker. The queue of the
-        pool holds one more; the thread that serves it prints an error if it is stopped while others wait outside.
+        Chunks that may be in progress when another is sent: for each worker, one running and one queued. The pool's
+        queue holds one more; beyond that, its thread prints an error when the pool is stopped.
     """
 
     def __init__(self, function: Callable[[T], R], n_workers: int) -> None:
@@ -84,7 +84,7 @@ class Workers(Generic[T, R]):
         self._n_workers = n_workers
         self.capacity = 2 * n_workers
         self._pool: Any = None
-        self._sent: Path | None = None  # the function, from the first chunk to the end
+        self._sent: Path | None = None  # the file of the function, from the first chunk until exit
         self._running: dict[Future[list[R]], list[T]] = {}
         self._n_done = 0
         self._n_deaths = 0
@@ -92,7 +92,7 @@ class Workers(Generic[T, R]):
     def __enter__(self) -> Self:
         self._warnings = warnings.catch_warnings()
         self._warnings.__enter__()
-        # The pool replaces a worker that has grown by 300 MB, as large pictures make it do, and calls that suspicious.
+        # The pool replaces a worker that grows by 300 MB and warns of it; large images do that.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
         return self
 
@@ -106,13 +106,13 @@ class Workers(Generic[T, R]):
             self._warnings.__exit__(kind, error, at)
 
     def send(self, chunk: list[T]) -> None:
-        """Give the workers some tasks."""
+        """Send a chunk of tasks to the workers."""
         self._running[self._submit(chunk, self._n_workers)] = chunk
 
     def finished(self, *, n_left: int) -> Iterator[tuple[T, R | None]]:
-        """Yield tasks and their results until no more than `n_left` chunks are under way.
+        """Yield tasks and their results until at most `n_left` chunks are in progress.
 
-        The order is that in which they are finished. The result is None for a task that killed its worker.
+        In the order in which they finish. The result of a task that killed its worker is None.
         """
         while len(self._running) > n_left:
             done, _ = wait(self._running, return_when=FIRST_COMPLETED)
@@ -123,17 +123,17 @@ class Workers(Generic[T, R]):
                 yield from self._results(self._running.pop(future), future)
 
     def _recover(self) -> Iterator[tuple[T, R | None]]:
-        """Finish what was under way when the pool broke: it does not tell which task was to blame."""
+        """Finish the tasks in progress when the pool broke, one by one: the pool does not report which one broke it."""
         wait(self._running)
         running, self._running = self._running, {}
         self._stop()
-        suspects: list[T] = []
+        lost: list[T] = []
         for future, chunk in running.items():
             if _lost_its_worker(future):
-                suspects += chunk
+                lost += chunk
             else:
                 yield from self._results(chunk, future)
-        for task in suspects:
+        for task in lost:
             yield from self._alone(task)
         self._stop()  # the next chunk starts all workers again
 
@@ -147,7 +147,7 @@ class Workers(Generic[T, R]):
         self._n_deaths += 1
         if not self._n_done and self._n_deaths >= MAX_DEATHS:
             raise ClassicVisionError(
-                f"{self._n_deaths} worker processes died one after the other and none did its task. "
+                f"{self._n_deaths} worker processes died in a row before any finished a task. "
                 "Free some memory, or use one job to see the cause."
             ) from future.exception()
         yield task, None
@@ -164,7 +164,7 @@ class Workers(Generic[T, R]):
             self._pool = _start_pool(n_workers, self._sent)
         try:
             submitted: Future[list[R]] = self._pool.submit(_call_on_each, self._sent, chunk)
-        except BrokenExecutor as error:  # a worker died since the last look; `finished` sees to it
+        except BrokenExecutor as error:  # a worker died since the last check; `finished` recovers
             submitted = Future()
             submitted.set_exception(error)
         return submitted
@@ -181,29 +181,30 @@ def in_order(
     n_workers: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[R]:
-    """Return what a function makes of each task, done in this process or by several.
+    """Map a function over tasks, in this process or in workers; the results are in the order of the tasks.
 
     Parameters
     ----------
     function : callable
-        Can be sent to a worker, and gives the same there.
+        Must be picklable and deterministic.
     tasks : sequence
     n_workers : int
-        1 works in this process.
+        1 runs in this process.
     progress : callable, optional
-        Told the number of tasks done and of all.
+        Called with the number of tasks done and the total.
 
     Raises
     ------
     ClassicVisionError
-        If a task ended its worker twice.
+        If a task crashes its worker twice.
     """
     results: dict[int, R] = {}
     numbered = list(enumerate(tasks))
     for (row, task), result in _done(_Numbered(function), numbered, n_workers):
         if result is None:
             raise ClassicVisionError(
-                f"{task!r} ended its worker process twice: out of memory, or a crash in native code"
+                f"{task!r} killed its worker process twice: out of memory, or a crash in native code. "
+                "Free some memory, or use one job to see the cause."
             )
         results[row] = result[0]
         if progress is not None:
@@ -213,7 +214,7 @@ def in_order(
 
 @dataclass(frozen=True)
 class _Numbered(Generic[T, R]):
-    """A function of numbered tasks, whose result is never None."""
+    """Wraps a function for numbered tasks; its result is a tuple of one and never None."""
 
     function: Callable[[T], R]
 
@@ -236,9 +237,9 @@ def _done(
 
 
 def _write(function: Callable[..., Any]) -> Path:
-    """Write a function for the workers to read; an error says if it is none that can be sent.
+    """Pickle a function to a temporary file for the workers; an error if it cannot be pickled.
 
-    The file is one, and closed: the pool's own pipe would take a copy for each worker, and hang if one died meanwhile.
+    One closed file serves all: the pool's pipe would carry one copy per worker, and hang if a worker died meanwhile.
     """
     from joblib.externals.loky.backend import reduction
 
@@ -253,8 +254,8 @@ def _write(function: Callable[..., Any]) -> Path:
             raise
     except OSError as error:
         raise ClassicVisionError(
-            f"cannot write what the workers need to {tempfile.gettempdir()}: {error.strerror or error}. "
-            "Make room there, name another folder in the environment variable TMPDIR, or use one job."
+            f"cannot write the workers' task to {tempfile.gettempdir()}: {error.strerror or error}. "
+            "Free some space there, set the environment variable TMPDIR to another folder, or use one job."
         ) from error
     return path
 
@@ -273,20 +274,20 @@ def _start_pool(n_workers: int, sent: Path) -> Any:
 
 
 def _lost_its_worker(future: Future[Any]) -> bool:
-    """Tell whether a worker died under a chunk; a task that cannot even be sent breaks the pool in another way."""
+    """Tell whether a worker died on a chunk; a task that cannot be pickled breaks the pool with another error."""
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     return future.done() and isinstance(future.exception(), TerminatedWorkerError)
 
 
 def _prepare_worker(parent: int, sent: Path) -> None:
-    # Ctrl-C reaches all processes of a terminal: the one that started the workers decides what comes of it.
+    # Ctrl-C reaches every process of the terminal: only the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(parent, sent), daemon=True).start()
 
 
 def _leave_with(parent: int, *left: Path) -> None:
-    """End this process when its parent is gone: a killed process cannot tell its workers, nor remove what it wrote."""
+    """Exit when the parent is gone: a killed parent can neither stop its workers nor delete its file."""
     while os.getppid() == parent:
         time.sleep(WATCH_SECONDS)
     for path in left:
@@ -296,7 +297,7 @@ def _leave_with(parent: int, *left: Path) -> None:
 
 @lru_cache(maxsize=1)
 def _read(sent: Path) -> Callable[..., Any]:
-    """Return the function that the parent wrote, the same object for all chunks."""
+    """Load the function that the parent wrote, once for all chunks."""
     from joblib.externals.loky.backend import reduction
 
     function: Callable[..., Any] = reduction.loads(sent.read_bytes())

@@ -1,4 +1,4 @@
-"""The feature cache: what is put is got, damage counts as absence, and nothing is left half-written."""
+"""The feature cache: get returns what was put, damaged entries count as missing, no write leaves a partial file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def entry_file(cache):
     return cache.folder / "ab" / ("0" * 62 + ".block")
 
 
-def test_what_was_put_is_got(cache):
+def test_get_returns_what_was_put(cache):
     cache.put(KEY, {"xy": np.array([[1.5, 2.0]], np.float32), "empty": np.zeros((0, 128), np.uint8)})
     arrays = cache.get(KEY)
     assert_array_equal(arrays["xy"], np.array([[1.5, 2.0]], np.float32))
@@ -41,7 +41,7 @@ def test_an_entry_is_one_file_in_the_shard_of_its_first_two_digits(cache):
     assert [path for path in cache.folder.rglob("*") if path.is_file()] == [entry_file(cache)]
 
 
-def test_a_key_that_was_never_put_is_absent(cache):
+def test_a_key_that_was_never_put_is_missing(cache):
     assert KEY not in cache
     assert cache.get(KEY) is None
 
@@ -57,14 +57,14 @@ def flip_last_byte(data):
 
 
 @pytest.mark.parametrize("damage", [flip_last_byte, lambda data: data[:-7], lambda data: b"", lambda data: b"text"])
-def test_a_damaged_entry_counts_as_absent_and_is_removed(cache, damage):
+def test_a_damaged_entry_counts_as_missing_and_is_deleted(cache, damage):
     cache.put(KEY, {"a": np.arange(16, dtype=np.int64)})
     entry_file(cache).write_bytes(damage(entry_file(cache).read_bytes()))
     assert cache.get(KEY) is None
     assert KEY not in cache
 
 
-def test_what_another_store_object_put_into_the_folder_is_there(cache):
+def test_what_another_cache_object_put_into_the_folder_is_there(cache):
     cache.put(KEY, {"a": np.array([7])})
     assert KEY in FeatureCache(cache.folder)
 
@@ -96,7 +96,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_entry_and_no_other_file(cach
     resource = pytest.importorskip("resource")
     cache.put(KEY, {"a": np.array([1])})
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # the system refuses to write on, as a full disk does
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # the system refuses further writes, as on a full disk
     try:
         with pytest.raises(CacheError, match="cannot write to the cache folder"):
             cache.put(KEY, {"a": np.zeros(100_000)})
@@ -112,7 +112,7 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_path):
         FeatureCache(tmp_path / "file" / "cache")
 
 
-def test_an_entry_that_cannot_be_read_is_an_error_and_not_absent(cache):
+def test_an_entry_that_cannot_be_read_is_an_error_and_not_missing(cache):
     entry_file(cache).mkdir(parents=True)
     with pytest.raises(CacheError, match="cannot read the cache folder"):
         cache.get(KEY)
@@ -136,7 +136,7 @@ def test_a_reader_sees_whole_entries_while_several_write_the_same_key(cache):
         writer.join()
 
 
-def test_a_temporary_store_is_removed_with_its_object_and_not_with_a_copy():
+def test_a_temporary_cache_is_deleted_with_its_object_and_not_with_a_copy():
     cache = FeatureCache.temporary()
     folder = cache.folder
     duplicate = copy.copy(cache)
@@ -149,7 +149,7 @@ def test_a_temporary_store_is_removed_with_its_object_and_not_with_a_copy():
     assert not folder.exists()
 
 
-def test_a_temporary_store_is_removed_when_the_interpreter_exits(checkout):
+def test_a_temporary_cache_is_deleted_when_the_interpreter_exits(checkout):
     code = "from classicvision.cache import FeatureCache; cache = FeatureCache.temporary(); print(cache.folder)"
     run = subprocess.run([sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=True)
     assert not Path(run.stdout.strip()).exists()

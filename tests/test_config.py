@@ -74,22 +74,22 @@ pipelines = st.builds(
 
 
 @given(pipelines)
-def test_settings_come_back_from_plain_values(settings):
+def test_settings_round_trip_through_plain_values(settings):
     assert from_dict(Pipeline, to_dict(settings)) == settings
 
 
 @given(pipelines)
-def test_settings_come_back_from_json(settings):
+def test_settings_round_trip_through_json(settings):
     assert from_dict(Pipeline, json.loads(canonical_json(to_dict(settings)))) == settings
 
 
 @given(pipelines)
-def test_settings_come_back_from_toml(settings):
+def test_settings_round_trip_through_toml(settings):
     assert from_dict(Pipeline, tomllib.loads(tomli_w.dumps(to_dict(settings)))) == settings
 
 
 @given(pipelines)
-def test_what_comes_back_has_the_same_fingerprint(settings):
+def test_a_round_trip_keeps_the_fingerprint(settings):
     assert fingerprint(from_dict(Pipeline, to_dict(settings))) == fingerprint(settings)
 
 
@@ -99,7 +99,7 @@ def test_fingerprints_are_equal_exactly_when_settings_are(one, other):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_named_recipe_comes_back(name):
+def test_every_named_recipe_round_trips(name):
     assert from_dict(Recipe, to_dict(RECIPES[name])) == RECIPES[name]
 
 
@@ -121,13 +121,13 @@ def test_fields_that_are_not_given_take_their_defaults():
 
 
 @pytest.mark.parametrize("chosen", [Blur(), Median()])
-def test_settings_that_may_be_of_several_classes_are_taken_as_they_were_made(chosen):
+def test_an_instance_of_any_allowed_class_is_kept_as_it_is(chosen):
     pipeline = Pipeline(filter=chosen)
     validate(pipeline)
     assert pipeline.filter is chosen
 
 
-def test_a_whole_number_will_do_for_a_float():
+def test_an_integer_is_accepted_for_a_float():
     assert type(from_dict(Blur, {"sigma": 2}).sigma) is float
 
 
@@ -145,40 +145,40 @@ def test_a_whole_number_will_do_for_a_float():
         ({"filter": {"sigma": 1.0}}, "filter has no kind; choose from blur, median"),
         (
             {"filter": "blur"},
-            "filter is 'blur'; a table of settings with a kind was expected: choose from blur",
+            "filter is 'blur'; expected a table of settings with a kind: choose from blur",
         ),
         ({"filter": {"kind": "blur", "border": "wrap"}}, "filter.border is 'wrap'; choose from 'reflect', 'zero'"),
         ({"filter": {"kind": "blur", "sigma": "2"}}, "filter.sigma is '2'; expected float"),
         ({"filter": {"kind": "blur", "sigma": True}}, "filter.sigma is True; expected float"),
-        ({"filter": {"kind": "blur", "sigma": math.nan}}, "filter.sigma is nan; a finite number"),
-        ({"filter": {"kind": "blur", "sigma": math.inf}}, "filter.sigma is inf; a finite number"),
-        ({"filter": {"kind": "blur", "sigma": 10**400}}, "filter.sigma is inf; a finite number"),
+        ({"filter": {"kind": "blur", "sigma": math.nan}}, "filter.sigma is nan; expected a finite number"),
+        ({"filter": {"kind": "blur", "sigma": math.inf}}, "filter.sigma is inf; expected a finite number"),
+        ({"filter": {"kind": "blur", "sigma": 10**400}}, "filter.sigma is inf; expected a finite number"),
         ({"filter": {"kind": "blur", "sigma": -1.0}}, "sigma is -1.0; give a value above 0"),
         ({"filter": {"kind": "median", "size": 3.0}}, "filter.size is 3.0; expected int"),
         ({"filter": {"kind": "median", "size": True}}, "filter.size is True; expected int"),
-        ({"levels": 3}, "levels is 3; a list was expected"),
+        ({"levels": 3}, "levels is 3; expected a list"),
         ({"levels": [1, "2"]}, "levels[1] is '2'; expected int"),
         ({"corner": [1]}, "corner has 1 value(s); expected 2"),
         ({"limit": "many"}, "limit is 'many'; expected int"),
         ({"exact": 1}, "exact is 1; expected bool"),
         ({"bound": 1.5}, "bound is 1.5; expected int or str"),
         ({"more": [{"kind": "median"}]}, "more[0].kind is 'median', expected 'blur'"),
-        ({"more": [3]}, "more[0] is 3; a table of settings was expected"),
-        ([], "Pipeline is []; a table of settings was expected"),
+        ({"more": [3]}, "more[0] is 3; expected a table of settings"),
+        ([], "Pipeline is []; expected a table of settings"),
     ],
 )
-def test_what_settings_cannot_be_is_refused_by_place_and_value(data, words):
+def test_an_invalid_setting_is_refused_with_its_path_and_value(data, words):
     with pytest.raises(SettingsError) as caught:
         from_dict(Pipeline, data)
     assert words in str(caught.value)
 
 
-def test_the_place_in_a_larger_document_leads_the_message():
+def test_the_message_begins_with_the_path_in_a_larger_document():
     with pytest.raises(SettingsError, match=r"recipe\.filter\.size is 'big'"):
         from_dict(Pipeline, {"filter": {"kind": "median", "size": "big"}}, where="recipe")
 
 
-def test_fields_without_a_default_are_asked_for_together():
+def test_missing_fields_without_a_default_are_listed_together():
     with pytest.raises(SettingsError, match="Needy lacks size, name"):
         from_dict(Needy, {})
 
@@ -222,7 +222,7 @@ def test_replacing_a_value_leaves_the_given_dictionary_and_the_rest_alone():
     assert override(result, "filter.sigma=1.6") == data
 
 
-def test_another_kind_begins_with_its_defaults():
+def test_changing_the_kind_resets_to_its_defaults():
     data = to_dict(Pipeline(filter=Blur(sigma=3.0)))
     result = override(override(data, "filter.kind=median"), "filter.size=7")
     assert from_dict(Pipeline, result).filter == Median(size=7)
@@ -272,7 +272,7 @@ def renamed(name, version=1):
     [lambda blur: blur, lambda blur: Pipeline(blur), lambda blur: Pipeline(more=(blur,))],
     ids=["top", "field", "list"],
 )
-def test_class_and_version_change_the_fingerprint_wherever_the_settings_stand(place):
+def test_class_and_version_change_the_fingerprint_at_any_depth(place):
     same, newer, other = renamed("Blur"), renamed("Blur", version=2), renamed("Smooth")
     assert fingerprint(place(same())) == fingerprint(place(Blur()))
     assert fingerprint(place(newer())) != fingerprint(place(Blur()))

@@ -22,7 +22,7 @@ from classicvision.images import write_image
 from classicvision.items import Items
 from classicvision.synthetic import canary
 
-EXPLODING, REFUSED, DEADLY, TOO_LARGE = 201, 202, 203, 204  # grey values that the fake extractor trips over
+EXPLODING, REFUSED, DEADLY, TOO_LARGE = 201, 202, 203, 204  # grey values on which the fake extractor fails
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Wrong(Brightness):
 
 @dataclass(frozen=True)
 class Fleeting(Brightness):
-    """Makes items that are not kept."""
+    """Its items are not cached."""
 
     cacheable: ClassVar[bool] = False
 
@@ -76,8 +76,8 @@ def cache(tmp_path):
 
 
 @pytest.fixture
-def photos(tmp_path):
-    """Return a function that writes one uniform picture for each grey value and returns their paths."""
+def images(tmp_path):
+    """Return a function that writes a uniform image per grey value and returns their paths."""
 
     def write(*values):
         paths = [tmp_path / f"{row:03}.png" for row in range(len(values))]
@@ -93,8 +93,8 @@ def values(items):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_items_stand_in_the_order_of_the_paths_and_failures_apart(photos, tmp_path, n_jobs):
-    paths = [*photos(10, EXPLODING, 30), tmp_path / "missing.png"]
+def test_items_are_in_the_order_of_the_paths_and_failures_separate(images, tmp_path, n_jobs):
+    paths = [*images(10, EXPLODING, 30), tmp_path / "missing.png"]
     result = extract(paths, Brightness(), n_jobs=n_jobs)
     assert values(result.items) == [10, 30]
     assert_array_equal(result.rows, [0, 2])
@@ -104,8 +104,8 @@ def test_items_stand_in_the_order_of_the_paths_and_failures_apart(photos, tmp_pa
     )
 
 
-def test_an_image_too_large_for_the_memory_is_a_failure_with_that_name(photos):
-    [failure] = extract(photos(TOO_LARGE), Brightness()).failures
+def test_an_image_too_large_for_memory_is_a_failure(images):
+    [failure] = extract(images(TOO_LARGE), Brightness()).failures
     assert failure.reason == "MemoryError"
 
 
@@ -121,7 +121,7 @@ def test_any_number_of_workers_gives_the_same_bits(tmp_path, shared):
     assert written[0] == written[1]
 
 
-def test_local_features_come_back_from_the_store_as_they_were(tmp_path):
+def test_local_features_read_from_the_cache_are_unchanged(tmp_path):
     write_image(tmp_path / "a.png", canary())
     [item] = extract([tmp_path / "a.png"], Sift()).items
     expected = Sift()(canary())
@@ -131,8 +131,8 @@ def test_local_features_come_back_from_the_store_as_they_were(tmp_path):
         assert_array_equal(getattr(item, name), getattr(expected, name))
 
 
-def test_the_second_time_nothing_is_extracted_and_no_worker_started(photos, cache, monkeypatch):
-    paths = photos(10, 20, 30)
+def test_a_second_run_extracts_nothing_and_starts_no_worker(images, cache, monkeypatch):
+    paths = images(10, 20, 30)
     assert extract(paths, Brightness(), cache=cache).n_cached == 0
     monkeypatch.setattr(Brightness, "__call__", None)
     monkeypatch.setattr(workers, "_start_pool", None)
@@ -142,29 +142,29 @@ def test_the_second_time_nothing_is_extracted_and_no_worker_started(photos, cach
         assert values(again.items) == [10, 20, 30]
 
 
-def test_the_same_content_under_another_name_is_extracted_once(photos, cache):
-    paths = photos(10, 10)
+def test_the_same_content_under_another_name_is_extracted_once(images, cache):
+    paths = images(10, 10)
     result = extract(paths, Brightness(), cache=cache)
     assert result.items.keys[0] == result.items.keys[1]
     assert cache.size()[0] == result.n_cached == 1
 
 
 @pytest.mark.parametrize("other", [Brightness(factor=2.0), Brightness2()])
-def test_another_setting_or_version_is_extracted_anew(photos, cache, other):
-    paths = photos(10)
+def test_another_setting_or_version_is_extracted_again(images, cache, other):
+    paths = images(10)
     before = extract(paths, Brightness(), cache=cache)
     after = extract(paths, other, cache=cache)
     assert after.n_cached == 0
     assert before.items.keys != after.items.keys
 
 
-def test_other_content_under_the_same_name_is_extracted_anew(photos, cache):
-    extract(photos(10), Brightness(), cache=cache)
-    assert values(extract(photos(20), Brightness(), cache=cache).items) == [20]
+def test_other_content_under_the_same_name_is_extracted_again(images, cache):
+    extract(images(10), Brightness(), cache=cache)
+    assert values(extract(images(20), Brightness(), cache=cache).items) == [20]
 
 
-def test_a_damaged_entry_is_extracted_anew(photos, cache):
-    paths = photos(10)
+def test_a_damaged_entry_is_extracted_again(images, cache):
+    paths = images(10)
     extract(paths, Brightness(), cache=cache)
     [entry] = cache.folder.glob("??/*")
     entry.write_bytes(b"damaged")
@@ -173,23 +173,23 @@ def test_a_damaged_entry_is_extracted_anew(photos, cache):
     assert values(again.items) == [10]
 
 
-def test_the_image_that_kills_its_worker_is_the_only_failure(photos):
-    paths = photos(10, 20, DEADLY, 40, 50, 60, 70, 80, 90)
+def test_the_image_that_kills_its_worker_is_the_only_failure(images):
+    paths = images(10, 20, DEADLY, 40, 50, 60, 70, 80, 90)
     result = extract(paths, Brightness(), n_jobs=2)
     assert [failure.path for failure in result.failures] == [paths[2]]
-    assert "worker process died" in result.failures[0].reason
+    assert "killed its worker process twice" in result.failures[0].reason
     assert values(result.items) == [10, 20, 40, 50, 60, 70, 80, 90]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_wrong_setting_is_raised_and_not_listed(photos, n_jobs):
+def test_an_invalid_setting_is_raised_and_not_listed(images, n_jobs):
     with pytest.raises(SettingsError, match="factor is wrong"):
-        extract(photos(10, REFUSED), Brightness(), n_jobs=n_jobs)
+        extract(images(10, REFUSED), Brightness(), n_jobs=n_jobs)
 
 
-def test_an_extractor_that_returns_something_else_is_an_error(photos):
+def test_an_extractor_that_returns_something_else_is_an_error(images):
     with pytest.raises(TypeError, match="returned list"):
-        extract(photos(10), Wrong())
+        extract(images(10), Wrong())
 
 
 def test_no_paths_give_no_items():
@@ -197,27 +197,27 @@ def test_no_paths_give_no_items():
     assert (len(result.items), result.rows.shape, result.failures) == (0, (0,), ())
 
 
-def test_zero_jobs_are_refused(photos):
+def test_zero_jobs_are_refused(images):
     with pytest.raises(SettingsError, match="n_jobs is 0"):
-        extract(photos(10), Brightness(), n_jobs=0)
+        extract(images(10), Brightness(), n_jobs=0)
 
 
 def test_one_path_instead_of_a_list_is_refused():
     with pytest.raises(TypeError, match="a list of paths"):
-        extract("photo.jpg", Brightness())
+        extract("image.jpg", Brightness())
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_progress_counts_every_image(photos, cache, n_jobs):
-    paths = photos(10, EXPLODING, 30)
+def test_progress_counts_every_image(images, cache, n_jobs):
+    paths = images(10, EXPLODING, 30)
     extract(paths[:1], Brightness(), cache=cache)
-    told = []
-    extract(paths, Brightness(), cache=cache, n_jobs=n_jobs, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    calls = []
+    extract(paths, Brightness(), cache=cache, n_jobs=n_jobs, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_one_item_is_read_by_its_number_and_many_are_chosen_unread(photos, monkeypatch):
-    items = extract(photos(10, 20, 30), Brightness()).items
+def test_an_index_reads_one_item_and_a_selection_reads_none(images, monkeypatch):
+    items = extract(images(10, 20, 30), Brightness()).items
     assert values([items[0], items[-1], items[np.int64(1)]]) == [10, 30, 20]
     with pytest.raises(IndexError):
         items[3]
@@ -233,8 +233,8 @@ def test_one_item_is_read_by_its_number_and_many_are_chosen_unread(photos, monke
         assert items[rows].keys == tuple(items.keys[row] for row in chosen)
 
 
-def test_without_a_store_the_items_last_as_long_as_some_of_them_are_held(photos):
-    result = extract(photos(10, 20), Brightness())
+def test_a_temporary_cache_lasts_as_long_as_any_of_its_items(images):
+    result = extract(images(10, 20), Brightness())
     folder = result.items.cache.folder
     subset = result.items[1:]
     del result
@@ -245,16 +245,16 @@ def test_without_a_store_the_items_last_as_long_as_some_of_them_are_held(photos)
     assert not folder.exists()
 
 
-def test_an_item_that_someone_removed_is_an_error_that_says_so(photos, cache):
-    items = extract(photos(10), Brightness(), cache=cache).items
+def test_an_item_deleted_from_the_cache_is_an_error(images, cache):
+    items = extract(images(10), Brightness(), cache=cache).items
     next(cache.folder.glob("??/*")).unlink()
-    with pytest.raises(CacheError, match="no longer in"):
+    with pytest.raises(CacheError, match="an entry is missing from the cache"):
         items[0]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_items_that_are_not_kept_are_made_anew_from_their_files(photos, cache, n_jobs):
-    paths = photos(10, EXPLODING, 30, 40)
+def test_items_that_are_not_cached_are_recomputed_from_their_files(images, cache, n_jobs):
+    paths = images(10, EXPLODING, 30, 40)
     found = extract(paths, Fleeting(factor=2.0), cache=cache, n_jobs=n_jobs)
     assert [failure.path for failure in found.failures] == [paths[1]]
     assert values(found.items) == [20, 60, 80]
@@ -264,12 +264,12 @@ def test_items_that_are_not_kept_are_made_anew_from_their_files(photos, cache, n
     assert extract(paths, Fleeting(factor=2.0), cache=cache).n_cached == 3
 
 
-def test_a_file_that_changes_or_goes_before_its_item_is_made_anew_is_an_error_that_names_it(photos, cache):
-    paths = photos(10, 20)
+def test_a_file_changed_or_deleted_before_its_item_is_recomputed_is_named(images, cache):
+    paths = images(10, 20)
     found = extract(paths, Fleeting(), cache=cache)
     write_image(paths[0], np.full((4, 4, 3), 77, np.uint8))
     paths[1].unlink()
-    with pytest.raises(CacheError, match=f"{paths[0].name} is needed once more: it has changed"):
+    with pytest.raises(CacheError, match=f"{paths[0].name} cannot be read again: it has changed"):
         found.items[0]
     with pytest.raises(CacheError, match=paths[1].name):
         found.items[1]
@@ -288,8 +288,8 @@ class Both:
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_several_extractors_give_tuples_of_the_images_that_all_can_read(photos, cache, n_jobs):
-    paths = photos(10, EXPLODING, 30)
+def test_several_extractors_give_tuples_for_the_images_on_which_all_succeed(images, cache, n_jobs):
+    paths = images(10, EXPLODING, 30)
     seen = []
     found = extract(paths, Both(), cache=cache, n_jobs=n_jobs, progress=lambda *at: seen.append(at))
     assert [tuple(float(part[0]) for part in item) for item in found.items] == [(20, 30), (60, 90)]

@@ -26,10 +26,10 @@ def loaded_by(module):
         ("classicvision.cli", {"click"}),
     ],
 )
-def test_a_module_loads_these_libraries_and_no_other(module, libraries):
+def test_a_module_loads_only_these_libraries(module, libraries):
     assert loaded_by(module) == libraries
 
 
 @pytest.mark.parametrize("module", ["classicvision.classify.classifier", "classicvision.workflows"])
-def test_predicting_loads_no_library_that_only_learning_and_drawing_need(module):
+def test_predicting_loads_no_library_that_only_training_and_plotting_need(module):
     assert loaded_by(module).isdisjoint({"jinja2", "matplotlib", "onnxruntime", "skimage", "sklearn"})

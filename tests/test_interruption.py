@@ -40,7 +40,7 @@ SCRIPT = textwrap.dedent(
     print(len(result.items), result.n_cached, sum(float(item[0]) for item in result.items))
     """
 )
-N_PHOTOS = 40
+N_IMAGES = 40
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def cache(tmp_path):
 
 @pytest.fixture
 def start(tmp_path, cache, checkout):
-    """Return a function that starts the extraction of 40 pictures in a process."""
-    for value in range(N_PHOTOS):
+    """Return a function that starts the extraction of 40 images in a process."""
+    for value in range(N_IMAGES):
         write_image(tmp_path / f"{value:03}.png", np.full((4, 4, 3), value, np.uint8))
     processes = []
 
@@ -92,7 +92,7 @@ def group_is_gone(group):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_is_stopped_ends_its_workers_and_goes_on_where_it_was(start, cache, n_jobs, number):
+def test_a_run_that_is_stopped_stops_its_workers_and_resumes_where_it_stopped(start, cache, n_jobs, number):
     process = start(n_jobs, seconds=0.2)
     wait_until(lambda: cache.size()[0] >= 4)
     if number == signal.SIGINT:
@@ -104,17 +104,17 @@ def test_a_run_that_is_stopped_ends_its_workers_and_goes_on_where_it_was(start, 
     assert errors.count("Traceback") == (number == signal.SIGINT)  # the workers are silent
     wait_until(lambda: group_is_gone(process.pid))
     kept = cache.size()[0]
-    assert kept < N_PHOTOS
+    assert kept < N_IMAGES
 
     output, _ = start(1, seconds=0).communicate(timeout=PATIENCE)
-    assert output.split() == [str(N_PHOTOS), str(kept), str(float(sum(range(N_PHOTOS))))]
-    assert cache.size()[0] == N_PHOTOS
+    assert output.split() == [str(N_IMAGES), str(kept), str(float(sum(range(N_IMAGES))))]
+    assert cache.size()[0] == N_IMAGES
 
 
-def test_two_processes_share_a_store(start, cache):
+def test_two_processes_share_a_cache(start, cache):
     outputs = [process.communicate(timeout=PATIENCE)[0] for process in [start(1, 0.02), start(2, 0.02)]]
     for output in outputs:
         n_items, _, total = output.split()
-        assert (int(n_items), float(total)) == (N_PHOTOS, sum(range(N_PHOTOS)))
-    assert cache.size()[0] == N_PHOTOS
+        assert (int(n_items), float(total)) == (N_IMAGES, sum(range(N_IMAGES)))
+    assert cache.size()[0] == N_IMAGES
     assert not list((cache.folder / "unfinished").iterdir())

@@ -32,7 +32,7 @@ def test_all_images_together_take_less_than_a_megabyte(sets):
     assert sum(path.stat().st_size for images in sets.values() for path in images.paths) < 1_000_000
 
 
-def test_no_image_is_there_twice(sets):
+def test_no_image_is_a_duplicate(sets):
     digests = [hashlib.sha256(read_image(path)).digest() for images in sets.values() for path in images.paths]
     assert len(set(digests)) == len(digests)
 
@@ -44,14 +44,14 @@ def test_images_are_grey_squares_of_128_pixels(sets):
         assert (image == image[:, :, :1]).all()
 
 
-def test_nearly_all_images_have_keypoints_enough(sets):
+def test_nearly_all_images_have_enough_keypoints(sets):
     sift = cv2.SIFT_create()
     counts = np.array([len(sift.detect(to_gray(read_image(path)), None)) for path in sets["textures"].paths])
     assert counts.min() >= 3
     assert (counts >= 20).mean() > 0.85
 
 
-def test_the_script_makes_the_images_that_are_kept(checkout, tmp_path, sets):
+def test_the_script_reproduces_the_images(checkout, tmp_path, sets):
     subprocess.run([sys.executable, checkout / "data" / "make_textures.py", tmp_path], check=True)
     for name, images in sets.items():
         made = ImageFolder.open(tmp_path / name)
@@ -61,7 +61,7 @@ def test_the_script_makes_the_images_that_are_kept(checkout, tmp_path, sets):
             assert difference.mean() < 2  # the versions of OpenCV interpolate a little differently
 
 
-def test_the_script_makes_the_copies_that_are_kept(checkout, tmp_path):
+def test_the_script_reproduces_the_copies(checkout, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(checkout)}
     subprocess.run([sys.executable, checkout / "data" / "make_copies.py", tmp_path], env=environment, check=True)
     kept = find_images(checkout / "data" / "copies")

@@ -1,4 +1,4 @@
-"""Worker processes: every task has its result, and one that kills its worker costs nothing but itself."""
+"""Worker processes: every task has its result, and one that kills its worker is the only one lost."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_the_task_that_kills_its_worker_is_the_only_one_without_result():
     assert run(die_on_3, [[1, 2], [3, 4], [5, 6], [7]]) == {1: 2, 2: 4, 3: None, 4: 8, 5: 10, 6: 12, 7: 14}
 
 
-def test_chunks_sent_after_a_death_are_done_too():
+def test_chunks_sent_after_a_death_are_done():
     with Workers(die_on_3, 2) as pool:
         pool.send([3])
         assert dict(pool.finished(n_left=0)) == {3: None}
@@ -154,17 +154,17 @@ def test_if_no_task_is_ever_done_the_tasks_are_not_blamed(monkeypatch):
         run(die, [[1, 2, 3]])
 
 
-def test_what_a_task_raises_is_raised_here():
+def test_an_error_of_a_task_is_raised_in_the_parent():
     with pytest.raises(SettingsError, match="task 1 is refused"):
         run(refuse, [[1]])
 
 
-def test_a_task_that_cannot_be_sent_is_an_error_and_no_death():
+def test_a_task_that_cannot_be_pickled_is_an_error_and_not_a_death():
     with pytest.raises(Exception, match="pickle"):
         run(double, [[threading.Lock()]])
 
 
-def test_a_function_that_cannot_be_sent_is_an_error_and_leaves_nothing(temporary):
+def test_a_function_that_cannot_be_pickled_is_an_error_and_leaves_nothing(temporary):
     with pytest.raises(Exception, match="pickle"):
         run(threading.Lock().__enter__, [[1]])
     assert list(temporary.iterdir()) == []
@@ -193,7 +193,7 @@ def test_a_worker_that_replaces_a_dead_one_has_the_function_too(diary):
     assert len(set(diary.pids("received"))) == len(diary.pids("received"))
 
 
-def test_workers_one_after_the_other_have_functions_of_their_own():
+def test_successive_pools_have_separate_functions():
     assert [run(function, [[3]]) for function in (double, str, double)] == [{3: 6}, {3: "3"}, {3: 6}]
 
 
@@ -215,7 +215,7 @@ def test_while_workers_work_the_function_is_a_file_for_this_user_alone(temporary
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("stop"), KeyboardInterrupt()])
-def test_nothing_is_left_of_the_function_however_it_ends(temporary, error):
+def test_the_file_of_the_function_is_deleted_however_the_run_ends(temporary, error):
     def work():
         with Workers(double, 2) as pool:
             pool.send([1, 2])
@@ -236,7 +236,7 @@ def test_nothing_is_written_before_the_first_chunk(temporary):
         assert list(temporary.iterdir()) == []
 
 
-def test_a_function_that_finds_no_room_is_an_error_with_the_remedy(temporary):
+def test_a_full_disk_is_an_error_with_the_remedy(temporary):
     temporary.rmdir()
     with pytest.raises(ClassicVisionError, match="TMPDIR"):
         run(double, [[1]])

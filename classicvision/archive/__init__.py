@@ -1,12 +1,12 @@
-"""Arrays on disk without pickle: archives for what is saved, blocks for the feature cache.
+"""Arrays on disk without pickle: archives for models and indexes, blocks for the feature cache.
 
-An archive is one uncompressed zip, ``manifest.json`` and ``arrays/<name>.npy``, which any zip tool and `numpy.load` can
-open. The reader is stricter than they are: it computes from the manifest alone where every byte must lie, and accepts
-only the file that `write_archive` would have written, to the byte. Compression, encryption, members that overlap, are
-missing, extra or named twice, comments, 64-bit extensions, and bytes before, between or after are all the same mistake.
+An archive is an uncompressed zip of ``manifest.json`` and ``arrays/<name>.npy``, which any zip tool and `numpy.load`
+can open. The reader is stricter: it computes the position of every byte from the manifest alone, and accepts only the
+exact file that `write_archive` would have written. Compression, encryption, overlapping, missing, extra or duplicate
+members, comments, 64-bit extensions, and bytes before, between or after the members are all rejected by that one rule.
 
-What is read is checked before anything is allocated, and every array is a read-only view of the bytes that were read,
-so no header can ask for more memory than the data itself takes.
+Sizes are checked before anything is allocated, and every array is a read-only view of the bytes read, so no header can
+make the reader allocate more memory than the data takes.
 """
 
 from classicvision.archive.block import pack_arrays, unpack_arrays

@@ -1,4 +1,4 @@
-"""One block of bytes for some arrays: what the feature cache keeps of an image."""
+"""A block of bytes with several arrays: an entry of the feature cache."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from classicvision.errors import ArchiveError, UnsafeArchiveError
 __all__ = ["pack_arrays", "unpack_arrays"]
 
 _MAGIC = b"CVBLOCK1"
-_PREFIX = struct.Struct("<8sII")  # magic, CRC-32 of all that follows it, length of the header
-_CHECKED_FROM = 12  # bytes: where the part under the checksum begins
+_PREFIX = struct.Struct("<8sII")  # magic, CRC-32 of everything after it, length of the header
+_CHECKED_FROM = 12  # bytes; where the checksummed part begins
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return arrays as one block of bytes: a checksum, a JSON header, and the values in C order, 64-byte aligned.
+    """Pack arrays into a block of bytes: a checksum, a JSON header, and the values in C order, 64-byte aligned.
 
     Parameters
     ----------
     arrays : mapping of str to array
-        Boolean, integer or floating point, of any shape. Names are lower case, digits, ``_`` and ``/``.
+        Boolean, integer or floating point, of any shape. Names consist of lower-case letters, digits, ``_`` and ``/``.
 
     Raises
     ------
     ArchiveError
-        If a name or a type cannot be stored.
+        If a name or a dtype is not supported.
     """
     parts: list[bytes | memoryview] = []
     header = []
@@ -47,43 +47,43 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def unpack_arrays(data: bytes | memoryview, *, checked: bool = True) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a block that `pack_arrays` made, as read-only views of its bytes.
+    """Unpack a block of `pack_arrays`; the arrays are read-only views of its bytes.
 
     Parameters
     ----------
     data : bytes
     checked : bool
-        Compare the checksum, which reads every byte. Without it, the values may be anything: for a file that is mapped
-        into memory and larger than what is needed of it.
+        Verify the checksum, which reads every byte. False suits a large memory-mapped file of which only a part is
+        needed: the header is still validated, and damaged values go unnoticed.
 
     Raises
     ------
     ArchiveError
-        If the block is damaged, cut, or longer than its arrays.
+        If the block is damaged, truncated, or longer than its arrays.
     """
     view = memoryview(data).cast("B")
     if len(view) < _PREFIX.size:
-        raise ArchiveError(f"the block has {len(view)} bytes; at least {_PREFIX.size} were expected. Make it again.")
+        raise ArchiveError(f"the block has {len(view)} bytes; expected at least {_PREFIX.size}. Create it again.")
     magic, checksum, header_size = _PREFIX.unpack_from(view)
     if magic != _MAGIC:
-        raise ArchiveError(f"the block begins with {magic!r}, expected {_MAGIC!r}. Make it again.")
+        raise ArchiveError(f"the block begins with {magic!r}; expected {_MAGIC!r}. Create it again.")
     if checked and zlib.crc32(view[_CHECKED_FROM:]) != checksum:
-        raise ArchiveError("the block is damaged: its checksum differs. Make it again.")
+        raise ArchiveError("the block is damaged: its checksum differs. Create it again.")
     offset = _PREFIX.size + header_size
     arrays = {}
     for spec in _block_specs(bytes(view[_PREFIX.size : offset])):
         if offset + spec.n_bytes > len(view):
-            raise UnsafeArchiveError(f"array {spec.name!r} asks for more bytes than the block has. Make it again.")
+            raise UnsafeArchiveError(f"array {spec.name!r} extends past the end of the block. Create it again.")
         arrays[spec.name] = view_of(spec, view, offset)
         offset += spec.n_bytes + -spec.n_bytes % ALIGNMENT
     if offset != len(view):
-        raise ArchiveError(f"the block has {len(view)} bytes; its header describes {offset}. Make it again.")
+        raise ArchiveError(f"the block has {len(view)} bytes; its header describes {offset}. Create it again.")
     return arrays
 
 
-@lru_cache(4096)  # blocks are read again and again, and many have the same shapes
+@lru_cache(4096)  # blocks are read many times, and many have the same shapes
 def _block_specs(header: bytes) -> tuple[ArraySpec, ...]:
     entries = parse_json(header)
     if not isinstance(entries, list) or not all(isinstance(entry, list) and len(entry) == 3 for entry in entries):
-        raise ArchiveError("the header of the block is not a list of [name, dtype, shape]. Make it again.")
+        raise ArchiveError("the header of the block is not a list of [name, dtype, shape]. Create it again.")
     return tuple(checked_spec(*entry) for entry in entries)

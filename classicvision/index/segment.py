@@ -179,7 +179,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except (ArchiveError, ValueError) as error:
-        reason = str(error).removesuffix(" Make it again.").rstrip(".")
+        reason = str(error).removesuffix(" Create it again.").rstrip(".")
         raise ArchiveError(f"{path} is damaged: {reason}. {_REMEDY}") from error
 
 

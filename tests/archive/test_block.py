@@ -1,4 +1,4 @@
-"""Blocks: what goes in comes out, and no damage passes."""
+"""Blocks: arrays round-trip, and any damage is detected."""
 
 import json
 import tracemalloc
@@ -42,7 +42,7 @@ def test_every_plain_array_comes_back_with_its_type_shape_and_order(arrays):
 
 def test_arrays_in_another_order_or_with_gaps_come_back_with_the_same_values():
     grid = np.arange(24, dtype=np.int32).reshape(4, 6)
-    arrays = {"fortran": np.asfortranarray(grid), "turned": grid.T, "gaps": grid[::2, ::-3]}
+    arrays = {"fortran": np.asfortranarray(grid), "transposed": grid.T, "gaps": grid[::2, ::-3]}
     assert_same(unpack_arrays(pack_arrays(arrays)), arrays)
 
 
@@ -52,7 +52,7 @@ def test_big_endian_numbers_come_back_as_equal_little_endian_ones():
     assert back["a"].tolist() == [1, 258]
 
 
-def test_what_comes_back_cannot_be_written_even_from_a_writable_buffer():
+def test_unpacked_arrays_are_read_only_even_from_a_writable_buffer():
     back = unpack_arrays(memoryview(bytearray(SMALL)))
     with pytest.raises(ValueError, match="read-only"):
         back["xy"][0, 0] = 3
@@ -65,39 +65,39 @@ def test_every_array_begins_at_a_multiple_of_64_bytes():
     assert starts[1] - starts[0] == 64
 
 
-def test_any_flipped_byte_is_noticed():
+def test_any_flipped_byte_is_detected():
     for place in range(len(SMALL)):
         for flip in (0x01, 0x20, 0xFF):
             with pytest.raises(ArchiveError):
                 unpack_arrays(SMALL[:place] + bytes([SMALL[place] ^ flip]) + SMALL[place + 1 :])
 
 
-def test_a_block_cut_anywhere_is_noticed():
+def test_a_block_truncated_anywhere_is_detected():
     for length in range(len(SMALL)):
         with pytest.raises(ArchiveError):
             unpack_arrays(SMALL[:length])
 
 
 @given(st.integers(0, len(SMALL)), st.binary(min_size=1, max_size=70))
-def test_inserted_or_appended_bytes_are_noticed(place, extra):
+def test_inserted_or_appended_bytes_are_detected(place, extra):
     with pytest.raises(ArchiveError):
         unpack_arrays(SMALL[:place] + extra + SMALL[place:])
 
 
 @given(st.binary(max_size=100))
-def test_other_bytes_are_no_block(data):
+def test_other_bytes_are_not_a_block(data):
     with pytest.raises(ArchiveError):
         unpack_arrays(data)
 
 
 def block_that_says(header, n_values=64):
-    """Return a block with a true checksum and a header of our choice."""
+    """Return a block with a valid checksum and any header."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     checked = len(text).to_bytes(4, "little") + text + bytes(n_values)
     return b"CVBLOCK1" + zlib.crc32(checked).to_bytes(4, "little") + checked
 
 
-def test_the_forger_of_these_tests_can_make_a_true_block():
+def test_the_forged_blocks_of_these_tests_can_be_valid():
     assert_array_equal(unpack_arrays(block_that_says([["a", "<f4", [16]]]))["a"], np.zeros(16, np.float32))
 
 
@@ -122,7 +122,7 @@ def test_the_forger_of_these_tests_can_make_a_true_block():
         [["a" * 129, "<f8", [8]]],
     ],
 )
-def test_a_lying_or_unsafe_header_is_refused_in_small_memory(header):
+def test_a_false_or_unsafe_header_is_refused_in_small_memory(header):
     data = block_that_says(header)
     tracemalloc.start()
     try:
@@ -153,12 +153,12 @@ def test_a_header_of_another_form_is_refused(header):
         ("a", np.zeros(1, complex), "dtype '<c16'"),
     ],
 )
-def test_what_a_block_cannot_hold_is_refused_by_name(name, array, words):
+def test_an_unsupported_array_is_refused_by_name(name, array, words):
     with pytest.raises(ArchiveError) as caught:
         pack_arrays({name: array})
     assert words in str(caught.value)
 
 
-def test_a_block_longer_than_its_arrays_is_refused_though_its_checksum_is_true():
+def test_a_block_longer_than_its_arrays_is_refused_despite_a_valid_checksum():
     with pytest.raises(ArchiveError, match="has 164 bytes; its header describes 100"):
         unpack_arrays(block_that_says([["a", "<f4", [16]]], n_values=128))

@@ -1,4 +1,4 @@
-"""Archives that were damaged, altered or forged: nothing but ArchiveError, in bounded memory."""
+"""Archives that were damaged, altered or forged: only ArchiveError, in bounded memory."""
 
 import hashlib
 import io
@@ -39,37 +39,37 @@ def refused(path, data, error=ArchiveError):
     return str(caught.value)
 
 
-def test_any_flipped_byte_is_noticed(path, intact):
+def test_any_flipped_byte_is_detected(path, intact):
     for place in range(len(intact)):
         flipped = intact[place] ^ 1 << place % 8
         refused(path, intact[:place] + bytes([flipped]) + intact[place + 1 :])
 
 
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
-def test_any_byte_that_became_another_is_noticed(path, intact, place, flip):
+def test_any_byte_that_became_another_is_detected(path, intact, place, flip):
     at = int(place * len(intact))
     refused(path, intact[:at] + bytes([intact[at] ^ flip]) + intact[at + 1 :])
 
 
-def test_a_file_cut_anywhere_is_noticed(path, intact):
+def test_a_file_truncated_anywhere_is_detected(path, intact):
     for length in range(len(intact)):
         refused(path, intact[:length])
 
 
 @given(place=st.floats(0, 1), extra=st.binary(min_size=1, max_size=80))
-def test_bytes_put_before_between_or_behind_are_noticed(path, intact, place, extra):
+def test_bytes_inserted_anywhere_are_detected(path, intact, place, extra):
     at = round(place * len(intact))
     refused(path, intact[:at] + extra + intact[at:])
 
 
 @given(place=st.floats(0, 1), n=st.integers(1, 80))
-def test_bytes_taken_out_are_noticed(path, intact, place, n):
+def test_deleted_bytes_are_detected(path, intact, place, n):
     at = round(place * (len(intact) - n))
     refused(path, intact[:at] + intact[at + n :])
 
 
 @given(st.binary(max_size=200))
-def test_other_bytes_are_no_archive(path, data):
+def test_other_bytes_are_not_an_archive(path, data):
     refused(path, data)
 
 
@@ -109,7 +109,7 @@ def entry(array, **changes):
 
 
 def forged(array=WORDS, text=None, **manifest):
-    """Return an archive whose zip records are true to the byte and whose manifest says what we like."""
+    """Return an archive with valid zip records and any manifest."""
     own = {"format": "classicvision archive", "format_version": 1, "arrays": {"words": entry(array)}}
     if text is None:
         text = json.dumps(own | manifest, sort_keys=True, indent=1) + "\n"
@@ -117,7 +117,7 @@ def forged(array=WORDS, text=None, **manifest):
     return b"".join(bytes(piece) for piece in pieces(members, [memoryview(array.tobytes())]))
 
 
-def test_the_forger_of_these_tests_can_make_a_true_archive(path):
+def test_the_forged_archives_of_these_tests_can_be_valid(path):
     path.write_bytes(forged())
     assert_array_equal(read_archive(path).arrays["words"], WORDS)
 
@@ -149,19 +149,19 @@ def test_a_manifest_that_lies_about_an_array_is_refused_in_small_memory(path, ch
 @pytest.mark.parametrize(
     "arrays",
     [{"words": entry(WORDS, sha256="0" * 64)}, {"words": entry(WORDS, shape=[3, 2])}, {"words": entry(WORDS, note="")}],
-    ids=["sum", "turned", "more than is written"],
+    ids=["sum", "transposed", "more than is written"],
 )
 def test_an_entry_that_does_not_fit_its_array_is_refused(path, arrays):
     refused(path, forged(arrays=arrays))
 
 
 @pytest.mark.parametrize("arrays", [None, [], {}, {"words": 1}, {"../words": entry(WORDS)}, {"other": entry(WORDS)}])
-def test_a_list_of_arrays_that_is_not_the_members_is_refused(path, arrays):
+def test_a_list_of_arrays_that_differs_from_the_members_is_refused(path, arrays):
     refused(path, forged(arrays=arrays))
 
 
 @pytest.mark.parametrize("version", [0, -1, True, 1.0, "1", None])
-def test_a_format_version_that_never_was_is_refused(path, version):
+def test_a_format_version_that_never_existed_is_refused(path, version):
     refused(path, forged(format_version=version))
 
 
@@ -185,7 +185,7 @@ def test_a_manifest_that_is_not_ours_is_refused(path, text):
     ],
     ids=["spaces", "key twice", "nan", "escape"],
 )
-def test_a_manifest_in_another_spelling_is_refused(path, change):
+def test_a_manifest_that_is_not_canonical_is_refused(path, change):
     text = json.dumps(
         {"format": "classicvision archive", "format_version": 1, "arrays": {"words": entry(WORDS)}},
         sort_keys=True,
@@ -216,14 +216,14 @@ def test_a_zip_bomb_is_refused_in_small_memory(path):
 
 
 def test_a_manifest_that_claims_to_be_huge_is_refused_in_small_memory(path, intact):
-    huge = (2**32 - 2).to_bytes(4, "little")  # sizes stand at bytes 18 and 22 of a local record
+    huge = (2**32 - 2).to_bytes(4, "little")  # sizes are at bytes 18 and 22 of a local record
     assert peak_of_refusing(path, intact[:18] + huge + huge + intact[26:]) < 1_000_000
 
 
 def test_a_file_over_the_limit_is_refused_unread(path, intact):
     path.write_bytes(intact)
     read_archive(path, max_bytes=len(intact))
-    with pytest.raises(UnsafeArchiveError, match=f"{len(intact) - 1:,} are allowed"):
+    with pytest.raises(UnsafeArchiveError, match=f"the limit is {len(intact) - 1:,}"):
         read_archive(path, max_bytes=len(intact) - 1)
 
 
@@ -251,11 +251,11 @@ def test_a_sparse_file_of_a_terabyte_is_refused_in_small_memory(path, intact):
     ],
     ids=["empty", "text", "jpeg", "pickle", "empty zip"],
 )
-def test_other_files_are_told_from_archives_with_a_remedy(path, data):
-    assert "not a classicvision archive; give a file that `classicvision fit` wrote" in refused(path, data)
+def test_other_files_are_refused_with_a_remedy(path, data):
+    assert "not a classicvision archive; pass a file written by `classicvision fit`" in refused(path, data)
 
 
-def test_a_folder_or_a_pipe_is_no_archive(tmp_path):
+def test_a_folder_or_a_pipe_is_not_an_archive(tmp_path):
     with pytest.raises(ArchiveError, match="a folder or a device"):
         read_archive(tmp_path)
     os.mkfifo(tmp_path / "pipe")
