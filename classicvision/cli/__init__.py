@@ -1,7 +1,7 @@
-"""The command line: a thin door. Each command parses, calls one workflow, and renders what it returns.
+"""The command line. Each command parses its arguments, calls one workflow and renders the result.
 
-Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 error, 2 wrong usage, 3 done but
-some images could not be read, 11 a copy was found and --exit-code asked for it, 130 interrupted.
+Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 error, 2 usage error, 3 done but
+some images could not be read, 11 copies found (only with --exit-code), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["main"]
 
 DONE, ERROR, USAGE, SOME_FAILED, FOUND, INTERRUPTED = 0, 1, 2, 3, 11, 130
 
-# Each command has a module of its name, with underscores for hyphens; in it is a click command with `_command` behind.
+# A command `a-b` is the click command `a_b_command` in the module `a_b`.
 COMMANDS = (
     "fit",
     "predict",
@@ -43,7 +43,7 @@ COMMANDS = (
 
 
 class _LazyGroup(click.Group):
-    """A group that imports a command's module when the command is asked for."""
+    """A group that imports a command's module only when the command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -59,26 +59,26 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start with: classicvision fit FOLDER -o MODEL.cvmodel, one sub-folder of images a class.",
+    epilog="Get started: classicvision fit FOLDER -o MODEL.cvmodel, with one sub-folder of images per class.",
 )
 @click.version_option(__version__, prog_name="classicvision")
 def cli() -> None:
-    """Classical computer vision: SIFT, visual words, image classification."""
+    """Classical computer vision: SIFT, visual words, image classification, copy detection."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave the process with its exit code."""
+    """Run the command line and exit the process with its exit code."""
     _prepare_streams()
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # so that temporary files are cleared away
+        if hasattr(signal, name):  # raise SystemExit, so that temporary files are removed
             signal.signal(getattr(signal, name), _terminate)
     sys.exit(_run(arguments))
 
 
 def _prepare_streams() -> None:
-    """Make sure that there is something to print to, and that no name of a file can break printing."""
+    """Make sure that both output streams exist and can print any file name."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         getattr(sys, name).reconfigure(errors="backslashreplace")
 
@@ -88,7 +88,7 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    """Return the exit code; the one place where exceptions become messages."""
+    """Run a command and return its exit code; exceptions become messages only here."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", ClassicVisionWarning)
         warnings.showwarning = _show_warning
@@ -99,22 +99,24 @@ def _run(arguments: Sequence[str] | None) -> int:
             error.show()
             return error.exit_code
         except (KeyboardInterrupt, click.Abort):
-            return _say("Interrupted. Unless --no-cache was given, the same command goes on from here.", INTERRUPTED)
+            return _report("Interrupted. Repeat the command to resume, unless it had --no-cache.", INTERRUPTED)
         except BrokenPipeError:
-            # The reader of our output left, as `head` does. Keep the interpreter from flushing into the void.
+            # The reader closed the pipe, as `head` does. Keep the interpreter from flushing into it at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return ERROR
         except ClassicVisionError as error:
-            return _say(f"Error: {error}", ERROR)
+            return _report(f"Error: {error}", ERROR)
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            return _say(f"Error: {place}{error.strerror or error}", ERROR)
+            return _report(f"Error: {place}{error.strerror or error}", ERROR)
         except MemoryError:
-            return _say("Error: out of memory. Try --jobs 1, or smaller images (--set extractor.max_side=320).", ERROR)
+            return _report(
+                "Error: out of memory. Try --jobs 1 or smaller images (--set extractor.max_side=320).", ERROR
+            )
     return int(code or DONE)
 
 
-def _say(message: str, code: int) -> int:
+def _report(message: str, code: int) -> int:
     click.echo(message, err=True)
     return code
 

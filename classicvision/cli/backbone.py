@@ -1,4 +1,4 @@
-"""``classicvision backbone``: the commands about networks, each in a module of its own."""
+"""``classicvision backbone``: the group of commands for networks, one module per command."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Examples:
   classicvision backbone pull resnet18-v1
   classicvision backbone verify resnet18-v1
   classicvision backbone inspect resnet18-v1
-  classicvision backbone classify resnet18-v1 photo.jpg
-  classicvision backbone explain resnet18-v1 photo.jpg -o photo.html
+  classicvision backbone classify resnet18-v1 image.jpg
+  classicvision backbone explain resnet18-v1 image.jpg -o page.html
 """
 
-# Sub-command to module `backbone_<name>`, which has a click command `<name>_command`.
+# A sub-command `name` is the click command `name_command` in the module `backbone_name`.
 COMMANDS = (
     "list",
     "pull",
@@ -28,7 +28,7 @@ COMMANDS = (
 
 
 class _LazyGroup(click.Group):
-    """A group that imports a sub-command's module when it is asked for."""
+    """A group that imports a sub-command's module only when the sub-command runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -41,9 +41,9 @@ class _LazyGroup(click.Group):
         return command
 
 
-@click.group("backbone", cls=_LazyGroup, epilog=EXAMPLES, short_help="Fetch networks, and look into them.")
+@click.group("backbone", cls=_LazyGroup, epilog=EXAMPLES, short_help="Fetch, verify and inspect networks.")
 def backbone_command() -> None:
-    """Work with networks for image classification, as ONNX files.
+    """Fetch, verify and inspect ONNX networks for image classification.
 
-    A network is a file, or a name of the model zoo that `pull` has fetched.
+    Name a network by its file, or by its name in the model zoo once `pull` has fetched it.
     """

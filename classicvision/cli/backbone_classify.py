@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  classicvision backbone classify mobilenet.onnx photo.jpg --preprocessing inception
-  classicvision backbone classify resnet18-v1 photos/ --names imagenet.txt --top 1 --json
+  classicvision backbone classify mobilenet.onnx image.jpg --preprocessing inception
+  classicvision backbone classify resnet18-v1 images/ --names imagenet.txt --top 1 --json
 """
 
 
-@click.command("classify", epilog=EXAMPLES, short_help="Name the classes that a network sees in photos.")
+@click.command("classify", epilog=EXAMPLES, short_help="Classify images with a network's own classes.")
 @options.NETWORK
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@options.preparing_options
-@click.option("--top", "n_best", type=click.IntRange(min=1), default=5, show_default=True, help="Classes an image.")
-@click.option("--names", type=click.Path(path_type=Path), metavar="FILE.txt", help="The name of a class a line.")
+@options.preprocessing_options
+@click.option("--top", "n_best", type=click.IntRange(min=1), default=5, show_default=True, help="Classes per image.")
+@click.option("--names", type=click.Path(path_type=Path), metavar="FILE.txt", help="Class names, one per line.")
 @click.option(
     "--views",
     type=click.Choice(["one", "mirror", "whole", "ten-crop"]),
     default="one",
     show_default=True,
-    help="What of each image is seen and averaged; whole: its middle and the whole of it, and their mirror images.",
+    help="Views of each image to average: one is the centre crop, whole also the full image, both mirrored too.",
 )
 @options.extraction_options
 @options.JSON
@@ -46,9 +46,9 @@ def classify_command(
     run: options.Run,
     as_json: bool,
 ) -> int:
-    """Print the classes that a network, a file or a name of the model zoo, sees in PATHS: files and folders.
+    """Classify the images in PATHS with the classes that the network was trained on. Folders are searched recursively.
 
-    Classes are those that the network was trained on; their numbers begin at 0.
+    Class numbers start at 0.
     """
     from classicvision import workflows
     from classicvision.backbone.network import OUTPUT

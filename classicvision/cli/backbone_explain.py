@@ -10,25 +10,27 @@ from classicvision.cli import options, render
 
 EXAMPLES = """\b
 Examples:
-  classicvision backbone explain resnet18-v1 photo.jpg -o photo.html
+  classicvision backbone explain resnet18-v1 image.jpg -o page.html
   classicvision backbone explain my.onnx cat.jpg -o cat.html --preprocessing caffe --folder cats/
-  classicvision backbone explain my.onnx photo.jpg -o photo.html --class 281 --names imagenet.txt
+  classicvision backbone explain my.onnx image.jpg -o page.html --class 281 --names imagenet.txt
 """
 
 
-@click.command("explain", epilog=EXAMPLES, short_help="Show what a network sees in a photo.")
+@click.command("explain", epilog=EXAMPLES, short_help="Explain a network's answer for an image.")
 @options.NETWORK
-@click.argument("photo", type=click.Path(path_type=Path))
+@click.argument("image", type=click.Path(path_type=Path))
 @options.output_option("-o", "--output", suffixes=(".html", ".htm"), text="The page to write.")
 @options.network_options
-@click.option("--class", "target", type=int, help="The class that the maps are about; by default the best one.")
-@click.option("--names", type=click.Path(path_type=Path), metavar="FILE.txt", help="The name of a class a line.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Show the images in it whose features are nearest.")
+@click.option("--class", "target", type=int, help="Number of the class to explain; by default the most probable one.")
+@click.option("--names", type=click.Path(path_type=Path), metavar="FILE.txt", help="Class names, one per line.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Also show the images of this folder with the nearest features."
+)
 @options.extraction_options
 @options.JSON
 def explain_command(
     network: str,
-    photo: Path,
+    image: Path,
     output: Path,
     preprocessing: str | None,
     overrides: tuple[str, ...],
@@ -39,17 +41,17 @@ def explain_command(
     run: options.Run,
     as_json: bool,
 ) -> int:
-    """Write a page of what a network sees in PHOTO.
+    """Write an HTML page that explains a network's answer for IMAGE.
 
-    It has the filters of the first layer, the strongest maps of each stage, by how much the class suffers when a place
-    is covered, the class activation map where the last layer allows one, and with --folder the nearest images.
+    It shows the filters of the first layer, the strongest feature maps of each stage, an occlusion map, a class
+    activation map if the architecture allows one, and with --folder the nearest images.
     """
     from classicvision import workflows
     from classicvision.report.explanation import explanation_to_dict, write_explanation
 
     backbone = options.open_backbone(network, preprocessing, overrides, stage)
     with run.settings() as how:
-        found = workflows.explain_backbone(backbone, photo, folder=folder, target=target, names=names, **how)
+        found = workflows.explain_backbone(backbone, image, folder=folder, target=target, names=names, **how)
     write_explanation(output, found)
     if as_json:
         render.print_json(explanation_to_dict(found))

@@ -21,13 +21,13 @@ Examples:
 """
 
 NOTES = """\
-MACs: multiply-adds of convolutions and matrix products. Memory: what the layers write; activation
-functions and views take none. Field: side of what one position sees / distance to the next one, in
-pixels of the picture; all: the whole picture. Centre: of the first position's field."""
+MACs: multiply-adds of convolutions and matrix products. Memory: size of the layers' outputs;
+activation functions and views need none. Field: size / stride of the receptive field in pixels of
+the image; all: the whole image. Centre: of the receptive field of the first position."""
 
-WIDTH = 100  # of a line; names are shortened to fit
+WIDTH = 100  # characters per line; names are shortened to fit
 MIN_NAME = 12
-MAX_LISTED = 10  # layers without numbers; JSON has them all
+MAX_LISTED = 10  # layers without figures shown as text; JSON lists every one
 
 
 def _parse_size(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -35,25 +35,25 @@ def _parse_size(ctx: click.Context, parameter: click.Parameter, text: str | None
         return None
     sides = text.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() and 0 < int(side) <= 1 << 16 for side in sides):
-        raise click.BadParameter(f"{text!r} is no size; give a side, e.g. 224, or HEIGHTxWIDTH, e.g. 480x640")
+        raise click.BadParameter(f"{text!r} is not a size; pass a side, e.g. 224, or HEIGHTxWIDTH, e.g. 480x640")
     return int(sides[0]), int(sides[-1])
 
 
-@click.command("inspect", epilog=EXAMPLES, short_help="Say what a network is made of.")
+@click.command("inspect", epilog=EXAMPLES, short_help="Print a network's layers and their cost.")
 @options.NETWORK
-@click.option("-l", "--layers", is_flag=True, help="List every layer, not only the stages.")
+@click.option("-l", "--layers", is_flag=True, help="List every layer, not only stages.")
 @click.option(
     "--size",
     callback=_parse_size,
     metavar="SIDE|HxW",
-    help="Size of the picture, for networks that take any; 224 by default.",
+    help="Input size, for networks that accept any; 224 by default.",
 )
 @options.JSON
 def inspect_command(network: str, layers: bool, size: tuple[int, int] | None, as_json: bool) -> int:
-    """Say what a network, an ONNX file or a name, is made of: shapes, parameters, MACs, memory and receptive fields.
+    """Print the shapes, parameters, MACs, memory and receptive fields of a network.
 
-    A stage is a run of layers at one resolution; its name can be given wherever features of a stage are asked for.
-    Nothing is run, and nothing in the file is trusted.
+    A stage is a run of layers at one resolution; pass its name to any --stage option. The network is not run, and the
+    file is not trusted.
     """
     from classicvision import workflows
 
@@ -78,7 +78,7 @@ def _to_text(network: str, found: NetworkInspection, with_layers: bool) -> str:
         f"{render.printable(network)}: opset {found.opset}"
         + (f", made by {render.printable(found.producer)}" if found.producer else "")
         + f"\nInput {render.printable(image.name)}: {image.dtype} {image.layout}, batch {axes}. "
-        f"The numbers are for one picture of {height} x {width}.",
+        f"The figures are for one image of {height} x {width}.",
     ]
     if with_layers:
         sections.append(_layer_table(found))
@@ -87,7 +87,7 @@ def _to_text(network: str, found: NetworkInspection, with_layers: bool) -> str:
 
 
 def _stage_table(found: NetworkInspection) -> str:
-    rows = [("stage", "gives", "layers", "parameters", "MACs", "memory", "field", "centre", "tensor")]
+    rows = [("stage", "output", "layers", "parameters", "MACs", "memory", "field", "centre", "tensor")]
     rows += [
         (
             stage.name,
@@ -105,7 +105,7 @@ def _stage_table(found: NetworkInspection) -> str:
 
 
 def _layer_table(found: NetworkInspection) -> str:
-    rows = [("layer", "operator", "gives", "parameters", "MACs", "memory", "field", "centre")]
+    rows = [("layer", "operator", "output", "parameters", "MACs", "memory", "field", "centre")]
     rows += [
         (
             layer.name,
@@ -122,7 +122,7 @@ def _layer_table(found: NetworkInspection) -> str:
 
 
 def _totals(found: NetworkInspection) -> str:
-    peak = "" if found.peak_bytes is None else f", {render.file_size(found.peak_bytes)} of it at one time"
+    peak = "" if found.peak_bytes is None else f", {render.file_size(found.peak_bytes)} at the peak"
     return (
         f"{found.n_parameters:,} parameters, {found.n_macs:,} MACs ({_short(found.n_macs)}), "
         f"{render.file_size(found.n_bytes)} of activations{peak}."
@@ -130,26 +130,26 @@ def _totals(found: NetworkInspection) -> str:
 
 
 def _unknown(found: NetworkInspection) -> list[str]:
-    """Say which layers are in no total."""
+    """List the layers that the totals exclude."""
     lines = []
     if found.unknown_operators:
         listed = ", ".join(
             f"{render.printable(name)} ({render.count(n, 'layer')})" for name, n in found.unknown_operators.items()
         )
-        lines.append(f"Not counted, because the operator is not known: {listed}.")
+        lines.append(f"Not counted because the operator is unknown: {listed}.")
     if found.unknown_layers:
         names, more = found.unknown_layers[:MAX_LISTED], len(found.unknown_layers) - MAX_LISTED
         listed = ", ".join(map(render.printable, names)) + (f" and {more} more" if more > 0 else "")
-        lines.append(f"Not counted, because the shapes are not known: {listed}.")
+        lines.append(f"Not counted because the shapes are unknown: {listed}.")
     return ["\n".join(lines)] if lines else []
 
 
 def _fitted(rows: Sequence[Sequence[str]], *, name: int, right: Sequence[int]) -> str:
-    """Return a table in which one column, of names, is shortened so that a line fits; the ends of names tell most."""
+    """Return a table with one column of names shortened to fit the line; their ends, which differ most, are kept."""
     others = sum(max(len(row[i]) for row in rows) + 2 for i in range(len(rows[0])) if i != name)
-    room = max(WIDTH - others, MIN_NAME)
+    width = max(WIDTH - others, MIN_NAME)
     names = [render.printable(row[name]) for row in rows]
-    short = [text if len(text) <= room else "…" + text[1 - room :] for text in names]
+    short = [text if len(text) <= width else "…" + text[1 - width :] for text in names]
     fitted = [(*row[:name], text, *row[name + 1 :]) for row, text in zip(rows, short, strict=True)]
     return render.table(fitted, right=right)
 
@@ -159,7 +159,7 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 
 
 def _window(layer: Layer) -> str:
-    """Return `` 3x3/2`` for a window of 3 x 3 that moves by 2, and what is unusual about it."""
+    """Return `` 3x3/2`` for a window of 3 x 3 with stride 2, followed by its dilation and groups if not 1."""
     window = layer.window
     if window is None:
         return ""

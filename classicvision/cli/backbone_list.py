@@ -20,10 +20,16 @@ Examples:
 
 
 @click.command("list", epilog=EXAMPLES, short_help="List the networks that can be fetched by name.")
-@click.option("-a", "--all", "every_file", is_flag=True, help="Every file: older operator sets and quantised ones too.")
+@click.option(
+    "-a",
+    "--all",
+    "every_file",
+    is_flag=True,
+    help="List every file, including older operator sets and quantised networks.",
+)
 @options.JSON
 def list_command(every_file: bool, as_json: bool) -> int:
-    """List the networks of the ONNX model zoo that `backbone pull` fetches, with the accuracies that the zoo states."""
+    """List the networks of the ONNX model zoo that `backbone pull` can fetch, with the accuracies the zoo reports."""
     from classicvision import workflows
 
     entries = workflows.list_backbones(every_file=every_file)
@@ -33,8 +39,8 @@ def list_command(every_file: bool, as_json: bool) -> int:
     header = ("name", "family", "size", "top-1", "top-5", "preprocessing", "licence")
     click.echo(render.table([header, *map(_row, entries)], right=(2, 3, 4)))
     click.echo(
-        "\nTop-1 and top-5 accuracy in percent, as the zoo states them. Where preprocessing is -, the zoo\n"
-        "states none: give it with --preprocessing. Any other network can be used as a file."
+        "\nTop-1 and top-5 accuracy in percent, as reported by the zoo. Where preprocessing is -, the zoo does\n"
+        "not document it: pass --preprocessing. Use any other network by its file."
     )
     return 0
 

@@ -22,17 +22,17 @@ Examples:
     "--cache",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="The cache folder, in which networks are kept under `backbones`; by default the user's.",
+    help="Cache folder; networks go to its sub-folder `backbones`. By default the user's cache folder.",
 )
 @click.option(
-    "--offline", is_flag=True, help="Only look whether they are there; CLASSICVISION_OFFLINE=1 says the same."
+    "--offline", is_flag=True, help="Fetch nothing, only look in the cache; the same as CLASSICVISION_OFFLINE=1."
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@options.QUIET
 @options.JSON
 def pull_command(names: tuple[str, ...], cache: Path | None, offline: bool, quiet: bool, as_json: bool) -> int:
-    """Fetch the networks NAME... unless they are there, and print where they are, a path a line.
+    """Fetch the networks NAME... that are not in the cache, and print one path per line.
 
-    Size and SHA-256 of every file are compared with the registry. What was broken off goes on where it stopped.
+    Every file is checked against the size and SHA-256 in the registry. Interrupted downloads resume.
     """
     from classicvision import workflows
 

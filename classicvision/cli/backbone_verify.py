@@ -21,21 +21,21 @@ Examples:
 """
 
 
-@click.command("verify", epilog=EXAMPLES, short_help="Check that a network is right, and sees pictures rightly.")
+@click.command("verify", epilog=EXAMPLES, short_help="Verify a network and its preprocessing.")
 @options.NETWORK
 @options.network_options
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
     metavar="FILE.json",
-    help="Vectors that the network gave where it comes from; docs/backbones.md shows how to make them.",
+    help="Reference vectors from the framework that exported the network; docs/backbones.md shows how to make them.",
 )
 @options.output_option(
     "--write",
     "output",
     suffixes=(".json",),
     required=False,
-    text="Write the vectors of this network to FILE.json, to compare with elsewhere.",
+    text="Write the vectors of this network to FILE.json, as a --reference elsewhere.",
 )
 @options.JSON
 def verify_command(
@@ -47,10 +47,10 @@ def verify_command(
     output: Path | None,
     as_json: bool,
 ) -> int:
-    """Compare a network with the registry, with what it should say of three photographs, and with stored vectors.
+    """Check a network against the registry, three photographs of known class, and reference vectors.
 
-    The photographs come with scikit-image. The exit code is 1 if something came out wrong, or, unless vectors were
-    written, nothing could be compared.
+    The photographs come with scikit-image. The exit code is 1 if a check fails, or if there was nothing to check and
+    --write was not given.
     """
     from classicvision import workflows
 
@@ -69,35 +69,35 @@ def verify_command(
 
 def _to_text(found: Verification) -> str:
     backbone = found.backbone
-    lines = [f"{render.printable(backbone.path)}: SHA-256 {backbone.sha256}", _words_of_content(found)]
+    lines = [f"{render.printable(backbone.path)}: SHA-256 {backbone.sha256}", _registry_line(found)]
     if found.photos:
         right = sum(check.passed for check in found.photos)
-        lines.append(f"Photographs: {right} of {len(found.photos)} have their class among the first five")
+        lines.append(f"Photographs: {right} of {len(found.photos)} have the true class among the top five")
         lines += [f"  {_mark(check.passed)} {check.photo:8} classes {check.top5}" for check in found.photos]
     else:
-        lines.append("Photographs: not compared, since the output is not ImageNet's 1000 classes")
+        lines.append("Photographs: not checked, because the output is not the 1000 classes of ImageNet")
     if found.agreements:
-        lines.append("Stored vectors: relative distance")
+        lines.append("Reference vectors: relative distance")
         lines += [f"  {_mark(check.passed)} {check.photo:8} {check.distance:.5f}" for check in found.agreements]
     else:
-        lines.append("Stored vectors: none given. Photographs cannot show wrong colours or crops; --reference can.")
+        lines.append("Reference vectors: not given. Only --reference reveals wrong colours or crops.")
     return "\n".join([*lines, _verdict(found)])
 
 
 def _verdict(found: Verification) -> str:
     if not found.compared:
-        return "Nothing could be compared: give --reference."
-    return "All that was compared is right." if found.passed else "Something is wrong: see above."
+        return "Nothing to check: pass --reference."
+    return "All checks passed." if found.passed else "A check failed: see above."
 
 
-def _words_of_content(found: Verification) -> str:
+def _registry_line(found: Verification) -> str:
     if found.impostor_of:
-        return f"Registry: the file is called {found.impostor_of}, but that one has another content"
-    return f"Registry: it is {found.entry.name}" if found.entry else "Registry: does not know this content"
+        return f"Registry: the file is named {found.impostor_of}, but its content differs"
+    return f"Registry: this is {found.entry.name}" if found.entry else "Registry: content not listed"
 
 
 def _mark(passed: bool) -> str:
-    return "right" if passed else "WRONG"
+    return "pass" if passed else "FAIL"
 
 
 def _to_dict(found: Verification) -> dict[str, Any]:

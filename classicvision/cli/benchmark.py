@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  classicvision benchmark photos/
-  classicvision benchmark photos/ --recipe sift-bovw --recipe mine.toml --report bench.html
-  classicvision benchmark photos/ --recipe sift-bovw --recipe cnn:resnet50.onnx@imagenet --learning-curve 5,10,25
-  classicvision benchmark photos/ --lite --robustness
+  classicvision benchmark images/
+  classicvision benchmark images/ --recipe sift-bovw --recipe mine.toml --report bench.html
+  classicvision benchmark images/ --recipe sift-bovw --recipe cnn:resnet50.onnx@imagenet --learning-curve 5,10,25
+  classicvision benchmark images/ --lite --robustness
 """
 
 
@@ -25,9 +25,9 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     try:
         numbers = tuple(int(word) for word in (value or "").split(",") if word.strip())
     except ValueError as error:
-        raise click.BadParameter(f"{value!r} is no list of numbers; write it as 5,10,25") from error
+        raise click.BadParameter(f"{value!r} is not a list of numbers such as 5,10,25") from error
     if any(number < 2 for number in numbers):
-        raise click.BadParameter(f"{value!r} has a number below 2; a class needs two images to choose the cost with")
+        raise click.BadParameter(f"{value!r} has a number below 2; choosing C needs two images per class")
     return numbers
 
 
@@ -38,23 +38,26 @@ def _numbers(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     "recipes",
     multiple=True,
     metavar="NAME|FILE.toml|cnn:FILE|fusion:FILE",
-    help="What to compare; may be repeated, and should be; by default sift-bovw and dense-bovw. `classicvision "
-    "recipes` lists the names. FILE is a network; FILE@PRESET, as in cnn:net.onnx@imagenet, also says how pictures are "
-    "prepared.",
+    help="A recipe to compare: a name from `classicvision recipes`, a TOML file, or a network, as in "
+    "cnn:net.onnx@imagenet (@PRESET is its preprocessing). Repeat it per recipe; by default sift-bovw and dense-bovw.",
 )
-@click.option("--splits", type=click.IntRange(1, 1000), default=5, show_default=True, help="Random divisions.")
+@click.option("--splits", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of random splits.")
 @click.option(
-    "--train", type=click.IntRange(min=2), help="Training images a class; by default half of the smallest, at most 100."
+    "--train",
+    type=click.IntRange(min=2),
+    help="Training images per class; by default half of the smallest class, at most 100.",
 )
-@click.option("--learning-curve", metavar="5,10,25", callback=_numbers, help="Try so many images a class, too.")
-@click.option("--robustness", is_flag=True, help="Damage 200 test images in 24 ways, and see what is left.")
+@click.option("--learning-curve", metavar="5,10,25", callback=_numbers, help="Also train on so many images per class.")
+@click.option("--robustness", is_flag=True, help="Also test on 200 images under 24 corruptions.")
 @click.option(
-    "--lite", is_flag=True, help="Do everything at toy size, in two splits, to see that it works; about a minute."
+    "--lite", is_flag=True, help="Run everything at toy size on two splits, to check that it works: about a minute."
 )
-@click.option("--no-leakage", is_flag=True, help="Do not look for copies of training images among test images.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of the first split.")
+@click.option("--no-leakage", is_flag=True, help="Do not search the test images for copies of training images.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Random seed of the first split."
+)
 @options.output_option(
-    "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with everything, pictures included."
+    "--report", suffixes=(".html", ".htm"), required=False, text="Write an HTML report, images included."
 )
 @options.output_option("--markdown", suffixes=(".md",), required=False, text="Write the tables as Markdown.")
 @options.extraction_options
@@ -70,10 +73,10 @@ def benchmark_command(
     as_json: bool,
     **plan: Any,
 ) -> int:
-    """Compare recipes on FOLDER, which holds one sub-folder of images for each class.
+    """Compare recipes on FOLDER, with one sub-folder of images per class.
 
-    All learn from the same images and are tested on the same others, and a winner is named only where it is more than
-    chance. An interrupted benchmark goes on where it was when the same command is given again.
+    All recipes share the same training and test images. A winner is named only if the difference is significant.
+    Repeat the command to resume an interrupted benchmark.
     """
     from classicvision import workflows
     from classicvision.report.benchmark import benchmark_to_dict
@@ -89,14 +92,14 @@ def benchmark_command(
         render.print_json(benchmark_to_dict(found))
     else:
         click.echo(_to_text(found))
-    for path in filter(None, (report, markdown)):  # last: a full disk then costs the page and not the figures
+    for path in filter(None, (report, markdown)):  # last, so that a full disk loses the page and not the figures
         write_benchmark(path, found)
         click.echo(f"Wrote {render.printable(path)}.", err=True)
     return render.report_failures(found.failures)
 
 
 def _require_recipes(arguments: tuple[str, ...]) -> None:
-    """Refuse a recipe that does not exist before anything is done."""
+    """Refuse an unknown recipe before any work begins."""
     from classicvision.classify.named_recipes import load_recipe
     from classicvision.errors import SettingsError
 
@@ -143,8 +146,8 @@ def _to_text(found: Benchmark) -> str:
         )
     lines = [
         f"{render.count(len(found.images), 'image')} of {render.count(n_classes, 'class', 'classes')}, "
-        f"{render.count(n_splits, 'split')}: learned from {found.splits[0].train.shape[1]} a class, "
-        f"tested on {len(found.splits[0].test)}.",
+        f"{render.count(n_splits, 'split')}: {found.splits[0].train.shape[1]} training images per class, "
+        f"{len(found.splits[0].test)} test images.",
         "",
         render.table(rows, right=range(1, 8)),
         *_curve(found),
@@ -157,14 +160,14 @@ def _to_text(found: Benchmark) -> str:
     if found.leakage and not any(one.leaks for one in found.leakage):
         lines.append("No test image has a copy among the training images.")
     if found.is_lite:
-        lines.append("This was a trial at toy size: it shows that all works, not how well.")
+        lines.append("This was a trial at toy size: it shows that everything works, not how well.")
     return "\n".join(lines)
 
 
 def _curve(found: Benchmark) -> list[str]:
     if not found.settings.learning_curve:
         return []
-    rows = [("learned from", *(str(n) for n in found.settings.learning_curve))]
+    rows = [("images per class", *(str(n) for n in found.settings.learning_curve))]
     for entrant in found.entrants:
         steps = entrant.curve.values()
         rows.append((entrant.name, *(f"{100 * sum(step) / len(step):.1f}" for step in steps)))
@@ -174,7 +177,7 @@ def _curve(found: Benchmark) -> list[str]:
 def _robustness(found: Benchmark) -> list[str]:
     if not found.settings.robustness:
         return []
-    rows = [("damage", *(entrant.name for entrant in found.entrants))]
+    rows = [("corruption", *(entrant.name for entrant in found.entrants))]
     for damage in found.entrants[0].damaged:
         words = "none" if damage is None else damage.words
         rows.append((words, *(f"{100 * entrant.damaged[damage]:.1f}" for entrant in found.entrants)))

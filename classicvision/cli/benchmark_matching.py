@@ -28,16 +28,16 @@ Examples:
     "detectors",
     multiple=True,
     metavar="NAME",
-    help="sift-exact, sift-fast, sift-reference, sift-opencv, orb or akaze; all but the slow reference by default. "
-    "May be repeated.",
+    help="A detector to measure: sift-exact, sift-fast, sift-reference, sift-opencv, orb or akaze. May be repeated; "
+    "by default all but the slow sift-reference.",
 )
 @click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change the protocol, e.g. ratio=0.7: max_side, n_keypoints, ratio, mutual, threshold, scale_factor, "
-    "n_hypotheses or seed. May be repeated.",
+    help="Change one value of the protocol, e.g. ratio=0.7: max_side, n_keypoints, ratio, mutual, threshold, "
+    "scale_factor, n_hypotheses or seed. May be repeated.",
 )
 @options.JOBS
 @options.QUIET
@@ -45,17 +45,17 @@ Examples:
 def benchmark_matching_command(
     folder: Path, detectors: tuple[str, ...], overrides: tuple[str, ...], jobs: int, quiet: bool, as_json: bool
 ) -> int:
-    """Measure how keypoints come back and match in FOLDER, which holds scenes with known homographies.
+    """Measure repeatability and matching accuracy of keypoint detectors on the scenes in FOLDER.
 
     A scene is a folder with img1.png to img6.png and H1to2p to H1to6p (Oxford), or 1.ppm to 6.ppm and H_1_2 to H_1_6
-    (HPatches). Each homography maps points of the first picture onto the other.
+    (HPatches). Each homography maps points of the first image onto the other image.
     """
     from classicvision import workflows
     from classicvision.evaluation.matching import DETECTORS, MatchingProtocol
     from classicvision.workflows.benchmark_matching import DEFAULT_DETECTORS, matching_to_dict
 
     if unknown := [name for name in detectors if name not in DETECTORS]:
-        raise click.UsageError(f"--detector is {unknown[0]!r}; choose from {', '.join(DETECTORS)}")
+        raise click.UsageError(f"unknown --detector {unknown[0]!r}; choose from {', '.join(DETECTORS)}")
     protocol = options.change(MatchingProtocol(), overrides)
     with render.progress_bar(quiet) as progress:
         measured = workflows.benchmark_matching(
@@ -73,7 +73,7 @@ def _to_text(measured: MatchingBenchmark) -> str:
 
     protocol = measured.protocol
     limits = "/".join(map(str, HOMOGRAPHY_THRESHOLDS))
-    head = ("detector", "keypoints", "repeated %", "matches", "right", "matching score %", "accuracy %")
+    head = ("detector", "keypoints", "repeatability %", "matches", "correct", "matching score %", "precision %")
     rows: list[tuple[str, ...]] = [(*head, f"homography {limits} px %", "corner px")]
     rows += [_row(name, summary) for name, summary in measured.summaries.items()]
     n_scenes = len({(pair.scene, pair.a) for pair in measured.pairs})
@@ -81,10 +81,10 @@ def _to_text(measured: MatchingBenchmark) -> str:
     lines = [
         render.table(rows, right=range(1, len(rows[0]))),
         "",
-        f"Means over {render.count(n_pairs, 'pair')} of {render.count(n_scenes, 'scene')}; corner px is the median. "
-        + _protocol_in_words(protocol),
+        f"Means over {render.count(n_pairs, 'image pair')} of {render.count(n_scenes, 'scene')}; corner px is the "
+        f"median corner error. {_describe_protocol(protocol)}",
     ]
-    lines += [f"Without {name}: {reason}." for name, reason in measured.absent.items()]
+    lines += [f"Skipped {name}: {reason}." for name, reason in measured.absent.items()]
     return "\n".join(lines)
 
 
@@ -103,11 +103,11 @@ def _row(name: str, found: MatchingSummary) -> tuple[str, ...]:
     )
 
 
-def _protocol_in_words(protocol: MatchingProtocol) -> str:
-    size = "pictures as they are" if protocol.max_side is None else f"pictures of at most {protocol.max_side} pixels"
+def _describe_protocol(protocol: MatchingProtocol) -> str:
+    size = "original size" if protocol.max_side is None else f"images of at most {protocol.max_side} pixels"
     mutual = "mutual " if protocol.mutual else ""
     return (
-        f"Protocol: {size}, {protocol.n_keypoints} strongest keypoints, {mutual}nearest neighbours at ratio "
-        f"{protocol.ratio:g}, right within {protocol.threshold:g} px, scales within {protocol.scale_factor:g}, "
-        f"{protocol.n_hypotheses} hypotheses, seed {protocol.seed}."
+        f"Protocol: {size}, {protocol.n_keypoints} strongest keypoints, {mutual}nearest neighbours with ratio "
+        f"{protocol.ratio:g}, correct within {protocol.threshold:g} px and a scale "
+        f"factor of {protocol.scale_factor:g}, {protocol.n_hypotheses} hypotheses, seed {protocol.seed}."
     )

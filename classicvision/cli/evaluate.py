@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  classicvision evaluate photos.cvmodel held-out/
-  classicvision evaluate photos.cvmodel held-out/ --report report.html
-  classicvision evaluate photos.cvmodel held-out/ --json > scores.json
+  classicvision evaluate model.cvmodel held-out/
+  classicvision evaluate model.cvmodel held-out/ --report report.html
+  classicvision evaluate model.cvmodel held-out/ --json > scores.json
 """
 
 
-@click.command("evaluate", epilog=EXAMPLES, short_help="Try a model on images of known class.")
+@click.command("evaluate", epilog=EXAMPLES, short_help="Evaluate a model on labelled images.")
 @options.MODEL
 @click.argument("folder", type=click.Path(path_type=Path))
 @options.output_option(
-    "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with everything, pictures included."
+    "--report", suffixes=(".html", ".htm"), required=False, text="Write an HTML report, images included."
 )
 @options.TTA
 @options.BACKBONE
@@ -40,9 +40,9 @@ def evaluate_command(
     run: options.Run,
     as_json: bool,
 ) -> int:
-    """Try MODEL on FOLDER, which holds one sub-folder of images for each class.
+    """Evaluate MODEL on FOLDER, with one sub-folder of images per class.
 
-    Use images that the model was not fitted on; images that it was fitted on are counted and pointed out.
+    Use images that the model was not fitted on. The command warns about test images that were also training images.
     """
     from classicvision import workflows
     from classicvision.report.evaluation import evaluation_to_dict, write_evaluation
@@ -53,7 +53,7 @@ def evaluate_command(
         render.print_json(evaluation_to_dict(evaluation))
     else:
         click.echo(_to_text(evaluation))
-    if report:  # last: a full disk then costs the page and not the figures
+    if report:  # last, so that a full disk loses the page and not the figures
         write_evaluation(report, evaluation)
         click.echo(f"Wrote {report}.", err=True)
     _warn_of_seen_images(evaluation)
@@ -82,7 +82,7 @@ def _warn_of_seen_images(evaluation: Evaluation) -> None:
     seen = evaluation.model["seen_in_training"]
     if seen:
         click.echo(
-            f"Warning: the model was fitted on {seen} of these {evaluation.scores.n_images} images, byte for byte. "
-            "The accuracy says little about new ones.",
+            f"Warning: {seen} of these {evaluation.scores.n_images} images are training images of the model, byte for "
+            "byte. The accuracy says little about new images.",
             err=True,
         )

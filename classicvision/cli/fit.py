@@ -23,13 +23,13 @@ DEFAULT_BUDGET = 300.0  # seconds
 
 EXAMPLES = """\b
 Examples:
-  classicvision fit photos/ -o photos.cvmodel
-  classicvision fit photos/ -o photos.cvmodel --set encoder.n_words=300
-  classicvision fit photos/ -o photos.cvmodel --augment mirror --tta mirror
-  classicvision fit photos/ -o photos.cvmodel --recipe mine.toml --seed 1 --json
-  classicvision fit photos/ -o photos.cvmodel --recipe auto --budget 600
-  classicvision fit photos/ -o photos.cvmodel --backbone mobilenet.onnx --preprocessing inception
-  classicvision fit photos/ -o photos.cvmodel --backbone resnet18-v1 --stages all
+  classicvision fit images/ -o model.cvmodel
+  classicvision fit images/ -o model.cvmodel --set encoder.n_words=300
+  classicvision fit images/ -o model.cvmodel --augment mirror --tta mirror
+  classicvision fit images/ -o model.cvmodel --recipe mine.toml --seed 1 --json
+  classicvision fit images/ -o model.cvmodel --recipe auto --budget 600
+  classicvision fit images/ -o model.cvmodel --backbone mobilenet.onnx --preprocessing inception
+  classicvision fit images/ -o model.cvmodel --backbone resnet18-v1 --stages all
 """
 
 
@@ -39,48 +39,48 @@ Examples:
 @click.option(
     "--backbone",
     metavar="FILE.onnx|NAME",
-    help="Classify by the features of this network in place of visual words: short for --recipe cnn:FILE.",
+    help="Use the features of this network instead of visual words: short for --recipe cnn:FILE.",
 )
-@click.option("--stage", metavar="NAME", help="Stage or tensor of the network; `backbone inspect` lists them.")
-@click.option("--stages", type=click.Choice(["all"]), help="Also try a classifier on every stage of the network.")
-@click.option("--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so.")
+@options.STAGE
+@click.option("--stages", type=click.Choice(["all"]), help="Also evaluate a classifier on every stage of the network.")
+@options.PREPROCESSING
 @options.recipe_options
 @click.option(
     "--budget",
     type=options.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help=f"For --recipe auto: time to try recipes in, {DEFAULT_BUDGET:g} if not given. The fit of the best is extra.",
+    help=f"Time limit for --recipe auto, by default {DEFAULT_BUDGET:g}. The final fit is not counted.",
 )
 @click.option(
     "--augment",
     multiple=True,
     type=click.Choice(["mirror", "crop", "scale", "color", "cutout"]),
-    help="Learn from a variant more of each image, mirrored or by chance. May be repeated.",
+    help="Also train on an augmented copy of each image. May be repeated, one copy each.",
 )
 @options.TTA
 @options.extraction_options
 @options.JSON
-def fit_command(folder: Path, output: Path, run: options.Run, as_json: bool, **asked: Any) -> int:
-    """Fit a classifier on FOLDER, which holds one sub-folder of images for each class.
+def fit_command(folder: Path, output: Path, run: options.Run, as_json: bool, **choices: Any) -> int:
+    """Fit a classifier on FOLDER, with one sub-folder of images per class.
 
-    The accuracy that is printed is cross-validated: every image is judged by a model that has not seen it.
+    The printed accuracy is cross-validated: every image is classified by a model that was not trained on it.
 
-    --recipe auto tries recipes by cross-validation, and those of --backbone too if it is given, and fits the best.
+    --recipe auto compares recipes by cross-validation, with --backbone those of the network too, and fits the best.
     """
     from classicvision import workflows
 
-    wish = _Wish(**asked)
-    recipes = wish.recipes()
+    choice = _Choice(**choices)
+    recipes = choice.recipes()
     recipe, *_ = recipes.values()
     selection: Selection | None = None
     with run.settings() as how:
-        if wish.recipe == AUTO:
-            budget = wish.budget or DEFAULT_BUDGET
-            selection = workflows.choose_recipe(folder, recipes, budget=budget, seed=wish.seed or 0, **how)
+        if choice.recipe == AUTO:
+            budget = choice.budget or DEFAULT_BUDGET
+            selection = workflows.choose_recipe(folder, recipes, budget=budget, seed=choice.seed or 0, **how)
             recipe = selection.recipe
         fitted = replace(workflows.fit(folder, recipe=recipe, **how), selection=selection)
         fitted.classifier.save(output)
-        compared = workflows.compare_stages(folder, recipe, **how) if wish.stages else None
+        compared = workflows.compare_stages(folder, recipe, **how) if choice.stages else None
     if as_json:
         render.print_json(_to_dict(fitted, output) | ({"stages": _stages_to_dict(compared)} if compared else {}))
     else:
@@ -90,8 +90,8 @@ def fit_command(folder: Path, output: Path, run: options.Run, as_json: bool, **a
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """What the options say of the recipe."""
+class _Choice:
+    """The options that choose and change the recipe."""
 
     recipe: str | None
     overrides: tuple[str, ...]
@@ -105,7 +105,7 @@ class _Wish:
     tta: TestTime | None
 
     def recipes(self) -> dict[str, Recipe]:
-        """Return the recipes to choose from, or the one that is named; what does not go together is wrong usage."""
+        """Return the named recipe, or the candidates of `auto`; options that exclude each other are a usage error."""
         found = self._to_try() if self.recipe == AUTO else self._named()
         return {
             name: replace(recipe, augment=self.augment or recipe.augment, tta=self.tta or recipe.tta)
@@ -114,32 +114,34 @@ class _Wish:
 
     def _named(self) -> dict[str, Recipe]:
         if self.recipe and self.backbone:
-            raise click.UsageError("--recipe and --backbone exclude each other: a network is a recipe of its own")
+            raise click.UsageError(
+                "--recipe and --backbone exclude each other: --backbone FILE is short for --recipe cnn:FILE"
+            )
         if self.budget is not None:
-            raise click.UsageError("--budget is the time to choose a recipe in; give --recipe auto with it")
+            raise click.UsageError("--budget needs --recipe auto: it limits the time for choosing a recipe")
         name = f"cnn:{self.backbone}" if self.backbone else self.recipe or options.DEFAULT_RECIPE
         recipe = options.read_recipe(name, (*self._network_overrides(), *self.overrides), self.seed)
         if self.stages and recipe.extractor.kind != "onnx":
-            raise click.UsageError("--stages is about a network; name it with --backbone FILE")
+            raise click.UsageError("--stages needs a network: add --backbone FILE")
         if self.stages and (self.augment or self.tta):
-            raise click.UsageError("--stages compares without --augment and --tta; run one without the other")
+            raise click.UsageError("--stages does not support --augment or --tta; remove either")
         return {name: recipe}
 
     def _to_try(self) -> dict[str, Recipe]:
         from classicvision.classify.selection import candidates
 
         if self.overrides or self.stages:
-            raise click.UsageError("--set and --stages are about one recipe; --recipe auto chooses from several")
+            raise click.UsageError("--set and --stages apply to one recipe, but --recipe auto compares several")
         changes = self._network_overrides()
         return candidates(options.read_recipe(f"cnn:{self.backbone}", changes, None) if self.backbone else None)
 
     def _network_overrides(self) -> tuple[str, ...]:
-        """Return what is changed in the settings of the network."""
+        """Return `--stage` and `--preprocessing` as overrides of the extractor's settings."""
         changes = {"stage": self.stage, "preprocessing": self.preprocessing}
         given = [f"extractor.{name}={json.dumps(value)}" for name, value in changes.items() if value is not None]
         if given and not (self.backbone or (self.recipe or "").startswith("cnn:")):
             raise click.UsageError(
-                "--stage and --preprocessing are about a network; name it with --backbone FILE. For a fusion write "
+                "--stage and --preprocessing need a network: add --backbone FILE. For a fusion use "
                 "--recipe fusion:FILE@PRESET and --set extractor.parts.0.stage=NAME"
             )
         return tuple(given)
@@ -166,7 +168,7 @@ def _to_text(fitted: Fit, output: Path) -> str:
     return (
         f"{chosen}Fitted on {render.count(training.n_images, 'image')} of {len(training.images_per_class)} classes.\n"
         f"Cross-validated accuracy {render.percent(training.accuracy)} "
-        f"(deviation {render.percent(training.accuracy_deviation)} over {training.folds} folds), "
+        f"(standard deviation {render.percent(training.accuracy_deviation)} over {training.folds} folds), "
         f"mean per class {render.percent(training.mean_per_class_accuracy)}.\n"
         f"Saved {output} ({render.file_size(output.stat().st_size)})."
     )
@@ -191,8 +193,10 @@ def _selection_to_text(selection: Selection) -> str:
     names: dict[str, list[str]] = {}
     for name, why in selection.left_out.items():
         names.setdefault(why, []).append(name)
-    lines = [f"Left out: {', '.join(alike)}: {render.printable(why)}." for why, alike in names.items()]
-    how = f"Compared over {N_FOLDS} folds that share a codebook, to be quick; below, each fold learns its own."
+    lines = [f"Skipped {', '.join(alike)}: {render.printable(why)}." for why, alike in names.items()]
+    how = (
+        f"For speed the {N_FOLDS} folds of this comparison share a codebook; in the fit below each fold learns its own."
+    )
     return "\n".join([render.table(rows, right=(1, 2, 3, 4, 5)), *lines, selection.reason, how])
 
 
@@ -205,16 +209,16 @@ def _stages_to_dict(compared: StageComparison) -> dict[str, Any]:
 
 
 def _stages_to_text(compared: StageComparison) -> str:
-    rows = [("stage", "numbers", "accuracy", "deviation", "neighbours")]
+    rows = [("stage", "dimensions", "accuracy", "deviation", "nearest neighbour")]
     for score in compared.stages:
         accuracy, deviation, nearest = map(render.percent, (score.accuracy, score.deviation, score.nearest))
         rows.append((score.stage, str(score.n_outputs), accuracy, deviation, nearest))
     curve = ", ".join(f"{render.percent(point.accuracy)} with {point.n_images}" for point in compared.curve)
-    return f"{render.table(rows, right=(1, 2, 3, 4))}\n\nThe last stage, by images: {curve}.\n{compared.advice}"
+    return f"{render.table(rows, right=(1, 2, 3, 4))}\n\nLast stage by number of images: {curve}.\n{compared.advice}"
 
 
 def _report_contradictions(fitted: Fit) -> None:
     if fitted.contradictions:
-        click.echo("Warning: the same image, byte for byte, lies under more than one class:", err=True)
+        click.echo("Warning: identical files are in more than one class:", err=True)
     for group in fitted.contradictions[: render.MAX_LISTED]:
         click.echo("  " + " = ".join(map(render.printable, group)), err=True)

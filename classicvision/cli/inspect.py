@@ -11,17 +11,17 @@ from classicvision.cli import options, render
 
 EXAMPLES = """\b
 Examples:
-  classicvision inspect photos.cvmodel
-  classicvision inspect photos.cvmodel --json
+  classicvision inspect model.cvmodel
+  classicvision inspect model.cvmodel --json
 """
 
 
-@click.command("inspect", epilog=EXAMPLES, short_help="Say what is in a model file.")
+@click.command("inspect", epilog=EXAMPLES, short_help="Print the contents of a model file.")
 @options.MODEL
 @options.BACKBONE
 @options.JSON
 def inspect_command(model: Path, backbone: Path | None, as_json: bool) -> int:
-    """Say what is in MODEL: recipe, classes, training, versions and arrays. Every checksum is verified."""
+    """Print the recipe, classes, training summary, library versions and arrays of MODEL, and verify every checksum."""
     from classicvision import workflows
 
     facts = workflows.inspect(model, backbone=backbone)

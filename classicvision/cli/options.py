@@ -1,4 +1,4 @@
-"""Options that several commands share, and the checks that are made before any work begins."""
+"""Options that several commands share, and the checks made before any work begins."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ DEFAULT_RECIPE = "sift-bovw"
 
 
 class FloatRange(click.FloatRange):
-    """As Click's, but no range holds what is not a number: for Click, it is in all of them."""
+    """Click's range, which also refuses NaN: Click takes it to be in every range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number."""
+        """Return the number, or fail if it is NaN."""
         number = super().convert(value, param, ctx)
         if math.isnan(number):
             self.fail(f"{value!r} is not a number", param, ctx)
@@ -42,22 +42,30 @@ MODEL = click.argument("model", type=click.Path(path_type=Path))
 TTA = click.option(
     "--tta",
     type=click.Choice(["none", "mirror", "ten-crop"]),
-    help="Test-time augmentation: average the scores of several views of an image. Replaces what the model says.",
+    help="Test-time augmentation: average the scores of several views of each image. Overrides the model's setting.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 BACKBONE = click.option(
     "--backbone",
     type=click.Path(path_type=Path),
     metavar="FILE.onnx",
-    help="Where the model's network is, if it is no longer where it was when the model was fitted.",
+    help="The model's network, if the file has moved since the model was fitted.",
 )
 NETWORK = click.argument("network", metavar="FILE.onnx|NAME")
-QUIET = click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+PREPROCESSING = click.option(
+    "--preprocessing",
+    metavar="NAME",
+    help="Preprocessing preset, if neither the file nor the registry names one, e.g. imagenet.",
+)
+STAGE = click.option(
+    "--stage", metavar="NAME", help="Stage or tensor to take features from; `backbone inspect` lists them."
+)
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Show no progress bar.")
 
 
 def _check_jobs(ctx: click.Context, parameter: click.Parameter, jobs: int) -> int:
     if jobs == 0:
-        raise click.BadParameter("0 workers do nothing; give 1 or more, or -1 for all cores")
+        raise click.BadParameter("0 workers cannot work; pass 1 or more, or -1 for all cores")
     return jobs
 
 
@@ -68,13 +76,13 @@ JOBS = click.option(
     default=-1,
     show_default=True,
     callback=_check_jobs,
-    help="Worker processes; -1 is all cores. The result is the same for any number.",
+    help="Number of worker processes; -1 uses all cores. The result does not depend on it.",
 )
 
 
 @dataclass(frozen=True)
 class Run:
-    """How a command works through many images, as its options say."""
+    """How a command processes many images: workers, cache, progress."""
 
     jobs: int
     cache: Path | None
@@ -83,7 +91,7 @@ class Run:
 
     @contextmanager
     def settings(self) -> Iterator[dict[str, Any]]:
-        """Give the keyword arguments `cache`, `n_jobs` and `progress` of a workflow, and draw the bar meanwhile."""
+        """Yield the keyword arguments `cache`, `n_jobs` and `progress` of a workflow, and draw its progress bar."""
         from classicvision.cache import FeatureCache, default_cache_folder
 
         if self.no_cache and self.cache:
@@ -94,7 +102,7 @@ class Run:
 
 
 def extraction_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the options of every command that works through many images; it receives them as `run`, a `Run`."""
+    """Add the options of a command that processes many images; it receives them as `run`, a `Run`."""
 
     @functools.wraps(command)
     def with_run(*, jobs: int, cache: Path | None, no_cache: bool, quiet: bool, **others: Any) -> int:
@@ -102,12 +110,12 @@ def extraction_options(command: Callable[..., int]) -> Callable[..., int]:
 
     for option in (
         QUIET,
-        click.option("--no-cache", is_flag=True, help="Keep nothing between runs."),
+        click.option("--no-cache", is_flag=True, help="Neither read nor write the feature cache."),
         click.option(
             "--cache",
             type=click.Path(path_type=Path, file_okay=False),
             metavar="DIR",
-            help="Where features are kept between runs; by default the user's cache folder.",
+            help="Folder of the feature cache; by default the user's cache folder.",
         ),
         JOBS,
     ):
@@ -118,7 +126,7 @@ def extraction_options(command: Callable[..., int]) -> Callable[..., int]:
 def recipe_options(command: F) -> F:
     """Add the options that choose and change a recipe."""
     for option in (
-        click.option("--seed", type=click.IntRange(min=0), help="Replaces the recipe's seed."),
+        click.option("--seed", type=click.IntRange(min=0), help="Random seed, instead of the recipe's."),
         click.option(
             "--set",
             "overrides",
@@ -130,8 +138,8 @@ def recipe_options(command: F) -> F:
             "--recipe",
             show_default=DEFAULT_RECIPE,
             metavar="NAME|FILE.toml|cnn:FILE|fusion:FILE",
-            help="What to do with the images; `classicvision recipes` lists the names. FILE is a network; "
-            "FILE@PRESET also says how pictures are prepared.",
+            help="The recipe: a name from `classicvision recipes`, a TOML file, or a network as features (cnn:FILE) or "
+            "fused with Fisher vectors (fusion:FILE). FILE@PRESET adds a preprocessing preset.",
         ),
     ):
         command = option(command)
@@ -139,19 +147,19 @@ def recipe_options(command: F) -> F:
 
 
 def network_options(command: F) -> F:
-    """Add the options that say how a command uses a network: `preprocessing`, `overrides` and `stage`."""
+    """Add the options for the use of a network: `preprocessing`, `overrides` and `stage`."""
     option = click.option(
         "--stage",
         default="penultimate",
         show_default=True,
         metavar="NAME",
-        help="Stage or tensor of the network; `backbone inspect` lists them.",
+        help="Stage or tensor to take features from; `backbone inspect` lists them.",
     )
-    return preparing_options(option(command))
+    return preprocessing_options(option(command))
 
 
-def preparing_options(command: F) -> F:
-    """Add the options that say how pictures are prepared for a network: `preprocessing` and `overrides`."""
+def preprocessing_options(command: F) -> F:
+    """Add the options for the preprocessing of a network: `preprocessing` and `overrides`."""
     for option in (
         click.option(
             "--set",
@@ -160,16 +168,14 @@ def preparing_options(command: F) -> F:
             metavar="KEY=VALUE",
             help="Change one value of the preprocessing, e.g. crop=384. May be repeated.",
         ),
-        click.option(
-            "--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so."
-        ),
+        PREPROCESSING,
     ):
         command = option(command)
     return command
 
 
 def open_backbone(network: str, preprocessing: str | None, overrides: tuple[str, ...], stage: str) -> OnnxBackbone:
-    """Return the network that a command was given; a wrong setting is wrong usage."""
+    """Return the network named on the command line; an invalid setting is a usage error."""
     from dataclasses import replace
 
     from classicvision.backbone.onnx import OnnxBackbone
@@ -184,7 +190,7 @@ def open_backbone(network: str, preprocessing: str | None, overrides: tuple[str,
 
 @dataclass(frozen=True)
 class Fallback:
-    """The network that pictures with too few keypoints are to be compared by, as the options say."""
+    """The network that compares images with too few keypoints, as the options describe it."""
 
     backbone: str | None
     stage: str | None
@@ -192,16 +198,16 @@ class Fallback:
     calibration: Path | None
 
     def open_backbone(self) -> OnnxBackbone | None:
-        """Return the network, or None if there is none; options without it are wrong usage."""
+        """Return the network, or None without `--backbone`; its other options are a usage error then."""
         if self.backbone is None:
             if self.stage or self.preprocessing or self.calibration:
                 names = "--stage, --preprocessing and --backbone-calibration"
-                raise click.UsageError(f"{names} are about a network; name it with --backbone FILE")
+                raise click.UsageError(f"{names} need a network: add --backbone FILE")
             return None
         return open_backbone(self.backbone, self.preprocessing, (), self.stage or "penultimate")
 
     def open(self, false_match_rate: float | None = None) -> BackboneFallback | None:
-        """Return the network with its calibration, if there is one; a rate only ever asks for more."""
+        """Return the network with its calibration, if any; a rate can only make the threshold stricter."""
         from classicvision import workflows
         from classicvision.matching.likeness import FALLBACK_RATE
 
@@ -213,14 +219,14 @@ class Fallback:
 
 
 def fallback_options(command: Command) -> Command:
-    """Add the options of a network that compares what has too few keypoints; the command gets them as `fallback`."""
-    text = "Compare pictures with too few keypoints by the features of this network too."
+    """Add the options of a network that compares images with too few keypoints; received as `fallback`."""
+    text = "Also compare images with too few keypoints by the features of this network."
     return _backbone_options(command, text, _BACKBONE_CALIBRATION)
 
 
 def calibrating_options(command: Command) -> Command:
-    """Add the options of a network that is to be measured, without what was measured of it before."""
-    return _backbone_options(command, "Measure the features of this network instead of keypoints.")
+    """Add the options of a network to calibrate."""
+    return _backbone_options(command, "Calibrate the features of this network instead of keypoints.")
 
 
 _BACKBONE_CALIBRATION = click.option(
@@ -228,8 +234,8 @@ _BACKBONE_CALIBRATION = click.option(
     "calibration_of_backbone",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
-    help="What the network's cosines mean: written by `classicvision calibrate --backbone`. Without it they are told, "
-    "and nothing is called a copy by them.",
+    help="Calibration of the network's similarities, from `classicvision calibrate --backbone`. Without it, "
+    "similarities are reported but never decide.",
 )
 
 
@@ -247,20 +253,18 @@ def _backbone_options(command: Command, text: str, *more: Callable[[Command], Co
 
     added: tuple[Callable[[Command], Command], ...] = (
         *more,
-        click.option(
-            "--preprocessing", metavar="NAME", help="How pictures are prepared for it, if nothing else says so."
-        ),
-        click.option("--stage", metavar="NAME", help="Stage or tensor of the network; `backbone inspect` lists them."),
+        PREPROCESSING,
+        STAGE,
         click.option("--backbone", metavar="FILE.onnx|NAME", help=text),
     )
-    made: Command = with_fallback
+    extended: Command = with_fallback
     for option in added:
-        made = option(made)
-    return made
+        extended = option(extended)
+    return extended
 
 
 def output_option(*names: str, suffixes: tuple[str, ...], required: bool = True, text: str) -> Callable[[F], F]:
-    """Make an option for a file to write; its folder and its ending are checked before any work begins."""
+    """Return an option for an output file; its folder and suffix are checked before any work begins."""
 
     def check(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
         if path is None:
@@ -268,18 +272,18 @@ def output_option(*names: str, suffixes: tuple[str, ...], required: bool = True,
         if path.suffix.lower() not in suffixes:
             raise click.BadParameter(f"{path} must end in {' or '.join(suffixes)}")
         if path.is_dir():
-            raise click.BadParameter(f"{path} is a folder; name a file")
+            raise click.BadParameter(f"{path} is a folder; pass a file name")
         if not path.absolute().parent.is_dir():
-            raise click.BadParameter(f"the folder {path.absolute().parent} does not exist; make it first")
+            raise click.BadParameter(f"the folder {path.absolute().parent} does not exist; create it first")
         if not os.access(path.absolute().parent, os.W_OK):
-            raise click.BadParameter(f"the folder {path.absolute().parent} cannot be written to")
+            raise click.BadParameter(f"no permission to write to the folder {path.absolute().parent}")
         return path
 
     return click.option(*names, type=click.Path(path_type=Path), required=required, callback=check, help=text)
 
 
 def change(settings: S, overrides: tuple[str, ...]) -> S:
-    """Return settings with single values replaced; a wrong one is wrong usage."""
+    """Return settings with single values replaced; an invalid one is a usage error."""
     from classicvision import config
     from classicvision.errors import SettingsError
 
@@ -290,7 +294,7 @@ def change(settings: S, overrides: tuple[str, ...]) -> S:
 
 
 def read_recipe(recipe: str, overrides: tuple[str, ...], seed: int | None) -> Recipe:
-    """Return the recipe that the options ask for; a wrong one is wrong usage."""
+    """Return the recipe that the options describe; an invalid one is a usage error."""
     from classicvision.classify.named_recipes import load_recipe
     from classicvision.errors import SettingsError
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\b
 Examples:
-  classicvision predict photos.cvmodel new.jpg
-  classicvision predict photos.cvmodel new.jpg more/ --json
+  classicvision predict model.cvmodel new.jpg
+  classicvision predict model.cvmodel new.jpg more/ --json
 """
 
 
@@ -35,9 +35,9 @@ def predict_command(
     run: options.Run,
     as_json: bool,
 ) -> int:
-    """Predict the class of each image in PATHS: files, and folders searched through.
+    """Predict the class of each image in PATHS. Folders are searched recursively.
 
-    The margin is how far the best class leads the second best, in units of the classifier's margin. It is not a
+    The margin is the score of the best class minus that of the second best, in units of the SVM margin. It is not a
     probability.
     """
     from classicvision import workflows

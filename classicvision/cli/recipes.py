@@ -17,7 +17,7 @@ Examples:
 @click.argument("name", required=False)
 @options.JSON
 def recipes_command(name: str | None, as_json: bool) -> int:
-    """List the named recipes, or print the recipe NAME as TOML, to be changed and given to --recipe."""
+    """List the named recipes, or print the recipe NAME as TOML, to edit and pass to --recipe."""
     from classicvision import config
     from classicvision.classify.named_recipes import RECIPES, recipe_to_toml
 

@@ -1,4 +1,4 @@
-"""What the commands print: tables, JSON, lists of failures, and the progress bar."""
+"""Output of the commands: tables, JSON, lists of failures, and the progress bar."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from classicvision.extraction import Failure
     from classicvision.workflows import Progress
 
-MAX_LISTED = 20  # failures shown as text; JSON has them all
+MAX_LISTED = 20  # failures shown as text; JSON lists every one
 
 
 def print_json(data: Any) -> None:
-    """Print one JSON document; every character outside ASCII is escaped, so no terminal can spoil it."""
+    """Print one JSON document in ASCII, which any terminal and pipe passes unchanged."""
     click.echo(json.dumps(data, indent=2, allow_nan=False))
 
 
 def printable(text: object) -> str:
-    """Return text without control characters, which names of files may hold and terminals obey."""
+    """Return text with control characters escaped: file names may contain them, and terminals execute them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in str(text))
 
 
@@ -59,30 +59,32 @@ def file_size(n_bytes: int) -> str:
 
 
 def failures_to_dicts(failures: Sequence[Failure]) -> list[dict[str, str]]:
-    """Return failures as plain values."""
+    """Return failures as dicts for JSON."""
     return [{"path": str(failure.path), "reason": failure.reason} for failure in failures]
 
 
 def report_failures(failures: Sequence[Failure], *, n_kept: int = 0) -> int:
-    """List on standard error what could not be used, and return the exit code; an index keeps some as they were."""
+    """List skipped images on standard error and return the exit code.
+
+    `n_kept` of them remain in an index as they were.
+    """
     from classicvision.cli import DONE, SOME_FAILED
 
     if not failures:
         return DONE
-    left_out = "" if n_kept else " and left out"
-    click.echo(f"{count(len(failures), 'image')} could not be used{left_out}:", err=True)
+    click.echo(f"Skipped {count(len(failures), 'unreadable image')}:", err=True)
     for failure in failures[:MAX_LISTED]:
         click.echo(f"  {printable(failure.path)}: {printable(failure.reason)}", err=True)
     if len(failures) > MAX_LISTED:
-        click.echo(f"  ... and {len(failures) - MAX_LISTED} more; --json lists them all", err=True)
+        click.echo(f"  ... and {len(failures) - MAX_LISTED} more; --json lists all", err=True)
     if n_kept:
-        click.echo(f"The index keeps {n_kept} of them as before; `index remove` takes images out.", err=True)
+        click.echo(f"The index keeps its entries for {n_kept} of them; `index remove` removes images.", err=True)
     return SOME_FAILED
 
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Progress | None]:
-    """Give a function that draws a bar for each stage, with rate and time left; None unless a terminal watches."""
+    """Yield a function that draws one bar per stage, with rate and time left; None if stderr is not a terminal."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

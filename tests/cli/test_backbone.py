@@ -54,7 +54,7 @@ def test_the_group_lists_every_command(run):
     assert all(f"\n  {name} " in output for name in backbone.COMMANDS)
 
 
-def test_list_has_a_row_for_each_network_and_fits_a_terminal(run):
+def test_list_has_one_row_per_network_and_fits_a_terminal(run):
     code, output, _ = run("list")
     assert code == 0
     rows = {line.split()[0]: line for line in output.splitlines() if line}
@@ -86,13 +86,13 @@ def test_pull_offline_says_that_a_damaged_file_is_damaged(run, fetched):
     assert f"{fetched} is damaged, and fetching is switched off" in messages
 
 
-def test_pull_looks_in_the_cache_folder_that_is_named(run, fetched, tmp_path):
+def test_pull_uses_the_given_cache_folder(run, fetched, tmp_path):
     code, _, messages = run("pull", "net-7", "--offline", "--cache", tmp_path / "other")
     assert code == 1
     assert f"{tmp_path / 'other' / 'backbones' / 'net-7.onnx'} is not there" in messages
 
 
-def test_pull_of_an_unknown_name_is_an_error_with_a_near_one(run):
+def test_pull_of_an_unknown_name_is_an_error_that_suggests_a_similar_one(run):
     code, _, messages = run("pull", "resnet-18")
     assert code == 1
     assert "did you mean resnet18-v" in messages
@@ -100,13 +100,13 @@ def test_pull_of_an_unknown_name_is_an_error_with_a_near_one(run):
 
 @pytest.fixture
 def network(tmp_path):
-    """Return the file of a network whose output is the mean colour of a picture."""
+    """Return the file of a network whose output is the mean colour of an image."""
     from onnx import TensorProto, helper, save
 
-    pictures = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 32, 32])
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 32, 32])
     colours = helper.make_tensor_value_info("colours", TensorProto.FLOAT, ["n", 3, 1, 1])
     node = helper.make_node("GlobalAveragePool", ["images"], ["colours"])
-    graph = helper.make_graph([node], "net", [pictures], [colours])
+    graph = helper.make_graph([node], "net", [images], [colours])
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "net.onnx")
     return tmp_path / "net.onnx"
 
@@ -114,21 +114,21 @@ def network(tmp_path):
 PREPARED = ["--preprocessing", "imagenet", "--set", "resize_to=36", "--set", "crop=32"]
 
 
-def test_verify_with_nothing_to_compare_says_so_and_fails(run, network):
+def test_verify_with_nothing_to_check_fails(run, network):
     code, output, _ = run("verify", network, *PREPARED)
     assert code == 1
-    assert "Nothing could be compared: give --reference." in output
+    assert "Nothing to check: pass --reference." in output
 
 
 def test_verify_writes_a_reference_that_it_agrees_with(run, network, tmp_path):
     run("verify", network, *PREPARED, "--write", tmp_path / "r.json")
     code, output, _ = run("verify", network, *PREPARED, "--reference", tmp_path / "r.json")
     assert code == 0
-    assert "right chelsea  0.00000" in output
-    assert "All that was compared is right." in output
+    assert "pass chelsea  0.00000" in output
+    assert "All checks passed." in output
 
 
-def test_verify_that_wrote_a_reference_says_so_and_is_done(run, network, tmp_path):
+def test_verify_that_writes_a_reference_reports_the_file_and_succeeds(run, network, tmp_path):
     code, _, messages = run("verify", network, *PREPARED, "--write", tmp_path / "r.json")
     assert code == 0
     assert f"Wrote {tmp_path / 'r.json'}." in messages
@@ -150,7 +150,7 @@ def test_verify_of_other_preprocessing_is_exit_code_1(run, network, tmp_path):
     run("verify", network, *PREPARED, "--write", tmp_path / "r.json")
     code, output, _ = run("verify", network, *PREPARED, "--set", "colors=bgr", "--reference", tmp_path / "r.json")
     assert code == 1
-    assert "WRONG coffee" in output
+    assert "FAIL coffee" in output
 
 
 def test_verify_as_json_is_one_document(run, network, tmp_path):
@@ -171,8 +171,8 @@ def test_verify_as_json_is_one_document(run, network, tmp_path):
         ([*PREPARED, "--set", "mean=1"], "mean"),
     ],
 )
-def test_wrong_preprocessing_is_wrong_usage(run, network, words, message):
-    for command in (["verify", network], ["classify", network, "photo.png"]):
+def test_wrong_preprocessing_is_a_usage_error(run, network, words, message):
+    for command in (["verify", network], ["classify", network, "image.png"]):
         code, _, messages = run(*command, *words)
         assert code == 2
         assert message in messages

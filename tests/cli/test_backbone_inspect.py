@@ -47,10 +47,10 @@ def network(tmp_path):
 def test_the_table_has_stages_and_totals(run, network):
     code, output, _ = run(network, "--size", "21x33")
     assert code == 0
-    assert "for one picture of 21 x 33" in output
+    assert "for one image of 21 x 33" in output
     assert "stage1       4x10x15" in output
     assert "220 parameters, 27,040 MACs (27.0 k)" in output
-    assert "the operator is not known: own.Mystery (1 layer)" in output
+    assert "the operator is unknown: own.Mystery (1 layer)" in output
 
 
 def test_layers_are_listed_on_demand(run, network):
@@ -82,20 +82,20 @@ def test_a_broken_file_is_an_error_that_says_what_was_found(run, tmp_path):
     assert "broken.onnx: the ONNX file is damaged or cut short (3 bytes)" in messages
 
 
-def test_a_picture_that_is_too_small_is_an_error(run, network):
+def test_an_image_that_is_too_small_is_an_error(run, network):
     code, _, messages = run(network, "--size", 2)
     assert code == 1
     assert "does not fit. Give a larger picture" in messages
 
 
 @pytest.mark.parametrize("size", ["0", "large", "3x4x5", "-1", "99999999"])
-def test_a_wrong_size_is_wrong_usage(run, network, size):
+def test_a_wrong_size_is_a_usage_error(run, network, size):
     code, _, messages = run(network, f"--size={size}")
     assert code == 2
-    assert "is no size" in messages
+    assert "is not a size" in messages
 
 
-def test_names_in_a_file_cannot_command_the_terminal(run, network):
+def test_control_characters_in_a_network_are_not_sent_to_the_terminal(run, network):
     content = network.read_bytes().replace(b"own", b"\x1b[1")
     network.write_bytes(content)
     assert "\x1b" not in run(network, "--layers")[1]

@@ -37,9 +37,9 @@ def words(places, *more):
 def test_a_table_the_verdict_and_the_leaks_are_printed(run, places, texture_folder):
     code, output, _ = run(*words(places, texture_folder), "--learning-curve", "2")
     assert code == 0
-    assert output.startswith("24 images of 3 classes, 3 splits: learned from 4 a class, tested on 12.\n")
+    assert output.startswith("24 images of 3 classes, 3 splits: 4 training images per class, 12 test images.\n")
     assert "  words.toml is better than" in output
-    assert "learned from" in output
+    assert "images per class" in output
     assert "copy" in output
 
 
@@ -47,15 +47,15 @@ def test_json_page_and_markdown_are_written(run, places, texture_folder, tmp_pat
     page, markdown = tmp_path / "bench.html", tmp_path / "bench.md"
     code, output, message = run(*words(places, texture_folder), "--json", "--report", page, "--markdown", markdown)
     assert code == 0
-    told = json.loads(output)
-    assert told["format"] == "classicvision-benchmark"
-    assert [recipe["accuracy"] > 0.9 for recipe in told["recipes"]] == [True, False]
+    data = json.loads(output)
+    assert data["format"] == "classicvision-benchmark"
+    assert [recipe["accuracy"] > 0.9 for recipe in data["recipes"]] == [True, False]
     assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert markdown.read_text("utf-8").startswith("# 2 recipes on ")
     assert f"Wrote {page}." in message
 
 
-def test_leaks_are_not_looked_for_if_not_wanted(run, places, texture_folder):
+def test_no_leakage_skips_the_search_for_leaks(run, places, texture_folder):
     code, output, _ = run(*words(places, texture_folder), "--no-leakage", "--json")
     assert code == 0
     assert json.loads(output)["leakage"] == []
@@ -65,14 +65,14 @@ def test_leaks_are_not_looked_for_if_not_wanted(run, places, texture_folder):
     ("more", "message"),
     [
         (("--recipe", "nonsense"), "no recipe is named 'nonsense'"),
-        (("--learning-curve", "5,x"), "write it as 5,10,25"),
+        (("--learning-curve", "5,x"), "is not a list of numbers such as 5,10,25"),
         (("--learning-curve", "1,5"), "a number below 2"),
         (("--splits", "0"), "0 is not in the range"),
         (("--report", "page.txt"), "must end in .html"),
         (("--cache", "x", "--no-cache"), "exclude each other"),
     ],
 )
-def test_wrong_usage_is_told_before_any_work(run, texture_folder, more, message):
+def test_a_usage_error_is_reported_before_any_work(run, texture_folder, more, message):
     code, _, error = run("benchmark", texture_folder, *more)
     assert code == 2
     assert message in error
@@ -84,11 +84,11 @@ def test_too_few_images_are_an_error(run, places, texture_folder):
     assert "leave none to test" in error
 
 
-def test_an_image_that_cannot_be_read_is_listed(run, places, texture_folder, tmp_path):
+def test_an_unreadable_image_is_listed(run, places, texture_folder, tmp_path):
     import shutil
 
     folder = shutil.copytree(texture_folder, tmp_path / "own")
-    (sorted(folder.iterdir())[0] / "broken.png").write_bytes(b"no picture")
+    (sorted(folder.iterdir())[0] / "broken.png").write_bytes(b"not an image")
     code, _, message = run(*words(places, folder), "--no-leakage")
     assert code == 3
     assert "broken.png" in message
@@ -103,9 +103,9 @@ def test_a_recipe_named_twice_is_compared_with_itself(texture_folder, places):
     found = workflows.benchmark(
         texture_folder, [name, name], settings=settings, leakage=False, cache=FeatureCache(places / "cache")
     )
-    told = benchmark_to_dict(found)
-    assert [(recipe["name"], recipe["argument"]) for recipe in told["recipes"]] == [
+    data = benchmark_to_dict(found)
+    assert [(recipe["name"], recipe["argument"]) for recipe in data["recipes"]] == [
         ("words.toml", name),
         ("words.toml (2)", name),
     ]
-    assert told["verdicts"][0]["better"] is None
+    assert data["verdicts"][0]["better"] is None

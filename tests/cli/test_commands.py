@@ -33,8 +33,8 @@ def run(capsys):
 
 
 @pytest.fixture
-def photos(texture_folder, tmp_path):
-    return shutil.copytree(texture_folder, tmp_path / "photos")
+def folder(texture_folder, tmp_path):
+    return shutil.copytree(texture_folder, tmp_path / "folder")
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
@@ -56,7 +56,7 @@ def test_the_version_is_that_of_the_package(run):
     assert run("--version")[1].split()[-1] == cli.__version__
 
 
-def test_fit_saves_a_model_and_tells_the_cross_validated_accuracy(run, texture_folder, tmp_path):
+def test_fit_saves_a_model_and_prints_the_cross_validated_accuracy(run, texture_folder, tmp_path):
     code, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--jobs", 1, *WORDS)
     assert code == 0
     assert "Cross-validated accuracy 100.0 %" in output
@@ -82,23 +82,23 @@ def two_recipes(monkeypatch):
     monkeypatch.setattr(selection, "candidates", lambda network: recipes)
 
 
-def test_fit_with_auto_prints_a_table_of_what_was_tried_and_the_reason(run, two_recipes, texture_folder, tmp_path):
+def test_fit_with_auto_prints_a_table_of_trials_and_the_reason(run, two_recipes, texture_folder, tmp_path):
     code, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, "--recipe", "auto")
     lines = output.splitlines()
     assert code == 0
     assert lines[0].split()[:4] == ["recipe", "images", "accuracy", "deviation"]
     assert [line.split()[:2] for line in lines[1:3]] == [["two", "24"], ["thirty", "24"]]
     assert lines[3].startswith("thirty has the highest mean per-class accuracy, 100.0 % of 24 images")
-    assert lines[4].startswith("Compared over 3 folds that share a codebook")
+    assert lines[4].startswith("For speed the 3 folds of this comparison share a codebook")
     assert Classifier.load(tmp_path / "m.cvmodel").recipe.encoder.n_words == 30
 
 
-def test_recipes_that_were_left_out_for_one_reason_share_a_line(run, texture_folder, tmp_path, monkeypatch):
+def test_recipes_skipped_for_the_same_reason_share_a_line(run, texture_folder, tmp_path, monkeypatch):
     recipes = {name: load_recipe("sift-bovw", ["encoder.n_words=30"]) for name in ("one", "two", "three")}
     monkeypatch.setattr(selection, "candidates", lambda network: recipes)
     words = ["--recipe", "auto", "--budget", 0.001]
     _, output, _ = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, *words)
-    assert "\nLeft out: two, three: 0 seconds were left, fewer than one took.\n" in output
+    assert "\nSkipped two, three: 0 seconds were left, fewer than one took.\n" in output
 
 
 def test_fit_with_auto_as_json_has_the_trials_and_the_reason(run, two_recipes, texture_folder, tmp_path):
@@ -116,35 +116,33 @@ def test_fit_with_auto_as_json_has_the_trials_and_the_reason(run, two_recipes, t
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--budget", 60], "give --recipe auto"),
-        (["--recipe", "auto", *WORDS], "--set and --stages are about one recipe"),
-        (["--recipe", "auto", "--stage", "penultimate"], "name it with --backbone"),
+        (["--budget", 60], "--budget needs --recipe auto"),
+        (["--recipe", "auto", *WORDS], "--set and --stages apply to one recipe"),
+        (["--recipe", "auto", "--stage", "penultimate"], "add --backbone"),
         (["--recipe", "auto", "--budget", 0], "--budget"),
         (["--recipe", "auto", "--budget", "nan"], "'--budget': 'nan' is not a number"),
     ],
 )
-def test_options_that_do_not_go_with_auto_or_only_with_it_are_wrong_usage(
-    run, texture_folder, tmp_path, words, message
-):
+def test_options_that_auto_excludes_or_requires_are_usage_errors(run, texture_folder, tmp_path, words, message):
     code, _, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", *words)
     assert code == 2
     assert message in messages
 
 
-def test_a_broken_image_gives_exit_code_3_and_its_name(run, photos, tmp_path):
-    (photos / "texture-0" / "broken.jpg").write_text("nothing")
-    code, output, messages = run("fit", photos, "-o", tmp_path / "m.cvmodel", "-j", 1, *WORDS)
+def test_a_broken_image_gives_exit_code_3_and_its_name(run, folder, tmp_path):
+    (folder / "texture-0" / "broken.jpg").write_text("nothing")
+    code, output, messages = run("fit", folder, "-o", tmp_path / "m.cvmodel", "-j", 1, *WORDS)
     assert code == 3
     assert "Saved" in output
     assert "broken.jpg" in messages
     assert "broken.jpg" not in output
 
 
-def test_an_image_under_two_labels_is_pointed_out(run, photos, tmp_path):
-    shutil.copy(photos / "texture-0" / "00.png", photos / "texture-1" / "copy.png")
-    code, _, messages = run("fit", photos, "-o", tmp_path / "m.cvmodel", "-j", 1, *WORDS)
+def test_identical_files_in_two_classes_are_reported(run, folder, tmp_path):
+    shutil.copy(folder / "texture-0" / "00.png", folder / "texture-1" / "copy.png")
+    code, _, messages = run("fit", folder, "-o", tmp_path / "m.cvmodel", "-j", 1, *WORDS)
     assert code == 0
-    assert "under more than one class" in messages
+    assert "identical files are in more than one class" in messages
     assert "copy.png" in messages
 
 
@@ -162,7 +160,7 @@ def test_a_failed_fit_leaves_the_earlier_model(run, tmp_path):
     ("words", "message"),
     [
         (["-o", "m.zip"], "must end in .cvmodel"),
-        (["-o", "nowhere/m.cvmodel"], "does not exist; make it first"),
+        (["-o", "nowhere/m.cvmodel"], "does not exist; create it first"),
         (["-o", "m.cvmodel", "--jobs", "0"], "0 workers"),
         (["-o", "m.cvmodel", "--recipe", "best"], "no recipe is named 'best'"),
         (["-o", "m.cvmodel", "--set", "encoder.words=3"], "unknown setting 'encoder.words'"),
@@ -174,19 +172,19 @@ def test_a_failed_fit_leaves_the_earlier_model(run, tmp_path):
         ([], "Missing option"),
     ],
 )
-def test_wrong_usage_is_exit_code_2_with_the_reason(words, message, run, texture_folder, tmp_path, monkeypatch):
+def test_a_usage_error_is_exit_code_2_with_the_reason(words, message, run, texture_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, output, messages = run("fit", texture_folder, *words)
     assert (code, output) == (2, "")
     assert message in messages
 
 
-def test_an_output_that_is_a_folder_is_wrong_usage(run, texture_folder, tmp_path):
+def test_an_output_that_is_a_folder_is_a_usage_error(run, texture_folder, tmp_path):
     (tmp_path / "m.cvmodel").mkdir()
     assert run("fit", texture_folder, "-o", tmp_path / "m.cvmodel")[0] == 2
 
 
-def test_predict_prints_a_row_an_image(run, model_file, texture_folder):
+def test_predict_prints_one_row_per_image(run, model_file, texture_folder):
     code, output, _ = run("predict", model_file, texture_folder / "texture-1", "-j", 1)
     header, *rows = output.splitlines()
     assert code == 0
@@ -197,9 +195,9 @@ def test_predict_prints_a_row_an_image(run, model_file, texture_folder):
 def test_predict_as_json_has_scores_and_failures(run, model_file, texture_folder, tmp_path):
     for name in ("broken.png", "empty.png"):
         (tmp_path / name).write_text("nothing"[: 7 * (name == "broken.png")])
-    photo = texture_folder / "texture-1" / "08.png"
+    image = texture_folder / "texture-1" / "08.png"
     code, output, _ = run(
-        "predict", model_file, photo, tmp_path / "broken.png", tmp_path / "empty.png", "--json", "-j", 1
+        "predict", model_file, image, tmp_path / "broken.png", tmp_path / "empty.png", "--json", "-j", 1
     )
     facts = json.loads(output)
     assert code == 3
@@ -208,7 +206,7 @@ def test_predict_as_json_has_scores_and_failures(run, model_file, texture_folder
     assert [failure["path"][-10:] for failure in facts["failures"]] == ["broken.png", "/empty.png"]
 
 
-def test_predict_with_a_file_that_is_no_model_names_it(run, texture_folder, tmp_path):
+def test_predict_names_a_file_that_is_not_a_model(run, texture_folder, tmp_path):
     (tmp_path / "fake.cvmodel").write_text("nothing")
     code, output, messages = run("predict", tmp_path / "fake.cvmodel", texture_folder)
     assert (code, output) == (1, "")
@@ -226,7 +224,7 @@ def test_evaluate_prints_a_table_and_warns_of_training_images(run, model_file, t
     code, output, messages = run("evaluate", model_file, texture_folder, "-j", 1)
     assert code == 0
     assert "Accuracy 100.0 %" in output
-    assert "fitted on 24 of these 24 images" in messages
+    assert "24 of these 24 images are training images" in messages
 
 
 def test_evaluate_as_json_has_both_accuracies(run, model_file, texture_folder):
@@ -236,17 +234,17 @@ def test_evaluate_as_json_has_both_accuracies(run, model_file, texture_folder):
     assert (facts["accuracy"], facts["mean_per_class_accuracy"]) == (1.0, 1.0)
 
 
-def test_evaluate_with_a_broken_image_is_exit_code_3(run, model_file, photos):
-    (photos / "texture-0" / "broken.jpg").write_text("nothing")
-    code, output, messages = run("evaluate", model_file, photos, "-j", 1)
+def test_evaluate_with_a_broken_image_is_exit_code_3(run, model_file, folder):
+    (folder / "texture-0" / "broken.jpg").write_text("nothing")
+    code, output, messages = run("evaluate", model_file, folder, "-j", 1)
     assert code == 3
     assert "24 images" in output
     assert "broken.jpg" in messages
 
 
-def test_images_beside_the_classes_are_warned_of(run, photos, tmp_path):
-    shutil.copy(photos / "texture-0" / "00.png", photos / "loose.png")
-    code, _, messages = run("fit", photos, "-o", tmp_path / "m.cvmodel", "-j", 1, *WORDS)
+def test_images_outside_the_class_folders_raise_a_warning(run, folder, tmp_path):
+    shutil.copy(folder / "texture-0" / "00.png", folder / "loose.png")
+    code, _, messages = run("fit", folder, "-o", tmp_path / "m.cvmodel", "-j", 1, *WORDS)
     assert code == 0
     assert "Warning: " in messages
     assert "loose.png" in messages
@@ -276,7 +274,7 @@ def test_inspect_as_json_has_the_manifest(run, model_file):
     assert json.loads(run("inspect", model_file, "--json")[1])["kind"] == "classifier"
 
 
-def test_show_draws_a_sheet_with_changed_settings(run, texture_folder, tmp_path):
+def test_show_draws_a_figure_with_changed_settings(run, texture_folder, tmp_path):
     code, output, _ = run(
         "show", texture_folder / "texture-0" / "00.png", "-o", tmp_path / "s.png", "--set", "contrast=0.5"
     )
@@ -285,22 +283,22 @@ def test_show_draws_a_sheet_with_changed_settings(run, texture_folder, tmp_path)
     assert (tmp_path / "s.png").is_file()
 
 
-def test_show_with_an_unknown_setting_is_wrong_usage(run, texture_folder, tmp_path):
+def test_show_with_an_unknown_setting_is_a_usage_error(run, texture_folder, tmp_path):
     code, _, messages = run("show", texture_folder / "texture-0" / "00.png", "-o", tmp_path / "s.png", "--set", "x=1")
     assert code == 2
     assert "unknown setting 'x'" in messages
 
 
-def test_show_refuses_to_overwrite_the_photo(run, texture_folder):
-    photo = texture_folder / "texture-0" / "00.png"
-    before = photo.read_bytes()
-    code, _, messages = run("show", photo, "-o", photo)
+def test_show_refuses_to_overwrite_its_input(run, texture_folder):
+    image = texture_folder / "texture-0" / "00.png"
+    before = image.read_bytes()
+    code, _, messages = run("show", image, "-o", image)
     assert code == 2
-    assert "the photo itself" in messages
-    assert photo.read_bytes() == before
+    assert "is the input image" in messages
+    assert image.read_bytes() == before
 
 
-def test_show_of_a_broken_photo_writes_nothing(run, tmp_path):
+def test_show_of_a_broken_image_writes_nothing(run, tmp_path):
     (tmp_path / "broken.jpg").write_text("nothing")
     code, _, messages = run("show", tmp_path / "broken.jpg", "-o", tmp_path / "s.png")
     assert code == 1
@@ -308,7 +306,7 @@ def test_show_of_a_broken_photo_writes_nothing(run, tmp_path):
     assert not (tmp_path / "s.png").exists()
 
 
-def test_a_printed_recipe_can_be_given_back(run, texture_folder, tmp_path):
+def test_a_printed_recipe_can_be_read_again(run, texture_folder, tmp_path):
     (tmp_path / "mine.toml").write_text(run("recipes", "sift-bovw")[1], "utf-8")
     recipe = ["--recipe", tmp_path / "mine.toml", *WORDS]
     assert run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", 1, *recipe)[0] == 0
@@ -334,7 +332,7 @@ def test_doctor_as_json_has_the_instruction_set(run):
 
 
 @pytest.mark.parametrize("installed", [True, False])
-def test_doctor_names_onnxruntime_whether_it_is_there_or_not(installed, run, monkeypatch):
+def test_doctor_names_onnxruntime_installed_or_not(installed, run, monkeypatch):
     def version(name):
         if installed and name == "onnxruntime":
             return "1.2.3"
@@ -345,20 +343,20 @@ def test_doctor_names_onnxruntime_whether_it_is_there_or_not(installed, run, mon
     assert found == ("1.2.3" if installed else "not installed")
 
 
-def test_doctor_says_what_to_do_where_there_are_no_kernels(run, monkeypatch):
+def test_doctor_says_how_to_get_missing_kernels(run, monkeypatch):
     monkeypatch.setattr(_native, "_LOADED", None)
     assert "C++17 compiler" in run("doctor")[1]
     assert json.loads(run("doctor", "--json")[1])["engine"] == "opencv"
 
 
-def test_an_unknown_command_is_wrong_usage(run):
+def test_an_unknown_command_is_a_usage_error(run):
     assert run("fitt")[0] == 2
 
 
 @pytest.mark.parametrize(
     ("error", "code", "words"), [(KeyboardInterrupt, 130, "Interrupted"), (MemoryError, 1, "--jobs 1")]
 )
-def test_an_end_that_nobody_planned_is_told_in_words(error, code, words, run, texture_folder, tmp_path, monkeypatch):
+def test_an_unexpected_end_has_a_message(error, code, words, run, texture_folder, tmp_path, monkeypatch):
     def end(*_, **__):
         raise error
 

@@ -60,14 +60,14 @@ def test_a_file_that_broke_since_stays_as_it_was_and_that_is_said(run, built, li
     code, output, messages = run("update", built, "-j", 1)
     assert code == 3
     assert "7 unchanged; 8 images now" in output
-    assert messages.startswith("1 image could not be used:")
+    assert messages.startswith("Skipped 1 unreadable image:")
     assert broken.name in messages
     assert "The index keeps 1 of them as before" in messages
 
 
 def test_a_new_file_that_is_broken_is_left_out_and_that_is_said(run, built, library):
     (library / "broken.png").write_bytes(b"no picture")
-    assert run("update", built, "-j", 1)[2].startswith("1 image could not be used and left out:")
+    assert run("update", built, "-j", 1)[2].startswith("Skipped 1 unreadable image:")
 
 
 def test_an_output_that_is_a_file_is_an_error_and_stays_as_it_is(run, library, tmp_path):

@@ -35,7 +35,7 @@ def network(make_network):
 
 @pytest.fixture
 def red(tmp_path):
-    """Return a picture that is mostly red, and then green."""
+    """Return an image that is mostly red, and then green."""
     write_image(tmp_path / "red.png", np.full((256, 256, 3), (250, 150, 5), np.uint8))
     return tmp_path / "red.png"
 
@@ -60,13 +60,13 @@ def test_classify_as_json_has_every_image_and_failure(run, network, red):
     assert "broken.png" in messages
 
 
-def test_classify_without_preprocessing_says_which_there_are(run, make_network, red):
+def test_classify_without_preprocessing_lists_the_presets(run, make_network, red):
     code, _, messages = run("backbone", "classify", make_network(), red)
     assert code == 1
     assert "imagenet" in messages
 
 
-def test_fit_by_a_network_says_how_good_it_is_and_predict_finds_the_network(run, network, texture_folder, tmp_path):
+def test_fit_with_a_network_prints_its_accuracy_and_predict_finds_the_file(run, network, texture_folder, tmp_path):
     moved = shutil.copy(network, tmp_path)
     model = tmp_path / "m.cvmodel"
     code, output, _ = run("fit", texture_folder, "-o", model, "--backbone", moved, "--stage", "pixels", "-j", 1)
@@ -83,7 +83,7 @@ def test_fit_by_a_network_says_how_good_it_is_and_predict_finds_the_network(run,
     assert 'stage = "pixels"' in output
 
 
-def test_inspect_says_which_network_a_model_needs_where_it_is_missing(run, network, texture_folder, tmp_path):
+def test_inspect_names_a_missing_network(run, network, texture_folder, tmp_path):
     moved = shutil.copy(network, tmp_path)
     model = tmp_path / "m.cvmodel"
     run("fit", texture_folder, "-o", model, "--backbone", moved, "--stage", "pixels", "-j", 1)
@@ -104,13 +104,13 @@ def test_inspect_says_which_network_a_model_needs_where_it_is_missing(run, netwo
         (["--preprocessing", "caffe"], "--backbone"),
     ],
 )
-def test_options_that_do_not_go_together_are_wrong_usage(run, words, message, texture_folder, tmp_path):
+def test_options_that_exclude_each_other_are_usage_errors(run, words, message, texture_folder, tmp_path):
     code, _, messages = run("fit", texture_folder, "-o", tmp_path / "m.cvmodel", *words)
     assert code == 2
     assert message in messages
 
 
-def test_fit_with_all_stages_prints_a_row_for_each_and_advice(run, network, texture_folder, tmp_path):
+def test_fit_with_all_stages_prints_one_row_per_stage_and_advice(run, network, texture_folder, tmp_path):
     words = ("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--backbone", network, "--stages", "all", "-j", 1)
     code, output, _ = run(*words)
     assert code == 0
@@ -123,17 +123,15 @@ def test_fit_with_all_stages_prints_a_row_for_each_and_advice(run, network, text
 
 
 @pytest.mark.parametrize("option", [("--augment", "mirror"), ("--tta", "mirror")])
-def test_what_the_table_of_stages_does_not_try_is_not_ignored(option, run, network, texture_folder, tmp_path):
+def test_the_table_of_stages_refuses_options_it_does_not_support(option, run, network, texture_folder, tmp_path):
     words = ("fit", texture_folder, "-o", tmp_path / "m.cvmodel", "--backbone", network, "--stages", "all", *option)
     code, _, messages = run(*words)
     assert code == 2
-    assert "--stages compares without" in messages
+    assert "--stages does not support" in messages
     assert not (tmp_path / "m.cvmodel").exists()
 
 
-def test_fit_with_few_images_has_no_number_of_images_twice_in_the_learning_curve(
-    run, network, texture_folder, tmp_path
-):
+def test_fit_with_few_images_has_distinct_points_in_the_learning_curve(run, network, texture_folder, tmp_path):
     for folder in texture_folder.iterdir():
         for file in sorted(folder.iterdir())[:2]:
             (tmp_path / "few" / folder.name).mkdir(parents=True, exist_ok=True)

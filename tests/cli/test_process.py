@@ -1,4 +1,4 @@
-"""The command line as a process of its own: terminal, pipe, Ctrl-C."""
+"""The command line in a separate process: terminal, pipe, Ctrl-C."""
 
 import os
 import signal
@@ -54,7 +54,7 @@ def test_a_terminal_sees_a_bar_with_count_and_rate(texture_folder, tmp_path):
     assert "Saved" in output
 
 
-def test_a_terminal_sees_no_bar_if_none_is_wanted(texture_folder, model_file):
+def test_quiet_shows_no_bar_in_a_terminal(texture_folder, model_file):
     seen, output = watch_in_a_terminal([*COMMAND, "predict", model_file, texture_folder, "-j", "1", "--quiet"])
     assert seen == b""
     assert "texture-2" in output
@@ -67,7 +67,7 @@ def test_a_pipe_sees_no_bar(texture_folder, model_file):
     assert done.stderr == ""
 
 
-def test_a_reader_that_leaves_early_is_no_traceback(model_file):
+def test_a_closed_pipe_prints_no_traceback(model_file):
     done = subprocess.run(
         f'"{sys.executable}" -m classicvision inspect "{model_file}" --json | head -c 1',
         shell=True, capture_output=True, text=True, check=False,
@@ -75,24 +75,24 @@ def test_a_reader_that_leaves_early_is_no_traceback(model_file):
     assert "Traceback" not in done.stderr
 
 
-def test_a_strict_stream_survives_a_name_that_is_no_text(model_file, texture_folder, tmp_path, monkeypatch):
+def test_a_strict_stream_survives_a_file_name_that_is_not_text(model_file, texture_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
     (tmp_path / "日本").mkdir()
-    photo = tmp_path / "日本" / os.fsdecode(b"x\xff.png")
-    photo.write_bytes((texture_folder / "texture-0" / "00.png").read_bytes())
+    image = tmp_path / "日本" / os.fsdecode(b"x\xff.png")
+    image.write_bytes((texture_folder / "texture-0" / "00.png").read_bytes())
     done = subprocess.run(
-        [*COMMAND, "predict", model_file, photo, "-j", "1"], capture_output=True, text=True, check=True
+        [*COMMAND, "predict", model_file, image, "-j", "1"], capture_output=True, text=True, check=True
     )
     assert "texture-0" in done.stdout
 
 
-def test_closed_streams_are_no_traceback(model_file, tmp_path):
+def test_closed_streams_print_no_traceback(model_file, tmp_path):
     command = f'"{sys.executable}" -m classicvision inspect "{model_file}" >&- 2>"{tmp_path / "messages"}"'
     assert subprocess.run(command, shell=True, check=False).returncode == 0
     assert (tmp_path / "messages").read_text() == ""
 
 
-def test_sigterm_clears_the_temporary_store_away(texture_folder, tmp_path, monkeypatch):
+def test_sigterm_removes_the_temporary_cache(texture_folder, tmp_path, monkeypatch):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", "--no-cache", "-q"]
@@ -105,7 +105,7 @@ def test_sigterm_clears_the_temporary_store_away(texture_folder, tmp_path, monke
     assert not list((tmp_path / "temporary").glob("classicvision-*"))
 
 
-def test_ctrl_c_during_a_fit_ends_it_with_130_and_the_next_run_goes_on(texture_folder, tmp_path):
+def test_ctrl_c_during_a_fit_exits_with_130_and_the_next_run_resumes(texture_folder, tmp_path):
     words = ["fit", texture_folder, "-o", tmp_path / "m.cvmodel", "-j", "1", *SLOWLY]
     process = subprocess.Popen([*COMMAND, *words, "--set", "encoder.n_words=30"], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
