@@ -62,7 +62,7 @@ def test_a_file_that_broke_since_stays_as_it_was_and_that_is_said(run, built, li
     assert "7 unchanged; 8 images now" in output
     assert messages.startswith("Skipped 1 unreadable image:")
     assert broken.name in messages
-    assert "The index keeps 1 of them as before" in messages
+    assert "The index keeps its entries for 1 of them" in messages
 
 
 def test_a_new_file_that_is_broken_is_left_out_and_that_is_said(run, built, library):
