@@ -45,10 +45,10 @@ from classicvision.encoding.nearest import nearest_words
 from classicvision.index.catalogue import Catalogue, IndexedImage
 from classicvision.index.packed_features import pack_features
 from classicvision.index.postings import Postings, angle_bytes, scale_bytes
-from classicvision.index.segment import _write as write_columns
+from classicvision.index.segment import write_columns
 from classicvision.index.vocabulary import Vocabulary, learn_vocabulary
 from classicvision.index.vocabulary_file import read_vocabulary, write_vocabulary
-from classicvision.index.writer import MOST_MERGED, Writer
+from classicvision.index.writer import MOST_MERGED, IndexWriter
 
 SETS = ("bsds500/train", "caltech101", "scene15", "coco128")
 NOISE = 5.0  # standard deviation added to each number of a descriptor; SIFT under JPEG 60 differs by about as much
@@ -231,7 +231,7 @@ def made_features(sources: Sequence[LocalFeatures], rng: np.random.Generator) ->
 
 def grow(folder: Path, library: Library, n: int) -> None:
     """Add made images until there are n, in segments of the size that merging ends at."""
-    with Writer(folder) as writer:
+    with IndexWriter(folder) as writer:
         while (number := len(writer.index)) < n:
             manifest = writer.index.manifest
             rng = np.random.default_rng((SEED, number))
@@ -251,7 +251,7 @@ def grow(folder: Path, library: Library, n: int) -> None:
 def add_photos(folder: Path, photos: Sequence[LocalFeatures]) -> None:
     """Add real images as they are."""
     status = Path(__file__).stat()
-    with Writer(folder) as writer:
+    with IndexWriter(folder) as writer:
         for number, features in enumerate(photos):
             writer.add(folder.parent / f"{number:07}.jpg", features, content=f"{number:064x}", status=status)
 
@@ -266,7 +266,7 @@ def measure_build(
     chosen = sources[:: max(len(sources) // 500, 1)]
     status = Path(__file__).stat()
     start, wall = time.process_time(), time.perf_counter()
-    with Writer(folder) as writer:
+    with IndexWriter(folder) as writer:
         for number, features in enumerate(chosen):
             writer.add(folder.parent / f"{number:07}.jpg", features, content=f"{number:064x}", status=status)
     figures = {

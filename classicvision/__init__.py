@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from classicvision.images import Image, read_image, shrink, to_gray, write_image
     from classicvision.index.index import Index
     from classicvision.index.settings import IndexSettings
+    from classicvision.index.writer import IndexWriter
     from classicvision.items import Items
     from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
     from classicvision.matching.nearest import match_descriptors
@@ -55,6 +56,7 @@ _MODULE_OF = {
     "ImageFolder": "folders",
     "Index": "index.index",
     "IndexSettings": "index.settings",
+    "IndexWriter": "index.writer",
     "Items": "items",
     "LlcSettings": "encoding.llc",
     "LocalFeatures": "features.local",
@@ -110,6 +112,7 @@ __all__ = [
     "ImageFolder",
     "Index",
     "IndexSettings",
+    "IndexWriter",
     "Items",
     "LlcSettings",
     "LocalFeatures",

@@ -23,7 +23,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from classicvision.errors import ClassicVisionError, SettingsError
 
-__all__ = ["Workers", "count_workers", "in_order"]
+__all__ = ["Workers", "count_threads", "count_workers", "in_order"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,6 +55,11 @@ def count_workers(n_jobs: int, n_tasks: int) -> int:
     from joblib import effective_n_jobs
 
     return min(int(effective_n_jobs(n_jobs)), n_tasks)
+
+
+def count_threads(n_jobs: int) -> int:
+    """Return how many threads of this process share a step that needs no worker processes; -1 is one per core."""
+    return (os.cpu_count() or 1) if n_jobs < 0 else max(n_jobs, 1)
 
 
 class Workers(Generic[T, R]):

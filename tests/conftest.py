@@ -295,10 +295,12 @@ def index(tmp_path: Path, vocabulary: Vocabulary) -> Index:
 def fill(tmp_path: Path) -> Callable[..., list[int]]:
     """Return a function that adds images by seed, one commit per batch, and returns their numbers."""
 
+    from classicvision.index.writer import IndexWriter
+
     def fill(index: Index, *batches: list[int], n: int = 60) -> list[int]:
         status = tmp_path.stat()
         numbers = []
-        with index.writer() as writer:
+        with IndexWriter(index) as writer:
             for seeds in batches:
                 for seed in seeds:
                     path = tmp_path / "library" / f"{seed}.jpg"

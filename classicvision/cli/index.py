@@ -10,7 +10,7 @@ import click
 from classicvision.cli import DONE, ERROR, options, render
 
 if TYPE_CHECKING:
-    from classicvision.workflows.index import IndexChange
+    from classicvision.index.changes import IndexChange
 
 EXAMPLES = """\b
 Examples:

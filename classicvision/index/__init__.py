@@ -1,1 +1,1 @@
-"""An index of a library on disk: storage, maintenance, verification."""
+"""An index of a library on disk: storage, building, maintenance, verification."""

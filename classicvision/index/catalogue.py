@@ -1,4 +1,4 @@
-"""What an index knows of its images without looking at a keypoint: where they lie, and what they are."""
+"""The images of an index without their keypoints: paths, hashes, sizes and times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Catalogue", "IndexedImage", "absolute", "kept_path", "whole_path"]
+__all__ = ["Catalogue", "IndexedImage", "absolute", "full_path", "stored_path"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class IndexedImage:
     Attributes
     ----------
     id : int
-        Its number, which no other image of the index ever has.
+        Never used for another image of the index, even after this one is removed.
     path : Path
         Absolute.
     content : str
@@ -30,7 +30,7 @@ class IndexedImage:
         In pixels.
     n_keypoints : int
     n_bytes, mtime_ns : int
-        Size and time of the file when it was read.
+        Size and modification time of the file when it was read.
     """
 
     id: int
@@ -44,14 +44,14 @@ class IndexedImage:
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """The images of a segment, as columns of one length n.
+    """The n images of a segment, as columns.
 
     Attributes
     ----------
     ids : (n,) int64
         Ascending.
     paths : (B,) uint8
-        All paths behind each other, as the file system has them; relative to the root of the library where they can be.
+        All paths in a row, each as `stored_path` returns it.
     path_ends : (n,) int64
         Where each ends in `paths`.
     contents : (n, 32) uint8
@@ -61,12 +61,12 @@ class Catalogue:
         Height and width.
     n_keypoints : (n,) int32
     block_ends : (n,) int64
-        Where the block of each ends in the file of features.
+        Where the block of each ends in the features file.
 
     Raises
     ------
     ValueError
-        If the columns do not fit together.
+        If the columns are inconsistent.
     """
 
     ids: NDArray[np.int64]
@@ -89,17 +89,17 @@ class Catalogue:
             if column.dtype != dtype or column.shape != (length, *row_shape):
                 raise ValueError(f"column {name} is {column.dtype} {column.shape}; {n} images need {(n, *row_shape)}")
         if (np.diff(self.ids) <= 0).any():
-            raise ValueError("the numbers of the images do not ascend")
+            raise ValueError("the IDs of the images do not ascend")
         for name in ("path_ends", "block_ends"):
             if (np.diff(getattr(self, name), prepend=0) < 0).any():
                 raise ValueError(f"column {name} does not ascend")
         if n and self.path_ends[-1] != len(self.paths):
-            raise ValueError("the paths do not end where they should")
+            raise ValueError("the last path does not end at the end of the column")
 
     @classmethod
     def of(cls, images: Sequence[IndexedImage], block_sizes: Sequence[int], root: str) -> Self:
         """Collect images whose blocks of features have these sizes."""
-        names = [kept_path(image.path, root) for image in images]
+        names = [stored_path(image.path, root) for image in images]
         return cls(
             ids=np.array([image.id for image in images], np.int64),
             paths=np.frombuffer(b"".join(names), np.uint8),
@@ -120,7 +120,7 @@ class Catalogue:
         height, width = self.image_sizes[row].tolist()
         return IndexedImage(
             id=int(self.ids[row]),
-            path=whole_path(self.name(row), root),
+            path=full_path(self.stored_path(row), root),
             content=self.contents[row].tobytes().hex(),
             image_size=(height, width),
             n_keypoints=int(self.n_keypoints[row]),
@@ -128,20 +128,20 @@ class Catalogue:
             mtime_ns=int(self.mtime_ns[row]),
         )
 
-    def name(self, row: int) -> bytes:
-        """Return the path of an image as it is kept."""
+    def stored_path(self, row: int) -> bytes:
+        """Return the path of an image as it is stored: see `stored_path`."""
         begin = int(self.path_ends[row - 1]) if row else 0
         return self.paths[begin : int(self.path_ends[row])].tobytes()
 
     def block(self, row: int) -> slice:
-        """Return where the features of an image lie in their file, in bytes."""
+        """Return the place of an image's features in their file, in bytes."""
         return slice(int(self.block_ends[row - 1]) if row else 0, int(self.block_ends[row]))
 
     def rows_with(self, content: str) -> NDArray[np.intp]:
         """Return the rows of the images whose file has this SHA-256."""
         digest = np.frombuffer(bytes.fromhex(content), np.uint8)
         if len(digest) != self.contents.shape[1]:
-            raise ValueError(f"{content!r} is no SHA-256; 64 hexadecimal digits were expected")
+            raise ValueError(f"{content!r} is not a SHA-256; expected 64 hexadecimal digits")
         near = np.flatnonzero(np.ascontiguousarray(self.contents[:, :8]).view(np.uint64)[:, 0] == digest[:8].view("u8"))
         rows: NDArray[np.intp] = near[(self.contents[near] == digest).all(axis=1)]
         return rows
@@ -152,7 +152,7 @@ class Catalogue:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Rebuild a catalogue from what `to_arrays` returned; a ValueError says what is wrong."""
+        """Rebuild a catalogue from what `to_arrays` returned; a ValueError names what is wrong."""
         if lacking := _COLUMNS.keys() - arrays.keys():
             raise ValueError(f"a catalogue needs the column(s) {', '.join(sorted(lacking))}")
         return cls(**{name: arrays[name] for name in _COLUMNS})
@@ -172,15 +172,15 @@ _COLUMNS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path without ``.`` and ``..``, so that one file has one name; links stay as they are."""
+    """Return the absolute path without ``.`` and ``..``, so that each file has one path; links are not resolved."""
     return Path(os.path.abspath(path))  # noqa: PTH100 (resolve follows links)
 
 
-def kept_path(path: Path, root: str) -> bytes:
-    """Return an absolute path as the catalogue keeps it: relative to the root of the library if it lies there."""
+def stored_path(path: Path, root: str) -> bytes:
+    """Return an absolute path as the catalogue stores it: file system bytes, relative to the root if it is below it."""
     return os.fsencode(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
-def whole_path(name: bytes, root: str) -> Path:
-    """Return the absolute path of what `kept_path` returned."""
-    return Path(root) / os.fsdecode(name)  # an absolute path stays what it is
+def full_path(name: bytes, root: str) -> Path:
+    """Return the absolute path of a stored path."""
+    return Path(root) / os.fsdecode(name)  # an absolute path is not changed by this

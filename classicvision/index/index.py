@@ -1,45 +1,43 @@
-"""The index of a library on disk: what is in it, as one unchanging snapshot, while another process may write.
+"""The index of a library on disk, as one unchanging snapshot that stays valid while another process writes.
 
-`Index.open` maps everything that the manifest names at that moment; the snapshot stays whole and readable whatever a
-writer does meanwhile. Nothing is computed or checked before it is asked for, so opening is quick.
+`Index.open` maps all files that the manifest names at that moment; whatever a writer does later, the snapshot stays
+complete and readable. Nothing is parsed or checked before it is needed, so opening is quick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import html
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision.archive import parse_archive, unpack_arrays
 from classicvision.errors import ArchiveError, SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.files import PathLike
-from classicvision.index.catalogue import IndexedImage, absolute, kept_path, whole_path
+from classicvision.index.catalogue import IndexedImage, absolute, full_path, stored_path
 from classicvision.index.lock import LOCK_NAME, only_writer
 from classicvision.index.manifest import MANIFEST_NAME, Manifest, owned_files
-from classicvision.index.segment import Segment, map_file, naming
+from classicvision.index.segment import Segment, naming, read_removed
 from classicvision.index.settings import IndexSettings
 from classicvision.index.vocabulary import Vocabulary
-from classicvision.index.vocabulary_file import write_vocabulary
-
-if TYPE_CHECKING:
-    from classicvision.index.writer import Writer
+from classicvision.index.vocabulary_file import MappedVocabulary, write_vocabulary
 
 __all__ = ["Index"]
 
-_MAX_ATTEMPTS = 20  # to open while a writer puts segments together; each is a matter of milliseconds
+_MAX_ATTEMPTS = 20  # to open while a writer merges segments; each takes milliseconds
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Index:
-    """A snapshot of an index; `Index.open` and `Index.create` make it.
+    """A snapshot of an index; `Index.open` and `Index.create` return one, and `IndexWriter` changes the index.
+
+    A snapshot can be passed to another process, which maps the same files.
 
     Attributes
     ----------
@@ -48,20 +46,21 @@ class Index:
     manifest : Manifest
     segments : tuple of Segment
     removed : (R,) int64
-        Numbers of images that are removed but still in a segment, ascending.
+        IDs of images that are removed but still in a segment, ascending.
 
     Examples
     --------
     >>> index = Index.open("library.cvindex")  # doctest: +SKIP
-    >>> with index.writer() as writer:  # doctest: +SKIP
+    >>> with IndexWriter(index) as writer:  # doctest: +SKIP
     ...     writer.add("new.jpg", index.settings.extractor(read_image("new.jpg")))
+    >>> index = index.reopen()  # doctest: +SKIP
     """
 
     folder: Path
     manifest: Manifest
     segments: tuple[Segment, ...]
     removed: NDArray[np.int64]
-    _vocabulary_file: memoryview
+    _vocabulary: MappedVocabulary
 
     @classmethod
     def create(
@@ -74,20 +73,20 @@ class Index:
         folders: Iterable[PathLike] | None = None,
         learned: bool = False,
     ) -> Self:
-        """Make an index without images.
+        """Create an index without images.
 
         Parameters
         ----------
         folder : path
-            Made here; it must not exist, or hold nothing but what a creation that was stopped left behind.
+            Created if necessary; it may contain nothing but what an interrupted creation left behind.
         vocabulary : Vocabulary
         settings : IndexSettings, optional
         root : path
-            The folder of the library; paths in it are kept relative to it.
+            The folder of the library; paths in it are stored relative to it, so both may move together.
         folders : paths, optional
-            Where new images are looked for; by default in the root.
+            Where an update looks for new images; by default in the root.
         learned : bool
-            Whether the vocabulary was learned from the images that will be added, and may be learned anew when there
+            Whether the vocabulary was learned from the images that will be added. It is then learned again when there
             are many more.
 
         Raises
@@ -129,42 +128,58 @@ class Index:
         ArchiveError
             If there is no index, or a file of it is missing or has the wrong size.
         """
-        folder = Path(folder).absolute()
-        missing: FileNotFoundError | None = None
-        for _ in range(_MAX_ATTEMPTS):
-            manifest = Manifest.read(folder)
-            try:
-                return cls(folder, manifest, *_map(folder, manifest))
-            except FileNotFoundError as error:  # a writer replaced it after the manifest was read
-                if missing is not None and missing.filename == error.filename:
-                    break
-                missing = error
-        raise ArchiveError(f"{missing.filename if missing else folder} is missing. Build the index again.")
+        return cls._open(Path(folder).absolute())
 
     @staticmethod
     def is_index(path: PathLike) -> bool:
-        """Tell whether a folder has the manifest of an index; whether it is sound shows in `open`."""
+        """Tell whether a folder has the manifest of an index; `open` shows whether it is intact."""
         return (Path(path) / MANIFEST_NAME).is_file()
 
-    def writer(self) -> Writer:
-        """Return what changes the index, for a `with` statement; it works on the newest state, not on this snapshot."""
-        from classicvision.index.writer import Writer
+    def reopen(self) -> Self:
+        """Return a snapshot of the newest state. It shares the parsed vocabulary unless that has changed."""
+        return self._open(self.folder, self._vocabulary)
 
-        return Writer(self.folder)
+    @classmethod
+    def _open(cls, folder: Path, known: MappedVocabulary | None = None, manifest: Manifest | None = None) -> Self:
+        """Map what a manifest names; by default, and if a writer has merged those files since, the newest manifest."""
+        missing: FileNotFoundError | None = None
+        for _ in range(_MAX_ATTEMPTS):
+            manifest = manifest or Manifest.read(folder)
+            try:
+                return cls._map(folder, manifest, known)
+            except FileNotFoundError as error:  # a writer replaced it after the manifest was read
+                if missing is not None and missing.filename == error.filename:
+                    break
+                missing, manifest = error, None
+        raise ArchiveError(f"{missing.filename if missing else folder} is missing. Build the index again.")
 
-    def reopened(self) -> Self:
-        """Return a snapshot of the newest state."""
-        return type(self).open(self.folder)
+    @classmethod
+    def _map(cls, folder: Path, manifest: Manifest, known: MappedVocabulary | None) -> Self:
+        segments = tuple(Segment.open(folder, entry) for entry in manifest.segments)
+        if known is None or known.entry != manifest.vocabulary:
+            known = MappedVocabulary.open(folder, manifest.vocabulary)
+        return cls(folder, manifest, segments, read_removed(folder, manifest.removed), known)
 
-    def __enter__(self) -> Self:
-        return self
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process map the files itself, rather than send it their content."""
+        return type(self)._open, (self.folder, None, self.manifest)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Do nothing: the memory is given back with the object."""
+    def __repr__(self) -> str:
+        return f"<Index {str(self.folder)!r}: {len(self):,} images of {self.manifest.root!r}>"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "folder": str(self.folder),
+            "library": self.manifest.root,
+            "images": f"{len(self):,}",
+            "size": f"{sum(file.n_bytes for file in self.manifest.files) / 1e6:,.1f} MB",
+        }
+        rows = (f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items())
+        return f"<table><caption>Index</caption>{''.join(rows)}</table>"
 
     @property
     def settings(self) -> IndexSettings:
-        """What the index was made with."""
+        """The settings that the index was created with."""
         return self.manifest.settings
 
     @property
@@ -174,7 +189,7 @@ class Index:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders where new images are looked for; images that were named one by one lie elsewhere."""
+        """The folders where an update looks for new images; images that were added by name may lie elsewhere."""
         return (self.root,) if self.manifest.folders is None else tuple(map(Path, self.manifest.folders))
 
     def __len__(self) -> int:
@@ -182,72 +197,82 @@ class Index:
 
     @cached_property
     def all_ids(self) -> NDArray[np.int64]:
-        """Numbers of the images, ascending, those included that are removed but still in a segment."""
+        """IDs of the images, ascending, including images that are removed but still in a segment."""
         return np.concatenate([np.zeros(0, np.int64), *(segment.catalogue.ids for segment in self.segments)])
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
-        """Numbers of the images, (n,), ascending."""
+        """IDs of the images, (n,), ascending."""
         return self.all_ids[~np.isin(self.all_ids, self.removed)]
 
     @cached_property
     def contents(self) -> NDArray[np.void]:
-        """SHA-256 of the file of each of `ids`, (n,), as 32 bytes that are one value."""
+        """SHA-256 of the file of each of `ids`, (n,), each 32 bytes as one value."""
         columns = [np.zeros((0, 32), np.uint8), *(segment.catalogue.contents for segment in self.segments)]
         kept = np.concatenate(columns)[~np.isin(self.all_ids, self.removed)]
         contents: NDArray[np.void] = np.ascontiguousarray(kept).view("V32")[:, 0]
         return contents
 
-    @cached_property
+    @property
     def vocabulary(self) -> Vocabulary:
-        """The words."""
-        with naming(self.folder / self.manifest.vocabulary.name):
-            return Vocabulary.from_arrays(parse_archive(self._vocabulary_file).arrays)
+        """The visual words."""
+        return self._vocabulary.parsed
 
     @cached_property
     def n_images_of_words(self) -> NDArray[np.int64]:
-        """Images that have each word, (K,), those included that are removed but still in a segment."""
+        """Number of images that have each word, (K,), including images that are removed but still in a segment."""
         counts = np.zeros(len(self.vocabulary), np.int64)
         for segment in self.segments:
             with naming(segment.folder / segment.entry.postings.name):
                 counts += segment.postings.n_images_of  # a ValueError for another number of words
         return counts
 
-    def __contains__(self, number: int) -> bool:
-        at = np.searchsorted(self.ids, number)
-        return bool(at < len(self.ids) and self.ids[at] == number)
+    @cached_property
+    def id_of_stored_path(self) -> Mapping[bytes, int]:
+        """ID of the image at each path, written as the catalogue stores it (`stored_path`)."""
+        removed = set(self.removed.tolist())
+        return {
+            segment.catalogue.stored_path(row): image_id
+            for segment in self.segments
+            for row, image_id in enumerate(segment.catalogue.ids.tolist())
+            if image_id not in removed
+        }
+
+    def __contains__(self, image_id: int) -> bool:
+        at = np.searchsorted(self.ids, image_id)
+        return bool(at < len(self.ids) and self.ids[at] == image_id)
 
     def __iter__(self) -> Iterator[IndexedImage]:
-        """Yield the images in the order of their numbers."""
-        return (self.image(number) for number in self.ids.tolist())
+        """Yield the images in the order of their IDs."""
+        return (self.image(image_id) for image_id in self.ids.tolist())
 
-    def image(self, number: int) -> IndexedImage:
-        """Return what is known of an image without its features; a KeyError if the index has no such image."""
-        segment, row = self._place(number)
+    def image(self, image_id: int) -> IndexedImage:
+        """Return an image without its features; a KeyError if the index has no such image."""
+        segment, row = self._place(image_id)
         return segment.catalogue.image(row, self.manifest.root)
 
-    def path(self, number: int) -> Path:
+    def path(self, image_id: int) -> Path:
         """Return the absolute path of an image."""
-        segment, row = self._place(number)
-        return whole_path(segment.catalogue.name(row), self.manifest.root)
+        segment, row = self._place(image_id)
+        return full_path(segment.catalogue.stored_path(row), self.manifest.root)
 
-    def features(self, number: int) -> LocalFeatures:
-        """Return the features of an image, with positions that err by less than its longer side / 131,000."""
-        segment, row = self._place(number)
+    def features(self, image_id: int) -> LocalFeatures:
+        """Return the features of an image; positions are off by less than its longer side / 131,000."""
+        segment, row = self._place(image_id)
         return segment.features(row)
 
     def with_content(self, content: str) -> tuple[int, ...]:
-        """Return the numbers of the images whose file has this SHA-256: exact duplicates."""
+        """Return the IDs of the images whose file has this SHA-256: exact duplicates."""
         found = [seg.catalogue.ids[seg.catalogue.rows_with(content)] for seg in self.segments]
         ids = np.concatenate([np.zeros(0, np.int64), *found])
         return tuple(ids[~np.isin(ids, self.removed)].tolist())
 
     def with_path(self, path: PathLike) -> int | None:
-        """Return the number of the image at a path, or None."""
-        return self._id_of_name.get(kept_path(absolute(path), self.manifest.root))
+        """Return the ID of the image at a path, or None."""
+        return self.id_of_stored_path.get(stored_path(absolute(path), self.manifest.root))
 
     def info(self) -> dict[str, Any]:
-        """Return what there is to say about the index: sizes, counts, settings."""
+        """Return sizes, counts and settings of the index as plain values."""
         n_keypoints = np.array([image.n_keypoints for image in self], np.int64)
         sizes = {kind: sum(getattr(s.entry, kind).n_bytes for s in self.segments) for kind in _KINDS}
         total = sum(file.n_bytes for file in self.manifest.files)
@@ -267,35 +292,13 @@ class Index:
             "settings": config.to_dict(self.settings),
         }
 
-    def _place(self, number: int) -> tuple[Segment, int]:
-        if number in self:
+    def _place(self, image_id: int) -> tuple[Segment, int]:
+        if image_id in self:
             for segment in self.segments:
-                row = int(np.searchsorted(segment.catalogue.ids, number))
-                if row < len(segment.catalogue) and segment.catalogue.ids[row] == number:
+                row = int(np.searchsorted(segment.catalogue.ids, image_id))
+                if row < len(segment.catalogue) and segment.catalogue.ids[row] == image_id:
                     return segment, row
-        raise KeyError(f"the index has no image number {number}")
-
-    @cached_property
-    def _id_of_name(self) -> dict[bytes, int]:
-        removed = set(self.removed.tolist())
-        return {
-            segment.catalogue.name(row): number
-            for segment in self.segments
-            for row, number in enumerate(segment.catalogue.ids.tolist())
-            if number not in removed
-        }
+        raise KeyError(f"the index has no image with ID {image_id}")
 
 
 _KINDS = ("catalogue", "features", "postings")
-
-
-def _map(folder: Path, manifest: Manifest) -> tuple[tuple[Segment, ...], NDArray[np.int64], memoryview]:
-    segments = tuple(Segment.open(folder, entry) for entry in manifest.segments)
-    vocabulary = map_file(folder, manifest.vocabulary)
-    if manifest.removed is None:
-        return segments, np.zeros(0, np.int64), vocabulary
-    with naming(folder / manifest.removed.name):
-        removed = unpack_arrays(map_file(folder, manifest.removed)).get("ids")
-        if removed is None or removed.dtype != np.int64 or removed.ndim != 1:
-            raise ValueError("it is no list of numbers")
-    return segments, removed, vocabulary

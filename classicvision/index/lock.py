@@ -1,4 +1,4 @@
-"""One writer at a time: a lock on a file, which the system takes back when its process ends, however it ends."""
+"""One writer at a time: a lock on a file, which the system releases when its process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PAUSE = 0.1  # seconds between two tries
 
 @contextmanager
 def only_writer(folder: Path, patience: float = 0) -> Iterator[None]:
-    """Hold the lock of an index, or say who has it.
+    """Hold the lock of an index.
 
-    The file stays, with the number of the last process that wrote; it means nothing unless the system has it locked. So
-    a process that was killed leaves no lock behind.
+    The file stays, with the ID of the last process that wrote; it means nothing unless the system has it locked. So a
+    process that was killed leaves no lock behind.
 
     Parameters
     ----------
@@ -54,4 +54,4 @@ def only_writer(folder: Path, patience: float = 0) -> Iterator[None]:
         os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
         yield
     finally:
-        os.close(descriptor)  # gives the lock back
+        os.close(descriptor)  # releases the lock

@@ -1,13 +1,13 @@
-"""The manifest of an index: the one file that says which others belong to it. Replacing it is what acknowledges.
+"""The manifest of an index: the file that lists which others belong to it. Replacing it is what commits a change.
 
 An index is a folder::
 
     manifest.json               what belongs to the index now; a checksum of itself
     vocabulary-000001.cvwords   an archive: words, medians, projection
     segment-000002.catalogue    a block: paths, contents, sizes and times of a segment's images
-    segment-000002.features     one block an image: keypoints and descriptors
+    segment-000002.features     one block per image: keypoints and descriptors
     segment-000002.postings     a block: the postings of each word
-    removed-000003.ids          a block: numbers of images that are removed but still in a segment
+    removed-000003.ids          a block: IDs of images that are removed but still in a segment
     writer.lock                 held by the one process that writes
 
 Files other than the manifest and the lock are written once and never changed; their numbers are never used twice.
@@ -36,8 +36,8 @@ FORMAT_VERSION = 1
 """Version of the layout of the folder.
 
 To raise it: (1) keep ``manifest.json`` with ``format`` and ``format_version``, so that old releases can name the
-version that they refuse; (2) write the new layout only, and read this one as well, or say in the error that the index
-must be built again; (3) say so in the change log.
+version that they refuse; (2) write the new layout only, and read this one as well, or let the error tell the user to
+build the index again; (3) mention it in the change log.
 """
 
 MANIFEST_NAME = "manifest.json"
@@ -60,7 +60,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class SegmentEntry:
-    """A segment: its three files, and how many images it holds, removed ones included."""
+    """A segment: its three files, and the number of its images, including removed ones."""
 
     n_images: int
     catalogue: FileEntry
@@ -70,7 +70,7 @@ class SegmentEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an index consists of.
+    """The files and settings that make up an index.
 
     Attributes
     ----------
@@ -78,17 +78,17 @@ class Manifest:
     root : str
         Absolute path of the library; paths of images in it are kept relative to it.
     generation : int
-        Raised with every change.
+        Increased with every change.
     next_id, next_file : int
-        Numbers of the next image and of the next file; no number is used twice.
+        ID of the next image and number of the next file; neither is ever used twice.
     vocabulary : FileEntry
     learned : bool
-        Whether the vocabulary was learned from the library, and not given.
+        Whether the vocabulary was learned from the library rather than taken from another index.
     segments : tuple of SegmentEntry
-        In the order of the numbers of their images.
+        In the order of the IDs of their images.
     removed : FileEntry or None
     folders : tuple of str, optional
-        Absolute paths of the folders where new images are looked for; by default the root alone.
+        Absolute paths of the folders where an update looks for new images; by default the root alone.
     """
 
     settings: IndexSettings
@@ -104,7 +104,7 @@ class Manifest:
 
     @property
     def files(self) -> Iterator[FileEntry]:
-        """Yield all files that belong to the index."""
+        """All files that belong to the index."""
         yield self.vocabulary
         for segment in self.segments:
             yield from (segment.catalogue, segment.features, segment.postings)
@@ -116,7 +116,7 @@ class Manifest:
         return replace(self, generation=self.generation + 1, **changes)
 
     def write(self, folder: Path) -> None:
-        """Make this the state of the index: when this returns, the disk has it."""
+        """Make this the state of the index; it is on disk when this returns."""
         data = config.to_dict(self) | {"format": FORMAT, "format_version": FORMAT_VERSION}
         data["sha256"] = _checksum(data)
         write_whole(folder / MANIFEST_NAME, [json.dumps(data, indent=1).encode() + b"\n"], sync=True)
@@ -128,7 +128,7 @@ class Manifest:
         Raises
         ------
         ArchiveError
-            If the folder is no index, or its manifest is damaged or of another version.
+            If the folder is not an index, or its manifest is damaged or of another version.
         """
         path = folder / MANIFEST_NAME
         try:
@@ -136,7 +136,7 @@ class Manifest:
                 text = file.read(_MAX_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ArchiveError(
-                f"{folder} is no index; `classicvision index build LIBRARY -o {folder.name}` makes one"
+                f"{folder} is not an index; `classicvision index build LIBRARY -o {folder.name}` builds one"
             ) from error
         except OSError as error:
             raise ArchiveError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
@@ -158,12 +158,12 @@ def _parse(text: bytes) -> Manifest:
             f"written in format version {version}; this release reads up to {FORMAT_VERSION}. Upgrade classicvision."
         )
     if version != FORMAT_VERSION or data.pop("sha256", None) != _checksum(data):
-        raise ArchiveError("is not as it was written: its checksum differs")
+        raise ArchiveError("it was changed after it was written: its checksum differs")
     del data["format"], data["format_version"]
     manifest = config.from_dict(Manifest, data)
     for file in manifest.files:
-        if not _OWN_FILE.fullmatch(file.name):  # nothing outside of the folder is ever opened
-            raise ArchiveError(f"names a file {file.name!r:.80}, which no index has")
+        if not _OWN_FILE.fullmatch(file.name):  # so that no file outside the folder is ever opened
+            raise ArchiveError(f"it names a file {file.name!r:.80}, which does not belong in an index")
     return manifest
 
 
@@ -172,7 +172,7 @@ def _checksum(data: dict[str, Any]) -> str:
 
 
 def owned_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that an index wrote, by their names: those that belong to it, and stray ones."""
+    """Return the files of a folder that are named like files of an index, whether they belong to it or are stray."""
     return sorted(path for path in folder.iterdir() if _OWN_FILE.fullmatch(path.name) or _is_unfinished(path.name))
 
 

@@ -1,7 +1,7 @@
-"""Postings: for each visual word, the keypoints of a segment's images that are this word.
+"""Postings: for each visual word, the keypoints of a segment's images that are quantized to it.
 
 A posting is 12 bytes: the row of the image (2), the signature within the word (8), and the keypoint's angle and scale
-(1 each), which tell whether matches agree about a rotation and a change of size.
+(1 each), by which matches can be tested for a common rotation and change of scale.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ MOST_IMAGES = 2**16  # in one segment: rows of images have two bytes
 SCALE_STEPS = 16  # of a scale byte in an octave
 _SCALE_ZERO = 80  # the byte of scale 1: bytes reach from 1/32 to about 1,900 pixels
 
-# The number of bits set in 16 bits.
+# Number of bits set in each value of 16 bits.
 _COUNTS = np.array([number.bit_count() for number in range(2**16)], np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
 class Postings:
-    """The postings of a segment, P in all, those of a word together and in the order of the images.
+    """The P postings of a segment, grouped by word and, within each word, in the order of the images.
 
     Attributes
     ----------
     offsets : (K + 1,) int64
-        Word w has the postings from offsets[w] to offsets[w + 1].
+        Word w has the postings offsets[w] to offsets[w + 1] - 1.
     rows : (P,) uint16
         Of the image in the segment.
     signatures : (P,) uint64
@@ -53,7 +53,7 @@ class Postings:
 
     @classmethod
     def of(cls, images: Sequence[LocalFeatures], vocabulary: Vocabulary, *, n_threads: int = 1) -> Self:
-        """Make the postings of some images; their rows are their places in the list."""
+        """Return the postings of some images, whose rows are their positions in the list."""
         descriptors = np.concatenate([features.descriptors for features in images])
         quantized = vocabulary.quantize(descriptors, n_threads=n_threads)
         return cls._sorted(
@@ -74,7 +74,7 @@ class Postings:
         parts : sequence of Postings
             Of one vocabulary.
         new_rows : sequence of (n,) int64
-            For each part, the row that each of its images gets, or -1 if it is left out.
+            For each part, the new row of each of its images, or -1 if the image is dropped.
         """
         n_words = len(parts[0].offsets) - 1
         kept = [rows[part.rows] >= 0 for part, rows in zip(parts, new_rows, strict=True)]
@@ -115,10 +115,10 @@ class Postings:
         return np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int32), np.diff(self.offsets))
 
     def problem(self, n_images: int) -> str:
-        """Say what is wrong with these postings of so many images; nothing if they are sound."""
+        """Return the first inconsistency of these postings with `n_images` images, as text; empty if there is none."""
         if self.offsets[0] != 0 or self.offsets[-1] != len(self) or (np.diff(self.offsets) < 0).any():
-            return "the lists of its words do not follow each other"
-        return "a posting names no image" if len(self) and int(self.rows.max()) >= n_images else ""
+            return "the lists of its words are not consecutive"
+        return "a posting refers to an unknown image" if len(self) and int(self.rows.max()) >= n_images else ""
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all columns as plain arrays."""
@@ -126,7 +126,7 @@ class Postings:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Rebuild postings from what `to_arrays` returned; a ValueError says what is wrong with an array."""
+        """Rebuild postings from the arrays of `to_arrays`; a ValueError names what is wrong with them."""
         for name, dtype in _COLUMNS.items():
             array = arrays.get(name)
             if array is None or array.dtype.newbyteorder("=") != dtype or array.ndim != 1:
@@ -136,7 +136,7 @@ class Postings:
         lengths = {len(arrays[name]) for name in ("rows", "signatures", "angles", "scales")}
         if len(lengths) != 1 or len(arrays["n_images_of"]) != len(arrays["offsets"]) - 1:
             raise ValueError("the columns of the postings differ in length")
-        # What is mapped is little-endian by name; kernels want it native by name, which on most machines is the same.
+        # Mapped arrays have an explicit little-endian type; kernels need the native one, which mostly is the same.
         return cls(**{name: arrays[name].astype(dtype, copy=False).view(dtype) for name, dtype in _COLUMNS.items()})
 
 
@@ -151,7 +151,7 @@ _COLUMNS: dict[str, type[np.generic]] = {
 
 
 def angle_bytes(angle: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return angles in radians as 256 steps of a turn."""
+    """Return angles in radians as 256 steps of a full rotation."""
     return (np.rint(angle.astype(np.float64) * (256 / (2 * np.pi))).astype(np.int64) % 256).astype(np.uint8)
 
 
@@ -165,7 +165,7 @@ def scale_bytes(scale: NDArray[np.float32]) -> NDArray[np.uint8]:
 def near_postings(
     postings: Postings, quantized: QuantizedFeatures, limit: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]:
-    """Find the postings whose word is that of a query's descriptor, and whose signature differs in few bits.
+    """Find the postings that have the word of a query's descriptor and a signature that differs in few bits.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def near_postings(
     quantized : QuantizedFeatures
         Of the query.
     limit : int
-        The most bits, of 64.
+        Bits, of 64, that may differ. More gives more postings, true and false ones.
 
     Returns
     -------
@@ -181,12 +181,12 @@ def near_postings(
     query : (M,) int32
         Row of the query's descriptor, ascending.
     distance : (M,) uint8
-        Bits in which the two differ.
+        Bits that differ.
 
     Raises
     ------
     ValueError
-        If the list of a word does not lie within the postings.
+        If the list of a word is not within the postings.
     """
     if native_available():
         from classicvision._native import hamming
@@ -200,7 +200,7 @@ def near_postings(
 def _compare(
     postings: Postings, quantized: QuantizedFeatures, limit: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]]:
-    """Find near postings in NumPy, a list at a time."""
+    """Find near postings in NumPy, one list at a time."""
     begins, ends = postings.offsets[quantized.words], postings.offsets[quantized.words + 1]
     if len(begins) and (begins.min() < 0 or (ends < begins).any() or ends.max() > len(postings.signatures)):
         raise ValueError("the list of a word lies outside the postings")

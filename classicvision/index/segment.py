@@ -1,4 +1,4 @@
-"""A segment: some images of an index with their features and postings, written once and mapped to be read."""
+"""A segment: some images of an index with their features and postings, written once and mapped for reading."""
 
 from __future__ import annotations
 
@@ -24,15 +24,25 @@ from classicvision.index.packed_features import pack_features, unpack_features
 from classicvision.index.postings import Postings
 from classicvision.index.vocabulary import Vocabulary
 
-__all__ = ["NewImage", "Segment", "merge_segments", "naming", "requantize_segment", "write_file", "write_segment"]
+__all__ = [
+    "NewImage",
+    "Segment",
+    "merge_segments",
+    "naming",
+    "read_removed",
+    "requantize_segment",
+    "write_columns",
+    "write_file",
+    "write_segment",
+]
 
 _REMEDY = "Build the index again, or restore it from a copy."
-N_AT_ONCE = 256  # images whose descriptors are in memory while words are given to them
+N_AT_ONCE = 256  # images whose descriptors are in memory while they are quantized
 
 
 @dataclass(frozen=True, eq=False)
 class NewImage:
-    """An image that is to be written."""
+    """An image to write, and its features."""
 
     image: IndexedImage
     features: LocalFeatures
@@ -40,7 +50,7 @@ class NewImage:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """A segment that is open for reading. What was mapped stays readable after its files are gone."""
+    """A segment that is open for reading. It stays readable after its files are removed."""
 
     folder: Path
     entry: SegmentEntry
@@ -55,31 +65,31 @@ class Segment:
         Raises
         ------
         FileNotFoundError
-            If one is gone, as after a merge.
+            If one is missing, as after a merge.
         ArchiveError
-            If one has another size than the manifest says.
+            If one does not have the size that the manifest gives.
         """
         files = (entry.catalogue, entry.features, entry.postings)
         return cls(folder, entry, *(map_file(folder, file) for file in files))
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The images; checked against its checksum."""
+        """The images; its checksum is verified."""
         with naming(self.folder / self.entry.catalogue.name):
             catalogue = Catalogue.from_arrays(unpack_arrays(self._catalogue_file))
             n_bytes = int(catalogue.block_ends[-1]) if len(catalogue) else 0
             if len(catalogue) != self.entry.n_images or n_bytes != len(self._features_file):
-                raise ValueError("it describes another number of images or of bytes than there are")
+                raise ValueError("its numbers of images and bytes are not those of the segment")
         return catalogue
 
     @cached_property
     def postings(self) -> Postings:
-        """The postings; mapped, so not checked against their checksum."""
+        """The postings; mapped, so their checksum is not verified."""
         with naming(self.folder / self.entry.postings.name):
             return Postings.from_arrays(unpack_arrays(self._postings_file, checked=False))
 
     def checked_postings(self) -> Postings:
-        """Return the postings when they are known to be as they were written, before they are written anew."""
+        """Return the postings after verifying them, as is due before they are written to another segment."""
         with naming(self.folder / self.entry.postings.name):
             postings = Postings.from_arrays(unpack_arrays(self._postings_file))
             if problem := postings.problem(len(self.catalogue)):
@@ -87,7 +97,7 @@ class Segment:
         return postings
 
     def features(self, row: int) -> LocalFeatures:
-        """Return the features of one image; checked against its checksum."""
+        """Return the features of one image; their checksum is verified."""
         with naming(self.folder / self.entry.features.name):
             return unpack_features(unpack_arrays(self.block(row)))
 
@@ -99,17 +109,17 @@ class Segment:
 def write_segment(
     folder: Path, number: int, images: Sequence[NewImage], vocabulary: Vocabulary, root: str, *, n_threads: int = 1
 ) -> SegmentEntry:
-    """Write the files of a segment; they belong to the index when a manifest names them."""
+    """Write the files of a segment; they belong to the index once a manifest names them."""
     blocks = [pack_arrays(pack_features(new.features)) for new in images]
     catalogue = Catalogue.of([new.image for new in images], [len(block) for block in blocks], root)
     postings = Postings.of([new.features for new in images], vocabulary, n_threads=n_threads)
-    return _write(folder, number, catalogue, blocks, postings)
+    return write_columns(folder, number, catalogue, blocks, postings)
 
 
 def merge_segments(
     folder: Path, number: int, parts: Sequence[Segment], removed: NDArray[np.int64], root: str
 ) -> SegmentEntry | None:
-    """Write one segment in place of several, without the removed images; None if no image is left."""
+    """Write one segment in place of several, without the removed images; None if no image remains."""
     kept = [np.flatnonzero(~np.isin(part.catalogue.ids, removed)) for part in parts]
     new_rows, n_images = [], 0
     for part, rows in zip(parts, kept, strict=True):
@@ -122,7 +132,7 @@ def merge_segments(
     sizes = [len(part.block(row)) for part, rows in zip(parts, kept, strict=True) for row in rows.tolist()]
     blocks = (part.block(row) for part, rows in zip(parts, kept, strict=True) for row in rows.tolist())
     postings = Postings.merged([part.checked_postings() for part in parts], new_rows)
-    return _write(folder, number, Catalogue.of(images, sizes, root), blocks, postings)
+    return write_columns(folder, number, Catalogue.of(images, sizes, root), blocks, postings)
 
 
 def requantize_segment(
@@ -135,7 +145,7 @@ def requantize_segment(
     *,
     n_threads: int = 1,
 ) -> SegmentEntry | None:
-    """Write a segment anew with the words of another vocabulary, without the removed images; None if none is left."""
+    """Write a segment again with another vocabulary and without the removed images; None if no image remains."""
     rows = np.flatnonzero(~np.isin(segment.catalogue.ids, removed)).tolist()
     if not rows:
         return None
@@ -147,11 +157,11 @@ def requantize_segment(
     images = [segment.catalogue.image(row, root) for row in rows]
     sizes = [len(segment.block(row)) for row in rows]
     blocks = map(segment.block, rows)
-    return _write(folder, number, Catalogue.of(images, sizes, root), blocks, Postings.merged(postings, places))
+    return write_columns(folder, number, Catalogue.of(images, sizes, root), blocks, Postings.merged(postings, places))
 
 
 def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> FileEntry:
-    """Write a file of the index, wait until the disk has it, and return what the manifest says of it."""
+    """Write a file of the index, wait until it is on disk, and return its entry for the manifest."""
     n_bytes = crc = 0
 
     def counted() -> Iterator[bytes | memoryview]:
@@ -164,8 +174,19 @@ def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> FileEntry:
     return FileEntry(path.name, n_bytes, crc)
 
 
+def read_removed(folder: Path, entry: FileEntry | None) -> NDArray[np.int64]:
+    """Return the IDs of removed images, ascending, from the file that lists them, if there is one."""
+    if entry is None:
+        return np.zeros(0, np.int64)
+    with naming(folder / entry.name):
+        removed = unpack_arrays(map_file(folder, entry)).get("ids")
+        if removed is None or removed.dtype != np.int64 or removed.ndim != 1:
+            raise ValueError("it is not a list of IDs")
+    return removed
+
+
 def map_file(folder: Path, entry: FileEntry) -> memoryview:
-    """Map a file of the index into memory, if it has the size that the manifest says."""
+    """Map a file of the index into memory; an ArchiveError if it does not have the size that the manifest gives."""
     with (folder / entry.name).open("rb") as file:
         size = file.seek(0, 2)
         if size != entry.n_bytes:
@@ -175,7 +196,7 @@ def map_file(folder: Path, entry: FileEntry) -> memoryview:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turn what is wrong with the content of a file into an error that names it."""
+    """Turn errors about the content of a file into an ArchiveError that names it."""
     try:
         yield
     except (ArchiveError, ValueError) as error:
@@ -183,9 +204,10 @@ def naming(path: Path) -> Iterator[None]:
         raise ArchiveError(f"{path} is damaged: {reason}. {_REMEDY}") from error
 
 
-def _write(
+def write_columns(
     folder: Path, number: int, catalogue: Catalogue, blocks: Iterable[bytes | memoryview], postings: Postings
 ) -> SegmentEntry:
+    """Write the three files of a segment: its catalogue, one block of features per image, and its postings."""
     stem = f"segment-{number:06}"
     return SegmentEntry(
         n_images=len(catalogue),

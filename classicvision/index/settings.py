@@ -14,15 +14,15 @@ __all__ = ["IndexSettings"]
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """What an index is made with; it cannot change afterwards."""
+    """Settings of an index, which are fixed when it is created."""
 
     kind: ClassVar[str] = "index"
     version: ClassVar[int] = 1
 
     extractor: Sift = MATCHING_SIFT
-    n_words: int = 20_000  # at most; a small library gets fewer
+    n_words: int = 20_000  # at most: a small library gets fewer. More make searching faster and learning slower
     n_samples: int = 1_000_000  # descriptors that the words are learned from
-    seed: int = 0
+    seed: int = 0  # of the random sample and of k-means
 
     def __post_init__(self) -> None:
         validate(self)

@@ -1,4 +1,4 @@
-"""What is damaged in an index: every checksum, and whether what the files say fits together."""
+"""Verification of an index: every checksum, and whether its files are consistent with each other."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from classicvision.index.vocabulary_file import read_vocabulary
 
 __all__ = ["Damage", "find_damage"]
 
-_PIECE = 2**24  # bytes read at once
+_PIECE = 2**24  # bytes read at a time
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A file of an index that is not as it was written, and why."""
+    """A file of an index that is not as it was written, and how that shows."""
 
     path: Path
     reason: str
 
 
 def find_damage(folder: Path, progress: Callable[[int, int], None] | None = None) -> tuple[Damage, ...]:
-    """Read every byte of an index and return what is wrong with it; empty if it is sound.
+    """Read every byte of an index and return the damage found; empty if it is intact.
 
     Parameters
     ----------
     folder : Path
     progress : callable, optional
-        Told the number of files looked at and of all files, after each.
+        Called after each file with the number of files checked and the number of all files.
 
     Raises
     ------
     ArchiveError
-        If the folder is no index, or its manifest is damaged, so that nothing can be said of the rest.
+        If the folder is not an index, or its manifest is damaged, so that its files are unknown.
     """
     manifest = Manifest.read(folder)
     files = list(manifest.files)
@@ -68,7 +68,7 @@ def _file_reasons(folder: Path, file: FileEntry) -> Iterator[str]:
 
 
 def _contradictions(folder: Path, manifest: Manifest) -> Iterator[Damage]:
-    """Yield what does not fit although every file is as it was written: a fault of the program that wrote it."""
+    """Yield inconsistencies of files that are all as they were written: bugs of the program that wrote them."""
     try:
         n_words = len(read_vocabulary(folder / manifest.vocabulary.name))
         segments = Index.open(folder).segments
@@ -90,6 +90,6 @@ def _reasons(segment: Segment, n_words: int) -> Iterator[str]:
             yield f"has {len(postings)} postings; the images have {int(catalogue.n_keypoints.sum())} keypoints"
         for row, n_keypoints in enumerate(catalogue.n_keypoints.tolist()):
             if len(segment.features(row)) != n_keypoints:
-                yield f"the features of image number {catalogue.ids[row]} are not those of the catalogue"
+                yield f"the features of the image with ID {catalogue.ids[row]} are not those of the catalogue"
     except ArchiveError as error:
         yield str(error)

@@ -1,9 +1,9 @@
-"""The visual words of an index: which word a descriptor is, and 64 bits that say where within the word it lies.
+"""The visual words of an index: the word nearest to a descriptor, and 64 bits for its place within the word.
 
-The words are closed under mirroring: word K/2 + w is word w as seen in a mirror. So the words of a mirrored query need
-no second search. The 64 bits are a Hamming embedding (Jegou, Douze and Schmid 2008, section 3.1): signs of projections
-against the median of the word. Descriptors are RootSIFT in bytes and projections whole numbers, so the bits are exact
-on every machine.
+The words are closed under mirroring: word K/2 + w is the mirror image of word w. So the words of a mirrored query need
+no second nearest-word search. The 64 bits are a Hamming embedding (Jegou, Douze and Schmid 2008, section 3.1): signs of
+projections against the median of the word. Descriptors are RootSIFT in bytes and projections are integers, so the bits
+are exact on every machine.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from classicvision.matching.nearest import root_bytes
 __all__ = ["N_BITS", "QuantizedFeatures", "Vocabulary", "learn_vocabulary", "words_for"]
 
 N_BITS = 64
-DESCRIPTORS_A_WORD = 40  # of the sample; fewer give words and medians that follow single descriptors
-N_PASSES = 6  # of k-means; more move the words by less than their number matters
+DESCRIPTORS_PER_WORD = 40  # of the sample; fewer give words and medians that follow single descriptors
+N_PASSES = 6  # of k-means; more passes move the words very little
 
 _BLOCK_ROWS = 8192
 
 
 @dataclass(frozen=True, eq=False)
 class QuantizedFeatures:
-    """What the index keeps of N descriptors to find them by.
+    """N descriptors as the index stores them to search for them: words and signatures.
 
     Attributes
     ----------
@@ -51,21 +51,21 @@ class QuantizedFeatures:
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Words and the medians of their projections.
+    """K words and the medians of their projections.
 
     Attributes
     ----------
     words : (K, 128) float32
-        In the space of RootSIFT bytes; the second half is the first in a mirror.
+        In the space of RootSIFT bytes; the second half is the mirror image of the first.
     medians : (K, 64) float32
         Of the projections of each word's descriptors.
     projection : (64, 128) int8
-        Rows at right angles to each other, but for rounding.
+        Orthogonal rows, up to rounding.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit together, or the words are not closed under mirroring.
+        If the shapes are inconsistent, or the words are not closed under mirroring.
     """
 
     words: NDArray[np.float32]
@@ -82,9 +82,9 @@ class Vocabulary:
         for name, (dtype, shape) in wanted.items():
             array = getattr(self, name)
             if array.dtype != dtype or array.shape != shape or not np.isfinite(array).all():
-                raise ValueError(f"{name} is {array.dtype} {array.shape}; finite {np.dtype(dtype)} {shape} is needed")
+                raise ValueError(f"{name} is {array.dtype} {array.shape}; expected finite {np.dtype(dtype)} {shape}")
         if n < 2 or n % 2 or not np.array_equal(self.words[n // 2 :], self.words[: n // 2, MIRRORED_NUMBERS]):
-            raise ValueError("the second half of the words is not the first half in a mirror")
+            raise ValueError("the second half of the words is not the mirror image of the first half")
 
     def __len__(self) -> int:
         return len(self.words)
@@ -96,26 +96,26 @@ class Vocabulary:
         return QuantizedFeatures(words, self._signatures(descriptors, words))
 
     def quantize_mirrored(self, descriptors: NDArray[np.uint8], upright: QuantizedFeatures) -> QuantizedFeatures:
-        """Return what `quantize` would for the descriptors in a mirror, given what it returned for them upright."""
+        """Return what `quantize` returns for the mirrored descriptors, given its result for them upright."""
         words = self.mirrored_words(upright.words)
         return QuantizedFeatures(words, self._signatures(root_bytes(descriptors)[:, MIRRORED_NUMBERS], words))
 
     def mirrored_words(self, words: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the words of descriptors that are these words in a mirror."""
+        """Return the words of the mirrored descriptors of these words."""
         return (words + np.int32(len(self) // 2)) % np.int32(len(self))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return everything as plain arrays; of the words the first half."""
+        """Return everything as plain arrays, with the first half of the words only."""
         return {"words": self.words[: len(self) // 2], "medians": self.medians, "projection": self.projection}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Rebuild a vocabulary from what `to_arrays` returned; a ValueError says what is wrong."""
+        """Rebuild a vocabulary from the arrays of `to_arrays`; a ValueError names what is wrong with them."""
         if lacking := {"words", "medians", "projection"} - arrays.keys():
             raise ValueError(f"a vocabulary needs the array(s) {', '.join(sorted(lacking))}")
         half = arrays["words"]
         if half.ndim != 2 or half.shape[1] != DESCRIPTOR_SIZE:
-            raise ValueError(f"words are {half.shape}; (K/2, {DESCRIPTOR_SIZE}) is needed")
+            raise ValueError(f"words are {half.shape}; expected (K/2, {DESCRIPTOR_SIZE})")
         words = np.concatenate([half, half[:, MIRRORED_NUMBERS]])
         return cls(words, arrays["medians"], arrays["projection"])
 
@@ -137,26 +137,26 @@ def learn_vocabulary(
 ) -> Vocabulary:
     """Learn words from a sample of the descriptors of a library.
 
-    There is a word for every 40 descriptors of the sample at most, and no more than descriptors that differ, so a small
-    library gets fewer words than were asked for, but at least 2.
+    The sample has at least 40 descriptors per word, and no more words than distinct descriptors. So a small library
+    gets fewer words than `n_words`, but at least 2.
 
     Parameters
     ----------
     items : iterable of LocalFeatures
-        Looked at one by one.
+        Read one by one.
     n_words : int
-        At most so many, an even number.
+        At most, an even number.
     n_samples : int
-        Descriptors that are drawn.
+        Descriptors that are sampled; more give better words and take longer.
     rng : numpy.random.Generator
     n_threads : int
-        Changes nothing but the time.
+        More are faster; the result is the same.
     """
     sample = root_bytes(sample_descriptors(items, n_samples, rng))
     projection = _draw_projection(rng)
     upright = _folded(sample)
     half = words_for(len(sample), n_words) // 2
-    half = _count_different(upright, half)  # equal pictures, or flat ones, have few
+    half = _count_different(upright, half)  # equal or flat images have few
     if half == 0:
         words = np.zeros((1, DESCRIPTOR_SIZE), np.float32)
     else:
@@ -167,12 +167,12 @@ def learn_vocabulary(
 
 
 def words_for(n_descriptors: int, n_words: int) -> int:
-    """Return how many words, of `n_words` at most, a sample of descriptors is enough for: one for every 40."""
-    return max(min(n_words, n_descriptors // DESCRIPTORS_A_WORD) // 2, 1) * 2
+    """Return how many words a sample of descriptors is enough for: one per 40 descriptors, at most `n_words`."""
+    return max(min(n_words, n_descriptors // DESCRIPTORS_PER_WORD) // 2, 1) * 2
 
 
 def _count_different(descriptors: NDArray[np.uint8], most: int) -> int:
-    """Return how many descriptors differ, or `most` if there are more; as a rule the first few thousand tell."""
+    """Return how many descriptors are distinct, or `most` if there are more; mostly the first few thousand decide."""
     seen: set[bytes] = set()
     for block in _blocks(descriptors):
         seen.update(map(bytes, block))
@@ -182,16 +182,16 @@ def _count_different(descriptors: NDArray[np.uint8], most: int) -> int:
 
 
 def _folded(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return each descriptor or its mirror image, whichever lies on the one side of a plane between the two.
+    """Return each descriptor or its mirror image, whichever is on one fixed side of a plane between the two.
 
-    Words are learned on that side; in a mirror they cover the other. The plane is at right angles to the direction in
-    which descriptors and their mirror images differ most, so that few lie near it.
+    Words are learned on that side; mirrored they cover the other. The plane is orthogonal to the direction in which
+    descriptors and their mirror images differ most, so that few are near it.
     """
     covariance = np.zeros((DESCRIPTOR_SIZE, DESCRIPTOR_SIZE))
     for block in _blocks(descriptors):
         difference = block.astype(np.float64) - block[:, MIRRORED_NUMBERS]
         covariance += difference.T @ difference
-    axis = np.rint(np.linalg.eigh(covariance)[1][:, -1] * 2**10)  # whole numbers: the same side on every machine
+    axis = np.rint(np.linalg.eigh(covariance)[1][:, -1] * 2**10)  # integers: the same side on every machine
     side = [block @ axis - block[:, MIRRORED_NUMBERS] @ axis for block in _blocks(descriptors)]
     keep = np.concatenate([*side, np.zeros(0)]) >= 0
     return np.where(keep[:, np.newaxis], descriptors, descriptors[:, MIRRORED_NUMBERS])
@@ -200,13 +200,13 @@ def _folded(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _draw_projection(rng: np.random.Generator) -> NDArray[np.int8]:
     """Return orthogonal directions (64, 128), rounded to bytes (Jegou, Douze and Schmid 2008, section 3.1)."""
     orthogonal = np.linalg.qr(rng.normal(size=(DESCRIPTOR_SIZE, N_BITS)))[0].T
-    rounded = np.rint(orthogonal * 400)  # an item of a direction is about 0.09
+    rounded = np.rint(orthogonal * 400)  # an element of a direction is about 0.09
     projection: NDArray[np.int8] = np.clip(rounded, -127, 127).astype(np.int8)
     return projection
 
 
 def _project(descriptors: NDArray[np.uint8], projection: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Return the projections (N, 64): whole numbers below 128 * 127 * 255 < 2^24, so float32 has them exactly."""
+    """Return the projections (N, 64): integers below 128 * 127 * 255 < 2^24, so float32 represents them exactly."""
     product: NDArray[np.float32] = descriptors.astype(np.float32) @ projection.T.astype(np.float32)
     return product
 
@@ -216,8 +216,8 @@ def _medians(
 ) -> NDArray[np.float32]:
     """Return the medians of the projections of each word's descriptors, (K, 64).
 
-    A word counts among its own descriptors, so none is without. By symmetry the descriptors of a word are also those of
-    its mirror image, in a mirror: only the first half is computed from both.
+    A word counts as one of its descriptors, so each has at least one. By symmetry the mirrored descriptors of a word
+    are those of its mirror image: each pair of words is computed from both sets together.
     """
     half = len(words) // 2
     medians = words @ projection.T.astype(np.float32)

@@ -1,10 +1,10 @@
-"""The one process that changes an index: adds and removes images, and puts small segments together.
+"""The one process that changes an index: it adds and removes images, and merges small segments.
 
-A change is acknowledged when `commit` returns: then the disk has a manifest that names it. Whatever kills the process
-before, or in the middle, leaves the manifest of the last commit and stray files, which the next writer removes.
+A change is durable when `commit` returns: then the manifest on disk names it. A process that is killed before that
+leaves the manifest of the last commit and stray files, which the next writer removes.
 
-No reader can need a stray file: a reader maps all files when it opens the index, and what is mapped stays readable
-after the file is removed; one that comes between a manifest and its files starts again with the new manifest.
+Readers never need a stray file: a reader maps all files when it opens the index, and a mapped file stays readable after
+it is removed; a reader that finds a file removed between manifest and mapping reads the manifest again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from classicvision.archive import pack_arrays
 from classicvision.features.local import LocalFeatures
 from classicvision.files import PathLike
 from classicvision.images import read_bytes
-from classicvision.index.catalogue import IndexedImage, absolute, kept_path
+from classicvision.index.catalogue import IndexedImage, absolute, stored_path
 from classicvision.index.index import Index
 from classicvision.index.lock import only_writer
 from classicvision.index.manifest import FileEntry, Manifest, SegmentEntry, owned_files
@@ -39,21 +39,22 @@ from classicvision.index.segment import (
 from classicvision.index.vocabulary import Vocabulary
 from classicvision.index.vocabulary_file import write_vocabulary
 
-__all__ = ["BATCH", "MOST_MERGED", "Writer"]
+__all__ = ["BATCH", "MOST_MERGED", "IndexWriter"]
 
-BATCH = 256  # images that are written together when no commit comes before
-MOST_MERGED = 16_384  # images of a segment that others were put into
+BATCH = 256  # images after which `add` commits
+MOST_MERGED = 16_384  # images in a merged segment, at most
 
 
-class Writer:
+class IndexWriter:
     """Changes an index; a context manager that holds the lock and commits at its end, unless an error ends it.
 
     Parameters
     ----------
-    folder : path
-        Of the index.
+    index : Index or path
+        An open index or its folder. The writer changes the newest state, whatever the snapshot; to see the changes,
+        `Index.reopen` it.
     n_threads : int
-        That look for the words of descriptors.
+        Threads that quantize descriptors. More are faster; the result is the same.
 
     Raises
     ------
@@ -61,21 +62,22 @@ class Writer:
         On entering, if another process writes to the index.
     """
 
-    def __init__(self, folder: PathLike, *, n_threads: int = 1) -> None:
-        self._folder = Path(folder).absolute()
+    def __init__(self, index: Index | PathLike, *, n_threads: int = 1) -> None:
+        self._given = index if isinstance(index, Index) else None
+        self._folder = index.folder if isinstance(index, Index) else Path(index).absolute()
         self._n_threads = n_threads
         self._stack = ExitStack()
         self._pending: list[NewImage] = []
         self._newly_removed: set[int] = set()
 
     def __enter__(self) -> Self:
-        Manifest.read(self._folder)  # no lock file in a folder that is no index
+        Manifest.read(self._folder)  # so that a folder that is not an index gets no lock file
         with ExitStack() as stack:
             stack.enter_context(only_writer(self._folder))
-            self._index = Index.open(self._folder)
+            self._index = self._given.reopen() if self._given else Index.open(self._folder)
             self._sweep()
             self._next_id = self._index.manifest.next_id
-            self._id_of_name = dict(self._index._id_of_name)
+            self._id_of_stored_path = dict(self._index.id_of_stored_path)
             self._stack = stack.pop_all()
         return self
 
@@ -97,9 +99,9 @@ class Writer:
         content: str | None = None,
         status: os.stat_result | None = None,
     ) -> int:
-        """Add an image, in place of the one at the same path if there is one, and return its number.
+        """Add an image, replacing the one at the same path if there is one, and return its ID.
 
-        Every 256 images are committed.
+        Every 256 added images are committed, so an interrupted run loses few.
 
         Parameters
         ----------
@@ -107,41 +109,41 @@ class Writer:
         features : LocalFeatures
             By the extractor of the index.
         content : str, optional
-            SHA-256 of the file; without it, the file is read.
+            SHA-256 of the file; by default it is computed from the file.
         status : os.stat_result, optional
-            Of the file when it was read; without it, the file is looked at.
+            Of the file before it was read; by default its present status.
         """
         path = absolute(path)
         status = path.stat() if status is None else status
         content = hashlib.sha256(read_bytes(path)).hexdigest() if content is None else content
-        name = kept_path(path, self._index.manifest.root)
-        if (earlier := self._id_of_name.get(name)) is not None:
+        stored = stored_path(path, self._index.manifest.root)
+        if (earlier := self._id_of_stored_path.get(stored)) is not None:
             self.remove(earlier)
-        number, self._next_id = self._next_id, self._next_id + 1
+        image_id, self._next_id = self._next_id, self._next_id + 1
         image = IndexedImage(
-            number, path, content, features.image_size, len(features), status.st_size, status.st_mtime_ns
+            image_id, path, content, features.image_size, len(features), status.st_size, status.st_mtime_ns
         )
         self._pending.append(NewImage(image, features))
-        self._id_of_name[name] = number
+        self._id_of_stored_path[stored] = image_id
         if len(self._pending) >= BATCH:
             self.commit()
-        return number
+        return image_id
 
-    def remove(self, number: int) -> None:
-        """Remove an image by its number; a KeyError if there is none. The file of the image is not touched."""
+    def remove(self, image_id: int) -> None:
+        """Remove an image from the index, but not its file; a KeyError if the index has no such image."""
         for at, new in enumerate(self._pending):
-            if new.image.id == number:
+            if new.image.id == image_id:
                 path = self._pending.pop(at).image.path
                 break
         else:
-            if number in self._newly_removed:
-                raise KeyError(f"image number {number} is already removed")
-            path = self._index.path(number)
-            self._newly_removed.add(number)
-        self._id_of_name.pop(kept_path(path, self._index.manifest.root), None)
+            if image_id in self._newly_removed:
+                raise KeyError(f"the image with ID {image_id} is already removed")
+            path = self._index.path(image_id)
+            self._newly_removed.add(image_id)
+        self._id_of_stored_path.pop(stored_path(path, self._index.manifest.root), None)
 
     def commit(self) -> None:
-        """Write what was added and removed; when this returns, the disk has it."""
+        """Write all additions and removals; they are on disk when this returns."""
         if not self._pending and not self._newly_removed:
             return
         manifest, number = self._index.manifest, self._index.manifest.next_file
@@ -155,10 +157,10 @@ class Writer:
         removed = np.union1d(self._index.removed, np.array(sorted(self._newly_removed), np.int64))
         self._replace(segments, removed, number)
         self._pending, self._newly_removed = [], set()
-        self._tidy()
+        self._merge()
 
     def relearn(self, vocabulary: Vocabulary) -> None:
-        """Give the index another vocabulary: all postings are made anew, from the features that it has."""
+        """Give the index another vocabulary: all postings are computed again from the stored features."""
         self.commit()
         manifest, number = self._index.manifest, self._index.manifest.next_file
         entry = write_vocabulary(self._folder / f"vocabulary-{number:06}.cvwords", vocabulary)
@@ -177,7 +179,7 @@ class Writer:
         *,
         vocabulary: FileEntry | None = None,
     ) -> None:
-        """Write and open the next state of the index, and remove the files that are in it no longer."""
+        """Write and open the next state of the index, and remove the files that it no longer needs."""
         entry = None
         if len(removed):
             entry = write_file(self._folder / f"removed-{next_file:06}.ids", [pack_arrays({"ids": removed})])
@@ -190,22 +192,19 @@ class Writer:
             vocabulary=vocabulary or self._index.manifest.vocabulary,
         )
         manifest.write(self._folder)
-        known = None if vocabulary else self._index.__dict__.get("vocabulary")
-        self._index = Index.open(self._folder)
-        if known is not None:
-            self._index.__dict__["vocabulary"] = known  # it has not changed, and takes a while to read
+        self._index = self._index.reopen()
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what earlier states and stopped writers left; this process alone writes here."""
+        """Remove the files of earlier states and interrupted writers; nobody else writes here now."""
         current = {file.name for file in self._index.manifest.files}
         for path in owned_files(self._folder):
             if path.name not in current:
                 with suppress(OSError):  # Windows keeps a file that a reader has mapped; the next writer tries again
                     path.unlink()
 
-    def _tidy(self) -> None:
-        """Put small segments together, and write anew those that are mostly removed."""
+    def _merge(self) -> None:
+        """Merge small segments, and rewrite segments of which most images are removed."""
         while (run := _to_merge(self._index.segments, self._index.removed)) is not None:
             parts = self._index.segments[run]
             manifest, removed = self._index.manifest, self._index.removed
@@ -217,11 +216,11 @@ class Writer:
 
 
 def _to_merge(segments: Sequence[Segment], removed: NDArray[np.int64]) -> slice | None:
-    """Return which neighbours should become one segment, or None.
+    """Return which neighbouring segments should become one, or None.
 
-    As in a log-structured merge tree (O'Neil et al. 1996), eight of about one size become one of the next size, and at
-    last four large ones one of at most 16,384 images. So each image is written a few times at most, and there are few
-    segments.
+    A segment is rewritten if more than half of its images are removed. Otherwise as in a log-structured merge tree
+    (O'Neil et al. 1996): eight segments of about one size become one of the next size, and finally four large ones one
+    of at most 16,384 images. So each image is written only a few times, and there are few segments.
     """
     for at, segment in enumerate(segments):
         n_removed = np.isin(segment.catalogue.ids, removed).sum() if len(removed) else 0
@@ -235,5 +234,5 @@ def _to_merge(segments: Sequence[Segment], removed: NDArray[np.int64]) -> slice 
     return None
 
 
-# Images in a segment, at least and at most, and how many such neighbours become one.
+# Fewest and most images of a segment, and how many such neighbours become one.
 _STEPS = ((0, 8, 8), (0, 64, 8), (0, 512, 8), (0, MOST_MERGED // 8, 8), (MOST_MERGED // 8, MOST_MERGED // 4, 4))

@@ -10,6 +10,7 @@ measures what a threshold is worth; `backbone` fetches networks and looks into t
 `benchmark_matching` detectors of keypoints; `about` has `show` and `doctor`.
 """
 
+from classicvision.index.changes import IndexChange
 from classicvision.progress import Progress
 from classicvision.workflows.about import doctor, show
 from classicvision.workflows.backbone import (
@@ -33,7 +34,6 @@ from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, in
 from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
 from classicvision.workflows.copymove import find_copy_moves
 from classicvision.workflows.index import (
-    IndexChange,
     add_to_index,
     build_index,
     index_info,

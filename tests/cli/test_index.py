@@ -74,7 +74,7 @@ def test_an_output_that_is_a_file_is_an_error_and_stays_as_it_is(run, library, t
     (tmp_path / "taken").write_text("mine")
     code, _, messages = run("build", library, "-o", tmp_path / "taken", *FAST)
     assert code == 1
-    assert "is a file, and an index is a folder; choose another name" in messages
+    assert "is a file, but an index is a folder; choose another name" in messages
     assert (tmp_path / "taken").read_text() == "mine"
 
 
@@ -136,14 +136,14 @@ def test_verify_names_the_damaged_file_and_fails(run, built):
 def test_a_folder_that_is_no_index_is_an_error_and_stays_as_it_is(run, tmp_path, library, name):
     code, _, messages = run(name, library, *([library] if name in ("add", "remove") else []))
     assert code == 1
-    assert "is no index" in messages
+    assert "is not an index" in messages
     assert not (library / "writer.lock").exists()
 
 
 def test_an_index_that_is_being_written_is_an_error_for_a_second_writer(run, built, library):
-    from classicvision import Index
+    from classicvision import IndexWriter
 
-    with Index.open(built).writer():
+    with IndexWriter(built):
         code, _, messages = run("update", built, "-j", 1)
     assert code == 1
     assert "is being written to by process" in messages
@@ -177,6 +177,5 @@ def test_a_vocabulary_that_is_none_is_an_error_that_says_what_one_is(run, librar
     (tmp_path / "words.csv").write_text("a,b\n")
     code, _, messages = run("build", library, "-o", tmp_path / "other.cvindex", "--vocabulary", tmp_path / "words.csv")
     assert code == 1
-    assert (
-        messages == f"Error: {tmp_path / 'words.csv'} is no vocabulary; give an index, or the file *.cvwords in one\n"
-    )
+    wrong = tmp_path / "words.csv"
+    assert messages == f"Error: {wrong} is not a vocabulary; give an index, or the *.cvwords file in one\n"

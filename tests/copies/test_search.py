@@ -15,6 +15,7 @@ from classicvision.copies.settings import SearchSettings
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.index.index import Index
+from classicvision.index.writer import IndexWriter
 
 FEW = SearchSettings(n_candidates=5, n_always=2)
 
@@ -38,7 +39,7 @@ def noisy(features, seed, *, turn=0.0, grow=1.0):
 def filled(index, fill):
     """Return an index of 30 images of 200 keypoints, in two segments."""
     fill(index, list(range(20)), list(range(20, 30)), n=200)
-    return index.reopened()
+    return index.reopen()
 
 
 def test_each_keypoint_of_a_copy_votes_for_its_image(filled, make_features):
@@ -76,7 +77,7 @@ def test_votes_that_disagree_about_the_rotation_do_not_add_up(filled, make_featu
 
 def test_without_signatures_and_geometry_the_sums_of_votes_are_a_sparse_product(filled, make_features):
     """The oracle of the postings: tf-idf by scipy, when every bit may differ and every keypoint has one frame."""
-    index = filled.reopened()
+    index = filled.reopen()
     query = make_features(200, 77)
     query = replace(query, scale=np.ones(200, np.float32), angle=np.zeros(200, np.float32))
     for segment in index.segments:
@@ -134,9 +135,9 @@ def test_votes_of_the_other_orientation_are_kept(filled, make_features):
 
 
 def test_a_removed_image_has_no_vote(filled, make_features):
-    with filled.writer() as writer:
+    with IndexWriter(filled) as writer:
         writer.remove(3)
-    found = find_candidates(filled.reopened(), make_features(200, 3), limit=20)
+    found = find_candidates(filled.reopen(), make_features(200, 3), limit=20)
     assert 3 not in found.ids
 
 
@@ -162,18 +163,18 @@ def test_an_excluded_image_is_not_compared(filled, make_features):
 
 def test_of_exact_duplicates_each_is_found(index, fill, make_features, tmp_path):
     fill(index, list(range(10)), n=200)
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         again = writer.add(tmp_path / "again.jpg", make_features(200, 4), content=f"{4:064x}", status=tmp_path.stat())
-    assert sorted(n for n, _ in find_copies(index.reopened(), make_features(200, 4), FEW)) == [4, again]
+    assert sorted(n for n, _ in find_copies(index.reopen(), make_features(200, 4), FEW)) == [4, again]
 
 
 @pytest.fixture
 def crowded(filled, make_features, tmp_path):
     """Return an index of 30 images, of one of which there are 30 more of the same content."""
-    with filled.writer() as writer:
+    with IndexWriter(filled) as writer:
         for number in range(30):
             writer.add(tmp_path / f"{number}.jpg", make_features(200, 4), content=f"{4:064x}", status=tmp_path.stat())
-    return filled.reopened()
+    return filled.reopen()
 
 
 def test_many_equal_images_leave_room_for_another_and_all_are_found(crowded, make_features):

@@ -22,11 +22,11 @@ SCRIPT = textwrap.dedent(
     import os, sys
     import numpy as np
     from classicvision.features.local import LocalFeatures
-    from classicvision.index.index import Index
+    from classicvision.index.writer import IndexWriter
 
     rng = np.random.default_rng(int(sys.argv[2]))
     status = os.stat(".")
-    with Index.open(sys.argv[1]).writer() as writer:
+    with IndexWriter(sys.argv[1]) as writer:
         print("open", flush=True)
         while True:
             added, removed = [], []

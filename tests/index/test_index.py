@@ -1,6 +1,7 @@
 """An index on disk: what is put in is found, what is removed is not, and a snapshot does not change."""
 
 import os
+import pickle  # noqa: TID251 (as worker processes do)
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ from classicvision.index.index import Index
 from classicvision.index.manifest import FileEntry, Manifest, owned_files
 from classicvision.index.packed_features import pack_features, unpack_features
 from classicvision.index.vocabulary import learn_vocabulary
+from classicvision.index.writer import IndexWriter
 
 
 def names(index):
@@ -27,26 +29,26 @@ def names(index):
 
 def test_an_image_that_was_added_is_there_with_all_that_is_known_of_it(index, fill, make_features):
     (number,) = fill(index, [7])
-    image = index.reopened().image(number)
+    image = index.reopen().image(number)
     assert image.path == index.root / "7.jpg"
     assert image.content == f"{7:064x}"
     assert (image.image_size, image.n_keypoints) == ((480, 640), 60)
     expected = unpack_features(pack_features(make_features(60, 7)))
-    assert_array_equal(index.reopened().features(number).descriptors, expected.descriptors)
-    assert_array_equal(index.reopened().features(number).xy, expected.xy)
+    assert_array_equal(index.reopen().features(number).descriptors, expected.descriptors)
+    assert_array_equal(index.reopen().features(number).xy, expected.xy)
 
 
 def test_a_snapshot_does_not_see_what_comes_after(index, fill):
     fill(index, [1, 2])
-    before = index.reopened()
+    before = index.reopen()
     fill(before, [3])
     assert names(before) == ["1.jpg", "2.jpg"]
-    assert names(before.reopened()) == ["1.jpg", "2.jpg", "3.jpg"]
+    assert names(before.reopen()) == ["1.jpg", "2.jpg", "3.jpg"]
 
 
 def test_a_snapshot_can_be_read_when_its_files_are_gone(index, fill, make_features):
     numbers = fill(index, *([seed] for seed in range(7)))
-    before = index.reopened()
+    before = index.reopen()
     old_files = [file.name for file in before.manifest.files]
     fill(index, [7])  # the eighth segment: all become one
     assert not any((index.folder / name).exists() for name in old_files if "segment" in name)
@@ -56,22 +58,22 @@ def test_a_snapshot_can_be_read_when_its_files_are_gone(index, fill, make_featur
 
 def test_a_removed_image_is_gone_and_its_number_is_not_used_again(index, fill):
     first, second = fill(index, [1, 2, 3])[:2]
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         writer.remove(second)
-    after = index.reopened()
+    after = index.reopen()
     assert names(after) == ["1.jpg", "3.jpg"]
     assert first in after
     assert second not in after
     assert after.with_path(index.root / "2.jpg") is None
     assert after.with_content(f"{2:064x}") == ()
-    with pytest.raises(KeyError, match=f"number {second}"):
+    with pytest.raises(KeyError, match=f"ID {second}"):
         after.features(second)
     assert fill(index, [4]) == [3]
 
 
 def test_removing_what_is_not_there_is_a_key_error(index, fill):
     (number,) = fill(index, [1])
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         writer.remove(number)
         with pytest.raises(KeyError):
             writer.remove(number)
@@ -81,40 +83,40 @@ def test_removing_what_is_not_there_is_a_key_error(index, fill):
 
 def test_an_image_at_the_same_path_replaces_the_earlier_one(index, fill, tmp_path, make_features):
     (old,) = fill(index, [1])
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         path = tmp_path / "library" / "1.jpg"
         writer.add(path, make_features(5, 99), content="a" * 64, status=tmp_path.stat())
         new = writer.add(path, make_features(6, 98), content="b" * 64, status=tmp_path.stat())
-    after = index.reopened()
+    after = index.reopen()
     assert after.ids.tolist() == [new]
     assert after.image(new).n_keypoints == 6
     assert old not in after
 
 
 def test_exact_duplicates_are_found_by_content(index, tmp_path, make_features):
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         numbers = [
             writer.add(tmp_path / f"{name}.jpg", make_features(5, 1), content="c" * 64, status=tmp_path.stat())
             for name in ("one", "two")
         ]
-    assert index.reopened().with_content("c" * 64) == tuple(numbers)
-    assert index.reopened().with_content("c" * 63 + "d") == ()
+    assert index.reopen().with_content("c" * 64) == tuple(numbers)
+    assert index.reopen().with_content("c" * 63 + "d") == ()
 
 
 def test_an_image_without_keypoints_is_in_the_index(index, tmp_path):
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         number = writer.add(
             tmp_path / "grey.jpg", LocalFeatures.empty((4, 5)), content="0" * 64, status=tmp_path.stat()
         )
-    assert len(index.reopened().features(number)) == 0
-    assert index.reopened().info()["n_without_keypoints"] == 1
+    assert len(index.reopen().features(number)) == 0
+    assert index.reopen().info()["n_without_keypoints"] == 1
 
 
 def test_size_time_and_content_are_read_from_the_file_where_they_are_not_given(index, tmp_path, make_features):
     (tmp_path / "library" / "x.bin").write_bytes(b"abc")
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         number = writer.add(tmp_path / "library" / "x.bin", make_features(3, 0))
-    image = index.reopened().image(number)
+    image = index.reopen().image(number)
     assert image.content == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert (image.n_bytes, image.mtime_ns) == (3, (tmp_path / "library" / "x.bin").stat().st_mtime_ns)
 
@@ -122,16 +124,16 @@ def test_size_time_and_content_are_read_from_the_file_where_they_are_not_given(i
 @pytest.mark.parametrize("name", ["näme 日本.jpg", os.fsdecode(b"no text \xff.jpg"), "line\nbreak.jpg", "'\".jpg"])
 def test_any_name_of_a_file_comes_back(index, tmp_path, make_features, name):
     for folder in ("library", "elsewhere"):
-        with index.writer() as writer:
+        with IndexWriter(index) as writer:
             path = tmp_path / folder / name
             number = writer.add(path, make_features(3, 0), content="0" * 64, status=tmp_path.stat())
-        assert index.reopened().path(number) == path
-        assert index.reopened().with_path(path) == number
+        assert index.reopen().path(number) == path
+        assert index.reopen().with_path(path) == number
 
 
 def test_eight_small_segments_become_one_and_nothing_is_lost(index, fill, make_features):
     numbers = fill(index, *([seed] for seed in range(30)))
-    after = index.reopened()
+    after = index.reopen()
     assert len(after.segments) < 8
     assert after.ids.tolist() == numbers
     for seed, number in enumerate(numbers):
@@ -160,11 +162,11 @@ def test_large_neighbours_become_one_of_at_most_16384_images():
 
 def test_a_segment_that_is_mostly_removed_is_written_anew_without_them(index, fill):
     numbers = fill(index, list(range(20)))
-    size = index.reopened().info()["bytes_of"]["features"]
-    with index.writer() as writer:
+    size = index.reopen().info()["bytes_of"]["features"]
+    with IndexWriter(index) as writer:
         for number in numbers[:15]:
             writer.remove(number)
-    after = index.reopened()
+    after = index.reopen()
     assert after.ids.tolist() == numbers[15:]
     assert after.info()["bytes_of"]["features"] == size / 4
     assert len(after.removed) == 0
@@ -172,19 +174,19 @@ def test_a_segment_that_is_mostly_removed_is_written_anew_without_them(index, fi
 
 def test_removing_everything_leaves_an_index_without_images(index, fill):
     numbers = fill(index, [1, 2])
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         for number in numbers:
             writer.remove(number)
-    after = index.reopened()
+    after = index.reopen()
     assert (len(after), after.segments, list(after)) == (0, (), [])
 
 
 def test_another_vocabulary_keeps_the_images(index, fill, make_features):
     numbers = fill(index, [1, 2, 3], [4])
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         writer.remove(numbers[1])
         writer.relearn(learn_vocabulary([make_features(400, 5)], 8, 400, np.random.default_rng(0)))
-    after = index.reopened()
+    after = index.reopen()
     assert len(after.vocabulary) == 8
     assert names(after) == ["1.jpg", "3.jpg", "4.jpg"]
     assert after.n_images_of_words.max() <= 3
@@ -194,13 +196,13 @@ def test_another_vocabulary_keeps_the_images(index, fill, make_features):
 def test_postings_that_are_made_anew_in_parts_are_those_made_at_once(index, fill, make_features, monkeypatch):
     fill(index, range(1, 8))
     words = learn_vocabulary([make_features(400, 5)], 8, 400, np.random.default_rng(0))
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         writer.remove(2)
         writer.relearn(words)
         at_once = writer.index.segments
         monkeypatch.setattr(segment, "N_AT_ONCE", 2)
         writer.relearn(words)
-    parts = index.reopened().segments
+    parts = index.reopen().segments
     assert [len(part.catalogue) for part in parts] == [len(one.catalogue) for one in at_once]
     for one, part in zip(at_once, parts, strict=True):
         for name in ("offsets", "rows", "signatures", "angles", "scales", "n_images_of"):
@@ -212,15 +214,15 @@ def test_postings_that_are_made_anew_in_parts_are_those_made_at_once(index, fill
 
 def test_a_snapshot_keeps_its_vocabulary_when_another_is_learned(index, fill, make_features, vocabulary):
     fill(index, [1, 2])
-    before = index.reopened()
-    with index.writer() as writer:
+    before = index.reopen()
+    with IndexWriter(index) as writer:
         writer.relearn(learn_vocabulary([make_features(400, 5)], 8, 400, np.random.default_rng(0)))
     assert_array_equal(before.vocabulary.words, vocabulary.words)
 
 
 def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, tmp_path, make_features):
     def fail():
-        with index.writer() as writer:
+        with IndexWriter(index) as writer:
             writer.add(tmp_path / "a.jpg", make_features(3, 0), content="0" * 64, status=tmp_path.stat())
             writer.commit()
             writer.add(tmp_path / "b.jpg", make_features(3, 1), content="1" * 64, status=tmp_path.stat())
@@ -228,27 +230,27 @@ def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, t
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert names(index.reopened()) == ["a.jpg"]
-    with index.writer():  # the lock is free again
+    assert names(index.reopen()) == ["a.jpg"]
+    with IndexWriter(index):  # the lock is free again
         pass
 
 
 def test_a_second_writer_is_kept_out_and_told_by_whom(index):
-    with index.writer(), pytest.raises(IndexInUseError, match=f"process {os.getpid()}"), index.writer():
+    with IndexWriter(index), pytest.raises(IndexInUseError, match=f"process {os.getpid()}"), IndexWriter(index):
         pass
 
 
 def test_the_lock_of_a_process_that_was_killed_is_no_lock(index, checkout):
     code = f"""
     import os, signal
-    from classicvision import Index
-    with Index.open({str(index.folder)!r}).writer():
+    from classicvision import IndexWriter
+    with IndexWriter({str(index.folder)!r}):
         os.kill(os.getpid(), signal.SIGKILL)
     """
     environment = os.environ | {"PYTHONPATH": str(checkout)}
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment, check=False)
     assert (index.folder / "writer.lock").read_text().strip().isdigit()
-    with index.writer():
+    with IndexWriter(index):
         pass
 
 
@@ -259,13 +261,13 @@ def test_stray_files_are_removed_by_the_next_writer_and_no_others(index, fill):
     kept = index.folder / "notes.txt"
     for path in [*strays, kept]:
         path.write_bytes(b"x")
-    index.reopened()
+    index.reopen()
     assert all(path.exists() for path in strays)  # a reader removes nothing
-    with index.writer():
+    with IndexWriter(index):
         pass
     assert not any(path.exists() for path in strays)
     assert kept.exists()
-    assert names(index.reopened()) == ["1.jpg"]
+    assert names(index.reopen()) == ["1.jpg"]
 
 
 def test_a_folder_with_something_in_it_is_no_place_for_an_index(tmp_path, vocabulary):
@@ -314,18 +316,18 @@ def test_a_reader_that_a_writer_overtakes_again_and_again_sees_the_last_state(in
 
 def test_a_snapshot_has_its_words_when_the_index_has_learned_others(index, fill, vocabulary):
     fill(index, [1, 2])
-    before = index.reopened()
-    with index.writer() as writer:
+    before = index.reopen()
+    with IndexWriter(index) as writer:
         writer.relearn(replace(vocabulary, words=vocabulary.words + 1))
     assert_array_equal(before.vocabulary.words, vocabulary.words)
-    assert_array_equal(index.reopened().vocabulary.words, vocabulary.words + 1)
+    assert_array_equal(index.reopen().vocabulary.words, vocabulary.words + 1)
 
 
 def test_what_is_no_index_is_said_to_be_none(tmp_path):
-    with pytest.raises(ArchiveError, match=r"is no index.*index build"):
+    with pytest.raises(ArchiveError, match=r"is not an index.*index build"):
         Index.open(tmp_path)
-    with pytest.raises(ArchiveError, match="is no index"), Index.open(tmp_path / "nothing"):
-        pass
+    with pytest.raises(ArchiveError, match="is not an index"):
+        Index.open(tmp_path / "nothing")
     assert not Index.is_index(tmp_path)
 
 
@@ -346,7 +348,7 @@ def test_a_manifest_that_was_changed_is_refused(index):
 @pytest.mark.parametrize("name", ["../vocabulary-000001.cvwords", "/etc/passwd", "manifest.json", "a\\b", ""])
 def test_a_manifest_that_names_a_file_elsewhere_is_refused(index, name):
     replace(index.manifest, vocabulary=FileEntry(name, 5, 0)).write(index.folder)  # with a checksum that is right
-    with pytest.raises(ArchiveError, match="which no index has"):
+    with pytest.raises(ArchiveError, match="does not belong in an index"):
         Index.open(index.folder)
 
 
@@ -361,3 +363,44 @@ def test_a_file_that_is_missing_or_cut_is_named(index, fill, kind):
     path.unlink()
     with pytest.raises(ArchiveError, match=f"{kind} is missing"):
         Index.open(index.folder)
+
+
+def test_a_reopened_index_shares_the_parsed_vocabulary_until_another_is_learned(index, fill, make_features):
+    words = index.vocabulary
+    fill(index, [1])
+    assert index.reopen().vocabulary is words
+    with IndexWriter(index) as writer:
+        writer.relearn(learn_vocabulary([make_features(400, 5)], 8, 400, np.random.default_rng(0)))
+    assert len(index.reopen().vocabulary) == 8
+
+
+def test_an_index_that_is_sent_to_another_process_is_the_same_snapshot_there(index, fill):
+    fill(index, [1, 2])
+    before = index.reopen()
+    sent = pickle.dumps(before)
+    fill(index, [3])
+    assert names(pickle.loads(sent)) == ["1.jpg", "2.jpg"]
+    assert len(sent) < 5000
+
+
+def test_an_index_whose_files_were_merged_before_another_process_mapped_them_is_the_newest_there(index, fill):
+    fill(index, *([seed] for seed in range(7)))
+    sent = pickle.dumps(index.reopen())
+    fill(index, [7])  # the eighth segment: all are merged
+    assert len(pickle.loads(sent)) == 8
+
+
+def test_every_stored_path_leads_to_its_id(index, fill):
+    numbers = fill(index, [1, 2])
+    assert index.reopen().id_of_stored_path == {b"1.jpg": numbers[0], b"2.jpg": numbers[1]}
+
+
+def test_an_index_is_shown_by_its_folder_its_library_and_its_size(index, fill):
+    fill(index, [1, 2])
+    assert repr(index.reopen()) == f"<Index {str(index.folder)!r}: 2 images of {str(index.root)!r}>"
+
+
+def test_an_index_in_a_notebook_is_a_table_with_escaped_names(tmp_path, vocabulary):
+    shown = Index.create(tmp_path / "a<b>.cvindex", vocabulary, root=tmp_path)._repr_html_()
+    assert "a&lt;b&gt;.cvindex</td>" in shown
+    assert "<th>images</th><td>0</td>" in shown

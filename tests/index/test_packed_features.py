@@ -54,7 +54,7 @@ def test_an_array_of_another_shape_is_refused(make_features, name, shape):
 
 def test_a_picture_without_a_pixel_is_refused(make_features):
     arrays = pack_features(make_features(3, 0))
-    with pytest.raises(ValueError, match="do not fit together"):
+    with pytest.raises(ValueError, match="differ in length"):
         unpack_features(arrays | {"image_size": np.array([-5, 4])})
 
 

@@ -165,7 +165,7 @@ def test_a_doubled_scale_is_16_steps_more():
 
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
-    [("rows", 5, "names no image"), ("offsets", 3, "do not follow")],
+    [("rows", 5, "unknown image"), ("offsets", 3, "not consecutive")],
 )
 def test_what_is_wrong_with_postings_is_said(make_features, vocabulary, name, value, reason):
     columns = {

@@ -7,11 +7,12 @@ from classicvision.copies.candidates import find_candidates
 from classicvision.errors import ArchiveError
 from classicvision.index.index import Index
 from classicvision.index.verify import find_damage
+from classicvision.index.writer import IndexWriter
 
 
 def test_a_sound_index_has_no_damage(index, fill):
     numbers = fill(index, [1, 2, 3], [4])
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         writer.remove(numbers[0])
     assert find_damage(index.folder) == ()
 
@@ -19,7 +20,7 @@ def test_a_sound_index_has_no_damage(index, fill):
 @pytest.mark.parametrize("kind", ["catalogue", "features", "postings", "cvwords", "ids"])
 def test_a_flipped_byte_is_found_in_the_file_that_has_it(index, fill, kind):
     numbers = fill(index, [1, 2, 3])
-    with index.writer() as writer:
+    with IndexWriter(index) as writer:
         writer.remove(numbers[0])
     (path,) = index.folder.glob(f"*.{kind}")
     data = bytearray(path.read_bytes())
