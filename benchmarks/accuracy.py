@@ -13,7 +13,7 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def measure(
     if found.failures:
         raise SystemExit(f"{len(found.failures)} images cannot be read, the first is {found.failures[0]}")
     for split in splits:
-        row = _measure_split(images, folder, found.items, name, overrides, split, options.jobs)
+        row = _measure_split(images, folder, found.items, name, overrides, split, cache, options.jobs)
         print(
             f"{row.label} split {split}: {row.accuracy:.2f} % (cross-validated {row.cross_validated:.2f} %, "
             f"C = {row.cost:g}), {row.minutes:.1f} minutes",
@@ -133,14 +133,16 @@ def _measure_split(
     name: str,
     overrides: Sequence[str],
     split: int,
+    cache: FeatureCache,
     n_jobs: int,
 ) -> Row:
     start, facts = time.monotonic(), machine.describe()
     rows, test = protocol.split_rows(folder.labels, images.n_train, seed=split)
     recipe = load_recipe(name, overrides, seed=split)
-    if items.recomputed:  # wide codes are not for the cache of all splits
-        items = replace(items, cache=FeatureCache.temporary())
-    learned = train(items[rows], [folder.labels[row] for row in rows], recipe, n_jobs=n_jobs, share_codebook=True)
+    if items.recomputed:  # wide codes are too large for the cache of all splits
+        cache = FeatureCache.temporary()
+    labels = [folder.labels[row] for row in rows]
+    learned = train(items[rows], labels, recipe, cache=cache, n_jobs=n_jobs, share_codebook=True)
     predicted = predict(learned, items[test], n_jobs)
     return Row(
         recipe=short_name(name),

@@ -70,7 +70,8 @@ def measure(
     for split in range(n_splits):
         rows, test = protocol.split_rows(images.labels, N_TRAIN[name], split)
         labels = [images.labels[row] for row in rows]
-        learned = train(found.items[rows], labels, load_recipe(f"cnn:{path}", settings, seed=split), n_jobs=n_jobs)
+        seeded = load_recipe(f"cnn:{path}", settings, seed=split)
+        learned = train(found.items[rows], labels, seeded, cache=cache, n_jobs=n_jobs)
         predicted = [
             learned.head.classes[i] for i in learned.head.predict(learned.codebook.encode_all(found.items[test]))
         ]

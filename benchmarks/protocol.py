@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import OnnxBackbone
-from classicvision.classify.versions import library_versions
+from classicvision.versions import library_versions
 
 
 def shared_data() -> Path:

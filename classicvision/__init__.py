@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from classicvision.backbone.onnx import OnnxBackbone
     from classicvision.backbone.preprocessing import Preprocessing
     from classicvision.cache import FeatureCache, default_cache_folder
-    from classicvision.classify.classifier import Classifier, Prediction
+    from classicvision.classify.classifier import Classifier
     from classicvision.classify.named_recipes import RECIPES, load_recipe, recipe_to_toml
+    from classicvision.classify.prediction import Prediction
     from classicvision.classify.recipe import Recipe, SvmSettings
     from classicvision.copies.search import find_copies
     from classicvision.copies.settings import SearchSettings
@@ -64,7 +65,7 @@ _MODULE_OF = {
     "MatchResult": "matching.result",
     "MatchSettings": "matching.pair",
     "OnnxBackbone": "backbone.onnx",
-    "Prediction": "classify.classifier",
+    "Prediction": "classify.prediction",
     "Preprocessing": "backbone.preprocessing",
     "RECIPES": "classify.named_recipes",
     "Recipe": "classify.recipe",

@@ -24,7 +24,7 @@ LAYERS = (
     {"folders", "cache", "synthetic"},
     {"images", "workers"},
     {"archive", "config", "decoding", "_native"},
-    {"files", "locks", "progress"},
+    {"files", "locks", "progress", "versions"},
     {"errors", "_version"},
 )
 

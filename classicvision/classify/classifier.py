@@ -1,4 +1,4 @@
-"""A fitted classifier: recipe, codebook and head. It predicts and is saved; it knows nothing of how it was learned."""
+"""A fitted classifier: recipe, codebook and head. It predicts, is saved and loaded; `fitting` makes one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,73 +20,22 @@ from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.classify.canary import DRIFT_SHARE, MAX_CANARY, seen_on_canary, share_changed
 from classicvision.classify.coding import decide
 from classicvision.classify.head import LinearHead
-from classicvision.classify.recipe import Recipe, Several
-from classicvision.classify.versions import library_versions, versions_line
+from classicvision.classify.prediction import NO_KEYPOINTS, Prediction
+from classicvision.classify.recipe import Recipe, Several, TestTime
+from classicvision.classify.training_summary import TrainingSummary
 from classicvision.encoding.codebook import Codebook
 from classicvision.errors import ArchiveError, ExtractorDriftWarning, SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.items import Item, Items, arrays_of_item, item_of_arrays
+from classicvision.versions import library_versions, versions_line
 from classicvision.workers import count_workers, in_order
 
-__all__ = ["NO_KEYPOINTS", "Classifier", "Prediction", "TrainingSummary", "first_64_bits"]
+__all__ = ["Classifier", "first_64_bits"]
 
 KIND = "classifier"
 
-NO_KEYPOINTS = "no keypoints: the answer rests on the training classes alone, not on this image"
 
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The answer for one image.
-
-    Attributes
-    ----------
-    label : str
-    scores : dict of label to float
-        Signed distance to each class's border, in units of the margin; not a probability.
-    n_keypoints : int or None
-        Of the first view, if there are several. None where the extractor finds no keypoints but makes a vector.
-    note : str
-        What a reader must know about this answer; empty as a rule.
-    """
-
-    label: str
-    scores: dict[str, float]
-    n_keypoints: int | None
-    note: str = ""
-
-    @property
-    def margin(self) -> float:
-        """By how much the best class leads the second best."""
-        best, second, *_ = sorted(self.scores.values(), reverse=True)
-        return best - second
-
-
-@dataclass(frozen=True)
-class TrainingSummary:
-    """What a classifier was fitted on, and how well cross-validation did.
-
-    Raises
-    ------
-    SettingsError
-        For a value of the wrong type.
-    """
-
-    folder: str
-    n_images: int
-    n_unreadable: int  # images that were left out
-    images_per_class: tuple[int, ...]  # in the order of the classes
-    folds: int  # of the cross-validation
-    accuracy: float  # mean over the folds, in [0, 1]
-    accuracy_deviation: float  # over the folds
-    mean_per_class_accuracy: float  # of all images together, each predicted by a model that did not see it
-    weights: tuple[float, ...] = ()  # shares of a fusion's parts
-
-    def __post_init__(self) -> None:
-        config.validate(self)
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Classifier:
     """A classifier of images that can be saved and loaded.
 
@@ -93,14 +43,16 @@ class Classifier:
     ----------
     recipe : Recipe
     codebook : Codebook
+        Encodes the features of an image as a vector.
     head : LinearHead
+        Scores that vector for each class.
     training : TrainingSummary
     contents : (N,) uint64
-        The first 64 bits of the SHA-256 of each training image: tells whether a test image was trained on.
+        The first 64 bits of the SHA-256 of each training image: they show whether a test image was trained on.
     canary : LocalFeatures or (d,) float32
-        The strongest that the extractor found on one synthetic image when the classifier was fitted, or its vector.
+        The strongest features, or the vector, that the extractor found on one synthetic image at fitting time.
     versions : dict
-        Of the libraries that fitted it.
+        Versions of the libraries that it was fitted with.
 
     Raises
     ------
@@ -128,17 +80,36 @@ class Classifier:
         for seen in self.canary if isinstance(self.canary, tuple) else (self.canary,):
             _require_small(seen)
 
+    def __repr__(self) -> str:
+        name, shown = type(self).__name__, " ".join(self._summary())
+        return f"<{name}: {shown}>"
+
+    def _repr_html_(self) -> str:
+        """Return the summary and the training images of each class as a table, for notebooks."""
+        counts = zip(self.head.classes, self.training.images_per_class, strict=True)
+        rows = "".join(f"<tr><td>{escape(label)}</td><td>{n}</td></tr>" for label, n in counts)
+        caption = escape(" ".join(self._summary()))
+        return f"<table><caption>{caption}</caption><tr><th>class</th><th>training images</th></tr>{rows}</table>"
+
+    def _summary(self) -> tuple[str, str, str]:
+        recipe, training = self.recipe, self.training
+        return (
+            f"{recipe.extractor.kind}, {recipe.encoder.kind}, {recipe.classifier.kind} (C = {self.head.cost:g});",
+            f"{len(self.head.classes)} classes, {training.n_images} training images;",
+            f"cross-validated accuracy {100 * training.accuracy:.1f} % ({training.folds} folds)",
+        )
+
     def predict(self, items: Iterable[Item]) -> Iterator[Prediction]:
-        """Yield a prediction for the item of each image, as they come."""
+        """Yield the prediction for each item, in order and one at a time."""
         return map(self.predict_item, items)
 
     def predict_in_workers(self, items: Items[Any], n_jobs: int) -> list[Prediction]:
-        """Return a prediction for each image, as `predict`; by several processes if the items are made anew."""
+        """Return what `predict` yields; several processes share the work if the items are recomputed."""
         n_workers = count_workers(n_jobs, len(items)) if items.recomputed else 1
         return in_order(_Predicting(self, items), range(len(items)), n_workers)
 
     def predict_item(self, item: Any) -> Prediction:
-        """Return the prediction for the item of one image: for its views, if the recipe has test-time augmentation."""
+        """Return the prediction for one item; with test-time augmentation, a tuple of the items of all views."""
         views = item if self.recipe.tta != "none" else (item,)
         decision = decide(self.codebook, self.head, views)
         scores = dict(zip(self.head.classes, decision.tolist(), strict=True))
@@ -147,11 +118,11 @@ class Classifier:
         return Prediction(self.head.classes[int(np.argmax(decision))], scores, n_keypoints, note)
 
     def trained_on(self, contents: Iterable[str]) -> NDArray[np.bool_]:
-        """Return for the SHA-256 of each image file whether that image was in the training set."""
+        """Return for each SHA-256 of an image file whether that image was in the training set."""
         return np.isin(first_64_bits(contents), self.contents)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the classifier to one file; an earlier file of that name is replaced at the end, or kept."""
+        """Write the classifier to one file; an existing file is replaced only when the new one is complete."""
         arrays = {
             "head/weights": self.head.weights,
             "head/bias": self.head.bias,
@@ -170,29 +141,37 @@ class Classifier:
         write_archive(path, manifest, arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, backbone: str | os.PathLike[str] | None = None) -> Self:
-        """Read a classifier, and check that the extractor still sees what it saw when the classifier was fitted.
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        backbone: str | os.PathLike[str] | None = None,
+        tta: TestTime | None = None,
+    ) -> Self:
+        """Read a classifier, and check that the extractor still finds what it found at fitting time.
 
         Parameters
         ----------
         path : path
         backbone : path, optional
-            The file of its network. Without it the network is looked for where it was, beside the model, and among
-            those that were pulled.
+            The file of its network. By default the network is searched for at its old path, in the folder of the model,
+            and among the networks that were pulled.
+        tta : {"none", "mirror", "ten-crop"}, optional
+            Test-time augmentation: views of an image whose scores are averaged. Replaces that of the recipe.
 
         Raises
         ------
         ArchiveError
             If the file is damaged, or is not a classifier.
         BackboneError
-            If its network is not found, or the file given is another one.
+            If its network is not found, or `backbone` is not that network.
         SettingsError
-            If a network is given to a classifier that uses none.
+            If `backbone` is given for a classifier without a network.
 
         Warns
         -----
         ExtractorDriftWarning
-            If the extractor finds other features on the canary image than those in the file.
+            If the extractor finds features on the canary image that differ from those in the file.
         """
         archive = read_archive(path)
         try:
@@ -203,7 +182,7 @@ class Classifier:
         seen = seen_on_canary(classifier.recipe.extractor)
         classifier._require_usable(path, seen)
         classifier._warn_of_drift(path, seen)
-        return classifier
+        return classifier if tta is None else replace(classifier, recipe=replace(classifier.recipe, tta=tta))
 
     @classmethod
     def _from_archive(cls, archive: Archive) -> Self:
@@ -226,7 +205,7 @@ class Classifier:
         )
 
     def _with_network(self, path: str | os.PathLike[str], backbone: str | os.PathLike[str] | None) -> Self:
-        """Return this classifier with the place of its network's file, which is no part of the model."""
+        """Return this classifier with the path of its network's file, which the model does not hold."""
         extractor = self.recipe.extractor
         parts = extractor.parts if isinstance(extractor, Several) else (extractor,)
         if backbone is not None and not any(isinstance(part, OnnxBackbone) for part in parts):
@@ -237,10 +216,10 @@ class Classifier:
         return replace(self, recipe=replace(self.recipe, extractor=found))
 
     def _require_usable(self, path: str | os.PathLike[str], seen: Item) -> None:
-        """Try the codebook on the canary image: its numbers may be well formed and yet of no use."""
+        """Try the codebook on the canary image: well-formed numbers can still be unusable."""
         try:
             with np.errstate(all="ignore"):
-                copy.deepcopy(self.codebook).encode(seen)  # a copy: what it prepares need not be sent to workers
+                copy.deepcopy(self.codebook).encode(seen)  # a copy: what it prepares is not sent to workers
         except ValueError as error:
             raise ArchiveError(f"{os.fspath(path)}: its codebook fails on a test image: {error}") from error
 
@@ -258,7 +237,7 @@ class Classifier:
 
 @dataclass(frozen=True)
 class _Predicting:
-    """Predicts the image in a row; each worker has one."""
+    """Predicts the image in one row; each worker has a copy."""
 
     classifier: Classifier
     items: Items[Any]

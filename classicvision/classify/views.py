@@ -1,4 +1,4 @@
-"""Extractors of variants of a picture: more pictures to learn from, and several looks at one to be judged."""
+"""Extractors of variants of an image: augmented images to train on, and several views of an image to predict."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import numpy as np
 
 from classicvision.classify.recipe import Recipe, Several
 from classicvision.images import Image
-from classicvision.items import Extractor, Item, cacheable
+from classicvision.items import Extractor, Item, Items, cacheable
 from classicvision.synthetic.augmentation import AUGMENTATIONS, mirror, ten_crops
 
-__all__ = ["Augmented", "Views", "to_learn_from", "views_of"]
+__all__ = ["Augmented", "Views", "prediction_extractor", "split_variants", "training_extractor"]
 
 Looks: TypeAlias = Literal["mirror", "ten-crop"]
 
 
 @dataclass(frozen=True)
 class Augmented:
-    """Extracts from a random variant of a picture; which, follows from the seed, the number and the picture itself."""
+    """Extracts from a random variant of an image; seed, number and the image itself determine which."""
 
     kind: ClassVar[str] = "augmented"
     version: ClassVar[int] = 2
 
     extractor: Any
     augmentation: str  # a key of AUGMENTATIONS
-    number: int  # of the variant: the same augmentation may be asked for more than once
+    number: int  # of the variant: a recipe may name the same augmentation more than once
     seed: int
 
     @property
     def cacheable(self) -> bool:
-        """As of the extractor."""
+        """As the items of the extractor."""
         return cacheable(self.extractor)
 
     def __call__(self, image: Image) -> Item:
@@ -44,9 +44,9 @@ class Augmented:
 
 @dataclass(frozen=True)
 class Views:
-    """Extracts from several views of a picture; its item is the tuple of theirs.
+    """Extracts from several views of an image; its item is the tuple of theirs.
 
-    ``mirror``: the picture and its mirror image. ``ten-crop``: `ten_crops`.
+    ``mirror``: the image and its mirror image. ``ten-crop``: `ten_crops`.
     """
 
     kind: ClassVar[str] = "views"
@@ -57,7 +57,7 @@ class Views:
 
     @property
     def cacheable(self) -> bool:
-        """As of the extractor."""
+        """As the items of the extractor."""
         return cacheable(self.extractor)
 
     def __call__(self, image: Image) -> tuple[Item, ...]:
@@ -68,7 +68,7 @@ class Views:
 
 @dataclass(frozen=True)
 class _Joint:
-    """Extractors side by side, whatever they are."""
+    """Several extractors of any kind; an item is the tuple of theirs."""
 
     kind: ClassVar[str] = "joint"
 
@@ -78,8 +78,8 @@ class _Joint:
         return tuple(part(image) for part in self.parts)
 
 
-def to_learn_from(recipe: Recipe) -> Extractor[Any]:
-    """Return the extractor for training images: with augmentation a joint one, of the images first, then variants."""
+def training_extractor(recipe: Recipe) -> Extractor[Any]:
+    """Return the extractor for training images; with augmentation, an item is a tuple: the image, then its variants."""
     variants = [
         _over_parts(recipe.extractor, augmentation, number, recipe.seed)
         for number, augmentation in enumerate(recipe.augment)
@@ -87,8 +87,14 @@ def to_learn_from(recipe: Recipe) -> Extractor[Any]:
     return _Joint((recipe.extractor, *variants)) if variants else recipe.extractor
 
 
-def views_of(recipe: Recipe) -> Extractor[Any]:
-    """Return the extractor for pictures to be predicted, which may look more than once."""
+def split_variants(items: Any, recipe: Recipe) -> tuple[Items[Any], tuple[Items[Any], ...]]:
+    """Return the items of the images, and those of their variants, from the items of `training_extractor`."""
+    first, *variants = items.parts if recipe.augment else (items,)
+    return first, tuple(variants)
+
+
+def prediction_extractor(recipe: Recipe) -> Extractor[Any]:
+    """Return the extractor for images to predict; with test-time augmentation, its items are tuples of views."""
     return recipe.extractor if recipe.tta == "none" else Views(recipe.extractor, recipe.tta)
 
 

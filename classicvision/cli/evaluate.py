@@ -11,7 +11,7 @@ from classicvision.cli import options, render
 
 if TYPE_CHECKING:
     from classicvision.classify.recipe import TestTime
-    from classicvision.evaluation.evaluation import Evaluation
+    from classicvision.evaluation.classifier_evaluation import Evaluation
 
 EXAMPLES = """\b
 Examples:

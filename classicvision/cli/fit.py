@@ -14,7 +14,7 @@ from classicvision.cli import options, render
 if TYPE_CHECKING:
     from classicvision.classify.recipe import Recipe, TestTime
     from classicvision.classify.selection import Selection
-    from classicvision.evaluation.stage_scores import StageComparison
+    from classicvision.evaluation.stage_comparison import StageComparison
     from classicvision.synthetic.augmentation import Augmentation
     from classicvision.workflows import Fit
 
@@ -70,17 +70,12 @@ def fit_command(folder: Path, output: Path, run: options.Run, as_json: bool, **c
     from classicvision import workflows
 
     choice = _Choice(**choices)
-    recipes = choice.recipes()
-    recipe, *_ = recipes.values()
-    selection: Selection | None = None
     with run.settings() as how:
-        if choice.recipe == AUTO:
-            budget = choice.budget or DEFAULT_BUDGET
-            selection = workflows.choose_recipe(folder, recipes, budget=budget, seed=choice.seed or 0, **how)
-            recipe = selection.recipe
-        fitted = replace(workflows.fit(folder, recipe=recipe, **how), selection=selection)
+        fitted = workflows.fit(
+            folder, recipe=choice.recipes(), seed=choice.seed, budget=choice.budget or DEFAULT_BUDGET, **how
+        )
         fitted.classifier.save(output)
-        compared = workflows.compare_stages(folder, recipe, **how) if choice.stages else None
+        compared = workflows.compare_stages(folder, fitted.classifier.recipe, **how) if choice.stages else None
     if as_json:
         render.print_json(_to_dict(fitted, output) | ({"stages": _stages_to_dict(compared)} if compared else {}))
     else:
@@ -104,15 +99,16 @@ class _Choice:
     augment: tuple[Augmentation, ...]
     tta: TestTime | None
 
-    def recipes(self) -> dict[str, Recipe]:
+    def recipes(self) -> Recipe | dict[str, Recipe]:
         """Return the named recipe, or the candidates of `auto`; options that exclude each other are a usage error."""
-        found = self._to_try() if self.recipe == AUTO else self._named()
-        return {
-            name: replace(recipe, augment=self.augment or recipe.augment, tta=self.tta or recipe.tta)
-            for name, recipe in found.items()
-        }
+        if self.recipe != AUTO:
+            return self._with_views(self._named())
+        return {name: self._with_views(recipe) for name, recipe in self._candidates().items()}
 
-    def _named(self) -> dict[str, Recipe]:
+    def _with_views(self, recipe: Recipe) -> Recipe:
+        return replace(recipe, augment=self.augment or recipe.augment, tta=self.tta or recipe.tta)
+
+    def _named(self) -> Recipe:
         if self.recipe and self.backbone:
             raise click.UsageError(
                 "--recipe and --backbone exclude each other: --backbone FILE is short for --recipe cnn:FILE"
@@ -125,9 +121,9 @@ class _Choice:
             raise click.UsageError("--stages needs a network: add --backbone FILE")
         if self.stages and (self.augment or self.tta):
             raise click.UsageError("--stages does not support --augment or --tta; remove either")
-        return {name: recipe}
+        return recipe
 
-    def _to_try(self) -> dict[str, Recipe]:
+    def _candidates(self) -> dict[str, Recipe]:
         from classicvision.classify.selection import candidates
 
         if self.overrides or self.stages:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from classicvision import _native
-from classicvision.classify.versions import library_versions
+from classicvision.versions import library_versions
 
 __all__ = ["machine_facts"]
 

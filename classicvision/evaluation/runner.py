@@ -16,7 +16,7 @@ from classicvision import config
 from classicvision.cache import FeatureCache
 from classicvision.classify.folds import some_of_each
 from classicvision.classify.recipe import Recipe
-from classicvision.classify.views import to_learn_from, views_of
+from classicvision.classify.views import prediction_extractor, split_variants, training_extractor
 from classicvision.errors import NotEnoughDataError
 from classicvision.evaluation.comparison import Comparison, compare
 from classicvision.evaluation.cost import Cost, Fitted, measure_costs
@@ -78,9 +78,9 @@ def run_benchmark(
     splits = plan_splits(readable.labels, settings)
     contestants = [_contestant(name, recipes[name], *extractions[name], rows) for name in recipes]
     leakage = find_leakage(readable, splits) if find_leakage else ()
-    runs = [_Run(contestant, readable, splits, settings, n_jobs, tell) for contestant in contestants]
+    runs = [_Run(contestant, readable, splits, settings, cache, n_jobs, tell) for contestant in contestants]
     entrants = [run.enter() for run in runs]
-    costs = _costs(runs, readable, settings)
+    costs = _costs(runs, readable, settings, cache)
     entrants = [replace(entrant, cost=cost) for entrant, cost in zip(entrants, costs, strict=True)]
     return Benchmark(
         readable,
@@ -101,6 +101,7 @@ class _Run:
     images: ImageFolder
     splits: Sequence[PlannedSplit]
     settings: BenchmarkSettings
+    cache: FeatureCache
     n_jobs: int
     tell: Tell | None
 
@@ -122,7 +123,7 @@ class _Run:
 
     def _course(self, number: int, n_train: int) -> Course:
         rows, seed = self.splits[number].first(n_train), self.settings.seed + number
-        return Course(self.contestant, self.images.labels, rows, seed, self.n_jobs)
+        return Course(self.contestant, self.images.labels, rows, seed, self.cache, self.n_jobs)
 
     def _curve(self) -> dict[int, tuple[float, ...]]:
         curve = {}
@@ -147,7 +148,7 @@ class _Run:
 
     def _predicted_damaged(self, rows: NDArray[np.intp], damage: Damage | None) -> NDArray[np.intp]:
         """Return the class of each image; -1, which is wrong, for one whose damaged copy cannot be described at all."""
-        cache, items = self.contestant.items.cache, self.contestant.seen[rows]
+        cache, items = self.cache, self.contestant.seen[rows]
         how = None if damage is None else config.to_dict(damage)
         key = self.first.question("damaged", how, self.settings.seed, list(items.keys))
         if (known := cache.get(key)) is not None:
@@ -156,7 +157,7 @@ class _Run:
         if damage is None:
             predicted[:] = self.first.predict(items)
         else:
-            extractor = Damaged(views_of(self.contestant.recipe), damage, self.settings.seed)
+            extractor = Damaged(prediction_extractor(self.contestant.recipe), damage, self.settings.seed)
             damaged = extract([self.images.paths[row] for row in rows], extractor, cache=cache, n_jobs=self.n_jobs)
             predicted[damaged.rows] = self.first.predict(damaged.items)
         cache.put(key, {"predicted": predicted})
@@ -178,11 +179,11 @@ def _extract(
     """Return what is learned from and what is tested on; the same unless a test image is looked at several times."""
     progress = partial(tell, "images") if tell else None
     learned: Extraction[Any] = extract(
-        images.paths, to_learn_from(recipe), cache=cache, n_jobs=n_jobs, progress=progress
+        images.paths, training_extractor(recipe), cache=cache, n_jobs=n_jobs, progress=progress
     )
     if recipe.tta == "none":
         return learned, learned
-    return learned, extract(images.paths, views_of(recipe), cache=cache, n_jobs=n_jobs, progress=progress)
+    return learned, extract(images.paths, prediction_extractor(recipe), cache=cache, n_jobs=n_jobs, progress=progress)
 
 
 def _common_rows(extractions: Mapping[str, tuple[Extraction[Any], Extraction[Any]]]) -> NDArray[np.intp]:
@@ -198,10 +199,9 @@ def _contestant(
     def of(found: Extraction[Any]) -> Any:
         return found.items[np.searchsorted(found.rows, rows)]
 
-    items: Any = of(learned)
-    first, *variants = items.parts if recipe.augment else (items,)
+    first, variants = split_variants(of(learned), recipe)
     seen: Items[Any] = of(tested) if recipe.tta != "none" else first
-    return Contestant(name, recipe, first, tuple(variants), seen)
+    return Contestant(name, recipe, first, variants, seen)
 
 
 def _some(rows: NDArray[np.intp], labels: Sequence[str], n: int, seed: int) -> NDArray[np.intp]:
@@ -209,7 +209,7 @@ def _some(rows: NDArray[np.intp], labels: Sequence[str], n: int, seed: int) -> N
     return rows[some_of_each([labels[row] for row in rows], lambda own: max(1, round(n * own / len(rows))), seed)]
 
 
-def _costs(runs: Sequence[_Run], images: ImageFolder, settings: BenchmarkSettings) -> list[Cost]:
+def _costs(runs: Sequence[_Run], images: ImageFolder, settings: BenchmarkSettings, cache: FeatureCache) -> list[Cost]:
     """Time all recipes on the same images, or return what was measured of all of them together before."""
     test = runs[0].splits[0].test
     rows = np.sort(np.random.default_rng(settings.seed).permutation(test)[: settings.n_timed])
@@ -217,7 +217,6 @@ def _costs(runs: Sequence[_Run], images: ImageFolder, settings: BenchmarkSetting
     order = sorted(range(len(runs)), key=lambda i: runs[i].first.question("cost", names))
     questions = [runs[i].first.question("cost", names) for i in order]
     key = hashlib.sha256(" ".join([LIBRARIES, platform.node(), *questions]).encode()).hexdigest()
-    cache = runs[0].contestant.items.cache
     known = cache.get(key)
     if known is None:
         fitted = []

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
+from classicvision.cache import FeatureCache
 from classicvision.classify.coding import decide
 from classicvision.classify.head import LinearHead
 from classicvision.classify.recipe import Recipe
@@ -92,14 +93,17 @@ class Course:
         What is learned from.
     seed : int
         Replaces the recipe's.
+    cache : FeatureCache
+        Where codebooks, codes and predictions are stored.
     n_jobs : int
-        Worker processes; they change nothing.
+        Worker processes; no result depends on them.
     """
 
     contestant: Contestant
     labels: Sequence[str]
     rows: NDArray[np.intp]
     seed: int
+    cache: FeatureCache
     n_jobs: int
 
     @cached_property
@@ -110,6 +114,7 @@ class Course:
             contestant.items[rows],
             [self.labels[row] for row in rows],
             replace(contestant.recipe, seed=self.seed),
+            cache=self.cache,
             n_jobs=self.n_jobs,
             share_codebook=True,
             variants=[variant[rows] for variant in contestant.variants],
@@ -137,7 +142,7 @@ class Course:
 def try_out(course: Course, tested: NDArray[np.intp]) -> Trial:
     """Learn, and predict the images in some rows; answered from the cache if the same was asked before."""
     contestant = course.contestant
-    cache, items = contestant.items.cache, contestant.seen[tested]
+    cache, items = course.cache, contestant.seen[tested]
     key = course.question("split", list(items.keys))
     known = cache.get(key)
     if known is None:

@@ -22,7 +22,7 @@ from classicvision.report.plain import flat, plain, text
 from classicvision.report.templates import page_environment
 
 if TYPE_CHECKING:
-    from classicvision.evaluation.evaluation import Case, Evaluation
+    from classicvision.evaluation.classifier_evaluation import Case, Evaluation
 
 __all__ = ["evaluation_to_dict", "evaluation_to_html", "write_evaluation"]
 

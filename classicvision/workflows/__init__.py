@@ -1,18 +1,13 @@
-"""The verbs of classicvision: what each command does, without printing and without parsing.
+"""The commands of classicvision as functions, without parsing and printing: one module per command.
 
-Start reading here. Each function says one thing in the words of the modules below it, takes paths and settings, and
-returns values. `cache` is where features are kept between runs, `n_jobs` the number of worker processes (-1: one a
-core), and `progress` is told the stage, the number of steps done and their total.
-
-`classify` has `fit`, `predict`, `evaluate` and `inspect`, `selection` chooses a recipe; `match` compares two pictures,
-`copies` and `copymove` search many for copies; `index` builds an index of a library and looks after it; `calibrate`
-measures what a threshold is worth; `backbone` fetches networks and looks into them; `benchmark` compares recipes,
-`benchmark_matching` detectors of keypoints; `about` has `show` and `doctor`.
+Start reading here. Each function takes paths and settings, composes functions of the packages below, and returns a
+value. `cache` is where features are stored between runs, `n_jobs` the number of worker processes (-1: one per core),
+and `progress` is called with a stage, the number of its steps that are done, and their total.
 """
 
+from classicvision.classify.fitting import Fit
 from classicvision.index.changes import IndexChange
 from classicvision.progress import Progress
-from classicvision.workflows.about import doctor, show
 from classicvision.workflows.backbone import (
     inspect_backbone,
     list_backbones,
@@ -30,9 +25,11 @@ from classicvision.workflows.calibrate_backbone import (
     calibrate_backbone,
     read_fallback,
 )
-from classicvision.workflows.classify import Fit, Predictions, evaluate, fit, inspect, predict
 from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
 from classicvision.workflows.copymove import find_copy_moves
+from classicvision.workflows.doctor import doctor
+from classicvision.workflows.evaluate import evaluate
+from classicvision.workflows.fit import compare_stages, fit
 from classicvision.workflows.index import (
     add_to_index,
     build_index,
@@ -41,9 +38,10 @@ from classicvision.workflows.index import (
     update_index,
     verify_index,
 )
+from classicvision.workflows.inspect import inspect
 from classicvision.workflows.match import match
-from classicvision.workflows.selection import choose_recipe
-from classicvision.workflows.stages import compare_stages
+from classicvision.workflows.predict import Predictions, predict
+from classicvision.workflows.show import show
 
 __all__ = [
     "BackboneCalibrationRun",
@@ -61,7 +59,6 @@ __all__ = [
     "build_index",
     "calibrate",
     "calibrate_backbone",
-    "choose_recipe",
     "classify_with_backbone",
     "compare_stages",
     "doctor",

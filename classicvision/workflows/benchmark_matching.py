@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision import config
-from classicvision.classify.versions import library_versions
 from classicvision.errors import ImageReadError, NotEnoughDataError, SettingsError
 from classicvision.evaluation.matching import (
     ACCURACY_THRESHOLDS,
@@ -32,6 +31,7 @@ from classicvision.files import PathLike
 from classicvision.folders import EXTENSIONS
 from classicvision.images import read_image
 from classicvision.progress import Progress, stage
+from classicvision.versions import library_versions
 from classicvision.workers import count_workers, in_order
 
 __all__ = ["DEFAULT_DETECTORS", "MatchingBenchmark", "ScoredPair", "benchmark_matching", "matching_to_dict"]

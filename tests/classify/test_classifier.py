@@ -12,7 +12,8 @@ from numpy.testing import assert_array_equal
 from classicvision import workflows
 from classicvision.archive import read_archive, write_archive
 from classicvision.classify.canary import share_changed
-from classicvision.classify.classifier import NO_KEYPOINTS, Classifier, Prediction
+from classicvision.classify.classifier import Classifier
+from classicvision.classify.prediction import NO_KEYPOINTS, Prediction
 from classicvision.classify.recipe import Recipe, Several, SvmSettings
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fisher import FisherSettings

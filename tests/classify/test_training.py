@@ -11,12 +11,12 @@ from sklearn.model_selection import StratifiedKFold
 from classicvision.archive import arrays as archive_arrays
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.cache import FeatureCache
-from classicvision.classify import code_cache, fold_task, training
+from classicvision.classify import code_cache, cross_validation, training
 from classicvision.classify.folds import split_folds
 from classicvision.classify.head import LinearHead
 from classicvision.classify.recipe import Recipe, Several, SvmSettings
 from classicvision.classify.svm import fit_hyperplanes
-from classicvision.classify.training import _choose, train
+from classicvision.classify.training import _choose
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings
 from classicvision.encoding.vector import VectorSettings
@@ -38,6 +38,11 @@ def features_around(centre, n, rng):
     """Return n keypoints whose descriptors scatter around one of a class."""
     descriptors = np.clip(centre + rng.integers(-20, 21, (n, 128)), 0, 255).astype(np.uint8)
     return LocalFeatures(rng.random((n, 2)), np.ones(n), np.zeros(n), np.ones(n), descriptors, (10, 10))
+
+
+def train(items, labels, recipe, **options):
+    """Train with the cache that holds the items."""
+    return training.train(items, labels, recipe, cache=items.cache, **options)
 
 
 def make_problem(cache):
@@ -223,13 +228,13 @@ def test_the_words_of_a_fold_are_learned_without_its_images(problem, monkeypatch
 def test_a_head_is_never_fitted_on_the_images_it_is_judged_by(problem, monkeypatch):
     items, labels = problem
     sizes = []
-    fit = fold_task.fit_hyperplanes
+    fit = cross_validation.fit_hyperplanes
 
     def spy(codes, y, *rest, **options):
         sizes.append(len(y))
         return fit(codes, y, *rest, **options)
 
-    monkeypatch.setattr(fold_task, "fit_hyperplanes", spy)
+    monkeypatch.setattr(cross_validation, "fit_hyperplanes", spy)
     train(items, labels, RECIPE)
     assert max(sizes[:-1]) < len(items)
     assert sizes[-1] == len(items)
@@ -243,13 +248,13 @@ def test_no_variant_of_a_held_out_image_is_learned_from(problem, tmp_path, monke
     variants, recipe = Items(cache, items.keys), replace(RECIPE, encoder=replace(RECIPE.encoder, normalization="l1"))
     codes = recipe.encoder.learn(items, np.random.default_rng(recipe.seed)).encode_all([*items, *variants])
     seen = []
-    fit = fold_task.fit_hyperplanes
+    fit = cross_validation.fit_hyperplanes
 
     def spy(codes, y, *rest, rows=None, **options):
         seen.append((codes[slice(None) if rows is None else rows], y))
         return fit(codes, y, *rest, rows=rows, **options)
 
-    monkeypatch.setattr(fold_task, "fit_hyperplanes", spy)
+    monkeypatch.setattr(cross_validation, "fit_hyperplanes", spy)
     train(items, labels, recipe, share_codebook=True, variants=[variants])
     folds = split_folds(np.repeat([0, 1], 10), items.keys, ["x", "y"], 3, recipe.seed)
     for fold, (learned, y) in enumerate(seen[:3]):
@@ -293,13 +298,13 @@ def test_hyperplanes_are_the_same_in_threads_and_one_after_the_other():
 def test_wide_codes_of_folds_are_not_held_side_by_side(tmp_path, monkeypatch, is_wide):
     in_turn, workers = (make_problem(FeatureCache(tmp_path / name)) for name in ("in turn", "workers"))
     expected = train(*in_turn, RECIPE).validation.predicted
-    n_jobs_here, encode = [], fold_task.encode_in_workers  # of this process: workers know nothing of the list
+    n_jobs_here, encode = [], cross_validation.encode_in_workers  # of this process: workers know nothing of the list
 
     def spy(codebook, items, n_jobs, **options):
         n_jobs_here.append(n_jobs)
         return encode(codebook, items, n_jobs, **options)
 
-    monkeypatch.setattr(fold_task, "encode_in_workers", spy)
+    monkeypatch.setattr(cross_validation, "encode_in_workers", spy)
     of_two_folds = 2 * 4 * RECIPE.encoder.n_outputs * 20
     monkeypatch.setattr(training, "MAX_CODE_BYTES", of_two_folds - is_wide)
     assert_array_equal(train(*workers, RECIPE, n_jobs=2).validation.predicted, expected)
@@ -322,21 +327,21 @@ def test_a_fold_that_keeps_killing_its_worker_is_an_error_with_the_remedy():
 def test_what_the_store_knows_is_not_learned_again(problem, monkeypatch):
     first = train(*problem, RECIPE)
     n_fitted = []
-    fit = fold_task.fit_hyperplanes
+    fit = cross_validation.fit_hyperplanes
     monkeypatch.setattr(BovwSettings, "learn", lambda *_: pytest.fail("learned again"))
 
     def spy(*task, **options):
         n_fitted.append(1)
         return fit(*task, **options)
 
-    monkeypatch.setattr(fold_task, "fit_hyperplanes", spy)
+    monkeypatch.setattr(cross_validation, "fit_hyperplanes", spy)
     assert_array_equal(train(*problem, RECIPE).validation.predicted, first.validation.predicted)
     assert len(n_fitted) == 1  # the head that is kept
 
 
 def test_wide_codes_are_kept_of_the_last_model_alone(problem, monkeypatch):
     items, labels = problem
-    monkeypatch.setattr(fold_task, "MAX_KEPT_BYTES", 0)
+    monkeypatch.setattr(cross_validation, "MAX_KEPT_BYTES", 0)
     wide = train(items, labels, RECIPE)
     kept = [arrays for path in items.cache.folder.glob("??/*.block") if "codes" in (arrays := entry(items.cache, path))]
     assert [arrays["codes"].shape for arrays in kept] == [(20, 8)]
@@ -351,7 +356,7 @@ def test_codes_wider_than_an_entry_of_the_store_are_learned_once(problem, tmp_pa
     recipe = replace(RECIPE, encoder=replace(RECIPE.encoder, cells=("1x1", "2x2", "4x4")))
     row = 4 * 8 * (1 + 4 + 16)  # bytes
     plain = train(*make_problem(FeatureCache(tmp_path / "plain")), recipe, share_codebook=share_codebook)
-    monkeypatch.setattr(fold_task, "MAX_KEPT_BYTES", 0)
+    monkeypatch.setattr(cross_validation, "MAX_KEPT_BYTES", 0)
     monkeypatch.setattr(code_cache, "MAX_BLOCK_BYTES", 7 * row)
     monkeypatch.setattr(archive_arrays, "MAX_BYTES", 20 * row - 1)
     wide = train(items, labels, recipe, share_codebook=share_codebook)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from classicvision import DenseSift, Recipe, Sift, config, workflows
 from classicvision.classify.classifier import Classifier
 from classicvision.classify.recipe import Several
-from classicvision.classify.views import Views, to_learn_from, views_of
+from classicvision.classify.views import Views, prediction_extractor, training_extractor
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings
 from classicvision.images import read_image
@@ -21,8 +21,8 @@ RECIPE = Recipe(Sift(), WORDS, augment=("mirror", "crop", "crop"))
 
 def test_variants_follow_from_the_seed_and_the_picture_alone():
     image = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
-    first, again = to_learn_from(RECIPE)(image), to_learn_from(RECIPE)(image)
-    other = to_learn_from(replace(RECIPE, seed=1))(image)
+    first, again = training_extractor(RECIPE)(image), training_extractor(RECIPE)(image)
+    other = training_extractor(replace(RECIPE, seed=1))(image)
     plain, mirrored, crop, second_crop = first
     assert_array_equal(plain.xy, Sift()(image).xy)
     assert_array_equal(mirrored.xy, Sift()(mirror(image)).xy)
@@ -73,4 +73,4 @@ def test_views_are_kept_if_the_items_of_all_parts_are():
     assert Views(Sift(), "mirror").cacheable
     assert not Views(DenseSift(), "mirror").cacheable
     assert not Views(Several(parts=(Sift(), DenseSift())), "mirror").cacheable
-    assert views_of(RECIPE) == RECIPE.extractor
+    assert prediction_extractor(RECIPE) == RECIPE.extractor

@@ -6,11 +6,10 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from classicvision import _native, cli, load_recipe
+from classicvision import _native, cli, load_recipe, versions
 from classicvision.classify import selection
 from classicvision.classify.classifier import Classifier
 from classicvision.features.sift import Sift
-from classicvision.workflows import about
 
 WORDS = ["--set", "encoder.n_words=30"]
 
@@ -338,7 +337,7 @@ def test_doctor_names_onnxruntime_installed_or_not(installed, run, monkeypatch):
             return "1.2.3"
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(about, "version", version)
+    monkeypatch.setattr(versions, "version", version)
     found = json.loads(run("doctor", "--json")[1])["versions"]["onnxruntime"]
     assert found == ("1.2.3" if installed else "not installed")
 

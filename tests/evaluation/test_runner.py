@@ -146,7 +146,7 @@ def test_other_labels_are_another_question(texture_folder):
     items = extract(sorted(texture_folder.glob("*/*.png")), WORDS.extractor).items
     contestant = trial.Contestant("words", WORDS, items, (), items)
     questions = {
-        trial.Course(contestant, labels, np.arange(4), seed, 1).question(*facts)
+        trial.Course(contestant, labels, np.arange(4), seed, items.cache, 1).question(*facts)
         for labels, seed, facts in (
             (["a"] * 12 + ["b"] * 12, 0, ()),
             (["b"] * 12 + ["a"] * 12, 0, ()),
@@ -261,6 +261,6 @@ def test_other_test_images_are_another_question(texture_folder):
     items = extract(sorted(texture_folder.glob("*/*.png")), WORDS.extractor).items
     labels = [name for name in "abc" for _ in range(8)]
     contestant = trial.Contestant("words", WORDS, items, (), items)
-    course = trial.Course(contestant, labels, np.array([0, 1, 2, 8, 9, 10, 16, 17, 18]), 0, 1)
+    course = trial.Course(contestant, labels, np.array([0, 1, 2, 8, 9, 10, 16, 17, 18]), 0, items.cache, 1)
     assert len(trial.try_out(course, np.array([4, 5])).predicted) == 2
     assert_array_equal(trial.try_out(course, np.array([4, 12, 20])).predicted, [0, 1, 2])

@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from classicvision.evaluation.evaluation import Case, Evaluation
+from classicvision.evaluation.classifier_evaluation import Case, Evaluation
 from classicvision.extraction import Failure
 from classicvision.images import write_image
 from classicvision.report.evaluation import evaluation_to_dict, evaluation_to_html, write_evaluation

@@ -8,11 +8,12 @@ from numpy.testing import assert_array_equal
 
 from classicvision import RECIPES, load_recipe, workflows
 from classicvision.cache import FeatureCache
+from classicvision.classify import training_images
+from classicvision.classify.fitting import summarise_training
 from classicvision.classify.training import CrossValidation
 from classicvision.errors import ArchiveError, ImageReadError, NotEnoughDataError, SettingsError
 from classicvision.folders import ImageFolder, find_images
 from classicvision.images import write_image
-from classicvision.workflows import classify, learning
 
 RECIPE = load_recipe("sift-bovw", ["encoder.n_words=30"])
 
@@ -32,7 +33,7 @@ def test_fit_learns_easy_textures(fitted):
 
 def test_the_summary_has_the_mean_and_the_sample_deviation_of_the_folds(texture_folder):
     validation = CrossValidation(np.zeros(24, np.intp), np.array([0.5, 1.0]), 0.7, 1.0)
-    summary = classify._training_summary(ImageFolder.open(texture_folder), validation, 2)
+    summary = summarise_training(ImageFolder.open(texture_folder), validation, 2)
     assert (summary.folds, summary.accuracy, summary.mean_per_class_accuracy) == (2, 0.75, 0.7)
     assert summary.accuracy_deviation == pytest.approx(0.5 / 2**0.5)
     assert (summary.n_images, summary.n_unreadable) == (24, 2)
@@ -78,9 +79,9 @@ def spoil_the_first(photos):
 def test_behind_a_broken_image_every_label_stays_with_its_own_image(photos, monkeypatch):
     spoil_the_first(photos)
     seen = []
-    train = learning.train
+    train = training_images.train
     monkeypatch.setattr(
-        learning, "train", lambda items, labels, *a, **k: seen.extend(labels) or train(items, labels, *a, **k)
+        training_images, "train", lambda items, labels, *a, **k: seen.extend(labels) or train(items, labels, *a, **k)
     )
     fitted = workflows.fit(photos, recipe=RECIPE)
     assert seen == ["texture-0"] * 7 + ["texture-1"] * 8 + ["texture-2"] * 8
@@ -171,7 +172,7 @@ def test_evaluate_scores_each_image_and_counts_those_it_was_fitted_on(model_file
     evaluation = workflows.evaluate(model_file, photos)
     assert evaluation.scores.n_images == 25
     assert evaluation.model["seen_in_training"] == 24
-    assert sum(case.right for case in evaluation.cases) / 25 == evaluation.scores.accuracy
+    assert sum(case.correct for case in evaluation.cases) / 25 == evaluation.scores.accuracy
 
 
 def test_evaluate_accepts_some_of_the_classes(model_file, photos):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from classicvision.errors import NotEnoughDataError
-from classicvision.evaluation.evaluation import Case, Evaluation
+from classicvision.evaluation.classifier_evaluation import Case, Evaluation
 
 
 def case(name, true, predicted, **scores):

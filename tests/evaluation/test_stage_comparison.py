@@ -3,7 +3,7 @@
 import pytest
 
 from classicvision.errors import NotEnoughDataError
-from classicvision.evaluation.stage_scores import CurvePoint, StageComparison, StageScore
+from classicvision.evaluation.stage_comparison import CurvePoint, StageComparison, StageScore
 
 
 def compared(stages, curve):

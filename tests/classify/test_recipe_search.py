@@ -1,14 +1,16 @@
 """Choosing a recipe for a folder of drawn textures."""
 
 import math
+import sys
 from dataclasses import replace
 
 import pytest
 
 from classicvision import Classifier, FeatureCache, load_recipe, workflows
-from classicvision.classify import selection
+from classicvision.classify import recipe_search, selection
+from classicvision.classify.recipe_search import choose_recipe
 from classicvision.classify.selection import Selection
-from classicvision.workflows import selection as trying
+from classicvision.folders import ImageFolder
 
 SMALL = {
     "one word": load_recipe("sift-bovw", ["encoder.n_words=2", "extractor.max_features=1"]),
@@ -19,11 +21,11 @@ SMALL = {
 @pytest.fixture
 def few_recipes(monkeypatch):
     """Let `candidates` return two small recipes."""
-    monkeypatch.setattr(trying, "candidates", lambda: SMALL)
+    monkeypatch.setattr(sys.modules["classicvision.workflows.fit"], "candidates", lambda: SMALL)
 
 
 def test_the_better_recipe_is_chosen(texture_folder):
-    chosen = workflows.choose_recipe(texture_folder, SMALL)
+    chosen = choose_recipe(ImageFolder.open(texture_folder), SMALL)
     assert chosen.name == "words"
     assert chosen.recipe == SMALL["words"]
     assert [(trial.name, trial.n_images) for trial in chosen.trials] == [("one word", 24), ("words", 24)]
@@ -46,13 +48,13 @@ def test_a_model_of_auto_is_that_of_the_chosen_recipe(few_recipes, texture_folde
 
 
 def test_the_seed_is_that_of_the_chosen_recipe(texture_folder):
-    assert workflows.choose_recipe(texture_folder, SMALL, seed=5).recipe == replace(SMALL["words"], seed=5)
+    assert choose_recipe(ImageFolder.open(texture_folder), SMALL, seed=5).recipe == replace(SMALL["words"], seed=5)
 
 
 def test_a_large_folder_is_tried_on_few_images_first(texture_folder, monkeypatch):
-    monkeypatch.setattr(trying, "thin", lambda labels, seed: selection.thin(labels, seed, n_images=9))
+    monkeypatch.setattr(recipe_search, "thin", lambda labels, seed: selection.thin(labels, seed, n_images=9))
     monkeypatch.setattr(selection, "FEWEST_OF_CLASS", 3)
-    chosen = workflows.choose_recipe(texture_folder, SMALL | {"more words": SMALL["words"]})
+    chosen = choose_recipe(ImageFolder.open(texture_folder), SMALL | {"more words": SMALL["words"]})
     assert [trial.n_images for trial in chosen.trials] == [9, 9, 9, 24, 24]
     assert chosen.name == "words"
 
@@ -61,7 +63,7 @@ def test_a_trial_ends_between_two_steps_when_its_time_is_up(texture_folder, monk
     told = []
     slow = SMALL | {"again": load_recipe("sift-bovw", ["encoder.n_words=20", "extractor.contrast=0.011"])}
     # The clock leaps when the first image of the last recipe is done.
-    monkeypatch.setattr(trying, "_now", lambda: math.inf if told and told[-1][0].startswith("again") else 0.0)
-    chosen = workflows.choose_recipe(texture_folder, slow, progress=lambda *step: told.append(step))
+    monkeypatch.setattr(recipe_search, "_now", lambda: math.inf if told and told[-1][0].startswith("again") else 0.0)
+    chosen = choose_recipe(ImageFolder.open(texture_folder), slow, progress=lambda *step: told.append(step))
     assert [step for step in told if step[0].startswith("again")] == [("again: images", 1, 24)]
     assert "again" in chosen.left_out
