@@ -39,11 +39,11 @@ from numpy.typing import NDArray
 from classicvision.cache import FeatureCache
 from classicvision.extraction import extract
 from classicvision.features.local import LocalFeatures
-from classicvision.features.phash import GlobalSignature
+from classicvision.features.phash import PerceptualHash
 from classicvision.images import read_image
 from classicvision.items import Items
 from classicvision.matching.geometry import warp_points
-from classicvision.matching.global_match import compare_signatures
+from classicvision.matching.global_match import compare_hashes
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.synthetic import EDITS, plagiarise
 
@@ -155,7 +155,7 @@ def measure_ours(
     files = [*originals, *(copy.path for copy in copies)]
     cache = FeatureCache(work / "features")
     features = extract(files, MATCHING_SIFT, cache=cache, n_jobs=arguments.jobs).items
-    signatures = extract(files, GlobalSignature(), cache=cache, n_jobs=arguments.jobs).items
+    signatures = extract(files, PerceptualHash(), cache=cache, n_jobs=arguments.jobs).items
     related = [(copy.source, len(originals) + i) for i, copy in enumerate(copies)]
     rng = np.random.default_rng(0)
     unrelated = [
@@ -198,7 +198,7 @@ def compare_some(
         result = match_features(a, b)
         if result.verdict == "cannot decide":
             sizes, counts = (a.image_size, b.image_size), (len(a), len(b))
-            result = compare_signatures(signatures[i], signatures[j], image_sizes=sizes, n_keypoints=counts)
+            result = compare_hashes(signatures[i], signatures[j], image_sizes=sizes, n_keypoints=counts)
         error = np.nan
         if truth and result.regions:
             diagonal = float(np.hypot(*b.image_size))

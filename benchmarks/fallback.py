@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from classicvision import config, workflows
 from classicvision.cache import FeatureCache, default_cache_folder
-from classicvision.features.phash import GlobalSignature
+from classicvision.features.phash import PerceptualHash
 from classicvision.images import Image, read_image
-from classicvision.matching.global_match import SIGNATURE_THRESHOLD, has_waves_enough, symmetric_significance
+from classicvision.matching.global_match import HASH_THRESHOLD, has_enough_coefficients, symmetric_significance
 from classicvision.matching.likeness import BackboneFallback, Seen, symmetric_cosines
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic import plagiarise
@@ -124,8 +124,8 @@ def measure(network: str, files: Sequence[Path], arguments: argparse.Namespace) 
 
 
 def look(pictures: Sequence[tuple[Image, str]], fallback: BackboneFallback) -> Pictures:
-    seen = [(image, folder, GlobalSignature()(image)) for image, folder in pictures]
-    images, folders, signatures = zip(*(one for one in seen if has_waves_enough(one[2])), strict=True)
+    seen = [(image, folder, PerceptualHash()(image)) for image, folder in pictures]
+    images, folders, signatures = zip(*(one for one in seen if has_enough_coefficients(one[2])), strict=True)
     return Pictures(
         list(images), np.array(folders), Seen(np.stack(signatures), np.stack([fallback.features(x) for x in images]))
     )
@@ -140,7 +140,7 @@ def copies(pictures: Pictures, rows: NDArray[np.intp], edit: str, fallback: Back
             made.append(np.clip(image * (4 / 3), 0, 255).astype(np.uint8))
         else:
             made.append(plagiarise(image, edit, np.random.default_rng([row, *edit.encode()]))[0])
-    return Seen(np.stack([GlobalSignature()(x) for x in made]), np.stack([fallback.features(x) for x in made]))
+    return Seen(np.stack([PerceptualHash()(x) for x in made]), np.stack([fallback.features(x) for x in made]))
 
 
 def compare(a: Seen, b: Seen, fallback: BackboneFallback) -> dict[str, NDArray[np.float64]]:
@@ -160,7 +160,7 @@ def summary(
     fallback: BackboneFallback,
 ) -> dict[str, float]:
     own = {name: score[np.arange(len(rows)), rows] for name, score in scores.items()}
-    by_hash = own["hash"] >= SIGNATURE_THRESHOLD
+    by_hash = own["hash"] >= HASH_THRESHOLD
     shares = {f"{name} at its best": np.mean(own[name] > highest[name]) for name in own}
     return {
         "hash": float(np.mean(by_hash)),

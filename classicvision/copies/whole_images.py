@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from classicvision.copies.findings import Finding
 from classicvision.matching.global_match import (
-    SIGNATURE_THRESHOLD,
-    compare_signatures,
-    has_waves_enough,
-    signature_significance,
+    HASH_THRESHOLD,
+    compare_hashes,
+    has_enough_coefficients,
+    hash_significance,
 )
 from classicvision.matching.likeness import BackboneFallback, Seen, likeness_result
 from classicvision.matching.result import MatchResult
@@ -41,7 +41,7 @@ class Whole:
     n_keypoints : int
     image_size : (height, width)
     signature : (256,) float32
-        As `GlobalSignature` returns it.
+        As `PerceptualHash` returns it.
     """
 
     path: Path
@@ -83,7 +83,7 @@ def compare_wholes(suspects: Sequence[Whole], library: Sequence[Whole], *, min_k
     findings = []
     for suspect in suspects:
         rows = np.flatnonzero(has_few | (suspect.n_keypoints < min_keypoints))
-        surely = signature_significance(suspect.signature, signatures[rows]) >= SIGNATURE_THRESHOLD
+        surely = hash_significance(suspect.signature, signatures[rows]) >= HASH_THRESHOLD
         found = (library[row] for row in rows[surely].tolist())
         findings += [_finding(suspect, whole) for whole in found if whole.content != suspect.content]
     return findings
@@ -112,11 +112,13 @@ def compare_wholes_by_backbone(
     -------
     findings : list of Finding
         Without pairs that their signatures show, as those of equal files do. A picture with too little in it, as
-        `has_waves_enough` tells, is in none: plain colours are all alike to a network.
+        `has_enough_coefficients` tells, is in none: plain colours are all alike to a network.
     leads : dict from path to Lead
         Of each suspect that was compared and is in no finding, what it is most like by the network.
     """
-    suspects, library = ([whole for whole in side if has_waves_enough(whole.signature)] for side in (suspects, library))
+    suspects, library = (
+        [whole for whole in side if has_enough_coefficients(whole.signature)] for side in (suspects, library)
+    )
     few_a, rich_a = _parted(suspects, min_keypoints)
     few_b, _ = _parted(library, min_keypoints)
     findings: list[Finding] = []
@@ -155,7 +157,7 @@ def _compare_with_block(
     suspect: Whole, a: Seen, block: Sequence[Whole], b: Seen, fallback: BackboneFallback
 ) -> tuple[list[Finding], Lead | None]:
     """Compare a suspect with some pictures, but for those that its signature shows; a lead if any is left."""
-    rows = np.flatnonzero(signature_significance(a.signature, b.signature) < SIGNATURE_THRESHOLD)
+    rows = np.flatnonzero(hash_significance(a.signature, b.signature) < HASH_THRESHOLD)
     if not len(rows):
         return [], None
     found = fallback.compare(a, Seen(b.signature[rows], b.features[rows]))
@@ -183,7 +185,7 @@ def _finding(a: Whole, b: Whole) -> Finding:
 
 
 def _compared(a: Whole, b: Whole) -> MatchResult:
-    return compare_signatures(
+    return compare_hashes(
         a.signature,
         b.signature,
         image_sizes=(a.image_size, b.image_size),

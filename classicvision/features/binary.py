@@ -1,7 +1,7 @@
-"""ORB and AKAZE, by OpenCV: keypoints whose descriptors are strings of bits. Nothing here uses them but comparisons.
+"""ORB and AKAZE, by OpenCV: keypoints with binary descriptors. Only the matching benchmarks use them.
 
 ORB is after Rublee et al. (2011, doi:10.1109/ICCV.2011.6126544), AKAZE after Alcantarilla, Nuevo and Bartoli (2013,
-doi:10.5244/C.27.13). OpenCV 5 keeps AKAZE among its extra modules, which not every installation has.
+doi:10.5244/C.27.13). OpenCV 5 moved AKAZE to its extra modules, which not every installation has.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ __all__ = ["Akaze", "BinaryFeatures", "Orb"]
 
 @dataclass(frozen=True, eq=False)
 class BinaryFeatures:
-    """The keypoints of one image that have bits for a descriptor, as columns of one length N, strongest first.
+    """The keypoints of one image and their binary descriptors, as columns of equal length N, strongest first.
 
     Attributes
     ----------
     xy : (N, 2) float32
         Positions in pixels: x right, y down, integers at pixel centres.
     scale : (N,) float32
-        Half of the diameter that the detector looked at, in pixels.
+        Half the diameter of the neighbourhood, in pixels.
     response : (N,) float32
-        Its strength, in the detector's own unit.
+        Strength in the unit of the detector.
     descriptors : (N, D) uint8
-        Eight bits in each number. D is 32 for ORB and 61 for AKAZE, and 0 where nothing was found.
+        Eight bits per byte. D is 32 for ORB and 61 for AKAZE, and 0 without keypoints.
     image_size : (height, width)
+        Size of the image in pixels.
     """
 
     xy: NDArray[np.float32]
@@ -54,30 +55,30 @@ class BinaryFeatures:
 
 @dataclass(frozen=True)
 class Orb:
-    """Settings of ORB; called with a picture, it returns `BinaryFeatures`."""
+    """Settings of ORB; calling them with an image returns `BinaryFeatures`."""
 
     kind: ClassVar[str] = "orb"
     version: ClassVar[int] = 1
 
-    max_features: int = 2000  # ORB shares them out among the octaves when it looks for them
+    max_features: int = 2000  # distributed over the octaves during detection
 
     def __post_init__(self) -> None:
         validate(self)
         require(self.max_features >= 1, "max_features", self.max_features, "at least 1")
 
     def __call__(self, image: Image) -> BinaryFeatures:
-        """Find the keypoints of an (H, W, 3) uint8 picture."""
+        """Detect and describe the keypoints of an (H, W, 3) uint8 image."""
         return _detect(cv2.ORB_create(self.max_features), image)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
 class Akaze:
-    """Settings of AKAZE; called with a picture, it returns `BinaryFeatures`."""
+    """Settings of AKAZE; calling them with an image returns `BinaryFeatures`."""
 
     kind: ClassVar[str] = "akaze"
     version: ClassVar[int] = 1
 
-    threshold: float = 0.001  # least response
+    threshold: float = 0.001  # on the response; larger keeps fewer keypoints
 
     def __post_init__(self) -> None:
         validate(self)
@@ -85,25 +86,25 @@ class Akaze:
 
     @staticmethod
     def is_available() -> bool:
-        """Tell whether the installed OpenCV has AKAZE."""
+        """Return whether the installed OpenCV has AKAZE."""
         return _make_akaze() is not None
 
     def __call__(self, image: Image) -> BinaryFeatures:
-        """Find the keypoints of an (H, W, 3) uint8 picture; a SettingsError is raised where OpenCV has no AKAZE."""
+        """Detect and describe the keypoints of an (H, W, 3) uint8 image; SettingsError if OpenCV lacks AKAZE."""
         make = _make_akaze()
         if make is None:
             raise SettingsError(
-                f"OpenCV {cv2.__version__} has no AKAZE as it is installed here; "
-                "opencv-python-headless 4 has it, and opencv-contrib-python-headless 5"
+                f"this installation of OpenCV {cv2.__version__} has no AKAZE; install opencv-python-headless 4 or "
+                "opencv-contrib-python-headless 5"
             )
         return _detect(make(threshold=self.threshold), image)
 
 
 def _make_akaze() -> Callable[..., Any] | None:
-    for place in (cv2, getattr(cv2, "xfeatures2d", None)):
-        if (make := getattr(place, "AKAZE_create", None)) is not None:
-            found: Callable[..., Any] = make
-            return found
+    for module in (cv2, getattr(cv2, "xfeatures2d", None)):
+        if (make := getattr(module, "AKAZE_create", None)) is not None:
+            create: Callable[..., Any] = make
+            return create
     return None
 
 
@@ -112,7 +113,7 @@ def _detect(detector: Any, image: Image) -> BinaryFeatures:
     columns = np.array([(*k.pt, k.size / 2, k.response) for k in keypoints], np.float32).reshape(-1, 4)
     bits = np.zeros((0, 0), np.uint8) if descriptors is None else np.asarray(descriptors, np.uint8)
     x, y, scale, response = columns.T
-    # Equal responses by place and size, so that the order does not hang on OpenCV's threads.
+    # Ties are sorted by position and size, so that the order does not depend on OpenCV's threads.
     order = np.lexsort((scale, y, x, -response))
     columns = columns[order]
     height, width = image.shape[:2]

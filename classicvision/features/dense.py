@@ -1,11 +1,11 @@
 """Dense SIFT: descriptors of upright patches on a regular grid, at several sizes (PHOW; Bosch et al. 2007).
 
-Where keypoints are few or far between, as on walls, skies and faces, a grid describes the whole picture; for telling
-scenes and objects apart that is worth more than repeatable places (Fei-Fei and Perona 2005).
+Smooth regions such as walls, skies and faces yield few keypoints. A grid covers the whole image instead, which matters
+more for classifying scenes and objects than repeatable positions do (Fei-Fei and Perona 2005).
 
-`patches` is the reference, in NumPy. The `native` engine is the same in a compiled kernel: equal positions, bytes that
-differ by one at most, and that in less than one place in twenty, wherever there is contrast to describe. Both follow
-VLFeat's `vl_dsift` with its flat window.
+`patches` is the reference in NumPy. The `native` engine is a compiled kernel with the same positions; where the patch
+has contrast, fewer than 5 % of the descriptor bytes differ, by at most one. Both follow VLFeat's `vl_dsift` with its
+flat window.
 """
 
 from __future__ import annotations
@@ -24,49 +24,86 @@ from classicvision.errors import SettingsError
 from classicvision.features.descriptor import CELL, to_bytes
 from classicvision.features.local import LocalFeatures
 from classicvision.features.patches import describe_patches, first_cell
-from classicvision.features.sift import require_picture
+from classicvision.features.sift import require_rgb_or_gray
 from classicvision.images import Image, enlarge, shrink, to_gray
 
 __all__ = ["DenseSift"]
 
-# Centres (N, 2), responses (N,), descriptors (N, 128), and how many there are of each size.
+# Centres (N, 2), responses (N,), descriptors (N, 128), and the number of patches of each size.
 Patches = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.uint8], list[int]]
 
 
 @dataclass(frozen=True)
 class DenseSift:
-    """Settings of dense SIFT; called with a picture, it returns `LocalFeatures`. It keeps nothing between two pictures.
+    """Settings of dense SIFT; calling them with an image returns `LocalFeatures`.
 
-    The cells of all patches are centred within the picture. Patches of different sizes share their centres if all sizes
-    are even or all are odd; larger patches then stand on fewer of them.
+    The object keeps no state between images. All cells are centred within the image. Patches of different sizes share
+    their centres if all sizes are even or all are odd; a larger size has fewer patches.
+
+    Parameters
+    ----------
+    step : int, default 4
+        Distance between neighbouring patches in pixels. Halving it gives four times as many descriptors, usually
+        better accuracy and four times the time.
+    bin_sizes : tuple of int, default (4, 6, 8, 10)
+        Side of one of the 4 x 4 cells in pixels, one value per scale. Larger cells describe larger structures; more
+        values add scale invariance and descriptors in proportion.
+    contrast : float, default 0.01
+        Discard patches with a smaller response. Larger values drop more of the smooth regions; 0 keeps every patch.
+    magnification : float, default 6
+        Cell side divided by the sigma of the blur that precedes the gradient: larger values blur less. An image is
+        assumed to have a blur of 0.5 pixels already, so cells of up to half the magnification are not blurred.
+    window : float, default 2
+        Sigma of the Gaussian that weights the cells, in cells. Larger values weight outer cells more evenly. 2 is the
+        default of `vl_dsift`, 1.5 that of PHOW.
+    min_side : int, optional
+        Enlarge an image whose longer side is shorter than this, in pixels.
+    max_side : int, optional
+        Shrink an image whose longer side is longer than this, in pixels. Equal values of `min_side` and `max_side`
+        resize every image.
+    enlarge : float, default 1
+        Magnify every image by this factor first, but not beyond `max_side`. Larger values describe finer detail with
+        the same cells, at a cost that grows with the square.
+    engine : {"auto", "native", "reference"}, default "auto"
+        Implementation. "auto" resolves to the fastest one installed as soon as the settings are created.
 
     Raises
     ------
     SettingsError
-        For a value out of range; the message names the field.
+        If a value is out of range; the message names the field.
+
+    References
+    ----------
+    .. [1] A. Bosch, A. Zisserman and X. Munoz, "Image classification using random forests and ferns", ICCV 2007.
+           :DOI:`10.1109/ICCV.2007.4409066`
+    .. [2] A. Vedaldi and B. Fulkerson, "VLFeat: an open and portable library of computer vision algorithms",
+           ACM Multimedia 2010. :DOI:`10.1145/1873951.1874249`
 
     Examples
     --------
     >>> import numpy as np
-    >>> ramp = np.tile(np.arange(64, dtype=np.uint8), (64, 1))
-    >>> features = DenseSift(step=8, bin_sizes=(4,), contrast=0.0)(ramp)
-    >>> np.unique(features.xy[:, 0])
-    array([ 6., 14., 22., 30., 38., 46., 54.], dtype=float32)
+    >>> from classicvision import DenseSift, read_image
+    >>> image = read_image("data/held-out/brick/00.jpg")
+    >>> features = DenseSift(step=16, bin_sizes=(4,), contrast=0.0)(image)
+    >>> np.unique(features.xy[:, 0])[:4]
+    array([ 6., 22., 38., 54.], dtype=float32)
+    >>> features.descriptors.shape[1]
+    128
     """
 
     kind: ClassVar[str] = "dense-sift"
     version: ClassVar[int] = 1
-    cacheable: ClassVar[bool] = False  # 148 bytes a patch: a grid is made again sooner than written and read
+    cacheable: ClassVar[bool] = False  # 148 bytes per patch: computing a grid again is faster than reading it from disk
 
-    step: int = 4  # from one patch to the next, in pixels
-    bin_sizes: tuple[int, ...] = (4, 6, 8, 10)  # side of one of the 4 x 4 cells, in pixels, a scale each
-    contrast: float = 0.01  # patches of a smaller response are left out; 0 keeps all
-    magnification: float = 6.0  # side of a cell over the sigma of the blur before; from 2 cells on there is none
-    window: float = 2.0  # sigma of the weights of the cells, in cells; `vl_dsift` has 2, PHOW 1.5
-    min_side: int | None = None  # enlarge a picture whose longer side is shorter to this first, in pixels
-    max_side: int | None = None  # shrink a picture whose longer side is longer to this first; both alike: always resize
-    enlarge: float = 1.0  # magnify a picture by this factor first, but not beyond max_side
-    engine: Literal["auto", "native", "reference"] = "auto"  # auto: the fastest here, named from then on
+    step: int = 4
+    bin_sizes: tuple[int, ...] = (4, 6, 8, 10)
+    contrast: float = 0.01
+    magnification: float = 6.0
+    window: float = 2.0
+    min_side: int | None = None
+    max_side: int | None = None
+    enlarge: float = 1.0
+    engine: Literal["auto", "native", "reference"] = "auto"
 
     def __post_init__(self) -> None:
         validate(self)
@@ -88,7 +125,7 @@ class DenseSift:
             raise SettingsError(f"min_side is {self.min_side}; it must be at most max_side, {self.max_side}")
 
     def __call__(self, image: Image) -> LocalFeatures:
-        """Describe the patches of a picture.
+        """Describe the patches of an image.
 
         Parameters
         ----------
@@ -98,11 +135,19 @@ class DenseSift:
         Returns
         -------
         LocalFeatures
-            In the frame of `image`: the sizes in the order of the settings, each row by row. `xy` are the centres of
-            the patches, `scale` is that of a SIFT keypoint with cells of this size, a third of it, `angle` is 0 and
-            `response` the norm of the histogram over the area of a cell, for grey values in [0, 1].
+            In the frame of `image`, sorted by size in the order of `bin_sizes`, then row by row. `xy` has the centres
+            of the patches and `scale` a third of the cell side, as for SIFT keypoints with cells of this size. `angle`
+            is 0; `response` is the norm of the gradient histogram divided by the area of a cell, for grey values in
+            [0, 1].
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `image` is not a uint8 array of one of these shapes.
+        SettingsError
+            If the engine is "native" and the kernels are not installed.
         """
-        gray = _analysed(image, self)
+        gray = _as_sized_gray(image, self)
         xy, response, descriptors, counts = _ENGINES[self.engine](gray, self)
         features = LocalFeatures(
             xy=xy,
@@ -115,7 +160,7 @@ class DenseSift:
         return features.resized(image.shape[:2])
 
     def runnable(self) -> DenseSift:
-        """Return these settings with an engine that this installation has: themselves, as a rule."""
+        """Return these settings, with another engine if the kernels that they name are not installed."""
         is_missing = self.engine == "native" and not _native.native_available()
         return replace(self, engine="auto") if is_missing else self
 
@@ -141,8 +186,8 @@ def _describe_by_reference(gray: NDArray[np.uint8], settings: DenseSift) -> Patc
 def _describe_by_native(gray: NDArray[np.uint8], settings: DenseSift) -> Patches:
     if not _native.native_available():
         raise SettingsError(
-            "engine is 'native', but classicvision was installed without compiled kernels. Install it where there is a "
-            "C++17 compiler, or use engine='reference', which describes the same patches more slowly"
+            "engine is 'native', but classicvision was installed without compiled kernels. Reinstall it with a C++17 "
+            "compiler, or use engine='reference', which describes the same patches more slowly"
         )
     return native.describe_dense(
         gray,
@@ -165,15 +210,15 @@ def _firsts(settings: DenseSift) -> list[int]:
     return [first_cell(size, max(settings.bin_sizes)) for size in settings.bin_sizes]
 
 
-def _analysed(image: Image, settings: DenseSift) -> NDArray[np.uint8]:
-    """Check a picture and return it in grey, (h, w), resized as the settings say."""
-    require_picture(image)
+def _as_sized_gray(image: Image, settings: DenseSift) -> NDArray[np.uint8]:
+    """Check an image and return it in grey, (h, w), resized as the settings say."""
+    require_rgb_or_gray(image)
     sized = image if settings.max_side is None else shrink(image, settings.max_side)
     sized = enlarge(sized, _least_side(max(image.shape[:2]), settings))
     return np.ascontiguousarray(sized if sized.ndim == 2 else to_gray(sized))
 
 
 def _least_side(longest: int, settings: DenseSift) -> int:
-    """Return the least longer side, in pixels, at which a picture is described whose longer side is `longest`."""
-    wanted = max(round(longest * settings.enlarge), settings.min_side or 1)
-    return wanted if settings.max_side is None else min(wanted, settings.max_side)
+    """Return the longer side, in pixels, to which an image with a longer side of `longest` is enlarged at least."""
+    target = max(round(longest * settings.enlarge), settings.min_side or 1)
+    return target if settings.max_side is None else min(target, settings.max_side)

@@ -1,13 +1,13 @@
-"""Step 4 of SIFT: a description of the picture around each keypoint that stays the same when it moves.
+"""Step 4 of SIFT: a descriptor of each keypoint's neighbourhood, invariant to translation, scale and rotation.
 
-Lowe (2004), section 6.1. The gradients around a keypoint, turned by its angle, are collected in 4 x 4 cells of 8
-directions each. A gradient votes for the two nearest cells in each of the three dimensions by its distance to them
-(trilinear interpolation), weighted by a Gaussian. Normalised, clipped at 0.2 and normalised again, the 128 counts do
-not depend on contrast and little on a single bright edge.
+Lowe (2004), section 6.1. The gradients around a keypoint, rotated by its angle, vote in 4 x 4 cells of 8 directions
+each, weighted by a Gaussian. Trilinear interpolation shares each vote between the two nearest bins of all three
+dimensions. The 128 counts are normalised, clipped at 0.2 and normalised again, so that they do not depend on contrast
+and depend little on a single strong edge.
 
-Where this differs from Lowe, it follows OpenCV, so that descriptors of both can be compared: a cell is 3 scales wide,
-the square is centred on the sample nearest to the keypoint, cells go row by row in the turned frame, and the
-directions in a cell go anticlockwise from the keypoint's angle.
+Where this differs from Lowe, it follows OpenCV, so that the descriptors of both are comparable: a cell is 3 scales
+wide, the square is centred on the sample nearest to the keypoint, cells are ordered row by row in the rotated frame,
+and the directions in a cell anticlockwise from the keypoint's angle.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from classicvision.features.extrema import Blobs
 from classicvision.features.orientation import gradient_at, split_by_work
 from classicvision.features.scalespace import ScaleSpace
 
-__all__ = ["describe", "to_bytes"]
+__all__ = ["describe_keypoints", "to_bytes"]
 
 N_CELLS: Final = 4  # along each side
 N_DIRECTIONS: Final = 8
 CELL: Final = 3.0  # side of a cell, in scales of the keypoint
-CLIP: Final = 0.2  # largest share of one direction in one cell, against the norm (Lowe 2004, 6.1)
+CLIP: Final = 0.2  # largest value of a bin, relative to the norm (Lowe 2004, 6.1)
 NORM: Final = 512.0  # of the stored bytes
 
 Samples = tuple[NDArray[np.intp], NDArray[np.floating], NDArray[np.floating], NDArray[np.intp], NDArray[np.intp]]
 
 
-def describe(space: ScaleSpace, blobs: Blobs, angle: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Describe N keypoints.
+def describe_keypoints(space: ScaleSpace, blobs: Blobs, angle: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Compute the descriptors of N keypoints.
 
     Parameters
     ----------
     space : ScaleSpace
     blobs : Blobs
-        N rows, one a keypoint.
+        N rows, one per keypoint.
     angle : (N,) float64
         Radians, clockwise on the screen.
 
@@ -52,20 +52,20 @@ def describe(space: ScaleSpace, blobs: Blobs, angle: NDArray[np.float64]) -> NDA
     histograms = np.zeros((len(blobs), N_CELLS * N_CELLS * N_DIRECTIONS))
     for octave, layer, rows in blobs.by_level():
         cell = CELL * blobs.scale[rows] / space.spacing(octave)
-        # Votes reach half a cell beyond the 4 x 4; turned by 45 degrees, the square's corner lies farthest out.
+        # Votes reach half a cell beyond the 4 x 4; at 45 degrees the corner of the square is farthest away.
         half_side = np.rint(cell * np.sqrt(2) * (N_CELLS + 1) / 2).astype(np.int64)
         for part in split_by_work(half_side):
             chosen = rows[part]
             level = space.gaussians[octave][layer]
             centre = blobs.row[chosen], blobs.column[chosen]
             step = np.arange(-half_side[part].max(), half_side[part].max() + 1)
-            turned = angle[chosen].astype(np.float32)
-            samples = _turned_samples(level.shape, *centre, step, turned, cell[part].astype(np.float32))
-            histograms[chosen] = _collect_votes(level, turned, samples)
+            rotation = angle[chosen].astype(np.float32)
+            samples = _rotated_samples(level.shape, *centre, step, rotation, cell[part].astype(np.float32))
+            histograms[chosen] = _collect_votes(level, rotation, samples)
     return to_bytes(histograms)
 
 
-def _turned_samples(
+def _rotated_samples(
     shape: tuple[int, ...],
     row: NDArray[np.int64],
     column: NDArray[np.int64],
@@ -75,12 +75,12 @@ def _turned_samples(
 ) -> Samples:
     """Return the samples that vote: keypoint (S,), cell coordinates u and v (S,), row and column (S,).
 
-    They are among those at each `step` from the keypoints' rows and at each from their columns. u runs along the
-    keypoint's angle and v clockwise from it; both are 0 at the centre of the first cell.
+    `step` has the row and column offsets from a keypoint to consider. u runs along the keypoint's angle and v clockwise
+    from it; both are 0 at the centre of the first cell.
     """
     height, width = shape
     rows, columns = row[:, None] + step, column[:, None] + step
-    along, across = ((turn(angle) / cell)[:, None] * step.astype(np.float32) for turn in (np.cos, np.sin))
+    along, across = ((ratio(angle) / cell)[:, None] * step.astype(np.float32) for ratio in (np.cos, np.sin))
     middle = np.float32(N_CELLS / 2 - 0.5)
     u = along[:, None, :] + across[:, :, None] + middle
     v = along[:, :, None] - across[:, None, :] + middle
@@ -96,31 +96,31 @@ def _collect_votes(level: NDArray[np.float32], angle: NDArray[np.float32], sampl
     keypoint, u, v, row, column = samples
     magnitude, direction = gradient_at(level, row, column)
     middle = np.float32(N_CELLS / 2 - 0.5)
-    # Lowe (2004), 6.1: a Gaussian with sigma of half the width of the square, that is two cells.
+    # Lowe (2004), 6.1: a Gaussian whose sigma is half the width of the square, that is two cells.
     magnitude *= np.exp(-((u - middle) ** 2 + (v - middle) ** 2) * np.float32(2 / N_CELLS**2))
-    turn = (angle[keypoint] - direction) * np.float32(N_DIRECTIONS / (2 * np.pi))
-    # One cell more on each side takes the votes that fall outside the 4 x 4.
+    w = (angle[keypoint] - direction) * np.float32(N_DIRECTIONS / (2 * np.pi))
+    # An extra cell on each side takes the votes that fall outside the 4 x 4.
     shape = (len(angle), N_CELLS + 2, N_CELLS + 2, N_DIRECTIONS)
     counts = np.zeros(int(np.prod(shape)))
-    (v0, v_share), (u0, u_share), (turn0, turn_share) = map(_split, (v, u, turn))
-    for dv, du, dt in product((0, 1), repeat=3):
-        vote = magnitude * v_share[dv] * u_share[du] * turn_share[dt]
+    (v0, v_weight), (u0, u_weight), (w0, w_weight) = map(_split, (v, u, w))
+    for dv, du, dw in product((0, 1), repeat=3):
+        vote = magnitude * v_weight[dv] * u_weight[du] * w_weight[dw]
         cells = (keypoint * shape[1] + v0 + (1 + dv)) * shape[2] + u0 + (1 + du)
-        counts += np.bincount(cells * N_DIRECTIONS + (turn0 + dt) % N_DIRECTIONS, vote, minlength=len(counts))
+        counts += np.bincount(cells * N_DIRECTIONS + (w0 + dw) % N_DIRECTIONS, vote, minlength=len(counts))
     return counts.reshape(shape)[:, 1:-1, 1:-1].reshape(len(angle), -1)
 
 
 def _split(
     coordinate: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Return the bin below a coordinate, and the shares of that bin and of the next one."""
+    """Return the bin below a coordinate, and the linear weights of that bin and of the next one."""
     below = np.floor(coordinate)
-    share = coordinate - below
-    return below.astype(np.int64), (1 - share, share)
+    fraction = coordinate - below
+    return below.astype(np.int64), (1 - fraction, fraction)
 
 
 def to_bytes(histograms: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Normalise (N, 128) histograms, clip, normalise again and store (Lowe 2004, 6.1); an empty one stays zero."""
+    """Normalise (N, 128) histograms, clip, normalise again and round to bytes (Lowe 2004, 6.1); zeros stay zero."""
     clipped = np.minimum(histograms, CLIP * np.linalg.norm(histograms, axis=1, keepdims=True))
     norm = np.linalg.norm(clipped, axis=1, keepdims=True)
     scaled = np.divide(NORM * clipped, norm, out=np.zeros_like(clipped), where=norm > 0)

@@ -1,12 +1,12 @@
-"""Step 2 of SIFT: blobs, the extrema of the difference of Gaussians over place and scale.
+"""Step 2 of SIFT: blobs, the extrema of the difference of Gaussians (DoG) over position and scale.
 
-Lowe (2004), sections 3.1 and 4. A sample is a candidate if none of its 26 neighbours in place and scale exceeds it. A
-quadratic through the neighbours then tells where between the samples the extremum lies (eq. 2, 3), weak ones are
-dropped, and so are those on edges, whose position along the edge means nothing (section 4.1).
+Lowe (2004), sections 3.1 and 4. A sample is a candidate if none of its 26 neighbours in position and scale exceeds it.
+A quadratic fitted to the neighbours locates the extremum between the samples (eq. 2, 3). Extrema of low contrast are
+dropped, as are those on edges, which are poorly localised along the edge (section 4.1).
 
-Where this differs from Lowe, it follows OpenCV: candidates below half the contrast threshold are not looked at, blobs
-keep a distance of 5 samples from the border, and the contrast threshold is divided by the number of layers. Like there,
-a blob half-way between two samples can be lost: each sends it to the other until it is given up.
+Where this differs from Lowe, it follows OpenCV: candidates below half the contrast threshold are ignored, blobs keep a
+distance of 5 samples from the border, and the contrast threshold is divided by the number of layers. As in OpenCV, a
+blob half-way between two samples can be lost: the interpolation moves it back and forth until it is abandoned.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from classicvision.features.scalespace import ScaleSpace
 
 __all__ = ["Blobs", "ExtremaSteps", "find_extrema"]
 
-BORDER: Final = 5  # samples at each side of an octave in which no blob is sought
-MAX_STEPS: Final = 5  # moves to a neighbouring sample before a candidate is given up
+BORDER: Final = 5  # samples on each side of an octave that are not searched
+MAX_STEPS: Final = 5  # moves to a neighbouring sample before a candidate is abandoned
 
 
 @dataclass(frozen=True, eq=False)
 class Blobs:
-    """Extrema of the difference of Gaussians, as columns of one length N.
+    """Extrema of the difference of Gaussians, as columns of equal length N.
 
     Attributes
     ----------
     octave, layer, row, column : (N,) int64
         The nearest sample of the scale space.
     xy : (N, 2) float64
-        Position in the frame of the picture, in pixels.
+        Position in the frame of the image, in pixels.
     scale : (N,) float64
-        Sigma in pixels of the picture.
+        Sigma in pixels of the image.
     value : (N,) float64
-        The difference of Gaussians there: negative for bright blobs, positive for dark ones.
+        The difference of Gaussians: negative for bright blobs, positive for dark ones.
     """
 
     octave: NDArray[np.int64]
@@ -55,29 +55,29 @@ class Blobs:
         return len(self.octave)
 
     def __getitem__(self, rows: slice | NDArray[Any]) -> Self:
-        """Return the blobs chosen by a mask, a slice or an index array."""
+        """Return the blobs selected by a mask, a slice or an index array."""
         return type(self)(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     def by_level(self) -> Iterator[tuple[int, int, NDArray[np.intp]]]:
-        """Yield each octave and layer that has blobs, with their rows in these columns."""
+        """Yield each octave and layer that has blobs, with the indices of its blobs."""
         levels = np.stack([self.octave, self.layer], axis=1)
         for octave, layer in np.unique(levels, axis=0):
             yield int(octave), int(layer), np.flatnonzero((self.octave == octave) & (self.layer == layer))
 
 
 class ExtremaSteps(NamedTuple):
-    """What is left after each step of the search.
+    """The blobs that remain after each step of the search.
 
     Attributes
     ----------
     candidates : Blobs
-        Samples that none of their 26 neighbours exceeds, as they are.
+        Samples that none of their 26 neighbours exceeds, before interpolation.
     refined : Blobs
-        Those for which a place between the samples was found.
+        Candidates whose interpolation converged.
     strong : Blobs
-        Those of enough contrast.
+        Refined blobs above the contrast threshold.
     kept : Blobs
-        Those that do not lie on edges: the result.
+        Strong blobs that do not lie on an edge: the result.
     """
 
     candidates: Blobs
@@ -93,15 +93,15 @@ def find_extrema(space: ScaleSpace, *, contrast: float = 0.04, edge_ratio: float
     ----------
     space : ScaleSpace
     contrast : float
-        Least |D|, times the number of layers, for grey values in [0, 1].
+        Threshold on |D| times the number of layers, for grey values in [0, 1]; larger keeps fewer blobs.
     edge_ratio : float
-        Largest ratio of the two principal curvatures.
+        Largest ratio of the two principal curvatures; larger keeps more blobs on edges.
     """
-    least = contrast / space.n_layers
-    # OpenCV's: half the threshold, rounded down to whole grey levels of 256.
-    candidates = _find_candidates(space, floor=math.floor(least / 2 * 255) / 255)
+    threshold = contrast / space.n_layers
+    # As in OpenCV: half the threshold, rounded down to whole grey levels of 256.
+    candidates = _find_candidates(space, floor=math.floor(threshold / 2 * 255) / 255)
     refined, edgeness = _refine(space, candidates)
-    is_strong = np.abs(refined.value) >= least
+    is_strong = np.abs(refined.value) >= threshold
     # Lowe (2004), section 4.1: Tr^2 / Det < (r + 1)^2 / r.
     is_corner = edgeness < (edge_ratio + 1) ** 2 / edge_ratio
     return ExtremaSteps(candidates, refined, refined[is_strong], refined[is_strong & is_corner])
@@ -114,7 +114,7 @@ def _find_candidates(space: ScaleSpace, floor: float) -> Blobs:
 
 
 def _local_extrema(dog: NDArray[np.float32], floor: float) -> NDArray[np.int64]:
-    """Return the (N, 3) places, as (layer, row, column), of the extrema of one octave."""
+    """Return the (N, 3) positions, as (layer, row, column), of the extrema of one octave."""
     around = dog[:, BORDER - 1 : 1 - BORDER, BORDER - 1 : 1 - BORDER]
     if min(around.shape) < 3:
         return np.zeros((0, 3), np.int64)
@@ -126,7 +126,7 @@ def _local_extrema(dog: NDArray[np.float32], floor: float) -> NDArray[np.int64]:
 
 
 def _neighbourhood(pick: Callable[..., Any], cube: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the maximum or minimum of each 3 x 3 x 3 neighbourhood, one axis after the other."""
+    """Return the maximum or minimum of each 3 x 3 x 3 neighbourhood, computed axis by axis."""
     for axis in range(3):
         cube = np.moveaxis(cube, axis, 0)
         cube = np.moveaxis(pick(pick(cube[:-2], cube[1:-1]), cube[2:]), 0, axis)
@@ -134,15 +134,15 @@ def _neighbourhood(pick: Callable[..., Any], cube: NDArray[np.float32]) -> NDArr
 
 
 def _refine(space: ScaleSpace, candidates: Blobs) -> tuple[Blobs, NDArray[np.float64]]:
-    """Move each candidate to the top of its quadratic; return those that settle, once each, and their edgeness."""
+    """Interpolate each candidate; return those that converge, without repeats, and their edgeness."""
     blobs, edgeness = [candidates[:0]], [np.zeros(0)]
     for octave, dog in enumerate(space.dog):
-        mine = candidates.octave == octave
-        place = np.stack([candidates.layer, candidates.row, candidates.column], axis=1)[mine]
+        is_here = candidates.octave == octave
+        place = np.stack([candidates.layer, candidates.row, candidates.column], axis=1)[is_here]
         place = _settle(dog, place)
         value, gradient, hessian = _quadratic(dog, place)
         offset = _peak_offset(gradient, hessian)
-        # Lowe (2004), eq. 3: the value at the top of the quadratic.
+        # Lowe (2004), eq. 3: the value at the extremum of the quadratic.
         peak = value + 0.5 * np.sum(gradient * offset, axis=1)
         blobs.append(_blobs_at(space, octave, place, offset, peak))
         edgeness.append(_edgeness(hessian))
@@ -150,7 +150,7 @@ def _refine(space: ScaleSpace, candidates: Blobs) -> tuple[Blobs, NDArray[np.flo
 
 
 def _settle(dog: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the samples nearest to the tops of the candidates' quadratics, sorted; two that meet count once."""
+    """Return the samples nearest to the extrema of the candidates' quadratics, sorted and without repeats."""
     lowest = np.array([1, BORDER, BORDER])
     highest = np.array(dog.shape) - lowest
     settled = [place[:0]]
@@ -183,7 +183,7 @@ def _quadratic(
 
 
 def _peak_offset(gradient: NDArray[np.float64], hessian: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where the quadratics are level, (N, 3) in samples (Lowe 2004, eq. 3); NaN where nowhere or everywhere."""
+    """Return the stationary points of the quadratics, (N, 3) in samples (Lowe 2004, eq. 3); NaN where not unique."""
     offset = np.full_like(gradient, np.nan)
     regular = np.linalg.det(hessian) != 0
     offset[regular] = -np.linalg.solve(hessian[regular], gradient[regular, :, None])[:, :, 0]
@@ -191,7 +191,7 @@ def _peak_offset(gradient: NDArray[np.float64], hessian: NDArray[np.float64]) ->
 
 
 def _edgeness(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Tr^2 / Det of the Hessian in the plane (Lowe 2004, 4.1); infinite where the curvatures differ in sign."""
+    """Return Tr^2 / Det of the spatial Hessian (Lowe 2004, 4.1); infinite where the curvatures differ in sign."""
     plane = hessian[:, 1:, 1:]
     trace, determinant = np.trace(plane, axis1=1, axis2=2), np.linalg.det(plane)
     edgeness: NDArray[np.float64] = np.full(len(plane), np.inf)
@@ -206,7 +206,7 @@ def _blobs_at(
     offset: NDArray[np.float64] | None = None,
     value: NDArray[np.float64] | None = None,
 ) -> Blobs:
-    """Return blobs at samples of one octave, or at offsets from them; axes (layer, row, column)."""
+    """Return blobs at samples of one octave, plus offsets if given; axes (layer, row, column)."""
     layer, row, column = place.T
     exact = place if offset is None else place + offset
     if value is None:

@@ -1,55 +1,74 @@
-"""What an extractor of local features returns: keypoints and their descriptors, as columns of one length."""
+"""Local features of an image: keypoints and their descriptors, as columns of equal length."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from html import escape
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIRRORED_NUMBERS", "LocalFeatures", "root_sift"]
+__all__ = ["MIRRORED_BINS", "LocalFeatures", "root_sift"]
 
 DESCRIPTOR_SIZE = 128
 
-# Row, column and direction of each number: in a mirror the rows of cells, which go clockwise from the angle, and the
-# directions, which go anticlockwise, run the other way.
-_row, _column, _turn = np.unravel_index(np.arange(DESCRIPTOR_SIZE), (4, 4, 8))
-MIRRORED_NUMBERS = np.ravel_multi_index((3 - _row, _column, -_turn % 8), (4, 4, 8))
-"""Where each number of a descriptor comes from in the descriptor of the same place in a mirror."""
-MIRRORED_NUMBERS.flags.writeable = False
+# Mirroring reverses the rows of cells, which are ordered clockwise from the keypoint's angle, and the directions, which
+# are ordered anticlockwise.
+_row, _column, _direction = np.unravel_index(np.arange(DESCRIPTOR_SIZE), (4, 4, 8))
+MIRRORED_BINS = np.ravel_multi_index((3 - _row, _column, -_direction % 8), (4, 4, 8))
+"""Permutation of the 128 histogram bins that gives the descriptor of the mirrored patch."""
+MIRRORED_BINS.flags.writeable = False
 
 
-_CELLS = 0.3  # for each keypoint that is kept when they are spread
-_FIRST = 2  # keypoints of a cell that come before all others
+_CELLS_PER_KEYPOINT = 0.3  # of the grid over which `spread` distributes the keypoints
+_PREFERRED_PER_CELL = 2  # keypoints of each cell that `spread` keeps before all others
 
 
 @dataclass(frozen=True, eq=False)
 class LocalFeatures:
-    """The keypoints of one image, as read-only arrays of one length N.
+    """The keypoints of one image and their descriptors, as read-only arrays of equal length N.
 
-    The frame is the original image's: x right, y down, integers at pixel centres.
+    Positions are in the frame of the original image: x to the right, y down, integers at pixel centres. A mask, a slice
+    or an index array selects keypoints: ``features[features.scale > 4]``.
 
-    Attributes
+    Parameters
     ----------
     xy : (N, 2) float32
         Positions in pixels.
     scale : (N,) float32
-        Sigma of the blob, in pixels of the original image; a cell of the descriptor is three times as wide.
+        Sigma of the blob in pixels of the original image. Each of the descriptor's 4 x 4 cells is three times as wide.
     angle : (N,) float32
-        Dominant gradient direction, radians in [0, 2 pi), clockwise on the screen; 0 for upright patches.
+        Dominant gradient direction in radians, in [0, 2 pi), clockwise on the screen; 0 for upright patches.
     response : (N,) float32
-        ``|DoG|`` at the extremum, or of dense patches the norm of the histogram; for grey values in [0, 1].
+        ``|DoG|`` at the extremum for grey values in [0, 1]; larger means higher contrast. For dense patches, the norm
+        of the gradient histogram.
     descriptors : (N, 128) uint8
-        SIFT descriptors, scaled to norm 512 and clipped at 255 (Lowe 2004, section 6.1).
+        SIFT descriptors, scaled to norm 512 and clipped at 255 ([1]_, section 6.1).
     image_size : (height, width)
-        Of the original image, in pixels.
+        Size of the original image in pixels.
 
     Raises
     ------
     ValueError
-        If the columns differ in length or have another shape.
+        If a column has the wrong shape or its length differs from that of `xy`.
+
+    References
+    ----------
+    .. [1] D. G. Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 60, 2004.
+           :DOI:`10.1023/B:VISI.0000029664.99615.94`
+
+    Examples
+    --------
+    >>> from classicvision import Sift, read_image
+    >>> features = Sift(max_features=300)(read_image("data/copies/library/astronaut.jpg"))
+    >>> features.xy.shape, features.descriptors.dtype
+    ((300, 2), dtype('uint8'))
+    >>> len(features.strongest(10))
+    10
+    >>> bool((features[features.scale > 4].scale > 4).all())
+    True
     """
 
     xy: NDArray[np.float32]
@@ -81,30 +100,43 @@ class LocalFeatures:
 
     @classmethod
     def empty(cls, image_size: tuple[int, int]) -> Self:
-        """Return the features of an image in which nothing was found."""
+        """Return the features of an image without keypoints."""
         columns = {name: np.zeros((0, *row), dtype) for name, (dtype, row) in cls._COLUMNS.items()}
         return cls(**columns, image_size=image_size)
 
     def __len__(self) -> int:
         return len(self.xy)
 
+    def __repr__(self) -> str:
+        scale = f", scale={self.scale.min():.3g}..{self.scale.max():.3g}" if len(self) else ""
+        return f"{type(self).__name__}(n={len(self)}, image_size={self.image_size}{scale})"
+
+    def _repr_html_(self) -> str:
+        """Return a small table for notebooks."""
+        height, width = self.image_size
+        rows = {"keypoints": f"{len(self)}", "image": f"{width} x {height} pixels"}
+        for name, column in (("scale", self.scale), ("response", self.response)):
+            rows[name] = f"{column.min():.3g} to {column.max():.3g}" if len(self) else "none"
+        body = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in rows.items())
+        return f"<table><caption>{escape(type(self).__name__)}</caption>{body}</table>"
+
     def __getitem__(self, rows: slice | NDArray[Any]) -> Self:
-        """Return the keypoints chosen by a mask, a slice or an index array."""
+        """Return the keypoints selected by a mask, a slice or an index array."""
         if not isinstance(rows, slice) and np.ndim(rows) == 0:
-            raise TypeError(f"choose keypoints with a slice, mask or index array; for one, use [{rows}:{rows + 1}]")
+            raise TypeError(f"select keypoints by a slice, mask or index array; for one, use [{rows}:{rows + 1}]")
         return type(self)(**{name: getattr(self, name)[rows] for name in self._COLUMNS}, image_size=self.image_size)
 
     def strongest(self, n: int) -> Self:
-        """Return the n keypoints of largest response, strongest first; equal ones keep their order."""
+        """Return the n keypoints of largest response, strongest first; ties keep their order."""
         order = np.argsort(-self.response, kind="stable")
         return self[order[: max(n, 0)]]
 
     def spread(self, n: int) -> Self:
-        """Return n keypoints, strongest first, of which no part of the picture keeps all for itself.
+        """Return n keypoints spread over the image, strongest first.
 
-        The picture is cut into 3 cells for each 10 of the n keypoints. The two strongest of each cell come before all
-        others, so that text beside a smooth photograph leaves it some. Turning the picture by 90 degrees or mirroring
-        it turns and mirrors the cells.
+        The image is divided into about 3 n / 10 square cells. The two strongest keypoints of each cell are kept first,
+        then the strongest of the rest, so that a textured region such as text does not use up the whole budget. The
+        grid follows rotations of the image by 90 degrees and reflections.
         """
         if len(self) <= n:
             return self.strongest(n)
@@ -113,76 +145,89 @@ class LocalFeatures:
         order = np.argsort(cell, kind="stable")
         rank = np.empty(len(self), np.intp)
         rank[order] = np.arange(len(self)) - np.searchsorted(cell[order], cell[order])
-        chosen = np.argsort(np.minimum(rank, _FIRST), kind="stable")[: max(n, 0)]
+        chosen = np.argsort(np.minimum(rank, _PREFERRED_PER_CELL), kind="stable")[: max(n, 0)]
         return features[np.sort(chosen)]
 
     def resized(self, image_size: tuple[int, int]) -> Self:
-        """Return the keypoints in the frame of another size of the same picture.
+        """Return the keypoints in the frame of the same image at another size.
 
-        Resizing moves pixel centres to factor * (x + 0.5) - 0.5, since it keeps the outer borders of the picture.
+        Resizing preserves the outer borders of an image, so pixel centres move to ``factor * (x + 0.5) - 0.5``.
 
         Parameters
         ----------
         image_size : (height, width)
-            Of the picture that was resized to `self.image_size`, in pixels.
+            Size of the new frame in pixels.
         """
         if tuple(image_size) == self.image_size:
             return self
         factor = np.array(image_size[::-1], np.float64) / self.image_size[::-1]
         xy = (self.xy + 0.5) * factor - 0.5
-        # The factors of x and y differ by the rounding of the sizes at most: their geometric mean keeps areas.
+        # The two factors differ only by the rounding of the sizes; their geometric mean preserves areas.
         scale = self.scale * np.sqrt(factor.prod())
         return replace(self, xy=xy, scale=scale, image_size=image_size)
 
     def mirrored(self) -> Self:
-        """Return the features of the picture mirrored left to right, as if it had been searched anew.
+        """Return the features of the image mirrored left to right, without detecting them again.
 
-        The keypoints keep their order, so their rows stand for the same places.
+        Row i of the result is the mirror image of row i.
         """
         x, y = self.xy.T
         return replace(
             self,
             xy=np.column_stack([self.image_size[1] - 1 - x, y]),
             angle=np.mod(np.pi - self.angle.astype(np.float64), 2 * np.pi).astype(np.float32) % np.float32(2 * np.pi),
-            descriptors=self.descriptors.take(MIRRORED_NUMBERS, axis=1),
+            descriptors=self.descriptors.take(MIRRORED_BINS, axis=1),
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all columns and the image size as plain arrays, by field name."""
+        """Return the columns and the image size as plain arrays, by field name."""
         columns = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
         columns["image_size"] = np.array(self.image_size, np.int64)
         return columns
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Rebuild features from what `to_arrays` returned."""
+        """Return the features that `to_arrays` turned into arrays."""
         height, width = arrays["image_size"].tolist()
         return cls(**{name: arrays[name] for name in cls._COLUMNS}, image_size=(height, width))
 
 
 def _cells(xy: NDArray[np.float32], image_size: tuple[int, int], n: int) -> NDArray[np.intp]:
-    """Return the number of the cell that each of some positions (N, 2) lies in; cells are about square."""
+    """Return the index of the (roughly square) cell that contains each of the (N, 2) positions."""
     sides = np.array(image_size[::-1], np.float64)
-    n_cells = np.maximum(np.rint(sides * np.sqrt(_CELLS * n / sides.prod())), 1)
+    n_cells = np.maximum(np.rint(sides * np.sqrt(_CELLS_PER_KEYPOINT * n / sides.prod())), 1)
     column, row = np.clip((xy + 0.5) / sides * n_cells, 0, n_cells - 1).astype(np.intp).T
     return np.asarray(row * int(n_cells[0]) + column, np.intp)
 
 
 def root_sift(descriptors: NDArray[Any]) -> NDArray[np.float32]:
-    """Turn SIFT descriptors into RootSIFT: divided by their sum, then square-rooted.
+    """Convert SIFT descriptors to RootSIFT: divide each by its sum, then take square roots.
 
-    The Euclidean distance between two results is the Hellinger distance between the descriptors
-    (Arandjelovic and Zisserman 2012, section 2).
+    The Euclidean distance between two RootSIFT vectors is the Hellinger distance between the SIFT descriptors, which
+    large bins dominate less ([1]_, section 2).
 
     Parameters
     ----------
     descriptors : (N, D) array
-        Non-negative.
+        Non-negative, of any numeric type.
 
     Returns
     -------
     (N, D) float32
         Rows of Euclidean norm 1; a row of zeros stays zero.
+
+    References
+    ----------
+    .. [1] R. Arandjelovic and A. Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012.
+           :DOI:`10.1109/CVPR.2012.6248018`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicvision import Sift, read_image, root_sift
+    >>> features = Sift(max_features=3)(read_image("data/copies/library/cat.jpg"))
+    >>> np.linalg.norm(root_sift(features.descriptors), axis=1).round(4)
+    array([1., 1., 1.], dtype=float32)
     """
     values: NDArray[np.float32] = np.array(descriptors, np.float32)
     total = values.sum(axis=-1, keepdims=True)

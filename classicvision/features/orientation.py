@@ -1,8 +1,8 @@
-"""Step 3 of SIFT: the direction of each blob, from the gradients around it.
+"""Step 3 of SIFT: the orientation of each blob, from the gradients around it.
 
-Lowe (2004), section 5. Directions are collected in a histogram of 36 bins, each weighted by the gradient's magnitude
-and a Gaussian of 1.5 times the blob's scale. The highest peak and all others of at least 80 % of it give a keypoint
-each; a parabola through three bins places the peak.
+Lowe (2004), section 5. Gradient directions vote in a histogram of 36 bins, weighted by magnitude and by a Gaussian of
+1.5 times the blob's scale. The highest peak and every other peak of at least 80 % of it give one keypoint each; a
+parabola through three bins locates the peak.
 
 Where this differs from Lowe, it follows OpenCV: bins are centred on multiples of 10 degrees, and the histogram is
 smoothed once with (1, 4, 6, 4, 1) / 16.
@@ -23,18 +23,18 @@ __all__ = ["assign_orientations", "gradient_at", "split_by_work"]
 
 N_BINS: Final = 36
 WINDOW: Final = 1.5  # sigma of the weights, in scales of the blob
-REACH: Final = 3.0  # half the side of the square looked at, in sigmas of the weights
-PEAK_RATIO: Final = 0.8  # lesser peaks of at least this share of the highest count too
-BLOCK: Final = 1_000_000  # samples worked on at once, which bounds the memory
+REACH: Final = 3.0  # half the side of the sampled square, in sigmas of the weights
+PEAK_RATIO: Final = 0.8  # a peak of at least this fraction of the highest one gives a keypoint too
+BLOCK: Final = 1_000_000  # samples per block, which bounds the memory
 
 
 def assign_orientations(space: ScaleSpace, blobs: Blobs) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Find the dominant directions of the blobs.
+    """Find the dominant gradient directions of the blobs.
 
     Returns
     -------
     rows : (M,) intp
-        The blob of each keypoint; a blob has one or more, but none if the picture is level around it.
+        Index of the blob of each keypoint. A blob has one keypoint or more, or none where the image is uniform.
     angle : (M,) float64
         Radians in [0, 2 pi), clockwise on the screen.
     """
@@ -51,7 +51,7 @@ def assign_orientations(space: ScaleSpace, blobs: Blobs) -> tuple[NDArray[np.int
 
 
 def split_by_work(half_side: NDArray[np.int64]) -> Iterator[NDArray[np.intp]]:
-    """Yield row numbers in blocks of similar half_side, with a bounded number of samples in their squares."""
+    """Yield row indices in blocks of similar half_side, with a bounded number of samples in their squares."""
     order = np.argsort(half_side, kind="stable")
     if len(order):
         n_rows = max(1, BLOCK // (2 * int(half_side.max()) + 1) ** 2)
@@ -63,12 +63,12 @@ def gradient_at(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return magnitude and angle (radians, clockwise on the screen) of the gradient at samples off the border.
 
-    Both are from differences of the two neighbours, not halved (Lowe 2004, section 5).
+    Central differences, not halved (Lowe 2004, section 5).
     """
     width = level.shape[1]
-    samples, here = level.ravel(), row * width + column
-    dx = samples[here + 1] - samples[here - 1]
-    dy = samples[here + width] - samples[here - width]
+    samples, index = level.ravel(), row * width + column
+    dx = samples[index + 1] - samples[index - 1]
+    dy = samples[index + width] - samples[index - width]
     return np.sqrt(dx * dx + dy * dy), np.arctan2(dy, dx)
 
 
@@ -88,7 +88,7 @@ def _count_directions(
     column_counts = in_reach & (columns > 0) & (columns < width - 1)
     blob, i, j = np.nonzero(row_counts[:, :, None] & column_counts[:, None, :])
     magnitude, angle = gradient_at(level, rows[blob, i], columns[blob, j])
-    # The Gaussian of the distance is the product of one along the rows and one along the columns.
+    # The Gaussian of the distance is separable.
     weight = np.exp(-(step**2) / (2 * (WINDOW * sigma[:, None]) ** 2))
     vote = magnitude * weight[blob, i] * weight[blob, j]
     bins = np.rint(angle * (N_BINS / (2 * np.pi))).astype(np.int64) % N_BINS
@@ -105,12 +105,12 @@ def _smooth(histograms: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _find_peaks(histograms: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return row and angle of the peaks of (N, 36) histograms."""
+    """Return the row and the angle of each peak of (N, 36) histograms."""
     left, right = np.roll(histograms, 1, axis=1), np.roll(histograms, -1, axis=1)
     highest = histograms.max(axis=1, initial=0.0, keepdims=True)
     is_peak = (histograms > left) & (histograms > right) & (histograms >= PEAK_RATIO * highest)
     rows, bins = np.nonzero(is_peak)
     low, top, high = left[rows, bins], histograms[rows, bins], right[rows, bins]
-    # The top of the parabola through three neighbouring bins.
+    # The vertex of the parabola through three neighbouring bins.
     exact = bins + 0.5 * (low - high) / (low - 2 * top + high)
     return rows, np.mod(exact * (2 * np.pi / N_BINS), 2 * np.pi)

@@ -1,12 +1,13 @@
-"""A global signature: the signs of a picture's slowest waves, a perceptual hash that knows which of its bits to trust.
+"""A perceptual hash: the signs of the lowest DCT coefficients of an image, without the unreliable ones.
 
-Pictures without keypoints (gradients, blurred photographs, tiny icons) can still be compared as a whole. As in pHash
-(Zauner 2010, section 3.2) and PDQ (Facebook 2019), the signs of the lowest frequencies of a cosine transform tell
-pictures apart. Two things differ. The waves are sampled at the picture's own pixels, so nothing is resized first; and a
-wave that is weaker than noise gives 0 instead of a chance bit, so a picture with little in it says so.
+Images without keypoints (gradients, blurred photographs, tiny icons) can still be compared as a whole. As in pHash
+(Zauner 2010, section 3.2) and PDQ (Facebook 2019), the signs of the lowest coefficients of a discrete cosine transform
+(DCT) identify an image. Two things differ: the transform is computed at the image's own resolution instead of a resized
+copy, and a coefficient weaker than noise gives 0 instead of a random bit, so an image with little structure has a hash
+that is mostly 0.
 
-A cosine is even or odd about its middle, so mirroring a picture negates its odd waves, and transposing it transposes
-their table: all eight symmetries of a rectangle follow from one signature.
+A cosine is even or odd about its middle, so mirroring an image negates its odd coefficients, and transposing it
+transposes their table: the hashes of all eight symmetries of a rectangle follow from one.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.images import Image, to_gray
 
-__all__ = ["SIGNATURE_SIZE", "SYMMETRIES", "GlobalSignature", "symmetric_signatures"]
+__all__ = ["HASH_SIZE", "SYMMETRIES", "PerceptualHash", "symmetric_hashes"]
 
-N_WAVES: Final = 16
-SIGNATURE_SIZE: Final = N_WAVES * N_WAVES
+N_FREQUENCIES: Final = 16  # per axis
+HASH_SIZE: Final = N_FREQUENCIES * N_FREQUENCIES
 
 SYMMETRIES: Final = (
     "as it is",
@@ -36,32 +37,45 @@ SYMMETRIES: Final = (
     "rotated 270 degrees",
     "rotated 90 degrees and mirrored",
 )
-"""What each row of `symmetric_signatures` does to the picture."""
+"""The transform of the image that each row of `symmetric_hashes` corresponds to."""
 
 
 @dataclass(frozen=True)
-class GlobalSignature:
-    """Settings of the signature; called with a picture, it returns 256 signs.
+class PerceptualHash:
+    """Settings of the hash; calling them with an image returns 256 signs of DCT coefficients.
+
+    Parameters
+    ----------
+    min_amplitude : float, default 0.5
+        A coefficient gives a sign if its amplitude exceeds this, in grey levels of 0 to 255, and 0 otherwise. Larger
+        values trust fewer coefficients: more robust to noise, less distinctive.
+
+    Raises
+    ------
+    SettingsError
+        If `min_amplitude` is not in [0, 255).
 
     Examples
     --------
-    >>> import numpy as np
-    >>> int(np.abs(GlobalSignature()(np.zeros((64, 64, 3), np.uint8))).sum())
-    0
+    >>> from classicvision import read_image
+    >>> image = read_image("data/copies/library/coffee.jpg")
+    >>> a, b = PerceptualHash()(image), PerceptualHash()(image[::2, ::2])
+    >>> bool((a * b).min() >= 0)  # at half the size no sign has changed
+    True
     """
 
-    kind: ClassVar[str] = "global-signature"
+    kind: ClassVar[str] = "global-signature"  # part of every cache key, so it keeps its former name
     version: ClassVar[int] = 1
 
-    min_amplitude: float = 0.5  # a wave counts from this amplitude on, in levels of 0 to 255
+    min_amplitude: float = 0.5
 
     def __post_init__(self) -> None:
         validate(self)
         if not 0 <= self.min_amplitude < 255:
-            raise SettingsError(f"min_amplitude is {self.min_amplitude!r}; it must be from 0 to 255 levels")
+            raise SettingsError(f"min_amplitude is {self.min_amplitude!r}; it must be at least 0 and below 255 levels")
 
     def __call__(self, image: Image) -> NDArray[np.float32]:
-        """Take the signature of a picture.
+        """Compute the hash of an image.
 
         Parameters
         ----------
@@ -71,28 +85,29 @@ class GlobalSignature:
         Returns
         -------
         (256,) float32
-            1, -1 or 0 (too weak to tell) for each wave, slowest first, row by row of a 16 x 16 table: rows are
-            frequencies down the picture, columns across it. The mean, wave (0, 0), is always 0.
+            1, -1 or 0 (too weak) per coefficient, row by row of a 16 x 16 table: vertical frequencies in rows,
+            horizontal ones in columns, lowest first. Coefficient (0, 0), the mean, is always 0.
         """
         gray = image if image.ndim == 2 else to_gray(image)
-        amplitude = wave_amplitudes(gray)
+        amplitude = dct_amplitudes(gray)
         amplitude[0, 0] = 0
         return np.where(np.abs(amplitude) > self.min_amplitude, np.sign(amplitude), 0).ravel().astype(np.float32)
 
 
-def wave_amplitudes(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how strong each of the 16 x 16 slowest waves of an (H, W) picture is, in levels.
+def dct_amplitudes(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the 16 x 16 lowest DCT coefficients of an (H, W) image, as amplitudes in grey levels.
 
-    Wave (u, v) is cos(pi u (y + 1/2) / H) cos(pi v (x + 1/2) / W). A side of n pixels has n waves; faster ones are 0.
+    Basis function (u, v) is cos(pi u (y + 1/2) / H) cos(pi v (x + 1/2) / W). A side of n pixels has n frequencies;
+    coefficients of higher ones are 0.
     """
-    down, across = (_waves(side) for side in gray.shape)
-    return (down @ gray.astype(np.float32)) @ across.T
+    vertical, horizontal = (_cosines(side) for side in gray.shape)
+    return (vertical @ gray.astype(np.float32)) @ horizontal.T
 
 
-def symmetric_signatures(signature: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the (8, 256) signatures of a picture mirrored and turned, in the order of `SYMMETRIES`."""
-    table = signature.reshape(N_WAVES, N_WAVES)
-    odd = (-1.0) ** np.arange(N_WAVES, dtype=np.float32)
+def symmetric_hashes(image_hash: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the (8, 256) hashes of the image under its eight symmetries, in the order of `SYMMETRIES`."""
+    table = image_hash.reshape(N_FREQUENCIES, N_FREQUENCIES)
+    odd = (-1.0) ** np.arange(N_FREQUENCIES, dtype=np.float32)
     versions = [
         grid * signs
         for grid in (table, table.T)
@@ -101,8 +116,8 @@ def symmetric_signatures(signature: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack([version.ravel() for version in versions]).astype(np.float32)
 
 
-def _waves(side: int) -> NDArray[np.float32]:
-    """Return the (16, side) samples of the waves over one side, weighted so that a sum of levels is an amplitude."""
-    frequency, place = np.arange(N_WAVES)[:, np.newaxis], np.arange(side) + 0.5
-    waves = np.cos(np.pi * frequency * place / side) * np.where(frequency > 0, 2, 1) / side
-    return np.where(frequency < side, waves, 0).astype(np.float32)
+def _cosines(side: int) -> NDArray[np.float32]:
+    """Return the (16, side) samples of the cosines along one side, scaled so that a weighted sum is an amplitude."""
+    frequency, position = np.arange(N_FREQUENCIES)[:, np.newaxis], np.arange(side) + 0.5
+    cosines = np.cos(np.pi * frequency * position / side) * np.where(frequency > 0, 2, 1) / side
+    return np.where(frequency < side, cosines, 0).astype(np.float32)

@@ -1,17 +1,17 @@
-"""SIFT: from a picture to its keypoints and their descriptors (Lowe 2004), with a choice of engines.
+"""SIFT keypoints and descriptors (Lowe 2004), with a choice of engines.
 
-The `reference` engine is the four steps of the paper in NumPy, a page each: `scalespace`, `extrema`, `orientation`,
-`descriptor`. The `native` engine is the same in compiled kernels (`classicvision._native`), several times faster than
-the `opencv` engine, which is OpenCV's C++. All obey one contract: they find the same keypoints but for rounding, in the
-same frame and order, with descriptors that can be compared.
+The `reference` engine implements the four steps of the paper in NumPy, one module each: `scalespace`, `extrema`,
+`orientation`, `descriptor`. The `native` engine runs the same steps in compiled kernels (`classicvision._native`),
+several times faster than the `opencv` engine, which calls OpenCV. All three share one contract: the same keypoints up
+to rounding, in the same frame and order, with comparable descriptors.
 
-The default, `auto`, is no engine: when settings are made it becomes `native` where the kernels were built, else
-`opencv`. So settings, recipes and fingerprints always name the engine that computes, and no cache mixes two. Settings
-that say `native` can be read everywhere, and used where there are kernels.
+`auto` resolves to `native` where the kernels were built and to `opencv` elsewhere, when the settings are created.
+Settings, recipes and fingerprints therefore always name the engine that computes, and a cache never mixes two. Settings
+that name `native` can be read everywhere but only used where the kernels exist.
 
-The native engine has two precisions. `exact` keeps the scale space in float32; `fast` keeps it in int16, a 128th of a
-grey level, which is half the memory and about 1.8 times as fast, and finds 95 to 98 of 100 keypoints of the exact one.
-Only `native` has `fast`, so settings that say it and leave the engine open name `native`, whether or not it is here.
+The native engine has two precisions. `exact` stores the scale space in float32. `fast` stores it in int16, in steps of
+1/128 grey level: half the memory, about 1.8 times as fast, and 95 to 98 % of the exact keypoints. Since only `native`
+implements `fast`, `auto` with `fast` always resolves to `native`.
 """
 
 from __future__ import annotations
@@ -28,40 +28,91 @@ from classicvision import _native
 from classicvision._native import sift as native
 from classicvision.config import require, validate
 from classicvision.errors import SettingsError
-from classicvision.features.descriptor import describe
+from classicvision.features.descriptor import describe_keypoints
 from classicvision.features.extrema import Blobs, find_extrema
 from classicvision.features.local import LocalFeatures
 from classicvision.features.orientation import assign_orientations
 from classicvision.features.scalespace import ScaleSpace, build_scale_space
 from classicvision.images import Image, shrink, to_gray
 
-__all__ = ["Sift", "SiftTrace", "require_picture", "trace"]
+__all__ = ["Sift", "SiftTrace", "require_rgb_or_gray", "trace"]
 
 
 @dataclass(frozen=True)
 class Sift:
-    """Settings of SIFT; called with a picture, it returns `LocalFeatures`. It keeps nothing between two pictures.
+    """Settings of SIFT; calling them with an image returns its `LocalFeatures`.
+
+    The object keeps no state between images.
+
+    Parameters
+    ----------
+    n_layers : int, default 3
+        Scales sampled per octave. More layers find more keypoints, but less repeatable ones, and take longer; 3 had the
+        best repeatability in [1]_, section 3.2.
+    sigma : float, default 1.6
+        Blur of the first layer of each octave, in samples of that octave. Larger values skip the finest blobs; beyond
+        1.6 repeatability hardly improves ([1]_, section 3.3).
+    contrast : float, default 0.04
+        Threshold on ``|DoG| * n_layers`` for grey values in [0, 1]. Larger values keep fewer blobs of higher contrast.
+        The default is OpenCV's; Lowe's threshold of 0.03 on ``|DoG|`` ([1]_, section 4) is 0.09 here.
+    edge_ratio : float, default 10
+        Largest accepted ratio of the principal curvatures. Larger values keep more keypoints on edges, along which the
+        position is poorly determined ([1]_, section 4.1).
+    upsample : bool, default True
+        Double the image before the first octave. This finds about four times as many keypoints ([1]_, section 3.3)
+        and takes longer. The `opencv` engine always does it.
+    max_features : int, optional
+        Keep at most this many keypoints, those of largest response. None keeps all.
+    spread : bool, default False
+        With `max_features`: keep keypoints from all parts of the image before the strongest of the rest
+        (`LocalFeatures.spread`), so that one textured region does not use up the whole budget.
+    max_side : int, optional
+        Shrink an image whose longer side exceeds this many pixels before detection. Smaller values are faster and lose
+        fine detail. Keypoints are always returned in the frame of the original image. None never shrinks.
+    engine : {"auto", "native", "opencv", "reference"}, default "auto"
+        Implementation. "auto" resolves to the fastest one installed as soon as the settings are created.
+    precision : {"exact", "fast"}, default "exact"
+        Storage of the scale space: float32, or int16 at about 1.8 times the speed for 95 to 98 % of the same keypoints.
+        Only the `native` engine has "fast".
+
+    Raises
+    ------
+    SettingsError
+        If a value is out of range, or the engine does not support the combination.
+
+    References
+    ----------
+    .. [1] D. G. Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 60, 2004.
+           :DOI:`10.1023/B:VISI.0000029664.99615.94`
 
     Examples
     --------
-    >>> import numpy as np
-    >>> len(Sift()(np.zeros((64, 64, 3), np.uint8)))
-    0
+    >>> from classicvision import Sift, read_image
+    >>> image = read_image("data/copies/library/astronaut.jpg")
+    >>> sift = Sift(max_features=500)
+    >>> features = sift(image)
+    >>> features.descriptors.shape
+    (500, 128)
+
+    A higher contrast threshold keeps fewer keypoints:
+
+    >>> len(Sift(contrast=0.09)(image)) < len(Sift(contrast=0.04)(image))
+    True
     """
 
     kind: ClassVar[str] = "sift"
     version: ClassVar[int] = 1
 
-    n_layers: int = 3  # scales sampled an octave (Lowe 2004, 3.2)
-    sigma: float = 1.6  # blur of the first layer of an octave, in samples (Lowe 2004, 3.3)
-    contrast: float = 0.04  # least |DoG| times n_layers, grey in [0, 1]; Lowe's 0.03 (2004, 4) is 0.09 here
-    edge_ratio: float = 10.0  # largest ratio of the principal curvatures (Lowe 2004, 4.1)
-    upsample: bool = True  # begin at samples half a pixel apart (Lowe 2004, 3.3); `opencv` cannot do without
-    max_features: int | None = None  # keep so many, those of largest response
-    spread: bool = False  # of so many, keep the strongest of each place before those of the whole picture
-    max_side: int | None = None  # shrink a picture with a longer side to this first, in pixels
-    engine: Literal["auto", "native", "opencv", "reference"] = "auto"  # auto: the fastest here, named from then on
-    precision: Literal["exact", "fast"] = "exact"  # of the scale space: float32 or int16; `fast` is of `native` alone
+    n_layers: int = 3
+    sigma: float = 1.6
+    contrast: float = 0.04
+    edge_ratio: float = 10.0
+    upsample: bool = True
+    max_features: int | None = None
+    spread: bool = False
+    max_side: int | None = None
+    engine: Literal["auto", "native", "opencv", "reference"] = "auto"
+    precision: Literal["exact", "fast"] = "exact"
 
     def __post_init__(self) -> None:
         validate(self)
@@ -82,41 +133,49 @@ class Sift:
             )
         if self.precision == "fast" and self.engine != "native":
             raise SettingsError(
-                f"precision is 'fast', which engine {self.engine!r} does not have; use engine='native' or 'auto', or "
-                "precision='exact'"
+                f"precision is 'fast', which engine {self.engine!r} does not support; use engine='native' or 'auto', "
+                "or precision='exact'"
             )
 
     def __call__(self, image: Image, mask: NDArray[Any] | None = None) -> LocalFeatures:
-        """Find the keypoints of a picture and describe them.
+        """Detect and describe the keypoints of an image.
 
         Parameters
         ----------
         image : (H, W, 3) or (H, W) uint8
             RGB or grey.
         mask : (H, W) array, optional
-            Only keypoints whose nearest pixel is not zero here are kept; the picture beyond is still looked at.
+            Keep only keypoints whose nearest pixel is non-zero here. Pixels outside the mask still contribute to the
+            scale space and to descriptors.
 
         Returns
         -------
         LocalFeatures
-            In the frame of `image`, strongest first; equal responses by x, y, scale and angle. No two are equal.
+            In the frame of `image`, strongest first, ties sorted by x, y, scale and angle. No two keypoints are equal.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `image` is not a uint8 array of one of these shapes, or `mask` has another size.
+        SettingsError
+            If the engine is "native" and the kernels are not installed.
         """
-        gray = _analysed(image, self.max_side)
+        gray = _as_gray(image, self.max_side)
         features = _ENGINES[self.engine](gray, self).resized(image.shape[:2])
         if mask is not None:
             features = features[_is_under(mask, features)]
         return self.limited(features)
 
     def limited(self, features: LocalFeatures) -> LocalFeatures:
-        """Return as many keypoints as these settings keep, those that they prefer."""
+        """Return at most `max_features` keypoints, selected as `spread` says."""
         if self.max_features is None:
             return features
         return features.spread(self.max_features) if self.spread else features.strongest(self.max_features)
 
     def runnable(self) -> Sift:
-        """Return these settings with an engine that this installation has: themselves, as a rule.
+        """Return these settings, with another engine if the kernels that they name are not installed.
 
-        Where there are no kernels the precision is exact then, as there is no other.
+        The precision is then "exact", since only the native engine has another.
         """
         is_missing = self.engine == "native" and not _native.native_available()
         return replace(self, engine="auto", precision="exact") if is_missing else self
@@ -124,26 +183,33 @@ class Sift:
 
 @dataclass(frozen=True, eq=False)
 class SiftTrace:
-    """Every step of the reference engine on one picture, to look at.
+    """The intermediate results of SIFT on one image, as returned by `trace`.
 
-    All positions and scales are in the frame of `gray`, in pixels.
+    Positions and scales are in pixels of `gray`. Each step keeps a subset of the blobs of the step before.
 
-    Attributes
+    Parameters
     ----------
     gray : (H, W) uint8
-        What was analysed: the picture in grey, shrunk if the settings say so.
+        The grey image that was analysed, shrunk if the settings have `max_side`.
     space : ScaleSpace
-        The Gaussians and their differences.
+        Gaussian and difference-of-Gaussian (DoG) layers.
     candidates : Blobs
-        Samples that none of their 26 neighbours exceeds, from half the contrast threshold up.
+        Samples that are extrema among their 26 neighbours and exceed half the contrast threshold.
     refined : Blobs
-        Those for which a place between the samples was found.
+        Candidates whose quadratic interpolation converged.
     strong : Blobs
-        Those of enough contrast.
+        Refined blobs above the contrast threshold.
     kept : Blobs
-        Those that do not lie on edges.
+        Strong blobs that do not lie on an edge.
     features : LocalFeatures
-        One keypoint for each direction of each blob kept, as `Sift` returns them.
+        One keypoint per orientation of each kept blob, as `Sift` returns them.
+
+    Examples
+    --------
+    >>> from classicvision import read_image, trace
+    >>> steps = trace(read_image("data/held-out/coins/00.jpg"))
+    >>> len(steps.candidates) > len(steps.refined) > len(steps.strong) > len(steps.kept)
+    True
     """
 
     gray: NDArray[np.uint8]
@@ -156,22 +222,41 @@ class SiftTrace:
 
 
 def trace(image: Image, settings: Sift | None = None) -> SiftTrace:
-    """Run the reference engine and return what each of its steps found.
+    """Run SIFT with the reference engine and return the result of every step.
 
     Parameters
     ----------
     image : (H, W, 3) or (H, W) uint8
         RGB or grey.
     settings : Sift, optional
-        Its engine is not looked at: only the reference has steps to show.
+        Settings of SIFT, the defaults if not given. `engine` is ignored: only the reference has intermediate results.
+
+    Returns
+    -------
+    SiftTrace
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `image` is not a uint8 array of one of these shapes.
+
+    Examples
+    --------
+    >>> from classicvision import Sift, read_image, trace
+    >>> image = read_image("data/held-out/coins/00.jpg")
+    >>> steps = trace(image)
+    >>> len(steps.features) == len(Sift(engine="reference")(image))
+    True
+    >>> len(steps.space.gaussians) > 3  # octaves
+    True
     """
     settings = settings or Sift(engine="reference")
-    steps = _trace(_analysed(image, settings.max_side), settings)
+    steps = _trace(_as_gray(image, settings.max_side), settings)
     return replace(steps, features=settings.limited(_in_order(steps.features)))
 
 
 def _trace(gray: NDArray[np.uint8], settings: Sift) -> SiftTrace:
-    """Take the four steps of the paper, without order and limit of the keypoints."""
+    """Run the four steps of the paper; the keypoints are neither sorted nor limited."""
     space = build_scale_space(gray, n_layers=settings.n_layers, sigma=settings.sigma, upsample=settings.upsample)
     steps = find_extrema(space, contrast=settings.contrast, edge_ratio=settings.edge_ratio)
     rows, angle = assign_orientations(space, steps.kept)
@@ -181,7 +266,7 @@ def _trace(gray: NDArray[np.uint8], settings: Sift) -> SiftTrace:
         scale=blobs.scale.astype(np.float32),
         angle=_wrapped(angle),
         response=np.abs(blobs.value).astype(np.float32),
-        descriptors=describe(space, blobs, angle),
+        descriptors=describe_keypoints(space, blobs, angle),
         image_size=gray.shape,
     )
     return SiftTrace(gray, space, *steps, features)
@@ -194,8 +279,8 @@ def _find_by_reference(gray: NDArray[np.uint8], settings: Sift) -> LocalFeatures
 def _find_by_native(gray: NDArray[np.uint8], settings: Sift) -> LocalFeatures:
     if not _native.native_available():
         raise SettingsError(
-            "engine is 'native', but classicvision was installed without compiled kernels. Install it where there is a "
-            "C++17 compiler, or use engine='opencv' and precision='exact', which find the same keypoints more slowly"
+            "engine is 'native', but classicvision was installed without compiled kernels. Reinstall it with a C++17 "
+            "compiler, or use engine='opencv' and precision='exact', which find the same keypoints more slowly"
         )
     frames, descriptors = native.find_sift(
         gray,
@@ -217,7 +302,7 @@ def _find_by_native(gray: NDArray[np.uint8], settings: Sift) -> LocalFeatures:
 
 
 def _find_by_opencv(gray: NDArray[np.uint8], settings: Sift) -> LocalFeatures:
-    # enable_precise_upscale (the last argument): without it all keypoints are shifted by a quarter of a pixel.
+    # The last argument is enable_precise_upscale; without it all keypoints are shifted by a quarter of a pixel.
     sift = cv2.SIFT_create(  # type: ignore[attr-defined]
         0, settings.n_layers, settings.contrast, settings.edge_ratio, settings.sigma, cv2.CV_8U, True
     )
@@ -248,40 +333,40 @@ def _fastest_engine(upsample: bool) -> str:
     return "opencv" if upsample else "reference"
 
 
-def require_picture(image: Image) -> None:
-    """Check that an array is a picture, (H, W, 3) or (H, W) uint8; a TypeError or ValueError says what it is."""
+def require_rgb_or_gray(image: Image) -> None:
+    """Raise TypeError or ValueError unless the array is a non-empty (H, W, 3) or (H, W) uint8 image."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         found = f"{image.dtype} array" if isinstance(image, np.ndarray) else type(image).__name__
-        raise TypeError(f"the picture is of type {found}; SIFT needs a uint8 array, RGB (H, W, 3) or grey (H, W)")
+        raise TypeError(f"the image is of type {found}; SIFT needs a uint8 array, RGB (H, W, 3) or grey (H, W)")
     if 0 in image.shape or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise ValueError(f"the picture has shape {image.shape}; SIFT needs RGB (H, W, 3) or grey (H, W), not empty")
+        raise ValueError(f"the image has shape {image.shape}; SIFT needs non-empty RGB (H, W, 3) or grey (H, W)")
 
 
-def _analysed(image: Image, max_side: int | None) -> NDArray[np.uint8]:
-    """Check a picture and return it in grey, (h, w), shrunk if a side is longer than max_side."""
-    require_picture(image)
+def _as_gray(image: Image, max_side: int | None) -> NDArray[np.uint8]:
+    """Check an image and return it in grey, (h, w), shrunk if a side is longer than max_side."""
+    require_rgb_or_gray(image)
     small = image if max_side is None else shrink(image, max_side)
     return np.ascontiguousarray(small if small.ndim == 2 else to_gray(small))
 
 
 def _is_under(mask: NDArray[Any], features: LocalFeatures) -> NDArray[np.bool_]:
     if np.shape(mask) != features.image_size:
-        raise ValueError(f"the mask has shape {np.shape(mask)}; the picture's is {features.image_size}")
+        raise ValueError(f"the mask has shape {np.shape(mask)}; it must match the image, {features.image_size}")
     height, width = features.image_size
     nearest = np.rint(features.xy).astype(np.intp)
     column, row = np.clip(nearest, 0, (width - 1, height - 1)).T
-    is_open: NDArray[np.bool_] = np.asarray(mask, bool)[row, column]
-    return is_open
+    is_under: NDArray[np.bool_] = np.asarray(mask, bool)[row, column]
+    return is_under
 
 
 def _in_order(features: LocalFeatures) -> LocalFeatures:
-    """Sort keypoints, strongest first."""
+    """Sort keypoints by decreasing response; ties by x, y, scale and angle."""
     x, y = features.xy.T
     return features[np.lexsort((features.angle, features.scale, y, x, -features.response))]
 
 
 def _wrapped(angle: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return angles in [0, 2 pi) as float32, in which the largest double below 2 pi would round up to it."""
+    """Return angles in [0, 2 pi) as float32, to which the largest doubles below 2 pi would round up."""
     wrapped = np.mod(angle, 2 * np.pi).astype(np.float32)
     wrapped[wrapped >= np.float32(2 * np.pi)] = 0
     return wrapped

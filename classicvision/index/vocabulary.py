@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from classicvision.encoding.nearest import PreparedWords, label_points
 from classicvision.encoding.vocabulary import learn_words, sample_descriptors
-from classicvision.features.local import DESCRIPTOR_SIZE, MIRRORED_NUMBERS, LocalFeatures
+from classicvision.features.local import DESCRIPTOR_SIZE, MIRRORED_BINS, LocalFeatures
 from classicvision.matching.nearest import root_bytes
 
 __all__ = ["N_BITS", "QuantizedFeatures", "Vocabulary", "learn_vocabulary", "words_for"]
@@ -83,7 +83,7 @@ class Vocabulary:
             array = getattr(self, name)
             if array.dtype != dtype or array.shape != shape or not np.isfinite(array).all():
                 raise ValueError(f"{name} is {array.dtype} {array.shape}; expected finite {np.dtype(dtype)} {shape}")
-        if n < 2 or n % 2 or not np.array_equal(self.words[n // 2 :], self.words[: n // 2, MIRRORED_NUMBERS]):
+        if n < 2 or n % 2 or not np.array_equal(self.words[n // 2 :], self.words[: n // 2, MIRRORED_BINS]):
             raise ValueError("the second half of the words is not the mirror image of the first half")
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class Vocabulary:
     def quantize_mirrored(self, descriptors: NDArray[np.uint8], upright: QuantizedFeatures) -> QuantizedFeatures:
         """Return what `quantize` returns for the mirrored descriptors, given its result for them upright."""
         words = self.mirrored_words(upright.words)
-        return QuantizedFeatures(words, self._signatures(root_bytes(descriptors)[:, MIRRORED_NUMBERS], words))
+        return QuantizedFeatures(words, self._signatures(root_bytes(descriptors)[:, MIRRORED_BINS], words))
 
     def mirrored_words(self, words: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the words of the mirrored descriptors of these words."""
@@ -116,7 +116,7 @@ class Vocabulary:
         half = arrays["words"]
         if half.ndim != 2 or half.shape[1] != DESCRIPTOR_SIZE:
             raise ValueError(f"words are {half.shape}; expected (K/2, {DESCRIPTOR_SIZE})")
-        words = np.concatenate([half, half[:, MIRRORED_NUMBERS]])
+        words = np.concatenate([half, half[:, MIRRORED_BINS]])
         return cls(words, arrays["medians"], arrays["projection"])
 
     def _signatures(self, descriptors: NDArray[np.uint8], words: NDArray[np.int32]) -> NDArray[np.uint64]:
@@ -161,7 +161,7 @@ def learn_vocabulary(
         words = np.zeros((1, DESCRIPTOR_SIZE), np.float32)
     else:
         words = learn_words(upright, half, rng, max_iterations=N_PASSES, n_threads=n_threads)
-    words = np.concatenate([words, words[:, MIRRORED_NUMBERS]])
+    words = np.concatenate([words, words[:, MIRRORED_BINS]])
     labels = _label(sample, PreparedWords.of(words), n_threads)
     return Vocabulary(words, _medians(sample, labels, words, projection), projection)
 
@@ -189,12 +189,12 @@ def _folded(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     covariance = np.zeros((DESCRIPTOR_SIZE, DESCRIPTOR_SIZE))
     for block in _blocks(descriptors):
-        difference = block.astype(np.float64) - block[:, MIRRORED_NUMBERS]
+        difference = block.astype(np.float64) - block[:, MIRRORED_BINS]
         covariance += difference.T @ difference
     axis = np.rint(np.linalg.eigh(covariance)[1][:, -1] * 2**10)  # integers: the same side on every machine
-    side = [block @ axis - block[:, MIRRORED_NUMBERS] @ axis for block in _blocks(descriptors)]
+    side = [block @ axis - block[:, MIRRORED_BINS] @ axis for block in _blocks(descriptors)]
     keep = np.concatenate([*side, np.zeros(0)]) >= 0
-    return np.where(keep[:, np.newaxis], descriptors, descriptors[:, MIRRORED_NUMBERS])
+    return np.where(keep[:, np.newaxis], descriptors, descriptors[:, MIRRORED_BINS])
 
 
 def _draw_projection(rng: np.random.Generator) -> NDArray[np.int8]:
@@ -225,8 +225,8 @@ def _medians(
     ends = np.cumsum(np.bincount(labels % half, minlength=half))
     for word, rows in enumerate(np.split(order, ends[:-1])):
         upright = sample[rows]
-        upright = np.where((labels[rows] < half)[:, np.newaxis], upright, upright[:, MIRRORED_NUMBERS])
-        for row, members in ((word, upright), (word + half, upright[:, MIRRORED_NUMBERS])):
+        upright = np.where((labels[rows] < half)[:, np.newaxis], upright, upright[:, MIRRORED_BINS])
+        for row, members in ((word, upright), (word + half, upright[:, MIRRORED_BINS])):
             medians[row] = np.median(np.vstack([medians[row], _project(members, projection)]), axis=0)
     return medians
 

@@ -12,37 +12,37 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.features.phash import SIGNATURE_SIZE, SYMMETRIES, symmetric_signatures
+from classicvision.features.phash import HASH_SIZE, SYMMETRIES, symmetric_hashes
 from classicvision.matching.result import MatchResult, Verdict
 
 __all__ = [
-    "SIGNATURE_THRESHOLD",
-    "compare_signatures",
-    "has_waves_enough",
-    "signature_significance",
+    "HASH_THRESHOLD",
+    "compare_hashes",
+    "has_enough_coefficients",
+    "hash_significance",
     "symmetric_significance",
 ]
 
-SIGNATURE_THRESHOLD: Final = 10.0
+HASH_THRESHOLD: Final = 10.0
 """Least significance of a copy. Among 1,463,292 pairs of unrelated photographs (BSDS500, Caltech-101 and a fifth of
 Scene-15, across classes), 1 in 1,000 exceeded 3.3, 1 in 100,000 6.4, and the most reached 8.1; 8.6 when all were
 blurred by a thirtieth of their longer side, 7.4 as icons of 24 x 24. It takes 37 waves to reach 10."""
 
 
-def compare_signatures(
+def compare_hashes(
     a: NDArray[np.float32],
     b: NDArray[np.float32],
     *,
     image_sizes: tuple[tuple[int, int], tuple[int, int]],
     n_keypoints: tuple[int, int] = (0, 0),
-    threshold: float = SIGNATURE_THRESHOLD,
+    threshold: float = HASH_THRESHOLD,
 ) -> MatchResult:
     """Say whether two pictures are the same as a whole.
 
     Parameters
     ----------
     a, b : (256,) float32
-        As `GlobalSignature` returns them.
+        As `PerceptualHash` returns them.
     image_sizes : ((height, width), (height, width))
         Of a and of b, in pixels.
     n_keypoints : (int, int)
@@ -78,12 +78,12 @@ def compare_signatures(
     )
 
 
-def has_waves_enough(signature: NDArray[np.float32]) -> bool:
+def has_enough_coefficients(signature: NDArray[np.float32]) -> bool:
     """Tell whether a picture has so many waves that its signature can show a copy; plain colours and ramps have not."""
-    return _most_significant(int(np.abs(signature).sum())) >= SIGNATURE_THRESHOLD
+    return _most_significant(int(np.abs(signature).sum())) >= HASH_THRESHOLD
 
 
-def signature_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+def hash_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return how surely picture a is each of N pictures b as a whole, mirrored and turned by right angles or not.
 
     Parameters
@@ -102,7 +102,7 @@ def signature_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> ND
 
 
 def symmetric_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the significance for each of the eight symmetries of a, (N, 8), as `signature_significance` does."""
+    """Return the significance for each of the eight symmetries of a, (N, 8), as `hash_significance` does."""
     return np.maximum(_agreements(a, b)[0], 0)
 
 
@@ -110,7 +110,7 @@ def _agreements(
     a: NDArray[np.float32], b: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
     """Return, for each of (N, 256) b and each symmetry, significance, and how many waves agree and are compared."""
-    versions = symmetric_signatures(a)
+    versions = symmetric_hashes(a)
     n_compared = np.rint(np.abs(b) @ np.abs(versions).T).astype(np.intp)  # (N, 8)
     n_agree = (n_compared + np.rint(b @ versions.T).astype(np.intp)) // 2
     significance = _significance()[n_compared, n_compared - n_agree] - np.log10(len(versions))
@@ -134,10 +134,10 @@ def _most_significant(n_compared: int) -> float:
 @cache
 def _significance() -> NDArray[np.float64]:
     """Return -log10 P(at most d of n fair coins show tails) for n, d up to 256, as a (257, 257) table."""
-    table = np.zeros((SIGNATURE_SIZE + 1, SIGNATURE_SIZE + 1))
-    probability = np.zeros(SIGNATURE_SIZE + 1)
+    table = np.zeros((HASH_SIZE + 1, HASH_SIZE + 1))
+    probability = np.zeros(HASH_SIZE + 1)
     probability[0] = 1
-    for n in range(1, SIGNATURE_SIZE + 1):
+    for n in range(1, HASH_SIZE + 1):
         probability[1:] = (probability[1:] + probability[:-1]) / 2  # Pascal's triangle, halved row by row
         probability[0] /= 2
         table[n] = -np.log10(np.minimum(np.cumsum(probability), 1))

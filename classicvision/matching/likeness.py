@@ -27,7 +27,7 @@ from classicvision.backbone.symmetric import SymmetricBackbone, symmetric_featur
 from classicvision.errors import SettingsError
 from classicvision.features.phash import SYMMETRIES
 from classicvision.matching.calibration import Calibration
-from classicvision.matching.global_match import SIGNATURE_THRESHOLD, symmetric_significance
+from classicvision.matching.global_match import HASH_THRESHOLD, symmetric_significance
 from classicvision.matching.result import MatchResult
 
 __all__ = [
@@ -139,7 +139,7 @@ class BackboneFallback:
         if self.calibration is None:
             return math.inf
         together = self.calibration.together
-        return max(together.threshold_for(self.false_match_rate), together.highest, SIGNATURE_THRESHOLD)
+        return max(together.threshold_for(self.false_match_rate), together.highest, HASH_THRESHOLD)
 
     def compare(self, a: Seen, b: Seen) -> Likeness:
         """Compare picture a with N pictures b, whose signatures are (N, 256) and whose features are (N, 8 d).

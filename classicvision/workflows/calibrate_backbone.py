@@ -15,13 +15,13 @@ from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import N_SYMMETRIES, SymmetricBackbone
 from classicvision.cache import FeatureCache
 from classicvision.extraction import Failure, extract
-from classicvision.features.phash import SIGNATURE_SIZE, GlobalSignature
+from classicvision.features.phash import HASH_SIZE, PerceptualHash
 from classicvision.features.sift import Sift
 from classicvision.files import PathLike
 from classicvision.folders import images_in
 from classicvision.images import Image
 from classicvision.matching.calibration import fit_calibration
-from classicvision.matching.global_match import has_waves_enough, symmetric_significance
+from classicvision.matching.global_match import has_enough_coefficients, symmetric_significance
 from classicvision.matching.likeness import (
     FALLBACK_RATE,
     BackboneCalibration,
@@ -51,7 +51,7 @@ KIND: Final = "classicvision-backbone-calibration"
 SOFTNESS: Final = (60, 40, 30, 20, 15, 10, 7, 5)
 """A picture is blurred by its longer side divided by the first of these that leaves too few keypoints."""
 
-NOTHING: Final = Seen(np.zeros((0, SIGNATURE_SIZE), np.float32), np.zeros((0, N_SYMMETRIES), np.float32))
+NOTHING: Final = Seen(np.zeros((0, HASH_SIZE), np.float32), np.zeros((0, N_SYMMETRIES), np.float32))
 
 LEAST_SCALE: Final = 0.02
 """Of the tail: the share of unrelated pairs within a small distance r falls like r^50 at most. MobileNetV2's falls like
@@ -115,7 +115,7 @@ class _Softened:
 
     def __call__(self, image: Image) -> NDArray[np.float32]:
         soft = soften(image, self.sift, self.min_keypoints)
-        return np.concatenate([GlobalSignature()(soft), self.extractor(soft)])
+        return np.concatenate([PerceptualHash()(soft), self.extractor(soft)])
 
 
 def soften(image: Image, sift: Sift = MATCHING_SIFT, min_keypoints: int = MatchSettings().min_keypoints) -> Image:
@@ -167,7 +167,7 @@ def calibrate_backbone(
     start = time.perf_counter()
     paths, features = images_in(folder), SymmetricBackbone(backbone)
     found = extract(paths, _Softened(features), cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
-    rows = [row for row, item in enumerate(found.items) if has_waves_enough(item[:SIGNATURE_SIZE])]
+    rows = [row for row, item in enumerate(found.items) if has_enough_coefficients(item[:HASH_SIZE])]
     groups = groups_of(found, paths, rows, across_folders=across_folders)
     pairs = draw_pairs(groups, n_pairs, np.random.default_rng(seed))
     seen = Seen(*(np.stack(part) for part in zip(*map(_parts, found.items[rows]), strict=True))) if rows else NOTHING
@@ -224,7 +224,7 @@ _REMEDY: Final = "`classicvision calibrate --backbone` makes one"
 
 
 def _parts(item: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return item[:SIGNATURE_SIZE], item[SIGNATURE_SIZE:]
+    return item[:HASH_SIZE], item[HASH_SIZE:]
 
 
 def _compare(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from classicvision.features.local import LocalFeatures
-from classicvision.features.phash import GlobalSignature
+from classicvision.features.phash import PerceptualHash
 from classicvision.features.sift import Sift
 from classicvision.files import PathLike
 from classicvision.images import Image, decode_image, read_bytes, write_image
-from classicvision.matching.global_match import compare_signatures, has_waves_enough
+from classicvision.matching.global_match import compare_hashes, has_enough_coefficients
 from classicvision.matching.likeness import BackboneFallback, Seen, compare_by_backbone
 from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
 from classicvision.matching.result import MatchResult
@@ -76,9 +76,9 @@ def _compare(
         return replace(result, verdict="copy", method="bytes", reason="the files are equal, byte for byte")
     if result.verdict != "cannot decide":
         return result
-    of_a, of_b = map(GlobalSignature(), (a.image, b.image))
-    whole = compare_signatures(of_a, of_b, image_sizes=result.image_sizes, n_keypoints=result.n_keypoints)
-    if fallback is None or not (has_waves_enough(of_a) and has_waves_enough(of_b)):
+    of_a, of_b = map(PerceptualHash(), (a.image, b.image))
+    whole = compare_hashes(of_a, of_b, image_sizes=result.image_sizes, n_keypoints=result.n_keypoints)
+    if fallback is None or not (has_enough_coefficients(of_a) and has_enough_coefficients(of_b)):
         return whole
     seen_a, seen_b = Seen(of_a, fallback.features(a.image)), Seen(of_b, fallback.features(b.image))
     return compare_by_backbone(seen_a, seen_b, fallback, whole)

@@ -14,7 +14,7 @@ from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding
 from classicvision.copies.whole_images import Lead, Whole, compare_wholes, compare_wholes_by_backbone
 from classicvision.extraction import Extraction, Failure, extract
-from classicvision.features.phash import GlobalSignature
+from classicvision.features.phash import PerceptualHash
 from classicvision.matching.likeness import BackboneFallback
 from classicvision.progress import Progress, stage
 
@@ -76,7 +76,7 @@ def same_wholes(
         return SameWholes([])
     paths = sorted({facts[0] for facts in (*a, *b)}, key=lambda path: path.parts)
     run: dict[str, Any] = {"cache": cache, "n_jobs": n_jobs}
-    signed = extract(paths, GlobalSignature(), **run, progress=stage(progress, WHOLES))
+    signed = extract(paths, PerceptualHash(), **run, progress=stage(progress, WHOLES))
     signatures = dict(zip(_keys(paths, signed), signed.items, strict=True))
     wholes = [[Whole(*f, signatures[f[:2]]) for f in side if f[:2] in signatures] for side in (a, b)]
     findings = compare_wholes(*wholes, min_keypoints=min_keypoints)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import SymmetricBackbone, symmetric_features, symmetric_pictures
 from classicvision.errors import SettingsError
-from classicvision.features.phash import GlobalSignature, symmetric_signatures
+from classicvision.features.phash import PerceptualHash, symmetric_hashes
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def picture():
 
 
 def test_the_versions_of_a_picture_are_in_the_order_of_the_symmetries_of_signatures(picture):
-    of_versions = [GlobalSignature()(version) for version in symmetric_pictures(picture)]
-    assert_array_equal(of_versions, symmetric_signatures(of_versions[0]))
+    of_versions = [PerceptualHash()(version) for version in symmetric_pictures(picture)]
+    assert_array_equal(of_versions, symmetric_hashes(of_versions[0]))
 
 
 @pytest.mark.parametrize("symmetry", range(8))

@@ -11,7 +11,7 @@ import pytest
 
 from classicvision.copies import whole_images
 from classicvision.copies.whole_images import Whole, compare_wholes_by_backbone
-from classicvision.matching.global_match import SIGNATURE_THRESHOLD
+from classicvision.matching.global_match import HASH_THRESHOLD
 from classicvision.matching.likeness import Likeness
 
 FEW = 100
@@ -20,7 +20,7 @@ FEW = 100
 class Recorder:
     """A fallback whose features are numbers: it notes each pair, and finds those of one number."""
 
-    threshold = SIGNATURE_THRESHOLD
+    threshold = HASH_THRESHOLD
     calibration = None
 
     def __init__(self):
@@ -78,7 +78,7 @@ def test_findings_and_leads_do_not_depend_on_blocks(side, asked):
 
 def test_beside_one_picture_of_few_keypoints_all_others_are_looked_at_once(side, asked, monkeypatch):
     (count, features), compared = asked, []
-    monkeypatch.setattr(whole_images, "signature_significance", lambda a, b: compared.extend(b) or np.zeros(len(b)))
+    monkeypatch.setattr(whole_images, "hash_significance", lambda a, b: compared.extend(b) or np.zeros(len(b)))
     a, b = side(range(30), [7], 1), side(range(30), [7], 2)
     compare_wholes_by_backbone(a, b, features, Recorder(), min_keypoints=FEW)
     assert len(compared) == 30 + 29

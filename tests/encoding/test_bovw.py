@@ -14,7 +14,7 @@ from classicvision.config import from_dict, to_dict
 from classicvision.encoding.bovw import BovwCodebook, BovwSettings
 from classicvision.encoding.normalize import additive_chi2_map
 from classicvision.errors import NotEnoughDataError, SettingsError
-from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
+from classicvision.features.local import MIRRORED_BINS, LocalFeatures
 
 
 def features(descriptors):
@@ -137,7 +137,7 @@ def test_the_chi2_shares_of_a_pyramid_are_those_of_the_whole():
 
 
 def test_mirror_images_of_words_share_the_code():
-    word = MIRRORED_NUMBERS[1]  # the direction that 1 comes from
+    word = MIRRORED_BINS[1]  # the direction that 1 comes from
     words = np.zeros((2, 128), np.float32)
     words[[0, 1], [1, word]] = 1
     codebook = BovwCodebook(words, None, BovwSettings(n_words=2, mirror=True))

@@ -25,7 +25,7 @@ def test_keypoints_are_columns_of_one_length_strongest_first(make_image, detect,
 
 
 @pytest.mark.parametrize(("detect", "n_bytes"), BOTH)
-def test_an_empty_picture_has_no_keypoint(detect, n_bytes):
+def test_a_uniform_image_has_no_keypoints(detect, n_bytes):
     assert len(detect(np.full((80, 80, 3), 128, np.uint8)).strongest(5)) == 0
 
 
@@ -45,7 +45,7 @@ def test_a_descriptor_stays_with_its_keypoint(make_image):
     assert all(known[(*xy, scale)] == row.tobytes() for xy, scale, row in places)
 
 
-def test_orb_finds_no_more_than_it_may(make_image):
+def test_orb_finds_at_most_max_features(make_image):
     assert len(Orb(max_features=15)(make_image(0))) <= 15
 
 
@@ -56,6 +56,6 @@ def test_settings_out_of_range_are_refused(make):
 
 
 @pytest.mark.skipif(Akaze.is_available(), reason="the installed OpenCV has AKAZE")
-def test_where_opencv_has_no_akaze_the_error_says_which_has(make_image):
-    with pytest.raises(SettingsError, match="opencv-python-headless 4 has it"):
+def test_without_akaze_the_error_names_the_opencv_packages_that_have_it(make_image):
+    with pytest.raises(SettingsError, match="install opencv-python-headless 4 or"):
         Akaze()(make_image(0))

@@ -1,4 +1,4 @@
-"""Dense SIFT as users call it; the same facts hold for both engines."""
+"""Dense SIFT through its public interface; every fact holds for both engines."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ def photograph(height=150, width=180):
 
 
 @every_engine
-def test_an_even_picture_has_no_patches_unless_all_are_kept(engine):
+def test_a_uniform_image_has_no_patches_unless_all_are_kept(engine):
     gray = np.full((60, 60), 77, np.uint8)
     assert len(DenseSift(engine=engine)(gray)) == 0
     every = DenseSift(engine=engine, contrast=0.0)(gray)
@@ -36,7 +36,7 @@ def test_an_even_picture_has_no_patches_unless_all_are_kept(engine):
 
 
 @every_engine
-def test_a_picture_without_room_for_a_patch_has_none(engine):
+def test_an_image_smaller_than_a_patch_has_none(engine):
     for shape in [(1, 1), (4, 400), (12, 12)]:
         features = DenseSift(engine=engine, contrast=0.0, bin_sizes=(4,))(np.zeros(shape, np.uint8))
         assert len(features) == 0
@@ -51,7 +51,7 @@ def test_centres_of_a_larger_size_are_centres_of_the_smaller_ones_too(engine):
 
 
 @every_engine
-def test_patches_of_little_contrast_are_left_out_and_the_others_stay_as_they_were(engine):
+def test_patches_of_low_contrast_are_dropped_and_the_others_are_unchanged(engine):
     every, strong = (DenseSift(engine=engine, contrast=contrast)(photograph()) for contrast in (0.0, 0.05))
     kept = every.response >= np.float32(0.05)
     assert 0 < kept.sum() < len(every)
@@ -60,21 +60,21 @@ def test_patches_of_little_contrast_are_left_out_and_the_others_stay_as_they_wer
 
 
 @every_engine
-def test_the_response_of_a_slope_is_worked_out_by_hand(engine):
+def test_the_response_of_a_ramp_is_the_one_computed_by_hand(engine):
     ramp = np.tile(2 * np.arange(40, dtype=np.uint8), (40, 1))
     features = DenseSift(engine=engine, bin_sizes=(4,), contrast=0.0, magnification=100.0, window=1e6)(ramp)
-    # 16 cells, each of 2 grey levels a pixel over an area of 16: a norm of 4 * 32, over 16 * 255.
+    # 16 cells, each with 2 grey levels per pixel over an area of 16: a norm of 4 * 32, over 16 * 255.
     assert_allclose(features.response, 4 * 32 / (16 * 255), rtol=1e-4)
-    # One number a cell, all alike: 512 / 4.
+    # One equal bin per cell: 512 / 4.
     cells = features.descriptors.reshape(-1, 16, 8)
     assert_array_equal(cells[..., 0], 128)
     assert_array_equal(cells[..., 1:], 0)
 
 
 @every_engine
-def test_a_brighter_picture_of_more_contrast_has_the_same_descriptors(engine):
+def test_a_brighter_image_of_more_contrast_has_the_same_descriptors(engine):
     gray = to_gray(photograph()) // 4
-    plain, bright = (DenseSift(engine=engine, contrast=0.0)(picture) for picture in (gray, 30 + 3 * gray))
+    plain, bright = (DenseSift(engine=engine, contrast=0.0)(image) for image in (gray, 30 + 3 * gray))
     assert_allclose(bright.response, 3 * plain.response, rtol=1e-3, atol=1e-5)
     clear = plain.response > 0.01
     difference = bright.descriptors[clear].astype(int) - plain.descriptors[clear]
@@ -82,20 +82,20 @@ def test_a_brighter_picture_of_more_contrast_has_the_same_descriptors(engine):
 
 
 @every_engine
-def test_colour_and_grey_of_one_picture_give_the_same(engine):
-    a, b = (DenseSift(engine=engine)(picture) for picture in (photograph(), to_gray(photograph())))
+def test_a_colour_image_and_its_grey_version_have_the_same_descriptors(engine):
+    a, b = (DenseSift(engine=engine)(image) for image in (photograph(), to_gray(photograph())))
     assert_array_equal(a.descriptors, b.descriptors)
 
 
 @every_engine
 def test_strides_do_not_matter(engine):
     gray = to_gray(photograph())
-    a, b = (DenseSift(engine=engine)(picture) for picture in (gray[::-2, ::3], gray[::-2, ::3].copy()))
+    a, b = (DenseSift(engine=engine)(image) for image in (gray[::-2, ::3], gray[::-2, ::3].copy()))
     assert_array_equal(a.descriptors, b.descriptors)
 
 
 @every_engine
-def test_a_shrunk_picture_is_described_in_the_frame_of_the_large_one(engine):
+def test_a_shrunk_image_is_described_in_the_frame_of_the_large_one(engine):
     large = DenseSift(engine=engine, max_side=90, contrast=0.0)(photograph())
     small = DenseSift(engine=engine, contrast=0.0)(np.asarray(cv2.resize(photograph(), (90, 75), interpolation=3)))
     assert_allclose(large.xy, 2 * (small.xy + 0.5) - 0.5)
@@ -104,13 +104,13 @@ def test_a_shrunk_picture_is_described_in_the_frame_of_the_large_one(engine):
     assert large.image_size == (150, 180)
 
 
-def test_a_small_picture_is_enlarged_to_the_least_side():
+def test_a_small_image_is_enlarged_to_the_least_side():
     features = DenseSift(min_side=360, bin_sizes=(6,), step=6, contrast=0.0)(photograph())
     assert_allclose(np.diff(np.unique(features.xy[:, 0])), 3, atol=1e-5)
     assert_allclose(features.scale, 1)
 
 
-def test_a_picture_is_enlarged_by_a_factor_and_described_in_its_own_frame():
+def test_an_image_is_enlarged_by_a_factor_and_described_in_its_own_frame():
     features = DenseSift(enlarge=1.5, bin_sizes=(6,), step=6, contrast=0.0)(photograph())
     larger = DenseSift(bin_sizes=(6,), step=6, contrast=0.0)(enlarge(photograph(), 270))
     assert_array_equal(features.descriptors, larger.descriptors)
@@ -119,26 +119,26 @@ def test_a_picture_is_enlarged_by_a_factor_and_described_in_its_own_frame():
 
 
 @pytest.mark.parametrize(("max_side", "side"), [(None, 270), (300, 270), (200, 200), (180, 180), (90, 90)])
-def test_a_picture_is_not_enlarged_beyond_the_largest_side(max_side, side):
+def test_an_image_is_not_enlarged_beyond_the_largest_side(max_side, side):
     sized = DenseSift(min_side=side, max_side=side, contrast=0.0)(photograph())
     features = DenseSift(enlarge=1.5, max_side=max_side, contrast=0.0)(photograph())
     assert_array_equal(features.descriptors, sized.descriptors)
 
 
-def test_of_the_factor_and_the_least_side_the_larger_counts():
+def test_the_larger_of_enlarge_and_min_side_applies():
     for settings in ({"enlarge": 2.0, "min_side": 300}, {"enlarge": 1.2, "min_side": 360}):
         assert_array_equal(
             DenseSift(**settings)(photograph()).descriptors, DenseSift(min_side=360)(photograph()).descriptors
         )
 
 
-def test_a_picture_between_both_limits_keeps_its_size():
+def test_an_image_between_both_limits_keeps_its_size():
     plain, limited = (DenseSift(**sides)(photograph()) for sides in ({}, {"min_side": 100, "max_side": 200}))
     assert_array_equal(plain.xy, limited.xy)
     assert_array_equal(plain.descriptors, limited.descriptors)
 
 
-def test_opencv_describes_upright_keypoints_of_the_same_scale_alike():
+def test_descriptors_resemble_those_of_opencv_for_upright_keypoints_of_the_same_scale():
     gray = to_gray(photograph())
     features = DenseSift(step=7, bin_sizes=(6,), magnification=1e3, contrast=0.02, engine="reference")(gray)
     middle = (np.abs(features.xy - (90, 75)) < (60, 45)).all(axis=1)
@@ -146,7 +146,7 @@ def test_opencv_describes_upright_keypoints_of_the_same_scale_alike():
     _, theirs = cv2.SIFT_create().compute(gray, keypoints)
     a, b = features.descriptors[middle].astype(float), theirs.astype(float)
     cosine = np.sum(a * b, axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-    # OpenCV blurs more and weighs pixel by pixel; another order of cells or directions would be far below.
+    # OpenCV blurs more and weights single pixels; another order of cells or directions would be far lower.
     assert cosine.mean() > 0.9
 
 
@@ -187,7 +187,7 @@ def test_every_setting_is_part_of_the_fingerprint():
     assert len({fingerprint(replace(plain, **change)) for change in [{}, *changes]}) == len(changes) + 1
 
 
-def test_a_float_picture_is_refused():
+def test_a_float_image_is_refused():
     with pytest.raises(TypeError, match="float64 array"):
         DenseSift()(np.zeros((9, 9)))
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from classicvision.features.descriptor import describe, to_bytes
+from classicvision.features.descriptor import describe_keypoints, to_bytes
 from classicvision.features.extrema import Blobs
 from classicvision.features.scalespace import ScaleSpace
 
@@ -19,7 +19,7 @@ def describe_middle(level: np.ndarray, angle: float = 0.0) -> np.ndarray:
     middle = np.array([SIDE // 2])
     one = np.ones(1, np.int64)
     blobs = Blobs(0 * one, one, middle, middle, np.full((1, 2), SIDE / 2), 2.0 * one, 0.1 * one)
-    return describe(space, blobs, np.array([angle])).reshape(4, 4, 8)
+    return describe_keypoints(space, blobs, np.array([angle])).reshape(4, 4, 8)
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 45, 90, 200])
@@ -49,29 +49,29 @@ def test_cells_go_row_by_row_from_the_upper_left():
     assert left[:, 0].sum() > 0 == left[:, 3].sum()
 
 
-def test_cells_turn_with_the_angle():
-    # Turned a quarter clockwise, the keypoint's first row of cells lies on the right.
+def test_cells_rotate_with_the_angle():
+    # Rotated by 90 degrees clockwise, the keypoint's first row of cells is on the right.
     found = describe_middle(np.maximum(COLUMNS, 0), np.pi / 2)
     assert found[0].sum() > 0 == found[3].sum()
 
 
 @given(st.integers(1, 3), st.floats(0, 2 * np.pi))
-def test_a_quarter_turn_of_picture_and_angle_leaves_the_descriptor_as_it_is(turns, angle):
+def test_rotating_image_and_angle_by_90_degrees_does_not_change_the_descriptor(turns, angle):
     level = np.random.default_rng(0).random((SIDE, SIDE))
     upright = describe_middle(level, angle).astype(int)
-    turned = describe_middle(np.rot90(level, turns), angle - turns * np.pi / 2).astype(int)
-    assert np.abs(upright - turned).max() <= 1
+    rotated = describe_middle(np.rot90(level, turns), angle - turns * np.pi / 2).astype(int)
+    assert np.abs(upright - rotated).max() <= 1
 
 
 @given(st.floats(0.01, 100), st.floats(-100, 100))
-def test_contrast_and_brightness_leave_the_descriptor_as_it_is(contrast, brightness):
+def test_contrast_and_brightness_do_not_change_the_descriptor(contrast, brightness):
     level = np.random.default_rng(0).random((SIDE, SIDE))
     plain = describe_middle(level).astype(int)
     changed = describe_middle(contrast * level + contrast * brightness).astype(int)
     assert np.abs(plain - changed).max() <= 1
 
 
-def test_a_level_neighbourhood_is_all_zeros():
+def test_a_uniform_neighbourhood_has_a_descriptor_of_zeros():
     assert not describe_middle(np.ones((SIDE, SIDE))).any()
 
 

@@ -20,7 +20,7 @@ def blob(sigma: float) -> np.ndarray:
     return np.exp(-(ROWS**2 + COLUMNS**2) / (2 * sigma**2)) / (2 * np.pi * sigma**2)
 
 
-def test_a_ramp_of_two_a_pixel_downwards_has_magnitude_two_and_angle_a_quarter_turn_clockwise():
+def test_a_downward_ramp_of_two_per_pixel_has_magnitude_two_and_an_angle_of_90_degrees_clockwise():
     magnitude, angle = gradient(2 * ROWS)
     assert_allclose(magnitude[1:-1], 2)
     assert_allclose(angle[1:-1], np.pi / 2)
@@ -31,18 +31,18 @@ def test_brighter_to_the_right_is_angle_zero_and_to_the_left_pi():
     assert_allclose(gradient(-COLUMNS)[1][:, 1:-1], np.pi)
 
 
-def test_bytes_are_read_as_shares_of_255():
+def test_bytes_are_scaled_by_255():
     gray = np.array([[0, 255, 255]], np.uint8)
     assert_allclose(gradient(gray)[0], [[0.5, 0.5, 0]])
 
 
-def test_laplacian_of_one_bright_pixel_is_its_four_neighbours_less_four_times_itself():
-    picture = np.zeros((5, 5))
-    picture[2, 2] = 1
+def test_the_laplacian_of_one_bright_pixel_is_its_four_neighbours_minus_four_times_itself():
+    image = np.zeros((5, 5))
+    image[2, 2] = 1
     expected = np.zeros((5, 5))
     expected[2, 2] = -4
     expected[[1, 3, 2, 2], [2, 2, 1, 3]] = 1
-    assert_allclose(laplacian(picture), expected)
+    assert_allclose(laplacian(image), expected)
 
 
 def test_laplacian_of_x_squared_plus_y_squared_is_four():
@@ -58,12 +58,12 @@ def test_laplacian_of_gaussian_of_a_gaussian_blob_is_the_formula_at_the_summed_v
 
 
 @given(st.floats(0.5, 4), st.floats(0, 255))
-def test_a_level_picture_has_no_edges(sigma, level):
-    picture = np.full((9, 12), level)
-    assert_allclose(gradient(picture)[0], 0, atol=1e-9)
-    assert_allclose(laplacian(picture), 0, atol=1e-9)
-    assert_allclose(laplacian_of_gaussian(picture, sigma), 0, atol=1e-9)
-    assert_allclose(difference_of_gaussians(picture, sigma), 0, atol=1e-9)
+def test_a_uniform_image_has_no_edges(sigma, level):
+    image = np.full((9, 12), level)
+    assert_allclose(gradient(image)[0], 0, atol=1e-9)
+    assert_allclose(laplacian(image), 0, atol=1e-9)
+    assert_allclose(laplacian_of_gaussian(image, sigma), 0, atol=1e-9)
+    assert_allclose(difference_of_gaussians(image, sigma), 0, atol=1e-9)
 
 
 def test_signs_change_between_a_pixel_and_its_right_or_lower_neighbour():
@@ -71,7 +71,7 @@ def test_signs_change_between_a_pixel_and_its_right_or_lower_neighbour():
     assert_array_equal(zero_crossings(response), [[True, True, False], [False, True, False]])
 
 
-def test_small_steps_across_zero_are_passed_over():
+def test_small_steps_across_zero_are_ignored():
     response = np.array([[1.0, -1.0, -1.0], [1.0, 1.0, -5.0]])
     assert_array_equal(zero_crossings(response, least_step=5), [[False, False, False], [False, True, False]])
 
@@ -85,7 +85,7 @@ def test_the_edge_of_a_disc_is_where_laplacian_of_gaussian_crosses_zero():
 
 @pytest.mark.parametrize(("k", "least", "most"), [(2 ** (1 / 3), 0.14, 0.19), (1.1, 0.06, 0.08), (1.01, 0.006, 0.009)])
 @pytest.mark.parametrize("name", ["camera", "gravel"])
-def test_difference_of_gaussians_is_the_laplacian_of_gaussian_with_an_error_that_goes_with_k_less_one(
+def test_difference_of_gaussians_is_the_laplacian_of_gaussian_with_an_error_proportional_to_k_minus_one(
     name, k, least, most
 ):
     gray = getattr(data, name)()
@@ -103,12 +103,12 @@ def test_difference_of_gaussians_is_within_three_percent_of_the_laplacian_at_the
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1)])
-def test_one_pixel_is_picture_enough(shape):
+def test_one_pixel_is_a_valid_image(shape):
     gray = np.full(shape, 9, np.uint8)
     assert gradient(gray)[0].shape == laplacian_of_gaussian(gray, 2).shape == shape
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 3), (0, 5), (5,)])
-def test_what_is_not_a_grey_picture_is_refused_with_its_shape(shape):
+def test_an_array_that_is_not_a_grey_image_is_refused_with_its_shape(shape):
     with pytest.raises(ValueError, match=r"shape \(.*grey"):
         laplacian(np.zeros(shape))

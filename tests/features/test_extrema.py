@@ -12,7 +12,7 @@ SIDE = 97
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE].astype(float)
 
 
-def picture(values: np.ndarray) -> np.ndarray:
+def as_bytes(values: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
@@ -31,7 +31,7 @@ def strongest(blobs):
 
 @pytest.mark.parametrize(("x", "y", "sigma"), [(48, 48, 3), (44.5, 47.2, 3.8), (50.1, 41.7, 4.6), (47.3, 52.4, 5.5)])
 def test_a_gaussian_blob_is_found_at_its_centre_and_at_its_scale(x, y, sigma):
-    kept = find_extrema(build_scale_space(picture(0.9 * blob(x, y, sigma)))).kept
+    kept = find_extrema(build_scale_space(as_bytes(0.9 * blob(x, y, sigma)))).kept
     best = strongest(kept)
     assert_allclose(kept.xy[best], [x, y], atol=0.025 * sigma)
     # G(k s) - G(s) of a blob of variance v peaks where k s^2 = v: that is at s = sqrt(v / k).
@@ -39,13 +39,13 @@ def test_a_gaussian_blob_is_found_at_its_centre_and_at_its_scale(x, y, sigma):
 
 
 def test_bright_blobs_have_a_negative_and_dark_blobs_a_positive_value():
-    bright = find_extrema(build_scale_space(picture(blob(48, 48, 4)))).kept
-    dark = find_extrema(build_scale_space(picture(1 - blob(48, 48, 4)))).kept
+    bright = find_extrema(build_scale_space(as_bytes(blob(48, 48, 4)))).kept
+    dark = find_extrema(build_scale_space(as_bytes(1 - blob(48, 48, 4)))).kept
     assert bright.value[strongest(bright)] < 0 < dark.value[strongest(dark)]
 
 
 @given(st.tuples(*[st.floats(-0.45, 0.45)] * 3))
-def test_the_top_of_a_quadratic_is_found_exactly(offset):
+def test_the_extremum_of_a_quadratic_is_found_exactly(offset):
     layer, row, column = np.indices((5, 21, 21)).astype(float)
     top = np.array([2, 10, 10]) + offset
     dog = 0.5 - 0.001 * ((layer - top[0]) ** 2 + (row - top[1]) ** 2 + 2 * (column - top[2]) ** 2)
@@ -76,13 +76,13 @@ def _places(blobs):
 
 
 @pytest.mark.parametrize(("distance", "n_found"), [(BORDER - 1, 0), (BORDER, 1)])
-def test_blobs_keep_five_samples_from_the_border(distance, n_found):
+def test_blobs_keep_a_distance_of_five_samples_from_the_border(distance, n_found):
     dog = np.zeros((3, 15, 15))
     dog[1, distance, 7] = 0.5
     assert len(find_extrema(hand_made_space(dog)).candidates) == n_found
 
 
-def test_candidates_below_half_the_contrast_threshold_are_not_looked_at():
+def test_candidates_below_half_the_contrast_threshold_are_ignored():
     dog = np.zeros((3, 15, 15))
     dog[1, 7, 7] = 0.05
     assert len(find_extrema(hand_made_space(dog), contrast=0.09).candidates) == 1
@@ -90,7 +90,7 @@ def test_candidates_below_half_the_contrast_threshold_are_not_looked_at():
 
 
 def test_a_weak_blob_is_dropped_by_the_contrast_test():
-    space = build_scale_space(picture(0.5 + 0.3 * blob(48, 48, 4)))
+    space = build_scale_space(as_bytes(0.5 + 0.3 * blob(48, 48, 4)))
     value = np.abs(find_extrema(space).kept.value).max()
     assert len(find_extrema(space, contrast=3 * value * 0.99).strong) > 0
     steps = find_extrema(space, contrast=3 * value * 1.01)
@@ -118,13 +118,13 @@ def test_a_saddle_is_dropped_by_the_edge_test():
     assert (7, 7) not in zip(*_places(steps.kept), strict=True)
 
 
-def test_candidates_that_settle_at_the_same_sample_are_one_blob():
+def test_candidates_that_converge_to_the_same_sample_are_one_blob():
     refined = find_extrema(build_scale_space(data.gravel()[:200, :200])).refined
     places = list(zip(refined.octave, refined.layer, *_places(refined), strict=True))
     assert len(places) == len(set(places)) > 500
 
 
-def test_each_step_keeps_part_of_what_the_step_before_found():
+def test_each_step_keeps_a_subset_of_the_step_before():
     gray = np.random.default_rng(0).integers(0, 255, (80, 80), np.uint8)
     steps = find_extrema(build_scale_space(gray))
     counts = [len(step) for step in steps]
@@ -133,7 +133,7 @@ def test_each_step_keeps_part_of_what_the_step_before_found():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (12, 12), (33, 17), (4, 400)])
-def test_a_level_picture_has_no_blobs_at_any_size(shape):
+def test_a_uniform_image_has_no_blobs_at_any_size(shape):
     steps = find_extrema(build_scale_space(np.full(shape, 77, np.uint8)))
     assert [len(step) for step in steps] == [0, 0, 0, 0]
     assert steps.kept.xy.shape == (0, 2)

@@ -36,17 +36,17 @@ def test_a_corner_gives_both_directions():
     assert_allclose(np.degrees(angle), [0, 90], atol=1)
 
 
-def test_a_level_neighbourhood_gives_no_direction():
+def test_a_uniform_neighbourhood_has_no_orientation():
     rows, angle = assign_orientations(space_of(np.zeros((41, 41))), blobs_at((20, 20), (5, 5)))
     assert rows.shape == angle.shape == (0,)
 
 
-def test_beside_the_border_what_is_beyond_it_does_not_count():
+def test_samples_beyond_the_border_do_not_count():
     _, angle = assign_orientations(space_of(COLUMNS), blobs_at((0, 0), (40, 40)))
     assert_allclose(angle, [0, 0], atol=1e-6)
 
 
-def test_a_lesser_peak_counts_from_80_percent_of_the_highest():
+def test_a_second_peak_counts_from_80_percent_of_the_highest():
     histogram = np.zeros((2, 36))
     histogram[:, 4] = 1.0
     histogram[:, 20] = [0.81, 0.79]
@@ -55,7 +55,7 @@ def test_a_lesser_peak_counts_from_80_percent_of_the_highest():
     assert_allclose(np.degrees(angle), [40, 200, 40])
 
 
-def test_a_parabola_through_2_4_3_has_its_top_a_sixth_of_a_bin_beyond_the_middle():
+def test_a_parabola_through_2_4_3_peaks_a_sixth_of_a_bin_beyond_the_middle():
     histogram = np.zeros((1, 36))
     histogram[0, [35, 0, 1]] = [2, 4, 3]
     _, angle = _find_peaks(histogram)
@@ -77,7 +77,7 @@ def test_smoothing_spreads_one_count_as_1_4_6_4_1_around_the_circle():
     assert_allclose(_smooth(histogram)[0], expected)
 
 
-def test_blocks_hold_every_row_once_and_a_bounded_number_of_samples():
+def test_blocks_contain_every_row_once_and_a_bounded_number_of_samples():
     half_side = np.random.default_rng(0).integers(5, 200, 500)
     blocks = list(split_by_work(half_side))
     assert_array_equal(np.sort(np.concatenate(blocks)), np.arange(500))

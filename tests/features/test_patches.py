@@ -24,7 +24,7 @@ def described(gray, bin_size=4, **changes):
     return describe_patches(gray, bin_size, **options)
 
 
-def test_all_cells_of_all_patches_are_centred_within_the_picture():
+def test_all_cells_of_all_patches_are_centred_within_the_image():
     xy, _ = described(RAMP, 4, step=3, first=2)
     x, y = np.unique(xy[:, 0]), np.unique(xy[:, 1])
     # The first cell at 2, the last one 12 pixels farther: at most at 39 and at 29.
@@ -43,16 +43,16 @@ def test_patches_of_even_and_of_odd_sizes_share_their_centres(sizes):
     assert len(centres) == 1
 
 
-def test_no_patch_fits_in_a_picture_that_is_smaller_than_its_cells_centres():
+def test_no_patch_fits_in_an_image_smaller_than_the_span_of_its_cell_centres():
     assert len(described(RAMP[:12, :12])[0]) == 0
     assert len(described(np.ascontiguousarray(RAMP[:13, :13]))[0]) == 1
 
 
-def test_a_slope_to_the_right_votes_for_direction_0_only():
+def test_a_ramp_to_the_right_votes_only_for_direction_0():
     _, histograms = described(RAMP, magnification=1e3)
     by_direction = histograms.reshape(-1, 16, 8)
     assert_array_equal(by_direction[..., 1:], 0)
-    # 1 grey level a pixel, weighed linearly to a distance of 4 pixels both ways: 16 in all, times the window.
+    # 1 grey level per pixel with linear weights up to 4 pixels away on both sides: 16 in total, times the window.
     weights = cell_weights(4, 2.0)
     assert_allclose(by_direction[0, :, 0], 16 * np.outer(weights, weights).ravel())
 
@@ -75,7 +75,7 @@ def test_a_gradient_votes_for_its_two_nearest_directions(dx, dy, votes):
     assert_allclose(vote(np.array(dx, float), np.array(dy, float)), expected, atol=1e-12)
 
 
-def test_votes_add_up_to_the_length_of_the_gradient():
+def test_votes_add_up_to_the_magnitude_of_the_gradient():
     dx, dy = np.random.default_rng(0).normal(size=(2, 50))
     assert_allclose(vote(dx, dy).sum(axis=-1), np.hypot(dx, dy))
 
@@ -86,7 +86,7 @@ def test_the_gradient_is_one_sided_at_the_border():
     assert_array_equal(dy, 0)
 
 
-def test_pooling_weighs_linearly_and_goes_on_beyond_the_border():
+def test_pooling_has_linear_weights_and_repeats_the_border():
     values = np.array([1.0, 10, 100, 1000])
     assert_allclose(pool(values, np.array([2, 0]), 2, axis=0), [10 / 2 + 100 + 1000 / 2, 1 / 2 + 1 + 10 / 2])
 
@@ -96,11 +96,11 @@ def test_pooling_of_a_constant_is_the_side_of_the_cell(bin_size, centre):
     assert_allclose(pool(np.ones(20), np.array([centre]), bin_size, axis=0), [bin_size])
 
 
-def test_an_even_window_weighs_all_cells_alike():
+def test_a_wide_window_weights_all_cells_equally():
     assert_allclose(cell_weights(4, 1e6), 1)
 
 
-def test_inner_cells_weigh_more_than_outer_ones_and_both_sides_alike():
+def test_inner_cells_weigh_more_than_outer_ones_symmetrically():
     weights = cell_weights(5, 2.0)
     assert_allclose(weights, weights[::-1])
     assert weights[0] < weights[1] < 1
@@ -112,13 +112,13 @@ def test_a_cell_below_half_the_magnification_needs_no_blur():
     assert np.abs(smooth(noise, 4, 6.0) - noise).max() > 1
 
 
-def test_a_picture_turned_by_a_quarter_has_turned_descriptors():
+def test_an_image_rotated_by_90_degrees_has_rotated_descriptors():
     gray = np.random.default_rng(1).integers(0, 256, (25, 25), np.uint8)
     xy, histograms = described(gray)
-    turned_xy, turned = described(np.ascontiguousarray(np.rot90(gray)))
+    rotated_xy, rotated = described(np.ascontiguousarray(np.rot90(gray)))
     # Anticlockwise: what was at (x, y) is at (y, 24 - x), and direction 0 has become direction 2.
-    back = np.column_stack([24 - turned_xy[:, 1], turned_xy[:, 0]])
+    back = np.column_stack([24 - rotated_xy[:, 1], rotated_xy[:, 0]])
     order = np.lexsort(back.T)
     assert_array_equal(back[order], xy)
-    cells = np.rot90(turned.reshape(-1, 4, 4, 8), -1, axes=(1, 2))
+    cells = np.rot90(rotated.reshape(-1, 4, 4, 8), -1, axes=(1, 2))
     assert_allclose(np.roll(cells, -2, axis=3).reshape(len(xy), -1)[order], histograms, atol=1e-6)

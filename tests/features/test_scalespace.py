@@ -12,7 +12,7 @@ def bytes_of_a_blob(side: int, x: float, y: float, sigma: float) -> np.ndarray:
     return np.rint(255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2))).astype(np.uint8)
 
 
-def test_the_first_octave_has_the_pixels_and_one_sample_after_each():
+def test_the_first_octave_has_the_pixels_and_one_sample_between_neighbours():
     space = build_scale_space(np.zeros((40, 30), np.uint8))
     assert space.gaussians[0].shape == (6, 80, 60)
     assert space.spacing(0) == 0.5
@@ -46,7 +46,7 @@ def test_a_blob_is_at_the_same_place_in_all_octaves(upsample):
         assert_allclose(np.average(rows, weights=level), 95.8, atol=0.02)
 
 
-def test_variances_of_blob_and_level_add_less_the_blur_taken_to_be_there_already():
+def test_variances_of_blob_and_level_add_up_minus_the_assumed_camera_blur():
     space = build_scale_space(bytes_of_a_blob(161, 80, 80, 5.0))
     for octave, layer in [(0, 0), (0, 3), (1, 2), (2, 5)]:
         level = space.gaussians[octave][layer].astype(float)
@@ -61,13 +61,13 @@ def test_the_blur_doubles_over_one_octave():
     assert_allclose([space.blur(0), space.blur(2), space.blur(4)], [1.5, 1.5 * 2**0.5, 3.0])
 
 
-def test_a_layer_of_dog_is_the_next_gaussian_less_this_one():
+def test_a_dog_layer_is_the_next_gaussian_minus_this_one():
     space = build_scale_space(np.random.default_rng(0).integers(0, 255, (30, 30), np.uint8))
     assert_array_equal(space.dog[0][2], space.gaussians[0][3] - space.gaussians[0][2])
 
 
 @given(st.integers(0, 255))
-def test_blur_leaves_a_level_picture_as_it_is(level):
+def test_blur_does_not_change_a_uniform_image(level):
     space = build_scale_space(np.full((20, 24), level, np.uint8))
     for octave in space.gaussians:
         assert_allclose(octave, level / 255, atol=1e-6)
@@ -79,10 +79,10 @@ def test_octaves_end_at_a_few_samples(side, n_octaves):
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_far_from_the_border_a_turned_picture_has_the_same_levels_turned_to_the_last_bit(turns):
+def test_far_from_the_border_a_rotated_image_has_exactly_the_rotated_levels(turns):
     gray = np.random.default_rng(0).integers(0, 255, (97, 97), np.uint8)
-    upright, turned = build_scale_space(gray), build_scale_space(np.rot90(gray, turns))
-    for octave, size in [(0, 193), (1, 97)]:  # all samples but the last, which is made up; all
-        a, b = (space.gaussians[octave][:3, :size, :size] for space in (upright, turned))
+    upright, rotated = build_scale_space(gray), build_scale_space(np.rot90(gray, turns))
+    for octave, size in [(0, 193), (1, 97)]:  # all samples except the last, which is extrapolated; all
+        a, b = (space.gaussians[octave][:3, :size, :size] for space in (upright, rotated))
         inside = slice(32, -32)
         assert_array_equal(np.rot90(a, turns, axes=(1, 2))[:, inside, inside], b[:, inside, inside])

@@ -27,7 +27,7 @@ def assert_equal_features(a: LocalFeatures, b: LocalFeatures) -> None:
 
 
 def pair_up(a: LocalFeatures, b: LocalFeatures, xy: float, scale: float, angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows of a and, for each, the nearest of b within so many pixels, share of the scale and radians."""
+    """Return rows of a and the nearest row of b for each, within these pixels, relative scale and radians."""
     distance = np.linalg.norm(a.xy[:, None].astype(float) - b.xy, axis=2)
     turn = np.abs((a.angle[:, None].astype(float) - b.angle + np.pi) % (2 * np.pi) - np.pi)
     is_near = (distance < xy) & (np.abs(b.scale / a.scale[:, None] - 1) < scale) & (turn < angle)
@@ -35,8 +35,8 @@ def pair_up(a: LocalFeatures, b: LocalFeatures, xy: float, scale: float, angle: 
     return rows, np.where(is_near, distance + turn, np.inf)[rows].argmin(axis=1)
 
 
-def turned(features: LocalFeatures, turns: int) -> LocalFeatures:
-    """Turn keypoints as np.rot90 turns a square picture: by quarters, anticlockwise on the screen."""
+def rotated(features: LocalFeatures, turns: int) -> LocalFeatures:
+    """Rotate keypoints as np.rot90 rotates a square image, anticlockwise on the screen."""
     xy, last = features.xy.astype(float), features.image_size[1] - 1
     for _ in range(turns):
         xy = np.column_stack([xy[:, 1], last - xy[:, 0]])
@@ -65,32 +65,32 @@ def test_the_reference_finds_99_percent_of_opencvs_keypoints_on_an_oxford_pair(s
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
 @pytest.mark.parametrize("name", ["camera", "grass"])
-def test_a_turned_picture_of_257_pixels_has_the_same_keypoints_turned(name, turns):
+def test_a_rotated_image_of_257_pixels_has_the_rotated_keypoints(name, turns):
     image = getattr(data, name)()[100:357, 100:357]
     upright, found = REFERENCE(image), REFERENCE(np.rot90(image, turns))
-    rows, _ = pair_up(turned(upright, turns), found, xy=1e-3, scale=1e-3, angle=1e-3)
+    rows, _ = pair_up(rotated(upright, turns), found, xy=1e-3, scale=1e-3, angle=1e-3)
     assert len(rows) > 0.8 * len(upright)
-    # The border is not treated alike on all four sides; 8 sigma away, nothing of it is felt.
+    # The four borders are not treated alike; 8 sigma away they have no influence.
     far = np.minimum(upright.xy, 256 - upright.xy).min(axis=1) > 8 * upright.scale
     assert np.isin(np.flatnonzero(far), rows).all()
     assert far.sum() > 80
 
 
 @pytest.mark.parametrize("name", ["camera", "grass"])
-def test_a_turned_picture_of_any_size_has_the_same_small_keypoints_turned(name):
+def test_a_rotated_image_of_any_size_has_the_rotated_small_keypoints(name):
     image = getattr(data, name)()[:300, :300]
     upright, found = REFERENCE(image), REFERENCE(np.rot90(image))
-    rows, _ = pair_up(turned(upright, 1), found, xy=1e-3, scale=1e-3, angle=1e-3)
-    # From the third octave on, an even number of samples is thinned out from one side.
+    rows, _ = pair_up(rotated(upright, 1), found, xy=1e-3, scale=1e-3, angle=1e-3)
+    # From the third octave on, an even number of samples is subsampled from one side.
     far = np.minimum(upright.xy, 299 - upright.xy).min(axis=1) > 8 * upright.scale
     assert np.isin(np.flatnonzero(far & (upright.scale < 3)), rows).all()
 
 
 @all_engines
 @pytest.mark.parametrize("size", [(300, 300), (299, 299)])
-def test_a_half_turn_shows_no_shift(sift, size):
+def test_rotation_by_180_degrees_shows_no_shift(sift, size):
     image = data.astronaut()[: size[0], : size[1]]
-    upright, found = turned(sift(image), 2), sift(np.rot90(image, 2))
+    upright, found = rotated(sift(image), 2), sift(np.rot90(image, 2))
     rows, partners = pair_up(upright, found, xy=3, scale=0.1, angle=0.2)
     shift = upright.xy[rows] - found.xy[partners]
     assert np.abs(np.median(shift, axis=0)).max() < 0.02
@@ -99,7 +99,7 @@ def test_a_half_turn_shows_no_shift(sift, size):
 @all_engines
 @pytest.mark.parametrize("shape", [(1, 1), (1, 60), (60, 1), (2, 2), (3, 3), (12, 12), (33, 17), (4, 400), (90, 90)])
 @pytest.mark.parametrize("level", [0, 77, 255])
-def test_a_level_picture_of_any_size_has_no_keypoints(sift, shape, level):
+def test_a_uniform_image_of_any_size_has_no_keypoints(sift, shape, level):
     features = sift(np.full((*shape, 3), level, np.uint8))
     assert len(features) == 0
     assert features.descriptors.shape == (0, 128)
@@ -109,7 +109,7 @@ def test_a_level_picture_of_any_size_has_no_keypoints(sift, shape, level):
 @all_engines
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 99))
-def test_keypoints_lie_in_the_picture_and_their_columns_in_their_ranges(sift, height, width, seed):
+def test_keypoints_lie_in_the_image_and_all_columns_in_their_ranges(sift, height, width, seed):
     features = sift(np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8))
     assert np.all((features.xy >= 0) & (features.xy <= (width - 1, height - 1)))
     assert np.all((features.angle >= 0) & (features.angle < 2 * np.pi))
@@ -132,19 +132,19 @@ def test_the_strongest_n_are_the_first_n_of_all(sift):
 
 
 @all_engines
-def test_a_limit_is_spread_if_so_set(sift):
+def test_max_features_with_spread_keeps_spread_keypoints(sift):
     image = data.camera()[:128, :128]
     assert_equal_features(replace(sift, max_features=30, spread=True)(image), sift(image).spread(30))
 
 
-def test_the_trace_is_limited_as_its_settings_say():
+def test_the_trace_obeys_max_features_and_spread():
     sift = Sift(engine="reference", max_features=30, spread=True)
     image = data.camera()[:128, :128]
     assert_equal_features(trace(image, sift).features, sift(image))
 
 
 @all_engines
-def test_nothing_is_kept_from_one_picture_to_the_next(sift):
+def test_no_state_is_kept_between_images(sift):
     image = data.astronaut()[:150, :150]
     first = sift(image)
     sift(data.camera()[:40, :60])
@@ -152,13 +152,13 @@ def test_nothing_is_kept_from_one_picture_to_the_next(sift):
 
 
 @all_engines
-def test_colour_is_turned_into_luma(sift):
+def test_colour_is_converted_to_luma(sift):
     image = data.astronaut()[:150, :150]
     assert_equal_features(sift(image), sift(to_gray(image)))
 
 
 @all_engines
-def test_how_the_pixels_lie_in_memory_does_not_matter(sift):
+def test_the_memory_layout_does_not_matter(sift):
     image = data.astronaut()[:100, :120]
     assert_equal_features(sift(image[:, ::-1]), sift(image[:, ::-1].copy()))
 
@@ -173,7 +173,7 @@ def test_only_keypoints_under_the_mask_are_kept(sift):
 
 
 @all_engines
-def test_a_limit_counts_keypoints_under_the_mask(sift):
+def test_max_features_counts_keypoints_under_the_mask(sift):
     image = data.astronaut()[:150, :150]
     mask = np.zeros((150, 150), bool)
     mask[:, 75:] = True
@@ -181,7 +181,7 @@ def test_a_limit_counts_keypoints_under_the_mask(sift):
 
 
 @all_engines
-def test_keypoints_of_a_shrunk_picture_are_in_the_frame_of_the_picture(sift):
+def test_keypoints_of_a_shrunk_image_are_in_the_frame_of_the_image(sift):
     image = data.camera()[:200, :300]
     doubled = image.repeat(2, axis=0).repeat(2, axis=1)
     small, large = sift(image), replace(sift, max_side=300)(doubled)
@@ -210,7 +210,7 @@ def test_angles_just_below_a_full_turn_do_not_become_one_as_float32():
     assert_array_equal(_wrapped(np.array([np.nextafter(2 * np.pi, 0), -1e-12, 2 * np.pi, 1])), [0, 0, 0, 1])
 
 
-def test_the_trace_ends_in_what_the_reference_returns():
+def test_the_trace_ends_with_the_features_of_the_reference_engine():
     image = data.astronaut()[:150, :150]
     steps = trace(image)
     assert_equal_features(steps.features, REFERENCE(image))
@@ -218,7 +218,7 @@ def test_the_trace_ends_in_what_the_reference_returns():
     assert len(steps.candidates) > len(steps.refined) > len(steps.strong) > len(steps.kept) > 0
 
 
-def test_the_trace_of_a_shrunk_picture_is_in_the_frame_of_its_grey_one():
+def test_the_trace_of_a_shrunk_image_is_in_the_frame_of_its_grey_one():
     steps = trace(data.camera(), Sift(max_side=128, max_features=10))
     assert steps.gray.shape == steps.features.image_size == (128, 128)
     assert len(steps.features) == 10
@@ -226,13 +226,13 @@ def test_the_trace_of_a_shrunk_picture_is_in_the_frame_of_its_grey_one():
 
 
 @pytest.mark.parametrize("image", [[[0]], np.zeros((5, 5)), np.zeros((5, 5, 3), np.uint16), np.zeros((5, 5), bool)])
-def test_a_picture_of_another_type_is_refused(image):
+def test_an_image_of_another_dtype_is_refused(image):
     with pytest.raises(TypeError, match="uint8 array"):
         Sift()(image)
 
 
 @pytest.mark.parametrize("shape", [(5,), (0, 5), (5, 5, 2), (5, 5, 4), (5, 5, 1), (0, 0, 3), (1, 5, 5, 3)])
-def test_a_picture_of_another_shape_is_refused(shape):
+def test_an_image_of_another_shape_is_refused(shape):
     with pytest.raises(ValueError, match="RGB"):
         Sift()(np.zeros(shape, np.uint8))
 
@@ -256,24 +256,24 @@ def test_a_mask_of_another_size_is_refused():
         ("engine", "vlfeat"),
     ],
 )
-def test_a_setting_that_cannot_be_is_refused_with_its_name_and_value(name, value):
+def test_an_invalid_setting_is_refused_with_its_name_and_value(name, value):
     with pytest.raises(SettingsError, match=f"{name} is {value!r}"):
         Sift(**{name: value})
 
 
-def test_opencv_always_upsamples_and_says_so():
+def test_upsample_false_is_refused_by_the_opencv_engine():
     with pytest.raises(SettingsError, match="engine='reference'"):
         Sift(upsample=False, engine="opencv")
 
 
 @pytest.mark.parametrize(("is_there", "engine"), [(True, "native"), (False, "opencv")])
-def test_settings_name_the_engine_that_auto_stands_for(is_there, engine, monkeypatch):
+def test_auto_resolves_to_the_fastest_engine_installed(is_there, engine, monkeypatch):
     monkeypatch.setattr("classicvision._native.native_available", lambda: is_there)
     assert Sift().engine == Sift(engine="auto").engine == engine
     assert to_dict(Sift())["engine"] == engine
 
 
-def test_without_kernels_and_upsampling_auto_is_the_reference(monkeypatch):
+def test_without_kernels_and_upsampling_auto_is_the_reference_engine(monkeypatch):
     monkeypatch.setattr("classicvision._native.native_available", lambda: False)
     assert Sift(upsample=False).engine == "reference"
 
@@ -286,18 +286,18 @@ def test_native_settings_can_be_read_but_not_used_without_kernels(monkeypatch):
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_the_fast_precision_names_the_only_engine_that_has_it(is_there, monkeypatch):
+def test_the_fast_precision_resolves_to_the_native_engine(is_there, monkeypatch):
     monkeypatch.setattr("classicvision._native.native_available", lambda: is_there)
     assert Sift(precision="fast").engine == "native"
 
 
 @pytest.mark.parametrize("engine", ["opencv", "reference"])
 def test_an_engine_without_the_fast_precision_is_refused(engine):
-    with pytest.raises(SettingsError, match=f"engine '{engine}' does not have; use engine='native'"):
+    with pytest.raises(SettingsError, match=f"engine '{engine}' does not support; use engine='native'"):
         Sift(precision="fast", engine=engine)
 
 
-def test_fast_settings_become_exact_ones_of_another_engine_without_kernels(monkeypatch):
+def test_without_kernels_fast_settings_become_exact_ones_of_another_engine(monkeypatch):
     monkeypatch.setattr("classicvision._native.native_available", lambda: False)
     sift = Sift(precision="fast", contrast=0.03)
     with pytest.raises(SettingsError, match="precision='exact'"):
@@ -305,7 +305,7 @@ def test_fast_settings_become_exact_ones_of_another_engine_without_kernels(monke
     assert sift.runnable() == Sift(contrast=0.03, engine="opencv", precision="exact")
 
 
-def test_settings_come_back_from_plain_values():
+def test_settings_survive_the_round_trip_through_plain_values():
     sift = Sift(contrast=0.03, max_features=500, engine="reference")
     assert from_dict(Sift, to_dict(sift)) == sift
 
@@ -328,7 +328,7 @@ def test_every_setting_is_in_the_fingerprint():
     assert len(found | {fingerprint(NATIVE)}) == len(changes) + 1
 
 
-def test_equal_responses_come_by_x_then_y_then_scale_then_angle():
+def test_equal_responses_are_sorted_by_x_then_y_then_scale_then_angle():
     columns = np.array([[2, 1, 1, 1], [1, 2, 1, 1], [1, 1, 2, 1], [1, 1, 1, 2], [1, 1, 1, 1]], float)
     features = LocalFeatures(columns[:, :2], columns[:, 2], columns[:, 3], np.ones(5), np.zeros((5, 128)), (9, 9))
     found = _in_order(features)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
+from classicvision.features.local import MIRRORED_BINS, LocalFeatures
 from classicvision.index.vocabulary import Vocabulary, learn_vocabulary, words_for
 from classicvision.matching.nearest import root_bytes
 
 
 def test_the_second_half_of_the_words_is_the_first_in_a_mirror(vocabulary):
     assert len(vocabulary) == 40
-    assert_array_equal(vocabulary.words[20:], vocabulary.words[:20, MIRRORED_NUMBERS])
+    assert_array_equal(vocabulary.words[20:], vocabulary.words[:20, MIRRORED_BINS])
 
 
 def test_mirrored_words_are_what_the_mirrored_features_have(vocabulary, make_features):
@@ -97,6 +97,6 @@ def test_medians_of_a_word_in_a_mirror_are_those_of_its_descriptors_in_a_mirror(
     for word in range(half):
         upright = root_bytes(features.descriptors[words == word])
         flat = root_bytes(features.descriptors[words == word + half])
-        members = np.concatenate([upright[:, MIRRORED_NUMBERS], flat, vocabulary.words[[word + half]]])
+        members = np.concatenate([upright[:, MIRRORED_BINS], flat, vocabulary.words[[word + half]]])
         expected = np.median(members.astype(np.float64) @ vocabulary.projection.T.astype(np.float64), axis=0)
         assert_allclose(vocabulary.medians[word + half], expected, rtol=1e-4, atol=0.1)

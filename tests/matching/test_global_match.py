@@ -10,9 +10,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import binom
 
-from classicvision.features.phash import GlobalSignature
+from classicvision.features.phash import PerceptualHash
 from classicvision.images import read_image
-from classicvision.matching.global_match import SIGNATURE_THRESHOLD, compare_signatures, signature_significance
+from classicvision.matching.global_match import HASH_THRESHOLD, compare_hashes, hash_significance
 from classicvision.synthetic import canary, plagiarise
 
 SIZES = ((100, 100), (100, 100))
@@ -28,7 +28,7 @@ def signs(n_waves, n_negative=0):
 
 def test_ten_of_ten_waves_are_one_chance_in_1024_for_each_of_eight_symmetries():
     # A full row of the table; its symmetries share at most as many waves.
-    significance = signature_significance(signs(10), signs(10)[np.newaxis])
+    significance = hash_significance(signs(10), signs(10)[np.newaxis])
     assert_allclose(significance, -math.log10(8 / 1024))
 
 
@@ -37,7 +37,7 @@ def test_one_wave_that_disagrees_adds_its_chances():
     b[:] = a
     b[7] *= -1
     a[0] = b[0] = 0
-    assert_allclose(signature_significance(a, b[np.newaxis]), -math.log10(8 * (1 + 255) / 2**255), rtol=1e-6)
+    assert_allclose(hash_significance(a, b[np.newaxis]), -math.log10(8 * (1 + 255) / 2**255), rtol=1e-6)
 
 
 def test_the_chances_are_those_of_the_binomial_distribution():
@@ -45,26 +45,26 @@ def test_the_chances_are_those_of_the_binomial_distribution():
     a, b = rng.integers(-1, 2, (2, 256)).astype(np.float32)
     both = (a != 0) & (b != 0)
     plain = -binom.logcdf(np.sum(a[both] != b[both]), both.sum(), 0.5) / math.log(10) - math.log10(8)
-    assert signature_significance(a, b[np.newaxis])[0] >= plain - 1e-9
+    assert hash_significance(a, b[np.newaxis])[0] >= plain - 1e-9
 
 
 def test_signatures_without_waves_are_no_evidence():
-    assert signature_significance(signs(0), np.zeros((1, 256), np.float32))[0] == 0
+    assert hash_significance(signs(0), np.zeros((1, 256), np.float32))[0] == 0
 
 
 def test_no_pictures_give_no_significances():
-    assert signature_significance(signs(5), np.zeros((0, 256), np.float32)).shape == (0,)
+    assert hash_significance(signs(5), np.zeros((0, 256), np.float32)).shape == (0,)
 
 
 def test_comparing_is_symmetric():
     a, b = np.random.default_rng(2).integers(-1, 2, (2, 256)).astype(np.float32)
-    assert signature_significance(a, b[np.newaxis]) == signature_significance(b, a[np.newaxis])
+    assert hash_significance(a, b[np.newaxis]) == hash_significance(b, a[np.newaxis])
 
 
 def test_a_mirrored_picture_is_found_and_called_so():
     image = canary()
     mirrored, _ = plagiarise(image, "mirror", np.random.default_rng(0))
-    result = compare_signatures(GlobalSignature()(image), GlobalSignature()(mirrored), image_sizes=SIZES)
+    result = compare_hashes(PerceptualHash()(image), PerceptualHash()(mirrored), image_sizes=SIZES)
     assert result.verdict == "copy"
     assert result.method == "signature"
     assert "b is a mirrored" in result.reason
@@ -74,17 +74,17 @@ def test_a_mirrored_picture_is_found_and_called_so():
 def test_different_pictures_cannot_be_decided_because_parts_are_not_seen():
     rng = np.random.default_rng(3)
     pictures = rng.integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
-    a, b = map(GlobalSignature(), pictures)
-    result = compare_signatures(a, b, image_sizes=SIZES, n_keypoints=(2, 3))
+    a, b = map(PerceptualHash(), pictures)
+    result = compare_hashes(a, b, image_sizes=SIZES, n_keypoints=(2, 3))
     assert result.verdict == "cannot decide"
-    assert result.score < SIGNATURE_THRESHOLD
+    assert result.score < HASH_THRESHOLD
     assert "too few keypoints (2 and 3), and as a whole they differ" in result.reason
 
 
 def test_a_plain_gradient_has_too_little_to_compare():
     ramp = np.tile(np.arange(256, dtype=np.uint8), (100, 1))
-    a = GlobalSignature()(ramp)
-    result = compare_signatures(a, a, image_sizes=SIZES)
+    a = PerceptualHash()(ramp)
+    result = compare_hashes(a, a, image_sizes=SIZES)
     assert result.verdict == "cannot decide"
     assert "too little in both" in result.reason
 
@@ -96,6 +96,6 @@ def test_blurred_photographs_are_found_again_after_an_edit(shared, edit):
     for number, path in enumerate(paths):
         image = cv2.GaussianBlur(read_image(path), (0, 0), 15)
         copy, _ = plagiarise(image, edit, np.random.default_rng(number))
-        a, b = map(GlobalSignature(), (image, copy))
-        found += compare_signatures(a, b, image_sizes=SIZES).verdict == "copy"
+        a, b = map(PerceptualHash(), (image, copy))
+        found += compare_hashes(a, b, image_sizes=SIZES).verdict == "copy"
     assert found == len(paths)

@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import symmetric_features
 from classicvision.errors import SettingsError
-from classicvision.features.phash import symmetric_signatures
+from classicvision.features.phash import symmetric_hashes
 from classicvision.matching.calibration import Calibration
-from classicvision.matching.global_match import SIGNATURE_THRESHOLD, compare_signatures, has_waves_enough
+from classicvision.matching.global_match import HASH_THRESHOLD, compare_hashes, has_enough_coefficients
 from classicvision.matching.likeness import (
     BackboneCalibration,
     BackboneFallback,
@@ -57,7 +57,7 @@ def half_alike(a, seed=9):
 
 
 def of_signatures(a, b):
-    return compare_signatures(a.signature, b.signature, image_sizes=SIZES, n_keypoints=(2, 3))
+    return compare_hashes(a.signature, b.signature, image_sizes=SIZES, n_keypoints=(2, 3))
 
 
 def test_closeness_is_how_many_times_e_nearer_than_a_right_angle():
@@ -135,7 +135,7 @@ def test_waves_and_features_that_agree_in_different_symmetries_are_not_added(bac
 
 def test_a_mirrored_copy_is_told_as_such(backbone):
     a = seen(7)
-    b = Seen(symmetric_signatures(half_alike(a))[1], symmetric_features(a.features)[1])
+    b = Seen(symmetric_hashes(half_alike(a))[1], symmetric_features(a.features)[1])
     result = compare_by_backbone(a, b, calibrated(backbone), of_signatures(a, b))
     assert result.verdict == "copy"
     assert "b is like a mirrored" in result.reason
@@ -154,7 +154,7 @@ def test_no_rate_lets_pass_what_an_unrelated_pair_reached(backbone):
 
 
 def test_both_together_need_no_less_than_a_signature_alone(backbone):
-    assert calibrated(backbone, threshold=3.0, highest=2.0).threshold == SIGNATURE_THRESHOLD
+    assert calibrated(backbone, threshold=3.0, highest=2.0).threshold == HASH_THRESHOLD
 
 
 def test_before_anything_was_measured_no_significance_is_enough(backbone):
@@ -184,4 +184,4 @@ def test_a_rate_that_is_none_is_refused(backbone, rate):
 def test_it_takes_37_waves_to_compare_a_picture_as_a_whole(n_waves, is_enough):
     signature = np.zeros(256, np.float32)
     signature[1 : 1 + n_waves] = -1
-    assert has_waves_enough(signature) == is_enough
+    assert has_enough_coefficients(signature) == is_enough

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skimage import data
 
 from classicvision.errors import SettingsError
-from classicvision.features.local import MIRRORED_NUMBERS, LocalFeatures
+from classicvision.features.local import MIRRORED_BINS, LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.matching import regions
 from classicvision.matching.correspondences import Correspondences
@@ -285,7 +285,7 @@ def test_settings_out_of_range_are_refused(changes, message):
 def test_mirroring_twice_is_the_identity():
     a = keypoints(50)
     back = a.mirrored().mirrored()
-    assert_array_equal(MIRRORED_NUMBERS[MIRRORED_NUMBERS], np.arange(128))
+    assert_array_equal(MIRRORED_BINS[MIRRORED_BINS], np.arange(128))
     assert_array_equal(back.descriptors, a.descriptors)
     assert_allclose(back.xy, a.xy, atol=1e-4)
     assert_allclose(np.exp(1j * back.angle), np.exp(1j * a.angle), atol=1e-6)

@@ -13,7 +13,7 @@ from skimage import data
 
 from classicvision import _native
 from classicvision._native import kernels
-from classicvision.features.descriptor import describe
+from classicvision.features.descriptor import describe_keypoints
 from classicvision.features.extrema import find_extrema
 from classicvision.features.local import LocalFeatures
 from classicvision.features.orientation import assign_orientations
@@ -152,7 +152,12 @@ def by_whole_numbers(gray, sift):
     rows, angle = assign_orientations(space, blobs)
     blobs = blobs[rows]
     return LocalFeatures(
-        blobs.xy, blobs.scale, angle.astype("f4"), np.abs(blobs.value), describe(space, blobs, angle), gray.shape
+        blobs.xy,
+        blobs.scale,
+        angle.astype("f4"),
+        np.abs(blobs.value),
+        describe_keypoints(space, blobs, angle),
+        gray.shape,
     )
 
 
