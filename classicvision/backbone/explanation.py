@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.backbone.answers import are_probabilities
+from classicvision.backbone.class_scores import are_probabilities
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.preprocessing import Preprocessing
 from classicvision.backbone.weights import last_layer
@@ -23,8 +23,8 @@ from classicvision.images import Image
 
 __all__ = [
     "StageMaps",
-    "as_picture",
     "class_activation",
+    "image_of_tensor",
     "log_odds",
     "occlusion_map",
     "stage_maps",
@@ -56,7 +56,7 @@ class StageMaps:
     maps: NDArray[np.float32]
 
 
-def as_picture(tensor: NDArray[np.float32], preprocessing: Preprocessing) -> Image:
+def image_of_tensor(tensor: NDArray[np.float32], preprocessing: Preprocessing) -> Image:
     """Return a prepared picture (3, H, W) as the (H, W, 3) uint8 RGB image that it was made from."""
     mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
     channels = (tensor.transpose(1, 2, 0) * std + mean) * (255 / preprocessing.white)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from classicvision.backbone.constant_folding import attributes_of
 from classicvision.backbone.image_input import ImageInput, find_image_input
 from classicvision.backbone.modelfile import read_model
 from classicvision.backbone.shapes import infer_tensors
 from classicvision.backbone.tensors import Tensor
-from classicvision.backbone.values import attributes_of
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
-__all__ = ["Graph", "ImageInput", "Node", "Tensor", "describe", "read_graph"]
+__all__ = ["Graph", "ImageInput", "Node", "Tensor", "graph_of_model", "read_graph"]
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,15 @@ def read_graph(path: str | os.PathLike[str], *, size: tuple[int, int] | None = N
     OSError
         If the file cannot be read.
     """
-    return describe(read_model(path), Path(path), size=size)
+    return graph_of_model(read_model(path), Path(path), size=size)
 
 
-def describe(model: ModelProto, path: str | os.PathLike[str], *, size: tuple[int, int] | None = None) -> Graph:
+def graph_of_model(model: ModelProto, path: str | os.PathLike[str], *, size: tuple[int, int] | None = None) -> Graph:
     """Return what a network is made of, for a model that `read_model` gave; messages begin with `path`."""
     graph = model.graph
     stored = {tensor.name for tensor in graph.initializer} | {sparse.values.name for sparse in graph.sparse_initializer}
     image = find_image_input([value for value in graph.input if value.name not in stored], path)
-    size = image.picture_size(size, path)
+    size = image.image_size(size, path)
     constants = _constants(graph, stored)
     tensors, values = infer_tensors(model, image, size, constants, path)
     return Graph(

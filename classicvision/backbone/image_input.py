@@ -30,7 +30,7 @@ class ImageInput:
     height: int | None
     width: int | None
 
-    def picture_size(self, size: tuple[int, int] | None, path: str | os.PathLike[str]) -> tuple[int, int]:
+    def image_size(self, size: tuple[int, int] | None, path: str | os.PathLike[str]) -> tuple[int, int]:
         """Return height and width of the picture: the file's, else those given, else 224 x 224.
 
         Raises

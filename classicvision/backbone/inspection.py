@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from classicvision.backbone.convolution_windows import Window, window_of
 from classicvision.backbone.graph import Graph, ImageInput, Node
 from classicvision.backbone.memory import n_bytes_of, peak_bytes, takes_memory
 from classicvision.backbone.operators import count_macs, is_known, parameters_of
 from classicvision.backbone.receptive_field import ReceptiveField, receptive_fields
 from classicvision.backbone.stages import HEAD, Stage, find_stages, stage_of_nodes
-from classicvision.backbone.windows import Window, window_of
 
 __all__ = ["Layer", "NetworkInspection", "StageSummary", "inspect_graph"]
 

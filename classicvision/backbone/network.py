@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.backbone.graph import Graph, describe
+from classicvision.backbone.graph import Graph, graph_of_model
 from classicvision.backbone.image_input import ImageInput
 from classicvision.backbone.modelfile import read_model
 from classicvision.backbone.penultimate import Tap, has_classes, output_of, penultimate, tap_at
@@ -121,9 +121,9 @@ def open_network(path: Path, stage: str, device: str = "cpu", *, crop: int | Non
         If the file is damaged or no image network, has no such stage, or cannot be run.
     """
     model = read_model(path)
-    graph = describe(model, path)
+    graph = graph_of_model(model, path)
     if crop is not None and (graph.input.height, graph.input.width) == (None, None):
-        graph = describe(model, path, size=(crop, crop))
+        graph = graph_of_model(model, path, size=(crop, crop))
     tap = tap_at(graph, tensor_of_stage(graph, stage, path))
     return Network(path, graph.input, tap, _start(_cut(model, tap, path), path, device))
 

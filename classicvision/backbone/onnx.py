@@ -17,14 +17,14 @@ from typing import ClassVar, Final, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.backbone import content
 from classicvision.backbone.download import default_folder, locate
 from classicvision.backbone.network import Network, open_network
+from classicvision.backbone.network_digest import find_network, is_digest, metadata, network_digest, require_digest
 from classicvision.backbone.preprocessing import (
     PRESETS,
     Preprocessing,
     apply,
-    middle_and_whole,
+    centre_and_whole,
     named_preset,
     ten_crop,
 )
@@ -33,7 +33,7 @@ from classicvision.config import from_dict, require, validate
 from classicvision.errors import BackboneError
 from classicvision.images import Image
 
-__all__ = ["OnnxBackbone", "require_picture"]
+__all__ = ["OnnxBackbone", "require_image"]
 
 GEM_POWER: Final = 3.0  # Radenovic et al. (2019), equation 3: between the mean (1) and the largest (infinity)
 OPEN_NETWORKS = 8  # kept open in a process, each with its weights: recipes are timed in turns
@@ -78,13 +78,13 @@ class OnnxBackbone:
         validate(self)
         require(self.path != "", "path", self.path, "the name of an ONNX file")
         require(self.stage != "", "stage", self.stage, "a stage or the name of a tensor")
-        require(self.sha256 == "" or content.is_digest(self.sha256), "sha256", self.sha256, "64 hexadecimal digits")
+        require(self.sha256 == "" or is_digest(self.sha256), "sha256", self.sha256, "64 hexadecimal digits")
         if self.device == "auto":
             object.__setattr__(self, "device", _best_device())
         if not self.sha256:
             file = locate(self.path)
             object.__setattr__(self, "path", os.fspath(file))
-            object.__setattr__(self, "sha256", content.digest(file))
+            object.__setattr__(self, "sha256", network_digest(file))
         if not isinstance(self.preprocessing, Preprocessing):
             object.__setattr__(self, "preprocessing", self._stated_preprocessing())
 
@@ -108,7 +108,7 @@ class OnnxBackbone:
         ValueError
             If the picture is too small, or its features are not finite.
         """
-        require_picture(image)
+        require_image(image)
         features = self.run(self.tensors(image))
         vector: NDArray[np.float32] = features[0] if len(features) == 1 else features.mean(axis=0)
         if not np.isfinite(vector).all():
@@ -121,7 +121,7 @@ class OnnxBackbone:
         if self.views == "ten-crop":
             return ten_crop(image, how)
         if self.views == "whole":
-            return middle_and_whole(image, how)
+            return centre_and_whole(image, how)
         view = apply(image, how)[np.newaxis]
         return np.concatenate([view, view[..., ::-1]]) if self.views == "mirror" else view
 
@@ -163,11 +163,11 @@ class OnnxBackbone:
             If there is no file with the content that the settings name; the message says where it was looked for.
         """
         if file is not None:
-            content.require_digest(locate(file), self.sha256)
+            require_digest(locate(file), self.sha256)
             return replace(self, path=os.fspath(file))
         name = Path(self.path).name
         places = [Path(self.path), Path(beside) / name, default_folder() / name]
-        return replace(self, path=os.fspath(content.find(self.sha256, places)))
+        return replace(self, path=os.fspath(find_network(self.sha256, places)))
 
     def runnable(self) -> OnnxBackbone:
         """Return these settings with a device that this installation has: themselves, as a rule."""
@@ -178,7 +178,7 @@ class OnnxBackbone:
         if isinstance(self.preprocessing, str):
             return named_preset(self.preprocessing)
         path, entry = locate(self.path), entry_of(self.sha256)
-        stated = (entry.preprocessing if entry else None) or content.metadata(path).get(METADATA_KEY)
+        stated = (entry.preprocessing if entry else None) or metadata(path).get(METADATA_KEY)
         if stated is None:
             raise BackboneError(
                 f"{path}: neither the file nor the registry says how pictures are to be prepared for this network. A "
@@ -187,7 +187,7 @@ class OnnxBackbone:
         return _read_preprocessing(stated, path)
 
 
-def require_picture(image: Image) -> None:
+def require_image(image: Image) -> None:
     """Check that an array is a picture in colour; a TypeError or ValueError says what it is."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         found = f"{image.dtype} array" if isinstance(image, np.ndarray) else type(image).__name__
@@ -208,7 +208,7 @@ def _read_preprocessing(stated: str, path: Path) -> Preprocessing:
 @lru_cache(maxsize=OPEN_NETWORKS)
 def _open(backbone: OnnxBackbone) -> Network:
     path = locate(backbone.path)
-    content.require_digest(path, backbone.sha256)
+    require_digest(path, backbone.sha256)
     return open_network(path, backbone.stage, backbone.device, crop=backbone.contract.crop)
 
 

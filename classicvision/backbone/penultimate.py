@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from classicvision.backbone.axes import spatial_axes
 from classicvision.backbone.graph import Graph, Node
+from classicvision.backbone.spatial_axes import spatial_axes
 
 __all__ = ["Tap", "has_classes", "output_of", "penultimate", "tap_at"]
 

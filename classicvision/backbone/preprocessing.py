@@ -22,7 +22,7 @@ from classicvision.config import require, validate
 from classicvision.errors import SettingsError
 from classicvision.images import Image, resize_by_area
 
-__all__ = ["PRESETS", "Preprocessing", "apply", "middle_and_whole", "named_preset", "resized", "ten_crop"]
+__all__ = ["PRESETS", "Preprocessing", "apply", "centre_and_whole", "named_preset", "resized", "ten_crop"]
 
 MAX_SIDE: Final = 4096  # pixels; the tensor of such a picture has 200 MB
 
@@ -152,7 +152,7 @@ def ten_crop(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
     return np.concatenate([views, views[..., ::-1]])
 
 
-def middle_and_whole(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
+def centre_and_whole(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Return what `apply` does and the whole picture squeezed into the square, each also mirrored.
 
     Returns

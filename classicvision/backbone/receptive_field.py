@@ -15,10 +15,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from classicvision.backbone.axes import Axes, resolution, spatial_axes
+from classicvision.backbone.convolution_windows import window_of
 from classicvision.backbone.graph import Graph, Node
 from classicvision.backbone.operators import is_known
-from classicvision.backbone.windows import window_of
+from classicvision.backbone.spatial_axes import Axes, resolution, spatial_axes
 
 __all__ = ["ReceptiveField", "receptive_fields"]
 

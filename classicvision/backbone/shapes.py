@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.backbone.constant_folding import evaluate
 from classicvision.backbone.image_input import ImageInput
 from classicvision.backbone.tensors import Tensor, tensor_of
-from classicvision.backbone.values import evaluate
 from classicvision.errors import BackboneError
 
 if TYPE_CHECKING:

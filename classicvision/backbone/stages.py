@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from classicvision.backbone.axes import resolution, spatial_axes
 from classicvision.backbone.graph import Graph, Node
+from classicvision.backbone.spatial_axes import resolution, spatial_axes
 
 __all__ = ["HEAD", "PENULTIMATE", "Stage", "find_stages", "stage_of_nodes"]
 

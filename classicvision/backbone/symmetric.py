@@ -20,7 +20,7 @@ from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.config import require, validate
 from classicvision.images import Image, enlarge, shrink
 
-__all__ = ["N_SYMMETRIES", "SymmetricBackbone", "symmetric_features", "symmetric_pictures"]
+__all__ = ["N_SYMMETRIES", "SymmetricBackbone", "symmetric_features", "symmetric_images"]
 
 N_SYMMETRIES: Final = 8
 MAX_SIDE: Final = 256  # pixels of the longer side of what the network's preprocessing is given
@@ -57,17 +57,17 @@ class SymmetricBackbone:
         Returns
         -------
         (8 d,) float32
-            Those of each version, in the order of `symmetric_pictures`, with norm 1 / sqrt(8): of two pictures the
+            Those of each version, in the order of `symmetric_images`, with norm 1 / sqrt(8): of two pictures the
             product is the mean of eight cosines. All 0 for a version without features.
         """
         coarse = enlarge(shrink(image, self.side), MAX_SIDE)
-        features = np.stack([self.extractor(version) for version in symmetric_pictures(coarse)])
+        features = np.stack([self.extractor(version) for version in symmetric_images(coarse)])
         norms = np.linalg.norm(features, axis=1, keepdims=True) * np.float32(np.sqrt(N_SYMMETRIES))
         unit: NDArray[np.float32] = np.divide(features, norms, out=np.zeros_like(features), where=norms > 0)
         return unit.ravel()
 
 
-def symmetric_pictures(image: Image) -> list[Image]:
+def symmetric_images(image: Image) -> list[Image]:
     """Return a picture mirrored and turned in all eight ways, itself first.
 
     The order is that of `SYMMETRIES` in `features.signature`: first as it is, then with rows and columns exchanged; of
@@ -90,9 +90,9 @@ def symmetric_features(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _composed() -> NDArray[np.intp]:
     """Return the (8, 8) table of the version of a picture that version h of its version k is."""
-    versions = symmetric_pictures(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    versions = symmetric_images(np.arange(6, dtype=np.uint8).reshape(2, 3))
     place = {(version.shape, version.tobytes()): number for number, version in enumerate(versions)}
-    return np.array([[place[seen.shape, seen.tobytes()] for seen in symmetric_pictures(v)] for v in versions], np.intp)
+    return np.array([[place[seen.shape, seen.tobytes()] for seen in symmetric_images(v)] for v in versions], np.intp)
 
 
 _SEEN_AS: Final = _composed()

@@ -70,15 +70,15 @@ def verify_command(
 def _to_text(found: Verification) -> str:
     backbone = found.backbone
     lines = [f"{render.printable(backbone.path)}: SHA-256 {backbone.sha256}", _registry_line(found)]
-    if found.photos:
-        right = sum(check.passed for check in found.photos)
-        lines.append(f"Photographs: {right} of {len(found.photos)} have the true class among the top five")
-        lines += [f"  {_mark(check.passed)} {check.photo:8} classes {check.top5}" for check in found.photos]
+    if found.image_checks:
+        right = sum(check.passed for check in found.image_checks)
+        lines.append(f"Photographs: {right} of {len(found.image_checks)} have the true class among the top five")
+        lines += [f"  {_mark(check.passed)} {check.image:8} classes {check.top5}" for check in found.image_checks]
     else:
         lines.append("Photographs: not checked, because the output is not the 1000 classes of ImageNet")
-    if found.agreements:
+    if found.vector_checks:
         lines.append("Reference vectors: relative distance")
-        lines += [f"  {_mark(check.passed)} {check.photo:8} {check.distance:.5f}" for check in found.agreements]
+        lines += [f"  {_mark(check.passed)} {check.image:8} {check.distance:.5f}" for check in found.vector_checks]
     else:
         lines.append("Reference vectors: not given. Only --reference reveals wrong colours or crops.")
     return "\n".join([*lines, _verdict(found)])
@@ -109,7 +109,7 @@ def _to_dict(found: Verification) -> dict[str, Any]:
         "preprocessing": asdict(found.backbone.contract),
         "registry": found.entry.name if found.entry else None,
         "impostor_of": found.impostor_of or None,
-        "photos": [asdict(check) for check in found.photos],
-        "agreements": [asdict(check) | {"passed": check.passed} for check in found.agreements],
+        "images": [asdict(check) for check in found.image_checks],
+        "vectors": [asdict(check) | {"passed": check.passed} for check in found.vector_checks],
         "passed": found.passed,
     }

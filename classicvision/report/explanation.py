@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.backbone.answers import Answer
+from classicvision.backbone.class_scores import ClassScore
 from classicvision.backbone.explanation import StageMaps
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.config import to_dict
@@ -50,9 +50,9 @@ class Explanation:
     backbone : OnnxBackbone
     seen : (h, w, 3) uint8
         The part of the photo that the network sees, in its resolution.
-    answers : tuple of Answer
+    answers : tuple of ClassScore
         The best classes, best first; empty for a network without classes.
-    target : Answer or None
+    target : ClassScore or None
         The class that the two maps are about; without classes they are about the features.
     filters : (n, 3, kh, kw) float32
         Of the first layer, channels in the order red, green, blue; n is 0 where they cannot be shown.
@@ -74,8 +74,8 @@ class Explanation:
     photo: Path
     backbone: OnnxBackbone
     seen: Image
-    answers: tuple[Answer, ...]
-    target: Answer | None
+    answers: tuple[ClassScore, ...]
+    target: ClassScore | None
     filters: NDArray[np.float32]
     stages: tuple[StageMaps, ...]
     covered: int
@@ -158,7 +158,7 @@ def write_explanation(path: str | os.PathLike[str], explanation: Explanation) ->
     write_whole(Path(path), [explanation_to_html(explanation).encode()])
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def _answer(answer: ClassScore) -> dict[str, Any]:
     return {"index": answer.index, "probability": answer.probability, "name": text(answer.name)}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from classicvision.backbone.answers import Answer, best_answers, read_class_names
+from classicvision.backbone.class_scores import ClassScore, read_class_names, top_classes
 from classicvision.backbone.download import locate
 from classicvision.backbone.graph import read_graph
 from classicvision.backbone.network import OUTPUT
@@ -28,7 +28,7 @@ class NamedClasses:
     """The best classes of each image that could be read, best first, and the images that could not."""
 
     paths: tuple[Path, ...]
-    answers: tuple[tuple[Answer, ...], ...]
+    answers: tuple[tuple[ClassScore, ...], ...]
     failures: tuple[Failure, ...]
 
 
@@ -74,7 +74,7 @@ def classify_with_backbone(
     )
     return NamedClasses(
         tuple(files[row] for row in found.rows),
-        tuple(tuple(best_answers(output, n_best, known)) for output in found.items),
+        tuple(tuple(top_classes(output, n_best, known)) for output in found.items),
         found.failures,
     )
 

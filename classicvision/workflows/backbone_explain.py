@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.backbone.answers import Answer, best_answers, read_class_names
+from classicvision.backbone.class_scores import ClassScore, read_class_names, top_classes
 from classicvision.backbone.download import locate
 from classicvision.backbone.explanation import (
     StageMaps,
-    as_picture,
     class_activation,
+    image_of_tensor,
     log_odds,
     occlusion_map,
     stage_maps,
@@ -64,7 +64,7 @@ def explain_backbone(
     folder : path, optional
         Where neighbours are sought.
     target : int, optional
-        The class that the maps are about, as `Answer.index`; by default the best one.
+        The class that the maps are about, as `ClassScore.index`; by default the best one.
     names : path, optional
         A text file with the name of a class a line.
 
@@ -94,7 +94,7 @@ def explain_backbone(
     return Explanation(
         photo=photo,
         backbone=backbone,
-        seen=as_picture(tensor, plain.contract),
+        seen=image_of_tensor(tensor, plain.contract),
         answers=tuple(answers[:5]),
         target=wanted,
         filters=_filters(plain, file),
@@ -115,15 +115,15 @@ def explain_backbone(
     )
 
 
-def _answers(backbone: OnnxBackbone, image: Image, file: Path, names: PathLike | None) -> list[Answer]:
+def _answers(backbone: OnnxBackbone, image: Image, file: Path, names: PathLike | None) -> list[ClassScore]:
     """Return all classes, best first; none for a network that ends in features."""
     if not has_classes(read_graph(file)):
         return []
     output = replace(backbone, stage=OUTPUT)(image)
-    return best_answers(output, len(output), read_class_names(Path(names)) if names else ())
+    return top_classes(output, len(output), read_class_names(Path(names)) if names else ())
 
 
-def _wanted(answers: list[Answer], target: int | None) -> Answer | None:
+def _wanted(answers: list[ClassScore], target: int | None) -> ClassScore | None:
     if target is None or not answers:
         if target is not None:
             raise SettingsError(f"class {target} was asked for; the network has no classes")
@@ -135,7 +135,7 @@ def _wanted(answers: list[Answer], target: int | None) -> Answer | None:
     raise SettingsError(f"there is no class {target}; the network has those from {min(indices)} to {max(indices)}")
 
 
-def _first_row(answers: list[Answer]) -> int:
+def _first_row(answers: list[ClassScore]) -> int:
     """Return the row of the class 0: after a background class it is 1."""
     return -min(answer.index for answer in answers)
 

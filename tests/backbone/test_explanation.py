@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision.backbone.explanation import (
-    as_picture,
     class_activation,
+    image_of_tensor,
     log_odds,
     occlusion_map,
     stage_maps,
@@ -191,7 +191,7 @@ def test_a_prepared_picture_turned_back_is_the_picture(name):
     side = PRESETS[name].crop
     picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     preprocessing = replace(PRESETS[name], resize="none")
-    assert_array_equal(as_picture(apply(picture, preprocessing), preprocessing), picture)
+    assert_array_equal(image_of_tensor(apply(picture, preprocessing), preprocessing), picture)
 
 
 def test_the_strongest_maps_come_first_and_equal_ones_by_their_number():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from classicvision.backbone.graph import describe
+from classicvision.backbone.graph import graph_of_model
 from classicvision.backbone.inspection import inspect_graph
 from classicvision.backbone.memory import peak_bytes
 from classicvision.backbone.penultimate import penultimate
@@ -26,7 +26,7 @@ def graph_of(nodes, tensors=(), *, shape=("N", 3, 8, 8), kind=TensorProto.FLOAT,
         value_info=declared,
     )
     domains = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("own", 1)]
-    return describe(helper.make_model(graph, opset_imports=domains), "made")
+    return graph_of_model(helper.make_model(graph, opset_imports=domains), "made")
 
 
 def inspected(*how, **more):

@@ -15,7 +15,7 @@ from classicvision.backbone.preprocessing import (
     PRESETS,
     Preprocessing,
     apply,
-    middle_and_whole,
+    centre_and_whole,
     named_preset,
     resized,
     ten_crop,
@@ -120,7 +120,7 @@ def test_ten_crops_are_the_middle_the_corners_and_their_mirror_images():
 def test_the_whole_is_seen_to_its_borders_and_the_middle_in_its_shape():
     image = np.zeros((4, 8, 3), np.uint8)
     image[..., 0] = 2 * np.arange(8)
-    views = middle_and_whole(image, dataclasses.replace(RAW, interpolation="area"))
+    views = centre_and_whole(image, dataclasses.replace(RAW, interpolation="area"))
     assert views.shape == (4, 3, 2, 2)
     assert views[:, 0, 0].tolist() == [[6, 8], [3, 11], [8, 6], [11, 3]]  # 3 and 11 are the means of four columns
     assert_array_equal(views[0], apply(image, RAW))
@@ -128,7 +128,7 @@ def test_the_whole_is_seen_to_its_borders_and_the_middle_in_its_shape():
 
 def test_a_whole_picture_that_is_squeezed_anyway_is_seen_once(noise):
     how = PRESETS["googlenet-zoo"]
-    views = middle_and_whole(noise, how)
+    views = centre_and_whole(noise, how)
     assert_array_equal(views[0], apply(noise, how))
     assert_array_equal(views[1:], views[:1, ..., ::-1])
 

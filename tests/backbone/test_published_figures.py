@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from onnx import TensorProto, helper
 
-from classicvision.backbone.graph import describe
+from classicvision.backbone.graph import graph_of_model
 from classicvision.backbone.inspection import inspect_graph
 from classicvision.backbone.penultimate import penultimate
 
@@ -75,7 +75,7 @@ class Drawing:
 
 
 def inspected(drawing, output, opset=13):
-    graph = describe(drawing.model(output, opset), "drawing")
+    graph = graph_of_model(drawing.model(output, opset), "drawing")
     return inspect_graph(graph, penultimate(graph))
 
 

@@ -7,9 +7,9 @@ from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from classicvision.backbone.axes import spatial_axes
-from classicvision.backbone.graph import describe
+from classicvision.backbone.graph import graph_of_model
 from classicvision.backbone.receptive_field import receptive_fields
+from classicvision.backbone.spatial_axes import spatial_axes
 from classicvision.errors import BackboneError
 
 SIZE = 24
@@ -30,7 +30,7 @@ def model_of(nodes, *, tensors=(), size=SIZE, layout="NCHW", opset=13, outputs=N
 
 
 def field_of(model, name=None):
-    return receptive_fields(describe(model, "made")).get(name or model.graph.output[0].name)
+    return receptive_fields(graph_of_model(model, "made")).get(name or model.graph.output[0].name)
 
 
 def ones(*shape):
@@ -56,13 +56,15 @@ def rows_seen(model, position):
 
 
 def test_the_picture_sees_itself():
-    field = receptive_fields(describe(model_of([helper.make_node("Relu", ["image"], ["a"])]), "made"))["a"]
+    field = receptive_fields(graph_of_model(model_of([helper.make_node("Relu", ["image"], ["a"])]), "made"))["a"]
     assert (field.size, field.stride, field.centre, field.whole) == ((1, 1), (1, 1), (0, 0), False)
 
 
 def test_two_3x3_see_5_and_three_see_7():
     nodes = [conv("image", "a"), conv("a", "b", "v"), conv("b", "c", "v")]
-    fields = receptive_fields(describe(model_of(nodes, tensors={"w": ones(4, 3, 3, 3), "v": ones(4, 4, 3, 3)}), "made"))
+    fields = receptive_fields(
+        graph_of_model(model_of(nodes, tensors={"w": ones(4, 3, 3, 3), "v": ones(4, 4, 3, 3)}), "made")
+    )
     assert [fields[name].size for name in "abc"] == [(3, 3), (5, 5), (7, 7)]
     assert [fields[name].centre for name in "abc"] == [(1, 1), (2, 2), (3, 3)]
 
@@ -90,7 +92,9 @@ def test_where_paths_meet_the_wider_one_counts():
         helper.make_node("Add", ["a", "b"], ["c"]),
         helper.make_node("Concat", ["a", "c"], ["d"], axis=1),
     ]
-    fields = receptive_fields(describe(model_of(nodes, tensors={"w": ones(4, 3, 3, 3), "v": ones(4, 4, 3, 3)}), "made"))
+    fields = receptive_fields(
+        graph_of_model(model_of(nodes, tensors={"w": ones(4, 3, 3, 3), "v": ones(4, 4, 3, 3)}), "made")
+    )
     assert fields["c"].size == fields["d"].size == (5, 5)
 
 
@@ -147,7 +151,7 @@ def test_shuffled_channels_keep_their_field():
 def test_height_and_width_are_found_again_after_a_reshape_where_other_lengths_are_equal_to_them():
     nodes = [conv("image", "a"), helper.make_node("Reshape", ["a", "shape"], ["b"])]
     tensors = {"w": ones(6, 3, 19, 19), "shape": np.array([6, 6, 6])}
-    axes = spatial_axes(describe(model_of(nodes, tensors=tensors), "made"))
+    axes = spatial_axes(graph_of_model(model_of(nodes, tensors=tensors), "made"))
     assert axes == {"image": (2, 3), "a": (2, 3), "b": (1, 2)}
 
 
@@ -164,7 +168,7 @@ def test_what_follows_an_unknown_operator_has_none():
     nodes = [helper.make_node("Mystery", ["image"], ["a"], domain="own"), helper.make_node("Relu", ["a"], ["b"])]
     model = model_of(nodes)
     model.opset_import.append(helper.make_opsetid("own", 1))
-    assert set(receptive_fields(describe(model, "made"))) == {"image"}
+    assert set(receptive_fields(graph_of_model(model, "made"))) == {"image"}
 
 
 def test_an_enlarged_map_has_half_the_stride_and_its_positions_lie_between():
@@ -181,7 +185,7 @@ def test_space_to_depth_and_back_is_one_pixel_to_another():
         helper.make_node("SpaceToDepth", ["image"], ["a"], blocksize=2),
         helper.make_node("DepthToSpace", ["a"], ["b"], blocksize=2),
     ]
-    fields = receptive_fields(describe(model_of(nodes), "made"))
+    fields = receptive_fields(graph_of_model(model_of(nodes), "made"))
     assert (fields["a"].size, fields["a"].stride, fields["a"].centre) == ((2, 2), (2, 2), (0.5, 0.5))
     assert (fields["b"].size, fields["b"].stride, fields["b"].centre) == ((2, 2), (1, 1), (0, 0))
 
@@ -239,7 +243,7 @@ def test_a_position_depends_on_the_rows_of_its_field_and_no_others(drawn, cut):
     nodes = [node_of(layer, number, tensors) for number, layer in enumerate(drawn)]
     model = model_of(nodes, tensors=tensors)
     try:
-        shape = describe(model, "made").shape(nodes[-1].output[0])
+        shape = graph_of_model(model, "made").shape(nodes[-1].output[0])
     except BackboneError:
         reject()  # the windows do not fit into the picture
     field = field_of(model)

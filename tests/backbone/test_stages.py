@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from classicvision.backbone.graph import describe, read_graph
+from classicvision.backbone.graph import graph_of_model, read_graph
 from classicvision.backbone.penultimate import penultimate
 from classicvision.backbone.stages import find_stages, stage_of_nodes
 from classicvision.errors import BackboneError
@@ -27,7 +27,7 @@ def graph_of(nodes, tensors, *, shape=("N", 3, 16, 16), outputs=None, size=None)
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names],
         [numpy_helper.from_array(np.asarray(array), name) for name, array in tensors.items()],
     )
-    return describe(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), "made", size=size)
+    return graph_of_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), "made", size=size)
 
 
 WEIGHTS = {"first": ones(4, 3, 3, 3), "more": ones(4, 4, 3, 3), "thin": ones(4, 4, 1, 1), "last": ones(4, 10)}

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision.backbone.onnx import OnnxBackbone
-from classicvision.backbone.symmetric import SymmetricBackbone, symmetric_features, symmetric_pictures
+from classicvision.backbone.symmetric import SymmetricBackbone, symmetric_features, symmetric_images
 from classicvision.errors import SettingsError
 from classicvision.features.phash import PerceptualHash, symmetric_hashes
 
@@ -31,13 +31,13 @@ def picture():
 
 
 def test_the_versions_of_a_picture_are_in_the_order_of_the_symmetries_of_signatures(picture):
-    of_versions = [PerceptualHash()(version) for version in symmetric_pictures(picture)]
+    of_versions = [PerceptualHash()(version) for version in symmetric_images(picture)]
     assert_array_equal(of_versions, symmetric_hashes(of_versions[0]))
 
 
 @pytest.mark.parametrize("symmetry", range(8))
 def test_features_of_a_version_are_a_permutation_of_those_of_the_picture(halves, picture, symmetry):
-    version = symmetric_pictures(picture)[symmetry]
+    version = symmetric_images(picture)[symmetry]
     assert_allclose(halves(version), symmetric_features(halves(picture))[symmetry], rtol=1e-4)
 
 

@@ -10,7 +10,7 @@ from classicvision.backbone import verification
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.preprocessing import PRESETS, apply
 from classicvision.backbone.registry import Entry
-from classicvision.backbone.verification import make_reference, photograph, read_reference, verify
+from classicvision.backbone.verification import make_reference, read_reference, sample_image, verify
 from classicvision.errors import BackboneError
 
 SMALL = replace(PRESETS["inception"], resize_to=36, crop=32)
@@ -58,8 +58,8 @@ def write(path, vectors, stage="output"):
 def test_a_classifier_that_sees_cat_cup_and_rocket_everywhere_passes(network):
     found = verify(network(1000, raised(1000, 281, 967, 657)))
     assert found.passed
-    assert [check.photo for check in found.photos] == ["chelsea", "coffee", "rocket"]
-    assert all({281, 967, 657} <= set(check.top5) for check in found.photos)
+    assert [check.image for check in found.image_checks] == ["chelsea", "coffee", "rocket"]
+    assert all({281, 967, 657} <= set(check.top5) for check in found.image_checks)
 
 
 def test_a_network_with_background_counts_classes_from_the_second_output(network):
@@ -70,12 +70,16 @@ def test_a_network_with_background_counts_classes_from_the_second_output(network
 def test_a_photograph_without_its_class_fails_alone(network):
     found = verify(network(1000, raised(1000, 281, 967, 1, 2, 3)))
     assert not found.passed
-    assert {check.photo: check.passed for check in found.photos} == {"chelsea": True, "coffee": True, "rocket": False}
+    assert {check.image: check.passed for check in found.image_checks} == {
+        "chelsea": True,
+        "coffee": True,
+        "rocket": False,
+    }
 
 
 def test_a_network_of_other_classes_is_not_asked_what_it_sees(network):
     found = verify(network(4))
-    assert (found.photos, found.compared, found.passed) == ((), False, False)
+    assert (found.image_checks, found.compared, found.passed) == ((), False, False)
 
 
 def test_what_a_network_writes_agrees_with_itself(network, tmp_path):
@@ -84,14 +88,14 @@ def test_what_a_network_writes_agrees_with_itself(network, tmp_path):
     reference = read_reference(tmp_path / "reference.json")
     assert reference.stage == "penultimate"
     found = verify(backbone, reference)
-    assert [agreement.distance for agreement in found.agreements] == [0, 0, 0]
+    assert [agreement.distance for agreement in found.vector_checks] == [0, 0, 0]
     assert found.passed
 
 
 def test_vectors_computed_by_hand_agree(network, tmp_path):
-    colour = apply(photograph("coffee"), SMALL).astype(np.float64).mean(axis=(1, 2))
+    colour = apply(sample_image("coffee"), SMALL).astype(np.float64).mean(axis=(1, 2))
     found = verify(network(), write(tmp_path / "r.json", {"coffee": colour.tolist()}, "code"))
-    assert found.agreements[0].distance < 1e-5
+    assert found.vector_checks[0].distance < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -109,7 +113,7 @@ def test_one_vector_beyond_the_tolerance_fails(network, tmp_path):
     vectors = make_reference(backbone)["vectors"]
     vectors["rocket"] = [1.03 * value for value in vectors["rocket"]]
     found = verify(backbone, write(tmp_path / "r.json", vectors, "penultimate"))
-    assert [agreement.passed for agreement in found.agreements] == [True, True, False]
+    assert [agreement.passed for agreement in found.vector_checks] == [True, True, False]
     assert not found.passed
 
 
@@ -157,7 +161,7 @@ def test_a_reference_that_is_not_there_is_an_error(tmp_path):
 def test_real_networks_recognise_the_photographs(name, preset, shared):
     found = verify(OnnxBackbone(str(shared / "onnx" / f"{name}.onnx"), preprocessing=preset))
     assert found.passed
-    assert [check.top5[0] for check in found.photos] == [285, 967, 657]
+    assert [check.top5[0] for check in found.image_checks] == [285, 967, 657]
 
 
 def test_wrong_colours_pass_the_photographs_and_fail_the_vectors(shared, tmp_path):
@@ -165,6 +169,6 @@ def test_wrong_colours_pass_the_photographs_and_fail_the_vectors(shared, tmp_pat
     wrong = replace(right, preprocessing=replace(right.contract, colors="rgb"))
     (tmp_path / "r.json").write_text(json.dumps(make_reference(right)), "utf-8")
     found = verify(wrong, read_reference(tmp_path / "r.json"))
-    assert [check.top5[0] for check in found.photos][::2] == [285, 657]
-    assert all(agreement.distance > 0.5 for agreement in found.agreements)
+    assert [check.top5[0] for check in found.image_checks][::2] == [285, 657]
+    assert all(agreement.distance > 0.5 for agreement in found.vector_checks)
     assert not found.passed

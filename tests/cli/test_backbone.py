@@ -160,7 +160,7 @@ def test_verify_as_json_is_one_document(run, network, tmp_path):
     assert code == 0
     assert facts["passed"] is True
     assert facts["preprocessing"]["crop"] == 32
-    assert [agreement["distance"] for agreement in facts["agreements"]] == [0, 0, 0]
+    assert [check["distance"] for check in facts["vectors"]] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

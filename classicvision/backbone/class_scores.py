@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from classicvision.errors import SettingsError
 
-__all__ = ["Answer", "are_probabilities", "best_answers", "probabilities", "read_class_names"]
+__all__ = ["ClassScore", "are_probabilities", "probabilities", "read_class_names", "top_classes"]
 
 WITH_BACKGROUND: Final = 1001  # outputs of TensorFlow's networks: a class that is none of the 1000 comes first
 SUM_TOLERANCE: Final = 0.01  # by which probabilities, in half precision too, may miss 1
 
 
 @dataclass(frozen=True)
-class Answer:
+class ClassScore:
     """One class that a network names.
 
     Attributes
@@ -37,7 +37,7 @@ class Answer:
     name: str = ""
 
 
-def best_answers(output: NDArray[np.float32], n: int = 5, names: Sequence[str] = ()) -> list[Answer]:
+def top_classes(output: NDArray[np.float32], n: int = 5, names: Sequence[str] = ()) -> list[ClassScore]:
     """Return the n classes of the largest numbers, best first; equal ones by their index.
 
     Parameters
@@ -60,7 +60,7 @@ def best_answers(output: NDArray[np.float32], n: int = 5, names: Sequence[str] =
     shares = probabilities(output)
     order = np.argsort(-output, kind="stable")[:n].tolist()
     return [
-        Answer(row - first, float(shares[row]), names[row - skipped] if names and row >= skipped else "")
+        ClassScore(row - first, float(shares[row]), names[row - skipped] if names and row >= skipped else "")
         for row in order
     ]
 

@@ -4,37 +4,37 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from classicvision.backbone.answers import Answer, best_answers, read_class_names
+from classicvision.backbone.class_scores import ClassScore, read_class_names, top_classes
 from classicvision.errors import SettingsError
 
 
 def test_the_largest_numbers_come_first_and_logits_become_probabilities():
-    best = best_answers(np.log(np.array([1, 4, 3, 2], np.float32)), 3)
+    best = top_classes(np.log(np.array([1, 4, 3, 2], np.float32)), 3)
     assert [answer.index for answer in best] == [1, 2, 3]
     assert_allclose([answer.probability for answer in best], [0.4, 0.3, 0.2], rtol=1e-6)
 
 
 def test_probabilities_stay_as_they_are():
-    assert best_answers(np.array([0.25, 0.75], np.float32), 1) == [Answer(1, 0.75)]
+    assert top_classes(np.array([0.25, 0.75], np.float32), 1) == [ClassScore(1, 0.75)]
 
 
 def test_equal_numbers_are_in_the_order_of_the_classes():
-    assert [answer.index for answer in best_answers(np.zeros(4, np.float32))] == [0, 1, 2, 3]
+    assert [answer.index for answer in top_classes(np.zeros(4, np.float32))] == [0, 1, 2, 3]
 
 
 def test_a_background_before_imagenet_is_not_counted():
     output = np.zeros(1001, np.float32)
     output[[286, 0]] = 9, 8
     names = [f"name {number}" for number in range(1000)]
-    best = best_answers(output, 2, names)
+    best = top_classes(output, 2, names)
     assert [(answer.index, answer.name) for answer in best] == [(285, "name 285"), (-1, "")]
-    best = best_answers(output, 2, ["background", *names])
+    best = top_classes(output, 2, ["background", *names])
     assert [(answer.index, answer.name) for answer in best] == [(285, "name 285"), (-1, "background")]
 
 
 def test_names_of_another_number_than_there_are_outputs_are_refused():
     with pytest.raises(SettingsError, match="2 names of classes were given; the network has 3 outputs"):
-        best_answers(np.zeros(3, np.float32), names=["a", "b"])
+        top_classes(np.zeros(3, np.float32), names=["a", "b"])
 
 
 def test_names_are_the_lines_of_a_file(tmp_path):

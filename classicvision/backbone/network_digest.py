@@ -10,18 +10,18 @@ from typing import Final
 from classicvision.backbone.modelfile import external_files, read_model
 from classicvision.errors import BackboneError
 
-__all__ = ["digest", "find", "is_digest", "metadata", "require_digest"]
+__all__ = ["find_network", "is_digest", "metadata", "network_digest", "require_digest"]
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LOCATION: Final = b"location"  # stands in every file that names another one with its weights
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether a text is a SHA-256 as `digest` writes it."""
+    """Tell whether a text is a SHA-256 as `network_digest` writes it."""
     return _DIGEST.fullmatch(text) is not None
 
 
-def digest(path: Path) -> str:
+def network_digest(path: Path) -> str:
     """Return the SHA-256 of a network: of the file, or of the digests of all its files if weights lie in others."""
     data = _read(path)
     own = hashlib.sha256(data)
@@ -34,7 +34,7 @@ def digest(path: Path) -> str:
 
 def require_digest(path: Path, expected: str) -> None:
     """Raise a `BackboneError` unless a network is the expected one."""
-    found = digest(path)
+    found = network_digest(path)
     if found != expected:
         raise BackboneError(
             f"{path}: this is another network: its SHA-256 begins with {found[:16]}, expected {expected[:16]}. "
@@ -42,9 +42,9 @@ def require_digest(path: Path, expected: str) -> None:
         )
 
 
-def find(sha256: str, places: list[Path]) -> Path:
+def find_network(sha256: str, places: list[Path]) -> Path:
     """Return the first file among some places that has the content; it is an error if none has it."""
-    found = {path: digest(path) for path in dict.fromkeys(places) if path.is_file()}
+    found = {path: network_digest(path) for path in dict.fromkeys(places) if path.is_file()}
     for path, content in found.items():
         if content == sha256:
             return path
