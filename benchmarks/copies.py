@@ -44,7 +44,8 @@ from classicvision.images import read_image
 from classicvision.items import Items
 from classicvision.matching.geometry import warp_points
 from classicvision.matching.global_match import compare_hashes
-from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
+from classicvision.matching.pair import match_features
+from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic import EDITS, plagiarise
 
 N_FILLERS = 10

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from classicvision import config, workflows
 from classicvision.cache import FeatureCache, default_cache_folder
 from classicvision.matching.calibration import fit_calibration
-from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
+from classicvision.matching.pair import match_features
+from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic.lookalikes import LOOKALIKES
 
 # Two photographs of one field, in two classes of Scene-15: found by this very benchmark.

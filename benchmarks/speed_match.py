@@ -25,7 +25,8 @@ import numpy as np
 import protocol
 from threadpoolctl import threadpool_limits
 
-from classicvision.features.local import LocalFeatures, root_sift
+from classicvision.features.local import LocalFeatures
+from classicvision.features.rootsift import root_sift
 from classicvision.features.sift import Sift
 from classicvision.images import read_image
 from classicvision.matching.pair import match_features

@@ -32,7 +32,7 @@ from vocabulary import draw_descriptors
 
 from classicvision.encoding.nearest import PreparedWords, nearest_words
 from classicvision.encoding.vocabulary import learn_words
-from classicvision.features.local import root_sift
+from classicvision.features.rootsift import root_sift
 
 N_SEARCHED = 20_000
 N_WORDS = 1000  # of k-means

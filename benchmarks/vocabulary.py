@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from classicvision import FeatureCache, ImageFolder, extract, load_recipe
 from classicvision.encoding.nearest import nearest_words
 from classicvision.encoding.vocabulary import Start, learn_words, sample_descriptors
-from classicvision.features.local import root_sift
+from classicvision.features.rootsift import root_sift
 
 N_WORDS = 1000
 N_SAMPLES = 100_000

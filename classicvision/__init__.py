@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from classicvision.encoding.vlad import VladSettings
     from classicvision.extraction import Extraction, Failure, extract
     from classicvision.features.dense import DenseSift
-    from classicvision.features.local import LocalFeatures, root_sift
+    from classicvision.features.local import LocalFeatures
+    from classicvision.features.rootsift import root_sift
     from classicvision.features.sift import Sift, SiftTrace, trace
     from classicvision.folders import ImageFolder, find_images
     from classicvision.images import Image, read_image, shrink, to_gray, write_image
@@ -36,18 +37,19 @@ if TYPE_CHECKING:
     from classicvision.index.settings import IndexSettings
     from classicvision.index.writer import IndexWriter
     from classicvision.items import Items
-    from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
+    from classicvision.matching.copymove import find_copy_moves
     from classicvision.matching.nearest import match_descriptors
-    from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
+    from classicvision.matching.pair import match_features
     from classicvision.matching.result import MatchResult, Region
-    from classicvision.matching.transform_text import describe
+    from classicvision.matching.settings import MATCHING_SIFT, CopyMoveSettings, MatchSettings
+    from classicvision.matching.transform_text import describe_region
 
 _MODULE_OF = {
-    "MATCHING_SIFT": "matching.pair",
+    "MATCHING_SIFT": "matching.settings",
     "BagOfVisualWords": "encoding.estimators",
     "BovwSettings": "encoding.bovw",
     "Classifier": "classify.classifier",
-    "CopyMoveSettings": "matching.copymove",
+    "CopyMoveSettings": "matching.settings",
     "DenseSift": "features.dense",
     "Extraction": "extraction",
     "Failure": "extraction",
@@ -63,7 +65,7 @@ _MODULE_OF = {
     "LocalFeatures": "features.local",
     "LocalityConstrainedCoding": "encoding.estimators",
     "MatchResult": "matching.result",
-    "MatchSettings": "matching.pair",
+    "MatchSettings": "matching.settings",
     "OnnxBackbone": "backbone.onnx",
     "Prediction": "classify.prediction",
     "Preprocessing": "backbone.preprocessing",
@@ -78,7 +80,7 @@ _MODULE_OF = {
     "Vlad": "encoding.estimators",
     "VladSettings": "encoding.vlad",
     "default_cache_folder": "cache",
-    "describe": "matching.transform_text",
+    "describe_region": "matching.transform_text",
     "extract": "extraction",
     "find_copies": "copies.search",
     "find_copy_moves": "matching.copymove",
@@ -88,7 +90,7 @@ _MODULE_OF = {
     "match_features": "matching.pair",
     "read_image": "images",
     "recipe_to_toml": "classify.named_recipes",
-    "root_sift": "features.local",
+    "root_sift": "features.rootsift",
     "shrink": "images",
     "to_gray": "images",
     "trace": "features.sift",
@@ -133,7 +135,7 @@ __all__ = [
     "VladSettings",
     "__version__",
     "default_cache_folder",
-    "describe",
+    "describe_region",
     "errors",
     "extract",
     "find_copies",

@@ -52,7 +52,7 @@ def match_command(
     as a whole: by a perceptual hash, and by the features of a network where one is given.
     """
     from classicvision import workflows
-    from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+    from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 
     of_sift = tuple(one.removeprefix("sift.") for one in overrides if one.startswith("sift."))
     sift = options.change(MATCHING_SIFT, of_sift)
@@ -76,10 +76,10 @@ def _to_dict(result: MatchResult) -> dict[str, Any]:
 
 
 def _region_to_dict(region: Region, result: MatchResult) -> dict[str, Any]:
-    from classicvision.matching.transform_text import describe
+    from classicvision.matching.transform_text import describe_region
 
     return {
-        "words": describe(region, *result.image_sizes),
+        "words": describe_region(region, *result.image_sizes),
         "kind": region.kind,
         "mirrored": region.is_mirrored,
         "significance": region.significance,
@@ -93,13 +93,13 @@ def _region_to_dict(region: Region, result: MatchResult) -> dict[str, Any]:
 
 
 def _to_text(result: MatchResult) -> str:
-    from classicvision.matching.transform_text import describe
+    from classicvision.matching.transform_text import describe_region
 
     verdict = {"copy": "Copy", "no evidence": "No evidence of a copy", "cannot decide": "Cannot decide"}
     lines = [f"{verdict[result.verdict]}: {result.reason}."]
     lines += [
-        f"  {describe(region, *result.image_sizes)} ({region.kind}, {render.count(len(region.pairs), 'keypoint')}, "
-        f"significance {region.significance:.0f})"
+        f"  {describe_region(region, *result.image_sizes)} ({region.kind}, "
+        f"{render.count(len(region.pairs), 'keypoint')}, significance {region.significance:.0f})"
         for region in result.regions
     ]
     return "\n".join(lines)

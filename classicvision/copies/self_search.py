@@ -10,8 +10,9 @@ from classicvision.copies.findings import Finding, region_points
 from classicvision.copies.queries import Answer, Suspect
 from classicvision.features.local import LocalFeatures
 from classicvision.items import Items
-from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
+from classicvision.matching.copymove import find_copy_moves
 from classicvision.matching.result import MatchResult
+from classicvision.matching.settings import CopyMoveSettings
 from classicvision.workers import in_order
 
 __all__ = ["search_within"]

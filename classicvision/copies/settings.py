@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from classicvision.config import require, validate
-from classicvision.matching.pair import MatchSettings
+from classicvision.matching.settings import MatchSettings
 
 __all__ = ["SearchSettings"]
 

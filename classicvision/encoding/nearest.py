@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision._native import native_available
-from classicvision.features.local import root_sift
+from classicvision.features.rootsift import root_sift
 
 __all__ = ["PreparedWords", "label_points", "nearest_words", "plain_points", "stored_points"]
 

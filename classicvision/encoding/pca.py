@@ -14,7 +14,8 @@ from classicvision._native import native_available
 from classicvision.encoding.codebook import frozen_array
 from classicvision.encoding.vocabulary import relative_places
 from classicvision.errors import NotEnoughDataError
-from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures, root_sift
+from classicvision.features.local import DESCRIPTOR_SIZE, LocalFeatures
+from classicvision.features.rootsift import root_sift
 
 if TYPE_CHECKING:
     from classicvision._native.mixture import PreparedProjection

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from classicvision.evaluation.homography import growth, is_visible
 from classicvision.features.binary import BinaryFeatures
 from classicvision.features.local import LocalFeatures
+from classicvision.features.rootsift import root_sift_bytes
 from classicvision.matching.geometry import warp_points
-from classicvision.matching.nearest import nearest_two, root_bytes
+from classicvision.matching.nearest import nearest_two
 
 __all__ = ["Features", "Places", "count_repeated", "match_by_ratio", "shared_places"]
 
@@ -89,7 +90,7 @@ def match_by_ratio(a: Features, b: Features, *, ratio: float, mutual: bool) -> N
     if not (len(a) and len(b)):
         return np.zeros((0, 2), np.intp)
     if isinstance(a, LocalFeatures):
-        of_a, of_b = nearest_two(root_bytes(a.descriptors), root_bytes(b.descriptors))
+        of_a, of_b = nearest_two(root_sift_bytes(a.descriptors), root_sift_bytes(b.descriptors))
         nearest, back = of_a.rows[:, 0].astype(np.intp), of_b.rows[:, 0].astype(np.intp)
         least, second = np.sqrt(of_a.squared.astype(np.float64)).T
     else:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIRRORED_BINS", "LocalFeatures", "root_sift"]
+__all__ = ["MIRRORED_BINS", "LocalFeatures"]
 
 DESCRIPTOR_SIZE = 128
 
@@ -198,38 +198,3 @@ def _cells(xy: NDArray[np.float32], image_size: tuple[int, int], n: int) -> NDAr
     n_cells = np.maximum(np.rint(sides * np.sqrt(_CELLS_PER_KEYPOINT * n / sides.prod())), 1)
     column, row = np.clip((xy + 0.5) / sides * n_cells, 0, n_cells - 1).astype(np.intp).T
     return np.asarray(row * int(n_cells[0]) + column, np.intp)
-
-
-def root_sift(descriptors: NDArray[Any]) -> NDArray[np.float32]:
-    """Convert SIFT descriptors to RootSIFT: divide each by its sum, then take square roots.
-
-    The Euclidean distance between two RootSIFT vectors is the Hellinger distance between the SIFT descriptors, which
-    large bins dominate less ([1]_, section 2).
-
-    Parameters
-    ----------
-    descriptors : (N, D) array
-        Non-negative, of any numeric type.
-
-    Returns
-    -------
-    (N, D) float32
-        Rows of Euclidean norm 1; a row of zeros stays zero.
-
-    References
-    ----------
-    .. [1] R. Arandjelovic and A. Zisserman, "Three things everyone should know to improve object retrieval", CVPR 2012.
-           :DOI:`10.1109/CVPR.2012.6248018`
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from classicvision import Sift, read_image, root_sift
-    >>> features = Sift(max_features=3)(read_image("data/copies/library/cat.jpg"))
-    >>> np.linalg.norm(root_sift(features.descriptors), axis=1).round(4)
-    array([1., 1., 1.], dtype=float32)
-    """
-    values: NDArray[np.float32] = np.array(descriptors, np.float32)
-    total = values.sum(axis=-1, keepdims=True)
-    values /= np.where(total > 0, total, np.float32(np.inf))
-    return np.sqrt(values, out=values)

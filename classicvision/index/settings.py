@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from classicvision.config import require, validate
 from classicvision.features.sift import Sift
-from classicvision.matching.pair import MATCHING_SIFT
+from classicvision.matching.settings import MATCHING_SIFT
 
 __all__ = ["IndexSettings"]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from classicvision.encoding.nearest import PreparedWords, label_points
 from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.features.local import DESCRIPTOR_SIZE, MIRRORED_BINS, LocalFeatures
-from classicvision.matching.nearest import root_bytes
+from classicvision.features.rootsift import root_sift_bytes
 
 __all__ = ["N_BITS", "QuantizedFeatures", "Vocabulary", "learn_vocabulary", "words_for"]
 
@@ -91,14 +91,14 @@ class Vocabulary:
 
     def quantize(self, descriptors: NDArray[np.uint8], *, n_threads: int = 1) -> QuantizedFeatures:
         """Return the word and the signature of each SIFT descriptor (N, 128)."""
-        descriptors = root_bytes(descriptors)
+        descriptors = root_sift_bytes(descriptors)
         words = _label(descriptors, self._prepared, n_threads)
         return QuantizedFeatures(words, self._signatures(descriptors, words))
 
     def quantize_mirrored(self, descriptors: NDArray[np.uint8], upright: QuantizedFeatures) -> QuantizedFeatures:
         """Return what `quantize` returns for the mirrored descriptors, given its result for them upright."""
         words = self.mirrored_words(upright.words)
-        return QuantizedFeatures(words, self._signatures(root_bytes(descriptors)[:, MIRRORED_BINS], words))
+        return QuantizedFeatures(words, self._signatures(root_sift_bytes(descriptors)[:, MIRRORED_BINS], words))
 
     def mirrored_words(self, words: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the words of the mirrored descriptors of these words."""
@@ -152,7 +152,7 @@ def learn_vocabulary(
     n_threads : int
         More are faster; the result is the same.
     """
-    sample = root_bytes(sample_descriptors(items, n_samples, rng))
+    sample = root_sift_bytes(sample_descriptors(items, n_samples, rng))
     projection = _draw_projection(rng)
     upright = _folded(sample)
     half = words_for(len(sample), n_words) // 2

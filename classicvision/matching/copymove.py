@@ -7,46 +7,25 @@ displacement is none, since a picture resembles itself there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.config import require, validate
 from classicvision.features.local import LocalFeatures
+from classicvision.features.rootsift import root_sift_bytes
 from classicvision.matching.correspondences import Correspondences
 from classicvision.matching.geometry import warp_points
 from classicvision.matching.hypotheses import TOLERANCES, find_agreement
-from classicvision.matching.nearest import root_bytes
 from classicvision.matching.regions import make_region, seen_in_mirror
 from classicvision.matching.result import Region
+from classicvision.matching.settings import CopyMoveSettings
 
-__all__ = ["CopyMoveSettings", "find_copy_moves"]
+__all__ = ["find_copy_moves"]
 
 _BLOCK_ROWS: Final = 256
 _FAR: Final = np.float32(2**24)
-
-
-@dataclass(frozen=True)
-class CopyMoveSettings:
-    """How copies inside one picture are looked for."""
-
-    kind: ClassVar[str] = "copy-move"
-    version: ClassVar[int] = 1
-
-    ratio: float = 0.6  # distance to the nearest over that to the next place; repeated texture has many equals
-    threshold: float = 20.0  # least significance of a copy: -log10 of the expected number of chance agreements
-    least_shift: float = 0.05  # of the longer side of the picture; a copy lies at least so far from its original
-    max_regions: int = 8  # copies that are found at most
-    mirrored: bool = True  # look for mirrored copies too
-
-    def __post_init__(self) -> None:
-        validate(self)
-        require(0 < self.ratio <= 1, "ratio", self.ratio, "above 0 and at most 1")
-        require(self.threshold >= 0, "threshold", self.threshold, "at least 0")
-        require(0 < self.least_shift < 1, "least_shift", self.least_shift, "between 0 and 1")
-        require(self.max_regions >= 1, "max_regions", self.max_regions, "at least 1")
 
 
 def find_copy_moves(features: LocalFeatures, settings: CopyMoveSettings | None = None) -> tuple[Region, ...]:
@@ -64,7 +43,7 @@ def find_copy_moves(features: LocalFeatures, settings: CopyMoveSettings | None =
         of them is which cannot be known. Empty where nothing is found.
     """
     settings = settings or CopyMoveSettings()
-    rooted = replace(features, descriptors=root_bytes(features.descriptors))
+    rooted = replace(features, descriptors=root_sift_bytes(features.descriptors))
     found = _find(rooted, rooted, settings)
     if settings.mirrored:
         flat, width = rooted.mirrored(), features.image_size[1]

@@ -26,7 +26,7 @@ __all__ = [
     "is_sane",
     "jacobian",
     "middle",
-    "mirror",
+    "mirror_transform",
     "warp_points",
 ]
 
@@ -54,7 +54,7 @@ def middle(xy: Points) -> NDArray[np.float64]:
     return mean
 
 
-def mirror(width: int) -> Transform:
+def mirror_transform(width: int) -> Transform:
     """Return the transform that mirrors a picture of this width left to right."""
     return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
 

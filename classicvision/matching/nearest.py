@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from classicvision._native import match as native
 from classicvision._native import native_available
+from classicvision.features.rootsift import root_sift_bytes
 
 __all__ = [
     "Matches",
@@ -20,11 +21,9 @@ __all__ = [
     "match_both_ways",
     "match_descriptors",
     "nearest_two",
-    "root_bytes",
     "squared_distances",
 ]
 
-NORM = 512.0  # of RootSIFT as bytes, but for those clipped at 255
 _BLOCK_NUMBERS = 2**20  # distances held at once
 _FAR = np.float32(2**24)  # more than any squared distance
 
@@ -42,17 +41,6 @@ class Matches(NamedTuple):
     pairs: NDArray[np.int32]  # (P, 2) rows of a and of b
     ratio: NDArray[np.float32]  # (P,) distance to the nearest over that to the second, the lesser of the ways it holds
     mutual: NDArray[np.bool_]  # (P,) whether each is the nearest of the other
-
-
-def root_bytes(descriptors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Turn SIFT descriptors (N, D) into RootSIFT of norm 512, rounded and clipped at 255; a row of zeros stays zero."""
-    if native_available():
-        return native.root_bytes(descriptors)
-    total = descriptors.sum(axis=1, dtype=np.int64, keepdims=True)
-    factor = np.float32(NORM) / np.sqrt(np.maximum(total, 1).astype(np.float32))
-    rounded = np.rint(np.sqrt(np.arange(256, dtype=np.float32))[descriptors] * factor)
-    stored: NDArray[np.uint8] = np.minimum(rounded, 255, out=rounded).astype(np.uint8)
-    return stored
 
 
 def nearest_two(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> tuple[Neighbours, Neighbours]:
@@ -97,7 +85,7 @@ def match_descriptors(a: NDArray[np.uint8], b: NDArray[np.uint8], *, ratio: floa
     (P, 2) int32
         Rows of a, ascending, and of b. No row comes twice.
     """
-    matches = match_both_ways(root_bytes(a), root_bytes(b))
+    matches = match_both_ways(root_sift_bytes(a), root_sift_bytes(b))
     return matches.pairs[matches.mutual & (matches.ratio < ratio)]
 
 
@@ -107,7 +95,7 @@ def match_both_ways(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Matches:
     Parameters
     ----------
     a, b : (N, D) and (M, D) uint8
-        As `root_bytes` returns them.
+        As `root_sift_bytes` returns them.
     """
     of_a, of_b = nearest_two(a, b)
     if not (len(a) and len(b)):

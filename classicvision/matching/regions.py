@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
 from classicvision.matching.distinct import weigh_distinct
-from classicvision.matching.geometry import mirror, warp_points
+from classicvision.matching.geometry import mirror_transform, warp_points
 from classicvision.matching.hypotheses import FEWEST, Agreement, find_agreement, refine
 from classicvision.matching.nearest import Matches, match_both_ways
 from classicvision.matching.outline import FILLED, connected_parts, contains, filled_share, polygon_area, shared_outline
@@ -168,7 +168,7 @@ def _in_frame_of_a(
 
 def seen_in_mirror(region: Region, width: int) -> Region:
     """Return a region with picture a, of this width, mirrored left to right."""
-    flat = mirror(width)
+    flat = mirror_transform(width)
     polygon_a = region.polygon_a @ flat[:2, :2] + flat[:2, 2]
     return replace(region, b_from_a=region.b_from_a @ flat, polygon_a=polygon_a)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from classicvision.matching.geometry import jacobian
 from classicvision.matching.result import Region
 
-__all__ = ["Change", "decompose", "depth", "describe"]
+__all__ = ["Change", "decompose", "depth", "describe_region"]
 
 
 class Change(NamedTuple):
@@ -34,7 +34,7 @@ def decompose(b_from_a: NDArray[np.float64], xy: tuple[float, float]) -> Change:
     return Change(float(np.sqrt(large * small)), rotation, mirrored, float(large / max(small, 1e-12)))
 
 
-def describe(region: Region, size_a: tuple[int, int], size_b: tuple[int, int]) -> str:
+def describe_region(region: Region, size_a: tuple[int, int], size_b: tuple[int, int]) -> str:
     """Return what became of picture a in words: ``scale 0.50, rotated 90 degrees clockwise, mirrored, 31 % of a``.
 
     Parameters

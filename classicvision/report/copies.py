@@ -16,7 +16,7 @@ from typing import Any
 from classicvision.copies.findings import Finding, Findings
 from classicvision.files import write_whole
 from classicvision.matching.result import Region
-from classicvision.matching.transform_text import describe
+from classicvision.matching.transform_text import describe_region
 from classicvision.report.plain import plain, text
 
 __all__ = ["copies_to_csv", "copies_to_dict", "in_words", "write_copies_csv"]
@@ -119,10 +119,10 @@ def in_words(finding: Finding) -> str:
 
 def _words(region: Region, finding: Finding) -> str:
     if not finding.is_within:
-        return describe(region, *finding.result.image_sizes)
+        return describe_region(region, *finding.result.image_sizes)
     share = max(region.share_a, region.share_b)
     part = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
-    words = describe(replace(region, share_a=1.0, share_b=1.0), *finding.result.image_sizes)
+    words = describe_region(replace(region, share_a=1.0, share_b=1.0), *finding.result.image_sizes)
     return f"{part} of it stands there again: {words}"
 
 

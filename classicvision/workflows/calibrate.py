@@ -23,7 +23,8 @@ from classicvision.files import PathLike, write_whole
 from classicvision.folders import images_in
 from classicvision.items import Items
 from classicvision.matching.calibration import Calibration, fit_calibration
-from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
+from classicvision.matching.pair import match_features
+from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.workers import count_workers, in_order
 

@@ -30,7 +30,7 @@ from classicvision.matching.likeness import (
     closeness,
     symmetric_cosines,
 )
-from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.synthetic.retouch import blur
 from classicvision.workflows.calibrate import (

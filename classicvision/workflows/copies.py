@@ -24,7 +24,7 @@ from classicvision.index.index import Index
 from classicvision.index.settings import IndexSettings
 from classicvision.matching.calibration import DEFAULT_CALIBRATION
 from classicvision.matching.likeness import BackboneFallback
-from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.workers import count_workers
 from classicvision.workflows.calibrate import matcher_fingerprint, read_calibration

@@ -17,8 +17,7 @@ from classicvision.features.sift import Sift
 from classicvision.files import PathLike
 from classicvision.folders import images_in, listed
 from classicvision.images import LIBRARIES
-from classicvision.matching.copymove import CopyMoveSettings
-from classicvision.matching.pair import MATCHING_SIFT
+from classicvision.matching.settings import MATCHING_SIFT, CopyMoveSettings
 from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.workers import count_workers
 

@@ -11,8 +11,9 @@ from classicvision.files import PathLike
 from classicvision.images import Image, decode_image, read_bytes, write_image
 from classicvision.matching.global_match import compare_hashes, has_enough_coefficients
 from classicvision.matching.likeness import BackboneFallback, Seen, compare_by_backbone
-from classicvision.matching.pair import MATCHING_SIFT, MatchSettings, match_features
+from classicvision.matching.pair import match_features
 from classicvision.matching.result import MatchResult
+from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 
 __all__ = ["match"]
 

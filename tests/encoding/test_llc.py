@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision.encoding.llc import LlcCodebook, LlcSettings, mix_words
 from classicvision.errors import NotEnoughDataError, SettingsError
-from classicvision.features.local import LocalFeatures, root_sift
+from classicvision.features.local import LocalFeatures
+from classicvision.features.rootsift import root_sift
 
 SIZE = (40, 60)
 

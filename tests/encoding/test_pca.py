@@ -12,7 +12,8 @@ from classicvision.encoding.pca import Projection, learn_projection, plain_descr
 from classicvision.encoding.vocabulary import relative_places, sample_descriptors, sample_places
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.dense import DenseSift
-from classicvision.features.local import LocalFeatures, root_sift
+from classicvision.features.local import LocalFeatures
+from classicvision.features.rootsift import root_sift
 from classicvision.images import read_image
 
 

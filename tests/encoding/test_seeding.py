@@ -15,7 +15,7 @@ from classicvision.encoding.nearest import nearest_words
 from classicvision.encoding.seeding import random_start, scalable_start
 from classicvision.encoding.vocabulary import learn_words
 from classicvision.errors import NotEnoughDataError
-from classicvision.features.local import root_sift
+from classicvision.features.rootsift import root_sift
 
 N_CLUMPS = 30
 

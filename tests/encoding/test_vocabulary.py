@@ -19,7 +19,8 @@ from classicvision._native import native_available
 from classicvision.encoding.nearest import nearest_words
 from classicvision.encoding.vocabulary import learn_words, sample_descriptors
 from classicvision.errors import NotEnoughDataError
-from classicvision.features.local import LocalFeatures, root_sift
+from classicvision.features.local import LocalFeatures
+from classicvision.features.rootsift import root_sift
 
 
 def features(descriptors):

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from skimage import data
 
-from classicvision.features.local import LocalFeatures, root_sift
+from classicvision.features.local import LocalFeatures
+from classicvision.features.rootsift import root_sift
 from classicvision.features.sift import Sift
 
 

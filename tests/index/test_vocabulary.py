@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision.features.local import MIRRORED_BINS, LocalFeatures
+from classicvision.features.rootsift import root_sift_bytes
 from classicvision.index.vocabulary import Vocabulary, learn_vocabulary, words_for
-from classicvision.matching.nearest import root_bytes
 
 
 def test_the_second_half_of_the_words_is_the_first_in_a_mirror(vocabulary):
@@ -27,7 +27,7 @@ def test_a_signature_has_a_bit_for_each_projection_above_the_median_of_the_word(
     features = make_features(3, 9)
     found = vocabulary.quantize(features.descriptors)
     for row in range(3):
-        projected = vocabulary.projection.astype(int) @ root_bytes(features.descriptors)[row].astype(int)
+        projected = vocabulary.projection.astype(int) @ root_sift_bytes(features.descriptors)[row].astype(int)
         bits = projected > vocabulary.medians[found.words[row]]
         assert int(found.signatures[row]) == sum(int(bit) << place for place, bit in enumerate(bits))
 
@@ -95,8 +95,8 @@ def test_medians_of_a_word_in_a_mirror_are_those_of_its_descriptors_in_a_mirror(
     words = vocabulary.quantize(features.descriptors).words
     half = len(vocabulary) // 2
     for word in range(half):
-        upright = root_bytes(features.descriptors[words == word])
-        flat = root_bytes(features.descriptors[words == word + half])
+        upright = root_sift_bytes(features.descriptors[words == word])
+        flat = root_sift_bytes(features.descriptors[words == word + half])
         members = np.concatenate([upright[:, MIRRORED_BINS], flat, vocabulary.words[[word + half]]])
         expected = np.median(members.astype(np.float64) @ vocabulary.projection.T.astype(np.float64), axis=0)
         assert_allclose(vocabulary.medians[word + half], expected, rtol=1e-4, atol=0.1)

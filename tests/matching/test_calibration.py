@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from classicvision.config import from_dict, to_dict
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.matching.calibration import DEFAULT_CALIBRATION, Calibration, fit_calibration
-from classicvision.matching.pair import MatchSettings
+from classicvision.matching.settings import MatchSettings
 
 TEN = 1 / math.log(10)  # the scale of a tail that falls tenfold with each unit
 

@@ -10,8 +10,9 @@ from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.images import read_image
-from classicvision.matching.copymove import CopyMoveSettings, find_copy_moves
+from classicvision.matching.copymove import find_copy_moves
 from classicvision.matching.geometry import warp_points
+from classicvision.matching.settings import CopyMoveSettings
 
 SIFT = Sift(contrast=0.01, max_features=2000)
 FACE = np.array([[180.0, 80], [270, 80], [270, 170], [180, 170]])  # in the picture of an astronaut

@@ -15,7 +15,7 @@ from classicvision.matching.geometry import (
     fit_similarity,
     is_sane,
     jacobian,
-    mirror,
+    mirror_transform,
     warp_points,
 )
 
@@ -42,7 +42,7 @@ def test_a_quarter_turn_clockwise_takes_right_to_down(engine):
 
 
 def test_mirror_takes_the_first_column_to_the_last():
-    assert_allclose(warp_points(np.array([[0.0, 3], [9, 3]]), mirror(10)), [[9, 3], [0, 3]])
+    assert_allclose(warp_points(np.array([[0.0, 3], [9, 3]]), mirror_transform(10)), [[9, 3], [0, 3]])
 
 
 def test_similarity_of_stretched_points_is_between(engine):

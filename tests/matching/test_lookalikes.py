@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from classicvision.images import read_image
-from classicvision.matching.pair import MATCHING_SIFT, match_features
+from classicvision.matching.pair import match_features
+from classicvision.matching.settings import MATCHING_SIFT
 from classicvision.synthetic.lookalikes import LOOKALIKES
 
 N_PICTURES = 9  # 36 pairs of a kind

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from classicvision.features.local import root_sift
+from classicvision.features import rootsift
+from classicvision.features.rootsift import root_sift, root_sift_bytes
 from classicvision.matching import nearest
-from classicvision.matching.nearest import match_descriptors, nearest_two, root_bytes
+from classicvision.matching.nearest import match_descriptors, nearest_two
 
 FAR = 2**24
 
@@ -22,7 +23,8 @@ def rows(*numbers):
 @pytest.fixture(params=["kernels", "NumPy"])
 def engine(request, monkeypatch):
     if request.param == "NumPy":
-        monkeypatch.setattr(nearest, "native_available", lambda: False)
+        for module in (nearest, rootsift):
+            monkeypatch.setattr(module, "native_available", lambda: False)
     elif not nearest.native_available():
         pytest.skip("installed without compiled kernels")
     return request.param
@@ -33,17 +35,17 @@ descriptors = hnp.arrays(
 )
 
 
-def test_root_bytes_of_1_4_4_are_512_thirds_of_1_2_2_clipped_at_255(engine):
-    assert_array_equal(root_bytes(np.array([[1, 4, 4, 0]], np.uint8)), [[171, 255, 255, 0]])
+def test_root_sift_bytes_of_1_4_4_are_512_thirds_of_1_2_2_clipped_at_255(engine):
+    assert_array_equal(root_sift_bytes(np.array([[1, 4, 4, 0]], np.uint8)), [[171, 255, 255, 0]])
 
 
-def test_root_bytes_of_zeros_are_zeros(engine):
-    assert_array_equal(root_bytes(np.zeros((1, 128), np.uint8)), np.zeros((1, 128)))
+def test_root_sift_bytes_of_zeros_are_zeros(engine):
+    assert_array_equal(root_sift_bytes(np.zeros((1, 128), np.uint8)), np.zeros((1, 128)))
 
 
-def test_root_bytes_are_root_sift_times_512_to_half_a_unit(engine):
+def test_root_sift_bytes_are_root_sift_times_512_to_half_a_unit(engine):
     sift = np.random.default_rng(0).integers(0, 60, (50, 128), np.uint8)
-    assert_allclose(root_bytes(sift), 512 * root_sift(sift), atol=0.5001)
+    assert_allclose(root_sift_bytes(sift), 512 * root_sift(sift), atol=0.5001)
 
 
 def test_nearest_two_by_hand(engine):
@@ -109,7 +111,7 @@ def test_a_thing_that_one_picture_shows_twice_is_matched_once():
 
 @given(descriptors, descriptors)
 def test_exchanging_the_pictures_exchanges_the_columns_where_no_distances_are_equal(a, b):
-    squared = np.square(root_bytes(a)[:, None].astype(int) - root_bytes(b)).sum(axis=2)
+    squared = np.square(root_sift_bytes(a)[:, None].astype(int) - root_sift_bytes(b)).sum(axis=2)
     if len(np.unique(squared)) < squared.size:
         return
     there, back = match_descriptors(a, b), match_descriptors(b, a)

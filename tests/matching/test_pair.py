@@ -10,10 +10,11 @@ from classicvision.features.local import MIRRORED_BINS, LocalFeatures
 from classicvision.features.sift import Sift
 from classicvision.matching import regions
 from classicvision.matching.correspondences import Correspondences
-from classicvision.matching.geometry import mirror, warp_points
+from classicvision.matching.geometry import mirror_transform, warp_points
 from classicvision.matching.hypotheses import find_agreement
-from classicvision.matching.pair import MatchSettings, match_features
+from classicvision.matching.pair import match_features
 from classicvision.matching.result import Region
+from classicvision.matching.settings import MatchSettings
 
 SIZE = (300, 400)
 QUARTER = np.array([[0.0, -0.5, 200], [0.5, 0, 20], [0, 0, 1]])  # a quarter turn clockwise at scale 0.5
@@ -82,7 +83,7 @@ def test_a_mirrored_copy_is_found_in_the_frame_of_a_itself():
     b = moved(a.mirrored(), QUARTER)
     (region,) = match_features(a, b).regions
     assert region.is_mirrored
-    assert_allclose(region.b_from_a, QUARTER @ mirror(SIZE[1]), atol=0.02)
+    assert_allclose(region.b_from_a, QUARTER @ mirror_transform(SIZE[1]), atol=0.02)
     assert_array_equal(region.pairs[:, 0], region.pairs[:, 1])
 
 

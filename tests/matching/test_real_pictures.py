@@ -7,7 +7,8 @@ import pytest
 from classicvision.features.sift import Sift
 from classicvision.images import read_image
 from classicvision.matching.geometry import warp_points
-from classicvision.matching.pair import MATCHING_SIFT, match_features
+from classicvision.matching.pair import match_features
+from classicvision.matching.settings import MATCHING_SIFT
 from classicvision.synthetic.lookalikes import text_page
 
 SIFT = Sift(max_features=2000)

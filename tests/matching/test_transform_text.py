@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from classicvision.matching.geometry import mirror, warp_points
+from classicvision.matching.geometry import mirror_transform, warp_points
 from classicvision.matching.result import Region
-from classicvision.matching.transform_text import describe
+from classicvision.matching.transform_text import describe_region
 
 SIZE = (100, 200)
 
@@ -31,22 +31,22 @@ def turned(degrees, scale=1.0):
         (turned(90), "scale 1.00, rotated 90 degrees clockwise"),
         (turned(-30, 2), "scale 2.00, rotated 30 degrees anticlockwise"),
         (turned(180), "scale 1.00, rotated 180 degrees"),
-        (mirror(200), "scale 1.00, mirrored"),
-        (turned(90) @ mirror(200), "scale 1.00, rotated 90 degrees clockwise, mirrored"),
+        (mirror_transform(200), "scale 1.00, mirrored"),
+        (turned(90) @ mirror_transform(200), "scale 1.00, rotated 90 degrees clockwise, mirrored"),
         (np.diag([1.0, -1, 1]), "scale 1.00, flipped top to bottom"),
         (np.diag([0.5, 1, 1]), "scale 0.71, stretched 2.00 times"),
     ],
 )
 def test_a_transform_in_words(b_from_a, words):
-    assert describe(region(b_from_a), SIZE, SIZE) == words
+    assert describe_region(region(b_from_a), SIZE, SIZE) == words
 
 
 def test_shares_are_told_where_they_are_not_all():
-    assert describe(region(np.eye(3), 0.31, 0.96), SIZE, SIZE) == "scale 1.00, 31 % of a"
-    assert describe(region(np.eye(3), 0.004, 0.5), SIZE, SIZE) == "scale 1.00, less than 1 % of a, 50 % of b"
+    assert describe_region(region(np.eye(3), 0.31, 0.96), SIZE, SIZE) == "scale 1.00, 31 % of a"
+    assert describe_region(region(np.eye(3), 0.004, 0.5), SIZE, SIZE) == "scale 1.00, less than 1 % of a, 50 % of b"
 
 
 def test_perspective_is_told_where_it_shows():
     tilted = np.array([[1.0, 0, 0], [0, 1, 0], [1e-3, 0, 1]])
-    assert "in perspective" in describe(region(tilted, kind="homography"), SIZE, SIZE)
-    assert "in perspective" not in describe(region(np.eye(3), kind="homography"), SIZE, SIZE)
+    assert "in perspective" in describe_region(region(tilted, kind="homography"), SIZE, SIZE)
+    assert "in perspective" not in describe_region(region(np.eye(3), kind="homography"), SIZE, SIZE)

@@ -20,8 +20,8 @@ from classicvision._native.sift import find_sift
 from classicvision.encoding.kmeans import lloyd
 from classicvision.encoding.mixture import LEAST_SHARE, DiagonalMixture, _moments_by_numpy, moments
 from classicvision.encoding.nearest import nearest_words
-from classicvision.features.local import root_sift
 from classicvision.features.patches import describe_patches
+from classicvision.features.rootsift import root_sift
 from classicvision.index.postings import Postings, _compare, near_postings
 from classicvision.index.vocabulary import QuantizedFeatures
 

@@ -9,8 +9,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from classicvision import _native
+from classicvision.features import rootsift
 from classicvision.features.local import LocalFeatures
-from classicvision.matching import correspondences, geometry, nearest, verify
+from classicvision.matching import correspondences, geometry, hypotheses, nearest
 
 pytestmark = pytest.mark.skipif(not _native.native_available(), reason="installed without compiled kernels")
 
@@ -35,7 +36,7 @@ def matches(n=120, seed=0):
 
 
 def without_kernels(monkeypatch):
-    for module in (nearest, geometry, correspondences, verify):
+    for module in (rootsift, nearest, geometry, correspondences, hypotheses):
         monkeypatch.setattr(module, "native_available", lambda: False)
 
 
@@ -79,19 +80,19 @@ def test_any_width_up_to_256_is_exact(n_dims, monkeypatch):
         assert_array_equal(one.squared, other.squared)
 
 
-def test_root_bytes_are_those_of_numpy(monkeypatch):
+def test_root_sift_bytes_are_those_of_numpy(monkeypatch):
     descriptors = np.concatenate([sift_like(500, 0), np.zeros((1, 128), np.uint8), np.eye(3, 128, dtype=np.uint8)])
-    compiled = nearest.root_bytes(descriptors)
+    compiled = rootsift.root_sift_bytes(descriptors)
     without_kernels(monkeypatch)
-    assert_array_equal(compiled, nearest.root_bytes(descriptors))
+    assert_array_equal(compiled, rootsift.root_sift_bytes(descriptors))
 
 
 @pytest.mark.parametrize("n", [1, 4, 15, 16, 17, 120])
 def test_as_many_agree_as_numpy_counts(n, monkeypatch):
-    hypotheses = verify._as_hypotheses(matches(n))
-    compiled = verify.count_agreeing(*hypotheses)
+    columns = hypotheses._as_hypotheses(matches(n))
+    compiled = hypotheses.count_agreeing(*columns)
     without_kernels(monkeypatch)
-    assert_array_equal(compiled, verify.count_agreeing(*hypotheses))
+    assert_array_equal(compiled, hypotheses.count_agreeing(*columns))
     assert compiled[0] >= n // 2
 
 
@@ -126,9 +127,9 @@ def test_places_and_pairs_made_anew_are_counted_as_numpy_does(n, monkeypatch):
 
 
 def test_the_agreement_is_that_of_numpy(monkeypatch):
-    compiled = verify.find_agreement(matches())
+    compiled = hypotheses.find_agreement(matches())
     without_kernels(monkeypatch)
-    plain = verify.find_agreement(matches())
+    plain = hypotheses.find_agreement(matches())
     assert_array_equal(compiled.inlier, plain.inlier)
     assert_allclose(compiled.motion.b_from_a, plain.motion.b_from_a, atol=1e-9)
     assert compiled.significance == pytest.approx(plain.significance)

@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans
 from classicvision import _native
 from classicvision.encoding import nearest as nearest_module
 from classicvision.encoding.nearest import PreparedWords, label_points, nearest_words
-from classicvision.features.local import root_sift
+from classicvision.features.rootsift import root_sift
 
 pytestmark = pytest.mark.skipif(not _native.native_available(), reason="installed without compiled kernels")
 
@@ -372,7 +372,7 @@ import hashlib, sys
 import numpy as np
 from classicvision.encoding.nearest import nearest_words
 from classicvision.encoding.vocabulary import learn_words
-from classicvision.features.local import root_sift
+from classicvision.features.rootsift import root_sift
 rng = np.random.default_rng(0)
 points = root_sift(np.minimum(rng.gamma(0.5, 40, (3000, 128)), 255).astype(np.uint8))
 words = learn_words(points, 200, rng)

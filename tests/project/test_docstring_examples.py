@@ -40,7 +40,7 @@ PENDING = {
     "SvmSettings",
     "Vlad",
     "VladSettings",
-    "describe",
+    "describe_region",
     "find_copies",
     "find_copy_moves",
     "load_recipe",

@@ -12,7 +12,7 @@ from classicvision import workflows
 from classicvision.errors import NotEnoughDataError, SettingsError
 from classicvision.features.sift import Sift
 from classicvision.images import write_image
-from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic import blobs
 from classicvision.workflows.calibrate import draw_pairs
 

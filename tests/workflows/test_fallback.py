@@ -14,7 +14,7 @@ from classicvision.errors import BackboneError, NotEnoughDataError, SettingsErro
 from classicvision.images import write_image
 from classicvision.matching.calibration import Calibration
 from classicvision.matching.likeness import BackboneCalibration, BackboneFallback
-from classicvision.matching.pair import MATCHING_SIFT, MatchSettings
+from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.workflows.calibrate_backbone import fit_backbone_calibration, soften
 
 N_PICTURES = 24  # 276 pairs
