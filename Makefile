@@ -3,7 +3,7 @@
 PYTHON ?= python
 
 .PHONY: check kernels sanitize style types test coverage docs dist image samples \
-	release-notes release
+	release-notes release mutants
 
 check: style types test
 

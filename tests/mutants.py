@@ -1,149 +1,149 @@
 """Mutation testing: make one change in the code, run the tests that execute its line, and see whether one fails.
 
-`make mutants` tries 300 changes, `python tests/mutants.py --count 40 classicvision/matching` 40 of one package. One run
-under coverage finds the tests of each line. `tests/survivors.md` says why the known survivors are harmless.
+`make mutants` tries 300 changes, `python tests/mutants.py --count 40 classicvision/matching` 40 of one package. Image
+sets are not used. `tests/survivors.md` lists the known survivors.
 """
 
 import argparse
 import ast
-import json
+import hashlib
+import itertools
 import os
 import queue
-import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from coverage import CoverageData
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 MUTATED = [f"classicvision/{name}" for name in ("matching", "index", "copies", "classify", "config.py")]
-TESTED = [f"tests/{name}" for name in ("matching", "index", "copies", "classify", "workflows", "cli", "test_config.py")]
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+TESTED = ("matching", "index", "copies", "classify", "workflows", "cli", "native", "test_config.py")
 BUDGET = 60.0  # seconds of tests per mutant; the quickest tests run first
-
+UNCHANGED = ("annotation", "returns", "exc", "decorator_list")
 PAIRS = ((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn))
 PAIRS += ((ast.And, ast.Or), (ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.BitAnd, ast.BitOr))
 SWAPS = dict(PAIRS) | {b: a for a, b in PAIRS} | {ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.Pow: ast.Mult}
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 
-def replacement(node: ast.AST) -> ast.AST | None:
-    """Return what a node is changed to, if it is of a kind that is changed."""
+def replacements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a node is changed to: one node for each change of it."""
     match node:
-        case ast.Compare(ops=[op]) if type(op) in SWAPS:
-            return ast.Compare(node.left, [SWAPS[type(op)]()], node.comparators)
-        case ast.BinOp() | ast.BoolOp() if type(node.op) in SWAPS:
-            return type(node)(**dict(ast.iter_fields(node)) | {"op": SWAPS[type(node.op)]()})
-        case ast.UnaryOp(op=ast.Not() | ast.USub()):
-            return node.operand
+        case ast.Compare(left, ops, comparators):
+            for i, op in enumerate(ops):
+                if type(op) in SWAPS:
+                    yield ast.Compare(left, [*ops[:i], SWAPS[type(op)](), *ops[i + 1 :]], comparators)
+        case ast.BinOp() | ast.BoolOp() | ast.AugAssign() if type(node.op) in SWAPS:
+            yield type(node)(**dict(ast.iter_fields(node)) | {"op": SWAPS[type(node.op)]()})
+        case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.Invert()):
+            yield node.operand
         case ast.Constant(value=bool() | int() | float() as value):
-            return ast.Constant(not value if isinstance(value, bool) else 2 * value + 1)
+            yield ast.Constant(not value if isinstance(value, bool) else 2 * value + 1)
         case ast.Name(id=name) if name in NAMES:
-            return ast.Name(NAMES[name])
+            yield ast.Name(NAMES[name])
         case ast.If() | ast.IfExp() | ast.While() if ast.unparse(node.test) != "TYPE_CHECKING":
-            return type(node)(**dict(ast.iter_fields(node)) | {"test": ast.UnaryOp(ast.Not(), node.test)})
+            yield type(node)(**dict(ast.iter_fields(node)) | {"test": ast.UnaryOp(ast.Not(), node.test)})
         case ast.Expr(value=ast.Call()):
-            return ast.Pass()
-    return None
+            yield ast.Pass()
 
 
-class Changes(ast.NodeTransformer):
-    """Counts the possible changes of a file and makes the wanted one; messages and annotations stay as they are."""
-
-    def __init__(self, path: str, wanted: int = -1) -> None:
-        self.wanted, self.lines, self.text = wanted, [], ""
-        self.source = ast.unparse(
-            ast.fix_missing_locations(self.visit(ast.parse((CHECKOUT / path).read_text("utf-8"))))
-        )
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        for name, value in ast.iter_fields(node):
-            if isinstance(value, list) and name != "decorator_list":
-                value[:] = [self.visit(item) if isinstance(item, ast.AST) else item for item in value]
-            elif isinstance(value, ast.AST) and name not in ("annotation", "returns", "exc"):
-                setattr(node, name, self.visit(value))
-        return node
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        node = node if isinstance(node, ast.JoinedStr) else self.generic_visit(node)
-        if (new := replacement(node)) is not None:
-            self.lines.append(node.lineno)
-        if new is None or len(self.lines) - 1 != self.wanted:
-            return node
-        self.text = f"{ast.unparse(node).splitlines()[0]}  ->  {ast.unparse(new).splitlines()[0]}"
-        return new
+def changes(node: ast.AST) -> Iterator[tuple[Any, Any, ast.AST, ast.AST]]:
+    """Yield the possible changes below a node: what holds the node to change, its key there, the node, the new one."""
+    for name, value in list(vars(node).items()):
+        for holder, key in ((value, i) for i in range(len(value))) if isinstance(value, list) else [(vars(node), name)]:
+            child = holder[key]
+            if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr) and name not in UNCHANGED:
+                yield from ((holder, key, child, new) for new in replacements(child))
+                yield from changes(child)
 
 
-def possible(paths: list[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield the file, number and line of each possible change."""
+def mutated(source: str, number: int) -> str:
+    """Return a source with one of its possible changes made."""
+    tree = ast.parse(source)
+    holder, key, _, new = next(itertools.islice(changes(tree), number, None))
+    holder[key] = new
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def draw(paths: list[str], count: int) -> list[list[Any]]:
+    """Draw changes by their hashes, which an edit elsewhere leaves as they are: path, number, line and description."""
     listing = subprocess.run(["git", "ls-files", *paths], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    found: list[tuple[Any, ...]] = []
     for path in filter(lambda name: name.endswith(".py"), listing.stdout.split()):
-        yield from ((path, number, line) for number, line in enumerate(Changes(path).lines))
+        texts: list[str] = []
+        for number, (*_, old, new) in enumerate(changes(ast.parse((CHECKOUT / path).read_text("utf-8")))):
+            texts.append("  ->  ".join(ast.unparse(node).partition("\n")[0] for node in (old, new)))
+            key = hashlib.sha256(f"{path} {texts[-1]} {texts.count(texts[-1])}".encode()).digest()
+            found.append((key, path, number, old.lineno, texts[-1]))
+    return sorted(change for _, *change in sorted(found)[:count])
 
 
-def map_tests(folder: Path) -> tuple[CoverageData, dict[str, float]]:
-    """Run the tests once; return which of them execute each line, and the seconds of each."""
+def run_tests(tree: Path, options: list[str], limit: float | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(tree), "COVERAGE_FILE": str(tree / "coverage")}
+    environment.pop("CLASSICVISION_SHARED", None)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=limit)
+
+
+def map_tests(tree: Path) -> tuple[CoverageData, dict[str, float]]:
+    """Run the tests once; return which of them execute each line, and the seconds of each that passes."""
     options = ["-n", "auto", "--cov=classicvision", "--cov-context=test", "--cov-report=", "-o", "junit_family=xunit1"]
-    environment, data = os.environ | {"COVERAGE_FILE": str(folder / "data")}, CoverageData(str(folder / "data"))
-    command = [*PYTEST, *options, f"--junitxml={folder / 'junit.xml'}", *TESTED]
-    subprocess.run(command, cwd=CHECKOUT, check=True, env=environment)
-    data.read()
-    cases = ElementTree.parse(folder / "junit.xml").iter("testcase")
+    options += [f"--junitxml={tree / 'junit.xml'}", *(f"tests/{name}" for name in TESTED)]
+    if (done := run_tests(tree, options)).returncode:
+        print(f"{done.stdout}{done.stderr}Tests that fail without a change are not used.", flush=True)
+    (data := CoverageData(str(tree / "coverage"))).read()
+    cases = [case for case in ElementTree.parse(tree / "junit.xml").iter("testcase") if case.find("failure") is None]
     return data, {f"{case.get('file')}::{case.get('name')}": float(case.attrib["time"]) for case in cases}
 
 
-def tests_of(path: str, line: int, data: CoverageData, seconds: dict[str, float]) -> list[str]:
+def tests_of(lines: dict[int, list[str]], line: int, seconds: dict[str, float]) -> list[str]:
     """Return the tests that execute a line, quickest first; for a line that runs on import, the tests of its file."""
-    lines = data.contexts_by_lineno(str(CHECKOUT / path))
     contexts = set(lines.get(line, ())) - {""} or {context for found in lines.values() for context in found}
     tests = sorted({context.rpartition("|")[0] for context in contexts} & set(seconds), key=seconds.__getitem__)
-    return [test for number, test in enumerate(tests) if not number or sum(map(seconds.get, tests[:number])) < BUDGET]
+    spent = itertools.accumulate((seconds[test] for test in tests), initial=0.0)
+    return [test for test, before in zip(tests, spent, strict=False) if before < BUDGET]
 
 
-def is_killed(source: str, path: Path, tests: list[str], tree: Path) -> bool:
-    """Tell whether a test fails, or does not end, in a tree whose file has this source."""
-    original, environment = path.read_bytes(), os.environ | {"PYTHONPATH": str(tree)}
+def killed_by(tests: list[str], limit: float, source: str, path: Path, tree: Path) -> str:
+    """Return how a source that replaces a file of a tree is noticed: a test fails (.), or does not end (t), or not."""
+    original = path.read_bytes()
     path.write_text(source, "utf-8")
     try:
-        command = [*PYTEST, "-x", *tests]
-        return (
-            subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=4 * BUDGET).returncode != 0
-        )
+        return "." if run_tests(tree, ["-x", *tests], limit).returncode else ""
     except subprocess.TimeoutExpired:
-        return True
+        return "t"
     finally:
         path.write_bytes(original)
 
 
 def main() -> None:
-    """Draw mutants, try them, and print the survivors."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="*", default=MUTATED)
     parser.add_argument("--count", type=int, default=300)
-    options = parser.parse_args()
-    drawn = random.Random(0).sample(list(possible(options.paths)), options.count)
+    drawn = draw(**vars(parser.parse_args()))
     folder, trees = CHECKOUT / "build" / "mutants", queue.Queue()
     shutil.rmtree(folder, ignore_errors=True)
     for number in range(os.cpu_count() or 1):
         trees.put(shutil.copytree(CHECKOUT, folder / str(number), ignore=shutil.ignore_patterns("build", ".git")))
-    data, seconds = map_tests(folder)
+    data, seconds = map_tests(folder / "0")
 
-    def try_one(path: str, number: int, line: int) -> dict[str, object]:
-        mutant, tests, tree = Changes(path, number), tests_of(path, line, data, seconds), trees.get()
-        killed = bool(tests) and is_killed(mutant.source, tree / path, tests, tree)
+    def try_one(path: str, number: int, line: int, text: str) -> bool:
+        tests, tree = tests_of(data.contexts_by_lineno(str(folder / "0" / path)), line, seconds), trees.get()
+        source, limit = mutated((tree / path).read_text("utf-8"), number), BUDGET + 4 * sum(map(seconds.get, tests))
+        how = killed_by(tests, limit, source, tree / path, tree) if tests else ""
         trees.put(tree)
-        print("." if killed else f"\n{path}:{line} ({len(tests)} tests): {mutant.text}", end="", flush=True)
-        return {"path": path, "line": line, "change": mutant.text, "tests": len(tests), "killed": killed}
+        print(how or f"\n{path}:{line} ({len(tests)} tests): {text}", end="", flush=True)
+        return bool(how)
 
     with ThreadPoolExecutor(trees.qsize()) as pool:
-        results = list(pool.map(try_one, *zip(*drawn, strict=True)))
-    (folder / "results.json").write_text(json.dumps(results, indent=1), "utf-8")
-    print(f"\n{sum(bool(result['killed']) for result in results)} of {len(results)} mutants killed")
+        killed = list(pool.map(try_one, *zip(*drawn, strict=True)))
+    print(f"\n{sum(killed)} of {len(killed)} mutants killed")
 
 
 if __name__ == "__main__":
