@@ -18,7 +18,7 @@ import skimage
 from matching import PHOTOGRAPHS
 from numpy.typing import NDArray
 
-from classicvision.evaluation.matching import DETECTORS, PairScores, score_pair, summarise
+from classicvision.evaluation.keypoints import DETECTORS, PairScores, score_pair, summarise
 from classicvision.images import Image, read_image
 
 PRECISIONS = {"exact": DETECTORS["sift-exact"], "fast": DETECTORS["sift-fast"]}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from classicvision.errors import SettingsError
 from classicvision.features.dense import DenseSift
 from classicvision.features.sift import Sift
 
-__all__ = ["FUSION", "NETWORK", "RECIPES", "fusion_data", "load_recipe", "recipe_to_toml", "short_name"]
+__all__ = ["FUSION", "NETWORK", "RECIPES", "fusion_data", "load_recipe", "recipe_to_toml", "short_name", "short_names"]
 
 # Weak keypoints help scenes and hurt objects. Mean per-class accuracy, cross-validated, at contrast 0.04, 0.02, 0.01
 # and 0.005: 53.8, 56.6, 57.8, 59.5 % on 1,500 images of Scene-15; 77.8, 77.6, 76.6, 74.9 % on 8 classes of Caltech-101.
@@ -127,6 +128,22 @@ def short_name(name_or_file: str) -> str:
         if name_or_file.startswith(prefix):
             return prefix + Path(_parted(name_or_file.removeprefix(prefix))[0]).name.removesuffix(".onnx")
     return Path(name_or_file).name
+
+
+def short_names(arguments: Sequence[str]) -> dict[str, str]:
+    """Return a name for each argument of `load_recipe`: its short name, unless another argument has the same one.
+
+    Repeated arguments are numbered, so that a recipe can be compared with itself.
+    """
+    shared = Counter(short_name(argument) for argument in set(arguments))
+    n_given: Counter[str] = Counter()
+    names = {}
+    for argument in arguments:
+        short = short_name(argument)
+        name = short if shared[short] == 1 else argument
+        n_given[argument] += 1
+        names[f"{name} ({n_given[argument]})" if n_given[argument] > 1 else name] = argument
+    return names
 
 
 def recipe_to_toml(recipe: Recipe) -> str:

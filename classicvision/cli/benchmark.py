@@ -10,7 +10,7 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
-    from classicvision.evaluation.result import Benchmark
+    from classicvision.evaluation.benchmark_result import Benchmark
 
 EXAMPLES = """\b
 Examples:
@@ -129,19 +129,19 @@ def _to_text(found: Benchmark) -> str:
     rows: list[tuple[str, ...]] = [
         ("recipe", "accuracy %", "95 % interval", "deviation", "numbers", "ms/image", "training s", "MB")
     ]
-    for entrant in found.entrants:
-        accuracy = found.comparison.accuracies[entrant.name]
-        trials, deviation = entrant.trials, accuracy.deviation
+    for result in found.results:
+        accuracy = found.comparison.accuracies[result.name]
+        of_splits, deviation = result.split_results, accuracy.deviation
         rows.append(
             (
-                entrant.name,
+                result.name,
                 f"{100 * accuracy.mean.value:.1f}",
                 f"{100 * accuracy.mean.low:.1f} to {100 * accuracy.mean.high:.1f}",
                 "-" if deviation is None else f"{100 * deviation:.1f}",
-                f"{trials[0].n_outputs}",
-                f"{entrant.cost.total:.1f}",
-                f"{sorted(trial.seconds for trial in trials)[len(trials) // 2]:.1f}",
-                f"{trials[0].n_bytes / 1e6:.1f}",
+                f"{of_splits[0].n_outputs}",
+                f"{result.cost.total:.1f}",
+                f"{sorted(one.seconds for one in of_splits)[len(of_splits) // 2]:.1f}",
+                f"{of_splits[0].n_bytes / 1e6:.1f}",
             )
         )
     lines = [
@@ -160,7 +160,7 @@ def _to_text(found: Benchmark) -> str:
     if found.leakage and not any(one.leaks for one in found.leakage):
         lines.append("No test image has a copy among the training images.")
     if found.is_lite:
-        lines.append("This was a trial at toy size: it shows that everything works, not how well.")
+        lines.append("This was a one at toy size: it shows that everything works, not how well.")
     return "\n".join(lines)
 
 
@@ -168,17 +168,17 @@ def _curve(found: Benchmark) -> list[str]:
     if not found.settings.learning_curve:
         return []
     rows = [("images per class", *(str(n) for n in found.settings.learning_curve))]
-    for entrant in found.entrants:
-        steps = entrant.curve.values()
-        rows.append((entrant.name, *(f"{100 * sum(step) / len(step):.1f}" for step in steps)))
+    for result in found.results:
+        steps = result.curve.values()
+        rows.append((result.name, *(f"{100 * sum(step) / len(step):.1f}" for step in steps)))
     return ["", render.table(rows, right=range(1, len(rows[0])))]
 
 
 def _robustness(found: Benchmark) -> list[str]:
     if not found.settings.robustness:
         return []
-    rows = [("corruption", *(entrant.name for entrant in found.entrants))]
-    for damage in found.entrants[0].damaged:
-        words = "none" if damage is None else damage.words
-        rows.append((words, *(f"{100 * entrant.damaged[damage]:.1f}" for entrant in found.entrants)))
+    rows = [("corruption", *(result.name for result in found.results))]
+    for corruption in found.results[0].corrupted:
+        description = "none" if corruption is None else corruption.description
+        rows.append((description, *(f"{100 * result.corrupted[corruption]:.1f}" for result in found.results)))
     return ["", render.table(rows, right=range(1, len(rows[0])))]

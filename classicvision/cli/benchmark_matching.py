@@ -10,8 +10,8 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
-    from classicvision.evaluation.matching import MatchingProtocol, MatchingSummary
-    from classicvision.workflows.benchmark_matching import MatchingBenchmark
+    from classicvision.evaluation.keypoint_benchmark import MatchingBenchmark
+    from classicvision.evaluation.keypoints import MatchingProtocol, MatchingSummary
 
 EXAMPLES = """\b
 Examples:
@@ -51,8 +51,9 @@ def benchmark_matching_command(
     (HPatches). Each homography maps points of the first image onto the other image.
     """
     from classicvision import workflows
-    from classicvision.evaluation.matching import DETECTORS, MatchingProtocol
-    from classicvision.workflows.benchmark_matching import DEFAULT_DETECTORS, matching_to_dict
+    from classicvision.evaluation.keypoint_benchmark import DEFAULT_DETECTORS
+    from classicvision.evaluation.keypoints import DETECTORS, MatchingProtocol
+    from classicvision.report.keypoint_benchmark import matching_to_dict
 
     if unknown := [name for name in detectors if name not in DETECTORS]:
         raise click.UsageError(f"unknown --detector {unknown[0]!r}; choose from {', '.join(DETECTORS)}")
@@ -69,7 +70,7 @@ def benchmark_matching_command(
 
 
 def _to_text(measured: MatchingBenchmark) -> str:
-    from classicvision.evaluation.matching import HOMOGRAPHY_THRESHOLDS
+    from classicvision.evaluation.keypoints import HOMOGRAPHY_THRESHOLDS
 
     protocol = measured.protocol
     limits = "/".join(map(str, HOMOGRAPHY_THRESHOLDS))

@@ -1,4 +1,4 @@
-"""Homographies for measuring: where points and sizes go, and what matches alone say about it.
+"""Homographies for measurements: mapping points and scales, and estimation from matches.
 
 A homography `b_from_a` is (3, 3) and acts on column vectors (x, y, 1), in pixels, pixel centres on integers.
 """
@@ -21,10 +21,10 @@ _BLOCK_NUMBERS = 2**18  # distances held at once
 
 
 def is_visible(xy: Points, b_from_a: Homography, sizes: Sizes) -> NDArray[np.bool_]:
-    """Tell which (N, 2) points of a fall into b, by the (height, width) of a and of b."""
+    """Return which (N, 2) points of a fall inside b, given the (height, width) of a and of b."""
     (height_a, width_a), (height, width) = sizes
     mapped = warp_points(xy, b_from_a)
-    # Points behind the horizon are mapped too; the middle of a is taken to lie before it.
+    # Points behind the horizon are mapped too; the centre of a is assumed to lie in front of it.
     middle = np.array([(width_a - 1) / 2, (height_a - 1) / 2, 1])
     is_before = (xy @ b_from_a[2, :2] + b_from_a[2, 2]) * (b_from_a[2] @ middle) > 0
     inside: NDArray[np.bool_] = is_before & np.all((mapped >= 0) & (mapped <= (width - 1, height - 1)), axis=1)
@@ -32,21 +32,21 @@ def is_visible(xy: Points, b_from_a: Homography, sizes: Sizes) -> NDArray[np.boo
 
 
 def growth(xy: Points, b_from_a: Homography) -> NDArray[np.float64]:
-    """Return how much a small length grows at (N, 2) points of a: the root of the Jacobian, |det / w^3|."""
+    """Return by how much a small length grows at (N, 2) points of a: the root of the Jacobian, |det / w^3|."""
     weight = xy @ b_from_a[2, :2] + b_from_a[2, 2]
     with np.errstate(divide="ignore"):
         return np.asarray(np.sqrt(np.abs(np.linalg.det(b_from_a) / weight**3)))
 
 
 def in_resized(b_from_a: Homography, sizes: Sizes, new_sizes: Sizes) -> Homography:
-    """Return a homography between two pictures as one between them in other sizes, (height, width) of a and of b."""
+    """Return a homography between two images as one between resized images; sizes are (height, width) of a and of b."""
     resize_a, resize_b = (_resize(old, new) for old, new in zip(sizes, new_sizes, strict=True))
     moved: Homography = resize_b @ b_from_a @ np.linalg.inv(resize_a)
     return moved
 
 
 def corner_error(estimated: Homography, b_from_a: Homography, image_size: tuple[int, int]) -> float:
-    """Return how far the four corners of a land from where they belong, on average, in pixels of b.
+    """Return the mean error of the four corners of a, in pixels of b.
 
     After DeTone, Malisiewicz and Rabinovich (2018, section 7.2). Infinite for an estimate that is NaN.
     """
@@ -62,22 +62,22 @@ def estimate_homography(
     """Estimate a homography from matches of which many may be wrong.
 
     Four random matches at a time make a hypothesis; the one of least squared distances in b, each cut at the threshold,
-    wins (MSAC, Torr and Zisserman 2000, section 3) and is fitted to the matches that agree, as long as that makes it
-    better. It asks nothing but positions of a keypoint, so that it is the same for every detector.
+    wins (MSAC, Torr and Zisserman 2000, section 3) and is fitted to its inliers, as long as that improves it. It needs
+    only positions, so it treats all detectors alike.
 
     Parameters
     ----------
     a, b : (P, 2) float64
         Matched points.
     threshold : float
-        Distance up to which a match agrees, in pixels of b.
+        Largest error of an inlier, in pixels of b.
     n_hypotheses : int
     rng : numpy.random.Generator
 
     Returns
     -------
     (3, 3) float64
-        NaN in all places if no hypothesis has four matches that agree.
+        All NaN if no hypothesis has four inliers.
     """
     nothing = np.full((3, 3), np.nan)
     if len(a) < 4:
@@ -89,10 +89,10 @@ def estimate_homography(
     costs = np.concatenate([_costs(u, v, block, threshold) for block in _blocks(hypotheses, len(a))])
     best, cost = hypotheses[costs.argmin()], float(costs.min())
     for _ in range(N_REFINEMENTS):
-        agree = _squared(u, v, best[None])[0] < threshold**2
-        if agree.sum() < 4:
+        is_inlier = _squared(u, v, best[None])[0] < threshold**2
+        if is_inlier.sum() < 4:
             return nothing
-        fitted = fit_homography(u[agree], v[agree])
+        fitted = fit_homography(u[is_inlier], v[is_inlier])
         fitted_cost = float(_costs(u, v, fitted[None], threshold)[0])
         if not fitted_cost < cost:
             break
@@ -125,7 +125,7 @@ def _adjugate(matrices: Homography) -> Homography:
 
 
 def _squared(a: Points, b: Points, hypotheses: Homography) -> NDArray[np.float64]:
-    """Return the squared distances in b (K, P) that K hypotheses leave; infinite where they say nothing."""
+    """Return the squared distances in b (K, P) that K hypotheses leave; infinite where undefined."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         mapped = a @ hypotheses[:, :, :2].transpose(0, 2, 1) + hypotheses[:, None, :, 2]
         squared = np.sum((mapped[:, :, :2] / mapped[:, :, 2:] - b) ** 2, axis=2)

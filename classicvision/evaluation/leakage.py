@@ -1,33 +1,42 @@
-"""Images of a test set that were in the training set already: the usual reason why a table is too good.
+"""Images of a test set that are in the training set too: a common reason why an accuracy is too good.
 
-A search for copies among all images (`workflows.find_copies_among`) is made once; which of them a split tears apart is
-then a question of sets.
+Copies are searched for among all images once. Which of them a split separates is then a matter of sets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
-from classicvision.copies.findings import Findings
+import numpy as np
 
-__all__ = ["Duplicate", "Duplicates", "Leak", "Leakage", "find_leaks"]
+from classicvision import config
+from classicvision.cache import FeatureCache
+from classicvision.copies.findings import Findings
+from classicvision.copies.settings import SearchSettings
+from classicvision.evaluation.plan import PlannedSplit
+from classicvision.folders import ImageFolder
+from classicvision.images import LIBRARIES, read_bytes
+from classicvision.index.settings import IndexSettings
+
+__all__ = ["Duplicate", "Duplicates", "Leak", "Leakage", "find_duplicates", "find_leaks", "find_leaks_of_splits"]
 
 Kind: TypeAlias = Literal["exact", "near"]
 
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Two image files that show the same picture, or a part of it.
+    """Two image files with the same content, in whole or in part.
 
     Attributes
     ----------
     a, b : Path
     kind : "exact" or "near"
-        Equal byte for byte, or found by the copy detector.
+        Equal byte for byte, or found by the search for copies.
     score : float
         Significance of a near one: -log10 of the expected number of chance agreements as good. Infinite for exact ones.
     """
@@ -45,8 +54,8 @@ class Duplicates:
     Attributes
     ----------
     pairs : tuple of Duplicate
-        Every pair, in the order of the findings, also those that follow from others: what is a near copy of one file
-        is one of all its equals.
+        Every pair, in the order of the findings, including those that follow from others: a near copy of one file is
+        one of all its byte-identical copies.
     """
 
     pairs: tuple[Duplicate, ...]
@@ -55,7 +64,7 @@ class Duplicates:
     def of(cls, findings: Findings) -> Self:
         """Return the pairs that a search for copies among images has found.
 
-        The search names one file for all of equal bytes, and compares no other of them with the rest.
+        The search reports one file for all byte-identical ones, and compares only that one with the rest.
         """
         equals = _equals(findings)
         compared: set[frozenset[Path]] = set()
@@ -74,7 +83,7 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class Leak:
-    """A test image that a training image shows too.
+    """A test image of which the training set has a copy.
 
     Attributes
     ----------
@@ -110,12 +119,12 @@ class Leakage:
 
     @property
     def test_images(self) -> tuple[Path, ...]:
-        """The test images that leaked, sorted, each once: leave them out to see what the leak is worth."""
+        """The test images that leaked, sorted, each once: exclude them to see the effect of the leak."""
         return tuple(sorted({leak.test for leak in self.leaks}, key=lambda path: path.parts))
 
     @property
     def sentence(self) -> str:
-        """What to tell a reader."""
+        """The leakage in one sentence."""
         n = len(self.test_images)
         if not n:
             return f"None of {self.n_test} test images has a copy among the training images."
@@ -128,6 +137,53 @@ class Leakage:
         return said + (f", and of {n_contradicting} it has another class." if n_contradicting else ".")
 
 
+def find_duplicates(
+    paths: Sequence[Path], search: Callable[[Sequence[Path]], Findings], *, cache: FeatureCache
+) -> Duplicates:
+    """Search images for copies among them, or return the cached result of the same search.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    search : callable
+        Searches the images for copies with default settings, as `workflows.find_copies_among` does.
+    cache : FeatureCache
+    """
+    contents = [hashlib.sha256(read_bytes(path)).hexdigest() for path in paths]
+    settings = [config.fingerprint(one) for one in (SearchSettings(), IndexSettings())]
+    key = hashlib.sha256(" ".join(["duplicates 1", LIBRARIES, *settings, *contents]).encode()).hexdigest()
+    known = cache.get(key)
+    if known is None:
+        found = Duplicates.of(search(paths)).pairs
+        row_of = {path: row for row, path in enumerate(paths)}
+        known = {
+            "rows": np.array([(row_of[pair.a], row_of[pair.b]) for pair in found], np.int64).reshape(-1, 2),
+            "is_exact": np.array([pair.kind == "exact" for pair in found], np.bool_),
+            "score": np.array([pair.score for pair in found], np.float64),
+        }
+        cache.put(key, known)
+    pairs = []
+    for (a, b), is_exact, score in zip(known["rows"].tolist(), known["is_exact"], known["score"].tolist(), strict=True):
+        pairs.append(Duplicate(paths[a], paths[b], "exact" if is_exact else "near", score))
+    return Duplicates(tuple(pairs))
+
+
+def find_leaks_of_splits(
+    images: ImageFolder, splits: Sequence[PlannedSplit], duplicates: Duplicates
+) -> tuple[Leakage, ...]:
+    """Return what each split leaks."""
+    labels = dict(zip(images.paths, images.labels, strict=True))
+    return tuple(
+        find_leaks(
+            duplicates,
+            [images.paths[row] for row in split.train.ravel()],
+            [images.paths[row] for row in split.test],
+            labels=labels,
+        )
+        for split in splits
+    )
+
+
 def find_leaks(
     duplicates: Duplicates,
     train: Iterable[Path],
@@ -135,12 +191,12 @@ def find_leaks(
     *,
     labels: Mapping[Path, str] | None = None,
 ) -> Leakage:
-    """Return the duplicates that a split tears apart.
+    """Return the duplicates that a split separates into training and test images.
 
     Parameters
     ----------
     duplicates : Duplicates
-        Among all images, with paths written as in `train` and `test`.
+        Among all images, with the same form of paths as `train` and `test`.
     train, test : iterable of Path
     labels : mapping from path to str, optional
         The class of each image.

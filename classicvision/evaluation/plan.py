@@ -1,4 +1,4 @@
-"""What a benchmark does: seeded splits that every recipe shares, and what is asked beside accuracy."""
+"""The plan of a benchmark: its settings, and the seeded splits that all recipes share."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from classicvision.errors import NotEnoughDataError, SettingsError
 
 __all__ = ["BenchmarkSettings", "PlannedSplit", "lite", "lite_recipe", "plan_splits"]
 
-MOST_TRAINING_IMAGES = 100  # a class, where nothing is said: as on Scene-15 (Lazebnik et al. 2006)
-LITE_IMAGES = 24  # a class
+MOST_TRAINING_IMAGES = 100  # default limit per class, as on Scene-15 (Lazebnik et al. 2006)
+LITE_IMAGES = 24  # per class
 _LITE_SIZES = {"n_words": 50, "n_samples": 5000, "n_components": 8}
 
 
@@ -34,19 +34,19 @@ class BenchmarkSettings:
     version: ClassVar[int] = 1
 
     n_splits: int = 5  # random divisions into training and test images
-    n_train: int | None = None  # training images a class; None: half of the smallest class, at most 100
-    learning_curve: tuple[int, ...] = ()  # numbers of training images a class to try beside that
-    robustness: bool = False  # try damaged test images
-    n_damaged: int = 200  # test images of the first split that are damaged, at most
+    n_train: int | None = None  # training images per class; None: half of the smallest class, at most 100
+    learning_curve: tuple[int, ...] = ()  # further numbers of training images per class to train on
+    robustness: bool = False  # also test on corrupted images
+    n_corrupted: int = 200  # test images of the first split that are corrupted, at most
     n_timed: int = 20  # images that are timed
-    seed: int = 0  # of the first split; the next ones follow
+    seed: int = 0  # of the first split; each further split adds 1
 
     def __post_init__(self) -> None:
         validate(self)
         require(1 <= self.n_splits <= 1000, "n_splits", self.n_splits, "from 1 to 1000")
         require(self.n_train is None or self.n_train >= 2, "n_train", self.n_train, "at least 2")
         require(all(n >= 2 for n in self.learning_curve), "learning_curve", self.learning_curve, "numbers from 2 on")
-        require(self.n_damaged >= 1, "n_damaged", self.n_damaged, "at least 1")
+        require(self.n_corrupted >= 1, "n_corrupted", self.n_corrupted, "at least 1")
         require(self.n_timed >= 1, "n_timed", self.n_timed, "at least 1")
         require(0 <= self.seed < 2**31, "seed", self.seed, f"from 0 to {2**31 - 1}")
         object.__setattr__(self, "learning_curve", tuple(sorted(set(self.learning_curve))))
@@ -107,7 +107,7 @@ def lite(settings: BenchmarkSettings) -> BenchmarkSettings:
     """Return settings for a run of about a minute that does everything once."""
     curve = tuple(n for n in settings.learning_curve if n <= LITE_IMAGES // 2)
     n_train = settings.n_train and min(settings.n_train, LITE_IMAGES // 2)  # None is half of what is left of a class
-    return replace(settings, n_splits=2, n_train=n_train, learning_curve=curve, n_damaged=10, n_timed=5)
+    return replace(settings, n_splits=2, n_train=n_train, learning_curve=curve, n_corrupted=10, n_timed=5)
 
 
 def lite_recipe(recipe: Recipe) -> Recipe:

@@ -15,9 +15,9 @@ from classicvision.evaluation.machine import machine_facts
 from classicvision.report.plain import plain, text
 
 if TYPE_CHECKING:
+    from classicvision.evaluation.benchmark_result import Benchmark, RecipeResult
     from classicvision.evaluation.comparison import Verdict
     from classicvision.evaluation.leakage import Leakage
-    from classicvision.evaluation.result import Benchmark, Entrant
     from classicvision.evaluation.statistics import ConfidenceInterval
 
 __all__ = ["benchmark_to_dict"]
@@ -51,7 +51,7 @@ def benchmark_to_dict(benchmark: Benchmark) -> dict[str, Any]:
         "n_train": int(benchmark.splits[0].train.size),
         "n_test": [len(split.test) for split in benchmark.splits],
         "settings": plain(config.to_dict(benchmark.settings)),
-        "recipes": [_entrant(benchmark, entrant) for entrant in benchmark.entrants],
+        "recipes": [_recipe_result(benchmark, result) for result in benchmark.results],
         "verdicts": [_verdict(verdict) for verdict in benchmark.comparison.verdicts],
         "disagreements": _disagreements(benchmark),
         "leakage": [_leakage(one) for one in benchmark.leakage],
@@ -60,43 +60,43 @@ def benchmark_to_dict(benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-def _entrant(benchmark: Benchmark, entrant: Entrant) -> dict[str, Any]:
-    accuracy = benchmark.comparison.accuracies[entrant.name]
-    confusion = _confusion(benchmark, entrant)
-    cost, trials = entrant.cost, entrant.trials
+def _recipe_result(benchmark: Benchmark, result: RecipeResult) -> dict[str, Any]:
+    accuracy = benchmark.comparison.accuracies[result.name]
+    confusion = _confusion(benchmark, result)
+    cost, of_splits = result.cost, result.split_results
     return {
-        "name": text(entrant.name),
-        "argument": text(benchmark.arguments.get(entrant.name, entrant.name)),
+        "name": text(result.name),
+        "argument": text(benchmark.arguments.get(result.name, result.name)),
         "accuracy": accuracy.mean.value,
         "interval": _interval(accuracy.mean),
         "deviation": accuracy.deviation,
         "per_split": accuracy.per_split.tolist(),
         "recall": _recall(confusion),
         "confusion": confusion.tolist(),
-        "curve": [{"n_train": n, "accuracies": list(found)} for n, found in entrant.curve.items()],
-        "damaged": _damaged(entrant),
-        "undamaged": entrant.damaged.get(None),
+        "curve": [{"n_train": n, "accuracies": list(found)} for n, found in result.curve.items()],
+        "corrupted": _corrupted(result),
+        "uncorrupted": result.corrupted.get(None),
         "milliseconds": plain(
             {name: getattr(cost, name) for name in ("read", "extract", "encode", "predict", "total")}
         ),
         "peak_mb": plain(cost.peak_mb),
-        "training_seconds": float(np.median([trial.seconds for trial in trials])),
-        "n_outputs": trials[0].n_outputs,
-        "n_bytes": trials[0].n_bytes,
-        "costs": [trial.cost for trial in trials],
-        "weights": [list(trial.weights) for trial in trials],
-        "recipe": plain(config.to_dict(entrant.recipe)),
+        "training_seconds": float(np.median([one.seconds for one in of_splits])),
+        "n_outputs": of_splits[0].n_outputs,
+        "n_bytes": of_splits[0].n_bytes,
+        "costs": [one.cost for one in of_splits],
+        "weights": [list(one.weights) for one in of_splits],
+        "recipe": plain(config.to_dict(result.recipe)),
     }
 
 
-def _confusion(benchmark: Benchmark, entrant: Entrant) -> NDArray[np.int64]:
+def _confusion(benchmark: Benchmark, result: RecipeResult) -> NDArray[np.int64]:
     """Return how often each class was taken for each, (K, K), over all splits: rows are true, columns predicted."""
     images = benchmark.images
     index = {name: number for number, name in enumerate(images.classes)}
     counts = np.zeros((len(index), len(index)), np.int64)
-    for split, trial in zip(benchmark.splits, entrant.trials, strict=True):
+    for split, one in zip(benchmark.splits, result.split_results, strict=True):
         true = [index[images.labels[row]] for row in split.test]
-        np.add.at(counts, (np.array(true), trial.predicted), 1)
+        np.add.at(counts, (np.array(true), one.predicted), 1)
     return counts
 
 
@@ -105,11 +105,16 @@ def _recall(confusion: NDArray[np.int64]) -> list[float | None]:
     return [int(n) / int(of) if of else None for n, of in zip(np.diagonal(confusion), support, strict=True)]
 
 
-def _damaged(entrant: Entrant) -> list[dict[str, Any]]:
+def _corrupted(result: RecipeResult) -> list[dict[str, Any]]:
     return [
-        {"name": damage.name, "strength": damage.strength, "words": damage.words, "accuracy": accuracy}
-        for damage, accuracy in entrant.damaged.items()
-        if damage is not None
+        {
+            "name": corruption.name,
+            "strength": corruption.strength,
+            "description": corruption.description,
+            "accuracy": accuracy,
+        }
+        for corruption, accuracy in result.corrupted.items()
+        if corruption is not None
     ]
 
 
@@ -137,7 +142,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 def _disagreements(benchmark: Benchmark) -> list[dict[str, Any]]:
     """Return the images on which each pair of recipes parts, in the order of the verdicts."""
     splits = benchmark.tested
-    answers = {entrant.name: benchmark.predicted(entrant) for entrant in benchmark.entrants}
+    answers = {result.name: benchmark.predicted(result) for result in benchmark.results}
     found = []
     for verdict in benchmark.comparison.verdicts:
         images: dict[str, list[dict[str, Any]]] = defaultdict(list)

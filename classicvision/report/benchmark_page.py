@@ -21,7 +21,7 @@ from classicvision.report.plots import N_SERIES, Series, curves, points
 from classicvision.report.templates import page_environment
 
 if TYPE_CHECKING:
-    from classicvision.evaluation.result import Benchmark
+    from classicvision.evaluation.benchmark_result import Benchmark
 
 __all__ = ["benchmark_to_html", "benchmark_to_markdown", "write_benchmark"]
 
@@ -54,7 +54,7 @@ def benchmark_to_html(benchmark: Benchmark) -> str:
         n_series=N_SERIES,
         cost_plot=_cost_plot(recipes),
         curve_plot=_curve_plot(recipes, data["n_train"] // len(data["classes"])),
-        damage_plots=_damage_plots(recipes),
+        corruption_plots=_corruption_plots(recipes),
         class_rows=_class_rows(data),
         tables=[_confusion_rows(data["classes"], recipe) for recipe in recipes],
         partings=[_with_thumbnails(one) for one in data["disagreements"][:MAX_PAIRS]],
@@ -112,19 +112,19 @@ def _curve_plot(recipes: Sequence[dict[str, Any]], n_train: int) -> str | None:
     return curves(series, key="curve", ticks=ticks, labels=labels, logarithmic=True)
 
 
-def _damage_plots(recipes: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return for each kind of damage its name and a plot over its strengths, which begin with none."""
+def _corruption_plots(recipes: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return for each kind of corruption its name and a plot over its strengths, which begin with none."""
     plots = []
-    for name in dict.fromkeys(damage["name"] for damage in recipes[0]["damaged"]):
-        rows = [[damage for damage in recipe["damaged"] if damage["name"] == name] for recipe in recipes]
+    for name in dict.fromkeys(corruption["name"] for corruption in recipes[0]["corrupted"]):
+        rows = [[corruption for corruption in recipe["corrupted"] if corruption["name"] == name] for recipe in recipes]
         series = [
             Series(
-                recipe["name"], range(len(row) + 1), [100 * recipe["undamaged"], *(100 * d["accuracy"] for d in row)]
+                recipe["name"], range(len(row) + 1), [100 * recipe["uncorrupted"], *(100 * d["accuracy"] for d in row)]
             )
             for recipe, row in zip(recipes, rows, strict=True)
         ]
-        ticks = [(0, "none"), *((i, f"{damage['strength']:g}") for i, damage in enumerate(rows[0], 1))]
-        plots.append((name, curves(series, key=f"damage{name}", size=(3.0, 2.1), ticks=ticks, limits=(0, 105))))
+        ticks = [(0, "none"), *((i, f"{corruption['strength']:g}") for i, corruption in enumerate(rows[0], 1))]
+        plots.append((name, curves(series, key=f"corruption{name}", size=(3.0, 2.1), ticks=ticks, limits=(0, 105))))
     return plots
 
 

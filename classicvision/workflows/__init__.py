@@ -6,6 +6,7 @@ and `progress` is called with a stage, the number of its steps that are done, an
 """
 
 from classicvision.classify.fitting import Fit
+from classicvision.evaluation.keypoint_benchmark import MatchingBenchmark
 from classicvision.index.changes import IndexChange
 from classicvision.progress import Progress
 from classicvision.workflows.backbone import (
@@ -18,7 +19,7 @@ from classicvision.workflows.backbone import (
 from classicvision.workflows.backbone_classify import NamedClasses, classify_with_backbone
 from classicvision.workflows.backbone_explain import explain_backbone
 from classicvision.workflows.benchmark import benchmark
-from classicvision.workflows.benchmark_matching import MatchingBenchmark, benchmark_matching
+from classicvision.workflows.benchmark_matching import benchmark_matching
 from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
 from classicvision.workflows.calibrate_backbone import (
     BackboneCalibrationRun,

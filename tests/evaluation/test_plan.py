@@ -54,7 +54,8 @@ def test_a_learning_curve_beyond_the_training_images_is_an_error():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"n_splits": 0}, {"n_train": 1}, {"learning_curve": (1,)}, {"n_damaged": 0}, {"n_timed": 0}, {"seed": -1}]
+    "wrong",
+    [{"n_splits": 0}, {"n_train": 1}, {"learning_curve": (1,)}, {"n_corrupted": 0}, {"n_timed": 0}, {"seed": -1}],
 )
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):

@@ -9,15 +9,15 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision import BovwSettings, FeatureCache, Recipe, Sift, SvmSettings, extract, workflows
+from classicvision.classify.named_recipes import short_names
 from classicvision.classify.training import train
 from classicvision.errors import NotEnoughDataError
-from classicvision.evaluation import trial
+from classicvision.evaluation import split_run
+from classicvision.evaluation.corruption import ROBUSTNESS_CARD
 from classicvision.evaluation.plan import BenchmarkSettings
-from classicvision.evaluation.robustness import ROBUSTNESS_CARD
 from classicvision.features.dense import DenseSift
 from classicvision.images import write_image
 from classicvision.synthetic import textures
-from classicvision.workflows.benchmark import names_of
 
 WORDS = Recipe(Sift(), BovwSettings(n_words=12, n_samples=1000), SvmSettings(costs=(1.0,), folds=2))
 ONE_WORD = replace(WORDS, encoder=BovwSettings(n_words=1, n_samples=1000))  # cannot tell anything apart
@@ -40,12 +40,12 @@ def verdict(found, a, b):
 
 
 def test_recipes_are_called_by_short_names_where_these_differ():
-    assert names_of(["llc", "cnn:a/net.onnx@imagenet", "fusion:a/net.onnx"]) == {
+    assert short_names(["llc", "cnn:a/net.onnx@imagenet", "fusion:a/net.onnx"]) == {
         "llc": "llc",
         "cnn:net": "cnn:a/net.onnx@imagenet",
         "fusion:net": "fusion:a/net.onnx",
     }
-    assert list(names_of(["cnn:a/net.onnx", "cnn:b/net.onnx", "mine/x.toml"])) == [
+    assert list(short_names(["cnn:a/net.onnx", "cnn:b/net.onnx", "mine/x.toml"])) == [
         "cnn:a/net.onnx",
         "cnn:b/net.onnx",
         "x.toml",
@@ -53,7 +53,7 @@ def test_recipes_are_called_by_short_names_where_these_differ():
 
 
 def test_a_recipe_that_is_given_again_is_numbered():
-    assert names_of(["llc", "a/x.toml", "llc", "a/x.toml", "llc"]) == {
+    assert short_names(["llc", "a/x.toml", "llc", "a/x.toml", "llc"]) == {
         "llc": "llc",
         "x.toml": "a/x.toml",
         "llc (2)": "llc",
@@ -74,35 +74,35 @@ def test_a_recipe_that_sees_nothing_is_worse(found):
 
 
 def test_every_recipe_is_tested_on_the_same_images(found):
-    assert {len(trial.predicted) for entrant in found.entrants for trial in entrant.trials} == {12}
-    assert len(found.splits) == len(found.entrants[0].trials) == 3
-    assert set(found.predicted(found.entrants[0])[0]) == set(found.images.classes)
+    assert {len(one.predicted) for result in found.results for one in result.split_results} == {12}
+    assert len(found.splits) == len(found.results[0].split_results) == 3
+    assert set(found.predicted(found.results[0])[0]) == set(found.images.classes)
 
 
 def test_the_learning_curve_has_one_accuracy_a_split(found):
-    curve = found.entrants[0].curve
+    curve = found.results[0].curve
     assert list(curve) == [2]
     assert len(curve[2]) == 3
     assert np.mean(curve[2]) <= found.comparison.accuracies["words"].mean.value + 0.05
 
 
 def test_costs_are_measured_in_every_stage(found):
-    for entrant in found.entrants:
-        cost = entrant.cost
+    for result in found.results:
+        cost = result.cost
         assert min(cost.read, cost.extract, cost.encode, cost.predict) > 0
         assert cost.total == pytest.approx(cost.read + cost.extract + cost.encode + cost.predict)
         assert cost.peak_mb > 20  # an interpreter with NumPy has more
 
 
 def test_what_was_answered_once_is_not_asked_again(found, texture_folder, cache, monkeypatch):
-    monkeypatch.setattr(trial, "predict_rows", lambda *_: pytest.fail("predicted again"))
+    monkeypatch.setattr(split_run, "predict_rows", lambda *_: pytest.fail("predicted again"))
     again = workflows.benchmark(texture_folder, {"words": WORDS}, settings=SETTINGS, cache=cache)
-    assert_array_equal(again.entrants[0].trials[2].predicted, found.entrants[0].trials[2].predicted)
-    assert again.entrants[0].trials[0].seconds == found.entrants[0].trials[0].seconds
+    assert_array_equal(again.results[0].split_results[2].predicted, found.results[0].split_results[2].predicted)
+    assert again.results[0].split_results[0].seconds == found.results[0].split_results[0].seconds
 
 
 def test_what_was_interrupted_goes_on_where_it_was(texture_folder, tmp_path, monkeypatch):
-    settings = replace(SETTINGS, robustness=True, n_damaged=3, learning_curve=())
+    settings = replace(SETTINGS, robustness=True, n_corrupted=3, learning_curve=())
     how = {"settings": settings, "cache": FeatureCache(tmp_path / "cache"), "leakage": False}
     asked = []
 
@@ -114,16 +114,16 @@ def test_what_was_interrupted_goes_on_where_it_was(texture_folder, tmp_path, mon
         if (stage, done) == ("words: splits", 2):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(trial, "train", learn)
+    monkeypatch.setattr(split_run, "train", learn)
     with pytest.raises(KeyboardInterrupt):
         workflows.benchmark(texture_folder, {"words": WORDS}, progress=stop, **how)
     assert len(asked) == 2
     found = workflows.benchmark(texture_folder, {"words": WORDS}, **how)
-    assert len(asked) == 4  # the third split, and the first once more for damaged images and costs
+    assert len(asked) == 4  # the third split, and the first once more for corrupted images and costs
     again = workflows.benchmark(texture_folder, {"words": WORDS}, **how)
     assert len(asked) == 4
-    assert again.entrants[0].damaged == found.entrants[0].damaged
-    assert again.entrants[0].cost == found.entrants[0].cost
+    assert again.results[0].corrupted == found.results[0].corrupted
+    assert again.results[0].cost == found.results[0].cost
 
 
 def test_each_split_is_learned_once_by_each_recipe(texture_folder, monkeypatch):
@@ -133,8 +133,8 @@ def test_each_split_is_learned_once_by_each_recipe(texture_folder, monkeypatch):
         seeds.append((recipe.encoder.n_words, len(items), recipe.seed))
         return train(items, labels, recipe, **options)
 
-    monkeypatch.setattr(trial, "train", learn)
-    settings = replace(SETTINGS, n_splits=2, robustness=True, n_damaged=3)
+    monkeypatch.setattr(split_run, "train", learn)
+    settings = replace(SETTINGS, n_splits=2, robustness=True, n_corrupted=3)
     workflows.benchmark(texture_folder, {"words": WORDS, "blind": ONE_WORD}, settings=settings, leakage=False)
     # Each split has a seed of its own, which the smaller training set of the learning curve shares.
     assert sorted(seeds) == [
@@ -144,9 +144,9 @@ def test_each_split_is_learned_once_by_each_recipe(texture_folder, monkeypatch):
 
 def test_other_labels_are_another_question(texture_folder):
     items = extract(sorted(texture_folder.glob("*/*.png")), WORDS.extractor).items
-    contestant = trial.Contestant("words", WORDS, items, (), items)
+    candidate = split_run.Candidate("words", WORDS, items, (), items)
     questions = {
-        trial.Course(contestant, labels, np.arange(4), seed, items.cache, 1).question(*facts)
+        split_run.TrainingRun(candidate, labels, np.arange(4), seed, items.cache, 1).cache_key(*facts)
         for labels, seed, facts in (
             (["a"] * 12 + ["b"] * 12, 0, ()),
             (["b"] * 12 + ["a"] * 12, 0, ()),
@@ -164,26 +164,26 @@ def test_costs_belong_to_their_recipes_in_any_order(texture_folder, tmp_path, mo
         "leakage": False,
     }
     found = workflows.benchmark(texture_folder, {"words": WORDS, "blind": ONE_WORD}, **how)
-    costs = {entrant.name: entrant.cost for entrant in found.entrants}
+    costs = {result.name: result.cost for result in found.results}
     assert len(set(costs.values())) == 2
     other = workflows.benchmark(texture_folder, {"blind": ONE_WORD, "words": WORDS}, **how)
-    assert {entrant.name: entrant.cost for entrant in other.entrants} == costs
+    assert {result.name: result.cost for result in other.results} == costs
 
 
 def test_workers_change_no_answer(found, texture_folder):
     other = workflows.benchmark(texture_folder, {"words": WORDS}, settings=SETTINGS, n_jobs=2)
-    for one, two in zip(other.entrants[0].trials, found.entrants[0].trials, strict=True):
+    for one, two in zip(other.results[0].split_results, found.results[0].split_results, strict=True):
         assert_array_equal(one.predicted, two.predicted)
         assert (one.cost, one.n_outputs, one.n_bytes) == (two.cost, two.n_outputs, two.n_bytes)
 
 
-def test_damaged_test_images_are_tried_at_every_strength(texture_folder):
-    settings = replace(SETTINGS, n_splits=1, learning_curve=(), robustness=True, n_damaged=6)
+def test_corrupted_test_images_are_tried_at_every_strength(texture_folder):
+    settings = replace(SETTINGS, n_splits=1, learning_curve=(), robustness=True, n_corrupted=6)
     found = workflows.benchmark(texture_folder, {"words": WORDS}, settings=settings, leakage=False)
-    damaged = found.entrants[0].damaged
-    assert set(damaged) == {None, *(damage for strengths in ROBUSTNESS_CARD.values() for damage in strengths)}
-    assert damaged[None] > 0.9
-    assert min(damaged.values()) < damaged[None]
+    corrupted = found.results[0].corrupted
+    assert set(corrupted) == {None, *(one for strengths in ROBUSTNESS_CARD.values() for one in strengths)}
+    assert corrupted[None] > 0.9
+    assert min(corrupted.values()) < corrupted[None]
     assert found.leakage == ()
 
 
@@ -215,7 +215,8 @@ def test_copies_are_not_looked_for_twice_among_the_same_images(own_folder, tmp_p
     how = {"settings": replace(SETTINGS, learning_curve=()), "cache": FeatureCache(tmp_path / "cache")}
     found = workflows.benchmark(own_folder, {"words": WORDS}, **how)
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("classicvision.workflows.benchmark"), "find_copies_among", None)
+        module = import_module("classicvision.workflows.benchmark")
+        patch.setattr(module, "find_copies_among", lambda *_, **__: pytest.fail("searched again"))
         assert workflows.benchmark(own_folder, {"words": WORDS}, **how).leakage == found.leakage
     (first_class / "copy0.png").unlink()
     changed = workflows.benchmark(own_folder, {"words": WORDS}, **how)
@@ -239,8 +240,8 @@ def test_the_toy_size_makes_recipes_small_and_takes_names(tmp_path):
         (tmp_path / label).mkdir(exist_ok=True)
         write_image(tmp_path / label / f"{number}.png", image)
     found = workflows.benchmark(tmp_path, ["sift-bovw"], is_lite=True, leakage=False)
-    assert (len(found.splits), found.entrants[0].name) == (2, "sift-bovw")
-    assert found.entrants[0].recipe.encoder.n_words == 50
+    assert (len(found.splits), found.results[0].name) == (2, "sift-bovw")
+    assert found.results[0].recipe.encoder.n_words == 50
     assert found.splits[0].train.shape == (2, 7)
 
 
@@ -260,7 +261,7 @@ def test_no_recipe_is_an_error(texture_folder):
 def test_other_test_images_are_another_question(texture_folder):
     items = extract(sorted(texture_folder.glob("*/*.png")), WORDS.extractor).items
     labels = [name for name in "abc" for _ in range(8)]
-    contestant = trial.Contestant("words", WORDS, items, (), items)
-    course = trial.Course(contestant, labels, np.array([0, 1, 2, 8, 9, 10, 16, 17, 18]), 0, items.cache, 1)
-    assert len(trial.try_out(course, np.array([4, 5])).predicted) == 2
-    assert_array_equal(trial.try_out(course, np.array([4, 12, 20])).predicted, [0, 1, 2])
+    candidate = split_run.Candidate("words", WORDS, items, (), items)
+    run = split_run.TrainingRun(candidate, labels, np.array([0, 1, 2, 8, 9, 10, 16, 17, 18]), 0, items.cache, 1)
+    assert len(split_run.run_split(run, np.array([4, 5])).predicted) == 2
+    assert_array_equal(split_run.run_split(run, np.array([4, 12, 20])).predicted, [0, 1, 2])

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from classicvision.classify.recipe import Recipe
+from classicvision.evaluation.benchmark_result import Benchmark, RecipeResult, named_splits
 from classicvision.evaluation.comparison import compare
+from classicvision.evaluation.corruption import ROBUSTNESS_CARD
 from classicvision.evaluation.cost import Cost
 from classicvision.evaluation.leakage import Leak, Leakage
 from classicvision.evaluation.plan import BenchmarkSettings, PlannedSplit
-from classicvision.evaluation.result import Benchmark, Entrant, named_splits
-from classicvision.evaluation.robustness import ROBUSTNESS_CARD
-from classicvision.evaluation.trial import Trial
+from classicvision.evaluation.split_run import SplitResult
 from classicvision.extraction import Failure
 from classicvision.folders import ImageFolder
 from classicvision.images import write_image
@@ -53,8 +53,8 @@ def make_benchmark(tmp_path_factory):
         true = [np.array([row // N_CLASS for row in split.test]) for split in splits]
         wrong = np.random.default_rng(9).permutation(2 * N_CLASS)[:n_wrong]
         bad = [np.where(np.isin(split.test, wrong), 1 - t, t) for split, t in zip(splits, true, strict=True)]
-        entrants = [entrant(names[0], true, extras), entrant(names[1], bad, extras)]
-        predictions = {e.name: [[classes[i] for i in trial.predicted] for trial in e.trials] for e in entrants}
+        results = [result(names[0], true, extras), result(names[1], bad, extras)]
+        predictions = {e.name: [[classes[i] for i in split.predicted] for split in e.split_results] for e in results}
         leaks = (
             Leak(paths[0], paths[5], "exact", float("inf"), contradicts=True),
             Leak(paths[1], paths[6], "near", 33.0),
@@ -64,18 +64,20 @@ def make_benchmark(tmp_path_factory):
             (Failure(root / HOSTILE, "no picture"),) if extras else (),
             settings,
             tuple(splits),
-            tuple(entrants),
+            tuple(results),
             compare(named_splits(images, splits), predictions),
             tuple(Leakage(leaks, 32) for _ in splits) if extras else (),
             is_lite=lite,
         )
 
-    def entrant(name, predicted, extras):
-        trials = tuple(Trial(p.astype(np.intp), 1.0, (), 2.5, 1000, 123456) for p in predicted)
-        damages = [damage for row in ROBUSTNESS_CARD.values() for damage in row]
-        damaged = {None: 0.9} | {damage: 0.9 - 0.02 * i for i, damage in enumerate(damages)}
-        curve = {2: (0.5,) * len(trials)} if extras else {}
-        return Entrant(name, Recipe(), trials, curve, damaged if extras else {}, Cost(1, 2, 3, 0.5, float("nan")))
+    def result(name, predicted, extras):
+        of_splits = tuple(SplitResult(p.astype(np.intp), 1.0, (), 2.5, 1000, 123456) for p in predicted)
+        corruptions = [one for row in ROBUSTNESS_CARD.values() for one in row]
+        corrupted = {None: 0.9} | {one: 0.9 - 0.02 * i for i, one in enumerate(corruptions)}
+        curve = {2: (0.5,) * len(of_splits)} if extras else {}
+        return RecipeResult(
+            name, Recipe(), of_splits, curve, corrupted if extras else {}, Cost(1, 2, 3, 0.5, float("nan"))
+        )
 
     return make
 

@@ -1,4 +1,4 @@
-"""One recipe on one split: learned, tested, and remembered, so that a run that was interrupted goes on where it was."""
+"""One recipe trained and tested on one split. Results are cached, so an interrupted benchmark resumes."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from classicvision.encoding.codebook import Codebook
 from classicvision.items import Items
 from classicvision.workers import count_workers, in_order
 
-__all__ = ["Contestant", "Course", "Trial", "predict_rows", "try_out"]
+__all__ = ["Candidate", "SplitResult", "TrainingRun", "predict_rows", "run_split"]
 
 
 @dataclass(frozen=True, eq=False)
-class Contestant:
-    """A recipe, and what its extractor made of all images of the benchmark.
+class Candidate:
+    """A recipe, and the items that its extractor made of all images of the benchmark.
 
     Attributes
     ----------
     name : str
     recipe : Recipe
     items : Items
-        To learn from.
+        To train on.
     variants : tuple of Items
-        Augmented images.
-    seen : Items
-        To be tested on: the same items, or several views of each image.
+        Augmented images, also to train on.
+    test_items : Items
+        To test on: the same items, or several views of each image.
     """
 
     name: str
     recipe: Recipe
     items: Items[Any]
     variants: tuple[Items[Any], ...]
-    seen: Items[Any]
+    test_items: Items[Any]
 
     @property
     def has_views(self) -> bool:
-        """Whether each of `seen` is a tuple of views."""
+        """Whether each of `test_items` is a tuple of views."""
         return self.recipe.tta != "none"
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """What came of one split.
+class SplitResult:
+    """The result of a recipe on one split.
 
     Attributes
     ----------
@@ -64,13 +64,13 @@ class Trial:
     cost : float
         C, chosen by cross-validation on the training images.
     weights : tuple of float
-        Shares of a fusion's parts, chosen likewise.
+        Shares of a fusion's parts, chosen in the same way.
     seconds : float
-        Wall time of learning when it was done; extraction apart.
+        Wall time of training, without extraction, when it was done.
     n_outputs : int
-        Numbers in a code.
+        Length of a code.
     n_bytes : int
-        Of codebook and hyperplanes.
+        Size of codebook and hyperplanes.
     """
 
     predicted: NDArray[np.intp]
@@ -82,24 +82,24 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
-    """Some images for a recipe to learn from; it does so once, when that is asked for.
+class TrainingRun:
+    """The training of a recipe on some images. It happens once, when `training` is first read.
 
     Attributes
     ----------
-    contestant : Contestant
+    candidate : Candidate
     labels : N labels, of all images
     rows : (L,) intp
-        What is learned from.
+        The images to train on.
     seed : int
-        Replaces the recipe's.
+        Replaces that of the recipe.
     cache : FeatureCache
         Where codebooks, codes and predictions are stored.
     n_jobs : int
         Worker processes; no result depends on them.
     """
 
-    contestant: Contestant
+    candidate: Candidate
     labels: Sequence[str]
     rows: NDArray[np.intp]
     seed: int
@@ -108,25 +108,25 @@ class Course:
 
     @cached_property
     def training(self) -> Training:
-        """What was learned. C is chosen with one codebook for all folds: the test images say how good it is."""
-        contestant, rows = self.contestant, self.rows
+        """The trained classifier. C is chosen with one codebook for all folds, as a test set measures accuracy."""
+        candidate, rows = self.candidate, self.rows
         return train(
-            contestant.items[rows],
+            candidate.items[rows],
             [self.labels[row] for row in rows],
-            replace(contestant.recipe, seed=self.seed),
+            replace(candidate.recipe, seed=self.seed),
             cache=self.cache,
             n_jobs=self.n_jobs,
             share_codebook=True,
-            variants=[variant[rows] for variant in contestant.variants],
+            variants=[variant[rows] for variant in candidate.variants],
         )
 
-    def question(self, *facts: Any) -> str:
-        """Return the key of an answer that follows from this course and some plain facts."""
-        contestant = self.contestant
-        keys = [items[self.rows].keys for items in (contestant.items, *contestant.variants)]
+    def cache_key(self, *facts: Any) -> str:
+        """Return the cache key of a result that follows from this training and some plain facts."""
+        candidate = self.candidate
+        keys = [items[self.rows].keys for items in (candidate.items, *candidate.variants)]
         question = [
             "trial 1",
-            config.fingerprint(replace(contestant.recipe, seed=self.seed)),
+            config.fingerprint(replace(candidate.recipe, seed=self.seed)),
             [list(some) for some in keys],
             [self.labels[row] for row in self.rows],
             sorted(set(self.labels)),
@@ -136,43 +136,44 @@ class Course:
 
     def predict(self, items: Items[Any]) -> NDArray[np.intp]:
         """Return the class index of each item."""
-        return predict_rows(self.contestant, self.training.codebook, self.training.head, items, self.n_jobs)
+        return predict_rows(self.candidate, self.training.codebook, self.training.head, items, self.n_jobs)
 
 
-def try_out(course: Course, tested: NDArray[np.intp]) -> Trial:
-    """Learn, and predict the images in some rows; answered from the cache if the same was asked before."""
-    contestant = course.contestant
-    cache, items = course.cache, contestant.seen[tested]
-    key = course.question("split", list(items.keys))
-    known = cache.get(key)
+def run_split(run: TrainingRun, tested: NDArray[np.intp]) -> SplitResult:
+    """Train, and predict the images in some rows; or return the cached result."""
+    items = run.candidate.test_items[tested]
+    key = run.cache_key("split", list(items.keys))
+    known = run.cache.get(key)
     if known is None:
         start = time.perf_counter()
-        training = course.training
+        training = run.training
         seconds = time.perf_counter() - start
         known = {
-            "predicted": course.predict(items),
+            "predicted": run.predict(items),
             "weights": np.array(training.validation.weights, np.float64),
             "facts": np.array(
                 [training.head.cost, seconds, training.codebook.n_outputs, _n_bytes(training)], np.float64
             ),
         }
-        cache.put(key, known)
+        run.cache.put(key, known)
     cost, seconds, n_outputs, n_bytes = known["facts"].tolist()
-    return Trial(known["predicted"], cost, tuple(known["weights"].tolist()), seconds, int(n_outputs), int(n_bytes))
+    return SplitResult(
+        known["predicted"], cost, tuple(known["weights"].tolist()), seconds, int(n_outputs), int(n_bytes)
+    )
 
 
 def predict_rows(
-    contestant: Contestant, codebook: Codebook, head: LinearHead, items: Items[Any], n_jobs: int
+    candidate: Candidate, codebook: Codebook, head: LinearHead, items: Items[Any], n_jobs: int
 ) -> NDArray[np.intp]:
     """Return the class index of each item, by several processes."""
-    answer = _Answer(codebook, head, items, contestant.has_views)
-    predicted = in_order(answer, range(len(items)), count_workers(n_jobs, len(items)))
+    predict = _Predicting(codebook, head, items, candidate.has_views)
+    predicted = in_order(predict, range(len(items)), count_workers(n_jobs, len(items)))
     return np.array(predicted, np.intp)
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """Predicts the image in a row; each worker has one."""
+class _Predicting:
+    """Predicts the image in one row; each worker has a copy."""
 
     codebook: Codebook
     head: LinearHead

@@ -1,4 +1,4 @@
-"""What a benchmark of recipes found: everything that a report on it needs."""
+"""The result of a benchmark of recipes: all data for a report on it."""
 
 from __future__ import annotations
 
@@ -7,45 +7,45 @@ from dataclasses import dataclass, field
 
 from classicvision.classify.recipe import Recipe
 from classicvision.evaluation.comparison import Comparison, Split
+from classicvision.evaluation.corruption import Corruption
 from classicvision.evaluation.cost import Cost
 from classicvision.evaluation.leakage import Leakage
 from classicvision.evaluation.plan import BenchmarkSettings, PlannedSplit
-from classicvision.evaluation.robustness import Damage
-from classicvision.evaluation.trial import Trial
+from classicvision.evaluation.split_run import SplitResult
 from classicvision.extraction import Failure
 from classicvision.folders import ImageFolder
 
-__all__ = ["Benchmark", "Entrant", "named_splits"]
+__all__ = ["Benchmark", "RecipeResult", "named_splits"]
 
 
 @dataclass(frozen=True, eq=False)
-class Entrant:
-    """What a benchmark found of one recipe.
+class RecipeResult:
+    """The result of one recipe in a benchmark.
 
     Attributes
     ----------
     name : str
     recipe : Recipe
-    trials : tuple of Trial
-        One a split.
-    curve : mapping from number of training images a class to tuple of float
+    split_results : tuple of SplitResult
+        One per split.
+    curve : mapping from number of training images per class to tuple of float
         Mean per-class accuracy of each split.
-    damaged : mapping from Damage or None to float
-        Mean per-class accuracy on some test images of the first split, damaged; None: as they are.
+    corrupted : mapping from Corruption or None to float
+        Mean per-class accuracy on some test images of the first split, corrupted; None: on the same images as they are.
     cost : Cost
     """
 
     name: str
     recipe: Recipe
-    trials: tuple[Trial, ...]
+    split_results: tuple[SplitResult, ...]
     curve: Mapping[int, tuple[float, ...]]
-    damaged: Mapping[Damage | None, float]
+    corrupted: Mapping[Corruption | None, float]
     cost: Cost
 
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """Everything that a report on a benchmark needs.
+    """All data for a report on a benchmark.
 
     Attributes
     ----------
@@ -56,29 +56,30 @@ class Benchmark:
     settings : BenchmarkSettings
     splits : tuple of PlannedSplit
         Rows of `images`.
-    entrants : tuple of Entrant
+    results : tuple of RecipeResult
+        In the order in which the recipes were given.
     comparison : Comparison
     leakage : tuple of Leakage
-        What each split leaks; empty if it was not looked for.
+        What each split leaks; empty if that was not searched for.
     is_lite : bool
-        Whether all was done at toy size, which says that it works and not how well.
-    arguments : mapping from name of an entrant to str
-        What `load_recipe` was given for it; empty if the recipes were given as such.
+        Whether everything ran at toy size, which shows that it works, not how well.
+    arguments : mapping from name of a recipe to str
+        The argument of `load_recipe` for it; empty if recipes were passed as values.
     """
 
     images: ImageFolder
     failures: tuple[Failure, ...]
     settings: BenchmarkSettings
     splits: tuple[PlannedSplit, ...]
-    entrants: tuple[Entrant, ...]
+    results: tuple[RecipeResult, ...]
     comparison: Comparison
     leakage: tuple[Leakage, ...]
     is_lite: bool = False
     arguments: Mapping[str, str] = field(default_factory=dict)
 
-    def predicted(self, entrant: Entrant) -> list[list[str]]:
+    def predicted(self, result: RecipeResult) -> list[list[str]]:
         """Return the predicted class of each test image of each split."""
-        return [[self.images.classes[i] for i in trial.predicted] for trial in entrant.trials]
+        return [[self.images.classes[i] for i in one.predicted] for one in result.split_results]
 
     @property
     def tested(self) -> list[Split]:

@@ -9,7 +9,7 @@ import pytest
 
 from classicvision.config import fingerprint
 from classicvision.errors import NotEnoughDataError, SettingsError
-from classicvision.evaluation.matching import (
+from classicvision.evaluation.keypoints import (
     ACCURACY_THRESHOLDS,
     DETECTORS,
     MatchingProtocol,

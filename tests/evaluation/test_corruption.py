@@ -1,4 +1,4 @@
-"""Damages do what their names say, more so with their strength, and the same to every recipe."""
+"""Corruptions do what their names say, more so with their strength, and the same to every recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from classicvision import Sift, extract
 from classicvision.config import fingerprint
 from classicvision.errors import SettingsError
-from classicvision.evaluation.robustness import ROBUSTNESS_CARD, Damage, Damaged, damage
+from classicvision.evaluation.corruption import ROBUSTNESS_CARD, CorruptedExtractor, Corruption, corrupt
 from classicvision.features.dense import DenseSift
 from classicvision.images import write_image
 from classicvision.items import cacheable
@@ -35,40 +35,41 @@ def change(one, other):
 
 
 @pytest.mark.parametrize("how", ALL, ids=name_of)
-def test_one_picture_and_seed_give_one_damaged_picture(image, how):
-    first = damage(image, how)
-    assert_array_equal(first, damage(image, how))
+def test_one_picture_and_seed_give_one_corrupted_image(image, how):
+    first = corrupt(image, how)
+    assert_array_equal(first, corrupt(image, how))
     assert (first.dtype, first.shape[2]) == (np.uint8, 3)
     assert not np.shares_memory(first, image)
 
 
 @pytest.mark.parametrize("how", ALL, ids=name_of)
-def test_even_a_tiny_picture_can_be_damaged(how):
-    assert damage(np.full((3, 2, 3), 90, np.uint8), how).size
+def test_even_a_tiny_picture_can_be_corrupted(how):
+    assert corrupt(np.full((3, 2, 3), 90, np.uint8), how).size
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
-def test_a_stronger_damage_that_moves_nothing_changes_more(image, name):
-    changes = [change(damage(image, how), image) for how in ROBUSTNESS_CARD[name]]
+def test_a_stronger_corruption_that_moves_nothing_changes_more(image, name):
+    changes = [change(corrupt(image, how), image) for how in ROBUSTNESS_CARD[name]]
     assert 0 < changes[0] < changes[1] < changes[2]
 
 
 @pytest.mark.parametrize("name", ["noise", "crop", "occlusion"])
-def test_another_seed_gives_another_damaged_picture(image, name):
-    one, other = (damage(image, ROBUSTNESS_CARD[name][0], seed=seed) for seed in (0, 1))
+def test_another_seed_gives_another_corrupted_image(image, name):
+    one, other = (corrupt(image, ROBUSTNESS_CARD[name][0], seed=seed) for seed in (0, 1))
     assert one.shape != other.shape or not np.array_equal(one, other)
 
 
 def test_different_pictures_are_not_covered_at_one_place(make_image):
     places = {
-        tuple(np.argwhere((damage(make_image(i), Damage("occlusion", 0.1)) == 128).all(axis=2))[0]) for i in range(8)
+        tuple(np.argwhere((corrupt(make_image(i), Corruption("occlusion", 0.1)) == 128).all(axis=2))[0])
+        for i in range(8)
     }
     assert len(places) > 4
 
 
 @pytest.mark.parametrize("how", ROBUSTNESS_CARD["occlusion"], ids=name_of)
 def test_an_occlusion_covers_its_share(how):
-    covered = damage(np.zeros((200, 300, 3), np.uint8), how) == 128
+    covered = corrupt(np.zeros((200, 300, 3), np.uint8), how) == 128
     assert covered.mean() == pytest.approx(how.strength, abs=0.01)
     rows, columns = covered[:, :, 0].any(axis=1).sum(), covered[:, :, 0].any(axis=0).sum()
     assert covered[:, :, 0].sum() == rows * columns
@@ -76,64 +77,67 @@ def test_an_occlusion_covers_its_share(how):
 
 @pytest.mark.parametrize("how", ROBUSTNESS_CARD["crop"], ids=name_of)
 def test_a_crop_keeps_its_share(image, how):
-    assert damage(image, how)[:, :, 0].size / image[:, :, 0].size == pytest.approx(how.strength, rel=0.02)
+    assert corrupt(image, how)[:, :, 0].size / image[:, :, 0].size == pytest.approx(how.strength, rel=0.02)
 
 
 @pytest.mark.parametrize("how", ROBUSTNESS_CARD["scale"], ids=name_of)
 def test_scale_is_the_factor_of_the_sides(image, how):
     height, width = (round(side * how.strength) for side in image.shape[:2])
-    assert damage(image, how).shape == (height, width, 3)
+    assert corrupt(image, how).shape == (height, width, 3)
 
 
 def test_a_quarter_turn_of_a_square_is_exact_up_to_its_border(image):
     square = image[:160, :160]
     turns = [symmetry(square, np.random.default_rng(0), name=name)[0] for name in SYMMETRIES if "mirror" not in name]
-    turned = damage(square, Damage("rotation", 90))
+    turned = corrupt(square, Corruption("rotation", 90))
     assert min(change(turned[4:-4, 4:-4], turn[4:156, 4:156][: turned.shape[0] - 8]) for turn in turns) < 0.5
 
 
 def test_ten_degrees_keep_what_lies_within_both_pictures(image):
-    height, width = damage(image, Damage("rotation", 10)).shape[:2]
+    height, width = corrupt(image, Corruption("rotation", 10)).shape[:2]
     assert height / width == pytest.approx(160 / 208, rel=0.02)
     cos, sin = np.cos(np.radians(10)), np.sin(np.radians(10))
     assert height == int(160 * min(208 / (208 * cos + 160 * sin), 160 / (208 * sin + 160 * cos)))
 
 
 def test_light_goes_both_ways(make_image):
-    brighter = [damage(make_image(i), Damage("light", 2)).mean() > make_image(i).mean() for i in range(12)]
+    brighter = [corrupt(make_image(i), Corruption("light", 2)).mean() > make_image(i).mean() for i in range(12)]
     assert set(brighter) == {True, False}
 
 
 @pytest.mark.parametrize(("name", "strength"), [("jpeg", 0), ("crop", 1.5), ("scale", 0), ("light", 0.5)])
 def test_a_strength_out_of_range_is_refused(name, strength):
     with pytest.raises(SettingsError, match=f"strength is .* for {name}"):
-        Damage(name, strength)
+        Corruption(name, strength)
 
 
 def test_an_unknown_kind_is_refused():
     with pytest.raises(SettingsError, match="name is 'rain'"):
-        Damage("rain", 1)
+        Corruption("rain", 1)
 
 
-def test_every_damage_has_its_words():
-    assert len({how.words for how in ALL}) == 24
-    assert Damage("crop", 0.5).words == "cropped to 50% of the area"
+def test_every_corruption_has_its_description():
+    assert len({how.description for how in ALL}) == 24
+    assert Corruption("crop", 0.5).description == "cropped to 50% of the area"
 
 
-def test_an_extractor_of_damaged_pictures_sees_them(image, tmp_path):
-    how = Damage("scale", 0.5)
+def test_an_extractor_of_corrupted_images_sees_them(image, tmp_path):
+    how = Corruption("scale", 0.5)
     write_image(tmp_path / "a.png", image)
-    (found,) = extract([tmp_path / "a.png"], Damaged(Sift(), how)).items
+    (found,) = extract([tmp_path / "a.png"], CorruptedExtractor(Sift(), how)).items
     assert found.image_size == (80, 104)
-    assert_array_equal(found.descriptors, Sift()(damage(image, how)).descriptors)
+    assert_array_equal(found.descriptors, Sift()(corrupt(image, how)).descriptors)
 
 
-def test_each_damage_has_a_key_of_its_own():
-    keys = [fingerprint(Damaged(Sift(), how)) for how in ALL]
-    keys += [fingerprint(Damaged(Sift(contrast=0.02), ALL[0])), fingerprint(Damaged(Sift(), ALL[0], seed=1))]
+def test_each_corruption_has_a_key_of_its_own():
+    keys = [fingerprint(CorruptedExtractor(Sift(), how)) for how in ALL]
+    keys += [
+        fingerprint(CorruptedExtractor(Sift(contrast=0.02), ALL[0])),
+        fingerprint(CorruptedExtractor(Sift(), ALL[0], seed=1)),
+    ]
     assert len(set(keys)) == len(keys)
 
 
-def test_items_that_are_not_worth_keeping_are_not_worth_it_damaged():
-    assert not cacheable(Damaged(DenseSift(), ALL[0]))
-    assert cacheable(Damaged(Sift(), ALL[0]))
+def test_items_that_are_not_worth_keeping_are_not_worth_it_corrupted():
+    assert not cacheable(CorruptedExtractor(DenseSift(), ALL[0]))
+    assert cacheable(CorruptedExtractor(Sift(), ALL[0]))

@@ -1,4 +1,4 @@
-"""Which keypoints of two pictures belong together: by place, where the homography is known, and by descriptor."""
+"""Corresponding keypoints of two images: by position under a known homography, and by descriptor."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["Features", "Places", "count_repeated", "match_by_ratio", "shared_pla
 Features: TypeAlias = LocalFeatures | BinaryFeatures
 
 Places: TypeAlias = NDArray[np.float64]
-"""(N, 3): x, y and scale of distinct keypoints, in pixels of picture b."""
+"""(N, 3): x, y and scale of distinct keypoints, in pixels of image b."""
 
 _BLOCK_NUMBERS = 2**20  # distances held at once
 
 
 def shared_places(a: Features, b: Features, b_from_a: NDArray[np.float64]) -> tuple[Places, Places, tuple[int, int]]:
-    """Return where the keypoints in the part that both pictures show are, in b, and how many each picture has there.
+    """Return the places of the keypoints in the part that both images show, in b, and their numbers in a and in b.
 
-    A place with two directions, which is two keypoints, is one.
+    Two keypoints at one place with different orientations are one place.
     """
     xy_a, xy_b = a.xy.astype(np.float64), b.xy.astype(np.float64)
     a_from_b = np.asarray(np.linalg.inv(b_from_a), np.float64)
@@ -40,9 +40,9 @@ def shared_places(a: Features, b: Features, b_from_a: NDArray[np.float64]) -> tu
 
 
 def count_repeated(a: Places, b: Places, *, distance: float, scale_factor: float) -> int:
-    """Return how many places are one another's nearest, of those that are near enough in place and in scale.
+    """Return the number of places that are mutual nearest neighbours within the tolerances of position and scale.
 
-    Both count for what is nearest, in shares of what is allowed: some detectors find one place at several scales.
+    The distance adds both errors, each relative to its tolerance: some detectors find one place at several scales.
 
     Parameters
     ----------
@@ -72,18 +72,18 @@ def count_repeated(a: Places, b: Places, *, distance: float, scale_factor: float
 
 
 def match_by_ratio(a: Features, b: Features, *, ratio: float, mutual: bool) -> NDArray[np.intp]:
-    """Return rows (P, 2) of the keypoints of a, and of their nearest in b if clearly nearer than the second.
+    """Return rows (P, 2) of keypoints of a and of their nearest neighbours in b that pass the ratio test.
 
-    SIFT is compared as RootSIFT, bits by how many differ.
+    SIFT is compared as RootSIFT, binary descriptors by Hamming distance.
 
     Parameters
     ----------
     a, b : LocalFeatures or BinaryFeatures
         Of one kind.
     ratio : float
-        A match is nearer than this times the second nearest of b (Lowe 2004, section 7.1); 1 lets all pass but ties.
+        A match is nearer than this times the second nearest of b (Lowe 2004, section 7.1); 1 accepts all but ties.
     mutual : bool
-        Whether the keypoint of a must be the nearest of that of b, too.
+        Whether the keypoint of a must also be the nearest of that of b.
     """
     if isinstance(a, LocalFeatures) != isinstance(b, LocalFeatures):
         raise TypeError(f"a is {type(a).__name__} and b {type(b).__name__}; compare keypoints of one detector")
@@ -106,7 +106,7 @@ def match_by_ratio(a: Features, b: Features, *, ratio: float, mutual: bool) -> N
 def _nearest_bits(
     a: NDArray[np.uint8], b: NDArray[np.uint8]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-    """Return for each of a the nearest of b, how many bits differ, and how many from the second; ties to the first."""
+    """Return for each of a the nearest of b, its Hamming distance, and that of the second; ties to the first."""
     # Of bits as +1 and -1 the product counts those that agree less those that differ; float32 has it exactly.
     signs_a, signs_b = (2 * np.unpackbits(bits, axis=1).astype(np.float32) - 1 for bits in (a, b))
     nearest, least, second = np.zeros(len(a), np.intp), np.zeros(len(a)), np.full(len(a), np.inf)

@@ -1,8 +1,8 @@
-"""How well keypoints come back and match on pairs of pictures with a known homography.
+"""Repeatability and matching accuracy of keypoints on pairs of images with a known homography.
 
 The measures are those of Mikolajczyk and Schmid (2005, doi:10.1109/TPAMI.2005.188), the mean matching accuracy of
-Dusmanu et al. (2019) and the homography accuracy of DeTone et al. (2018). They depend on how many keypoints there may
-be, how large the pictures are and what counts as right; all that is the `MatchingProtocol`, and stands in every result.
+Dusmanu et al. (2019) and the homography accuracy of DeTone et al. (2018). They depend on the number
+of keypoints, the size of the images and the tolerances: the `MatchingProtocol`, which is part of every result.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from classicvision._native import native_available
 from classicvision.config import require, validate
 from classicvision.errors import NotEnoughDataError
-from classicvision.evaluation.correspondence import Features, count_repeated, match_by_ratio, shared_places
 from classicvision.evaluation.homography import corner_error, estimate_homography, in_resized
+from classicvision.evaluation.repeatability import Features, count_repeated, match_by_ratio, shared_places
 from classicvision.features.binary import Akaze, Orb
 from classicvision.features.sift import Sift
 from classicvision.images import Image, shrink
@@ -39,10 +39,10 @@ __all__ = [
 ]
 
 ACCURACY_THRESHOLDS: Final = tuple(range(1, 11))
-"""Distances in pixels at which the share of right matches is told."""
+"""Distances in pixels at which the share of correct matches is reported."""
 
 HOMOGRAPHY_THRESHOLDS: Final = (1, 3, 5)
-"""Corner errors, in pixels, up to which a homography is right."""
+"""Corner errors in pixels up to which a homography counts as correct."""
 
 
 class Detector(Protocol):
@@ -51,7 +51,7 @@ class Detector(Protocol):
     kind: ClassVar[str]
 
     def __call__(self, image: Image) -> Features:
-        """Return the keypoints of an (H, W, 3) uint8 picture."""
+        """Return the keypoints of an (H, W, 3) uint8 image."""
         ...
 
 
@@ -63,22 +63,24 @@ DETECTORS: Final[dict[str, Detector]] = {
     "orb": Orb(),
     "akaze": Akaze(),
 }
-"""What can be compared, by name. SIFT is matched as RootSIFT, the others by the number of bits that differ."""
+"""The detectors by name. SIFT is matched as RootSIFT, the others by Hamming distance."""
 
 
 @dataclass(frozen=True)
 class MatchingProtocol:
-    """What a figure of matching depends on, beside the pictures and the detector."""
+    """What the scores depend on, apart from the images and the detector."""
 
     kind: ClassVar[str] = "matching-protocol"
     version: ClassVar[int] = 1
 
-    max_side: int | None = None  # shrink a picture with a longer side to this first, in pixels; all errors are in these
-    n_keypoints: int = 2000  # the strongest so many of each picture
+    max_side: int | None = (
+        None  # pixels; larger images are shrunk to this longest side first, errors are in pixels of these
+    )
+    n_keypoints: int = 2000  # of each image, the strongest
     ratio: float = 0.8  # nearest of b for each of a, if nearer than this times the second (Lowe 2004, 7.1); 1: all
-    mutual: bool = True  # and only if each is the nearest of the other
-    threshold: float = 3.0  # distance up to which a keypoint has come back, a match is right, and matches agree, pixels
-    scale_factor: float = 1.29  # largest ratio of scales that come back: circles then overlap by 60 % or more
+    mutual: bool = True  # require each to be the nearest of the other
+    threshold: float = 3.0  # pixels; largest error of a repeated keypoint, a correct match and an inlier
+    scale_factor: float = 1.29  # largest ratio of scales of a repeated keypoint: circles overlap by 60 % or more
     n_hypotheses: int = 2000  # of four matches each, for the homography
     seed: int = 0
 
@@ -95,23 +97,23 @@ class MatchingProtocol:
 
 @dataclass(frozen=True)
 class PairScores:
-    """How one detector did on one pair.
+    """The scores of one detector on one pair.
 
     Attributes
     ----------
     n_keypoints : (int, int)
         Of a and of b, within the budget.
     n_visible : (int, int)
-        Those in the part that both pictures show.
+        Those in the part that both images show.
     n_places : (int, int)
         The same without repeats: a place with two directions is one.
     n_repeated : int
-        Places that have come back, one to one.
+        Places that are repeated, matched one to one.
     n_matches, n_right : int
     accuracies : tuple of float
-        Share of the matches that are right within each of `ACCURACY_THRESHOLDS`; 0 where there is no match.
+        Share of the matches with an error within each of `ACCURACY_THRESHOLDS`; 0 without matches.
     corner_error : float
-        Of the homography that the matches give, in pixels; infinite if they give none.
+        Of the homography estimated from the matches, in pixels; infinite if there is none.
     """
 
     n_keypoints: tuple[int, int]
@@ -125,12 +127,12 @@ class PairScores:
 
     @property
     def repeatability(self) -> float:
-        """Places that have come back, over those that could: the fewer of both pictures; 0 if there is none."""
+        """Repeated places over the smaller number of places in either image; 0 without places."""
         return self.n_repeated / max(min(self.n_places), 1)
 
     @property
     def matching_score(self) -> float:
-        """Right matches over the keypoints that could have one: the fewer of both pictures; 0 if there is none.
+        """Correct matches over the smaller number of visible keypoints in either image; 0 without keypoints.
 
         Above 1 only where matches need not be mutual.
         """
@@ -138,13 +140,13 @@ class PairScores:
 
     @property
     def precision(self) -> float:
-        """Right matches over all matches; 0 if there is none."""
+        """Correct matches over all matches; 0 without matches."""
         return self.n_right / max(self.n_matches, 1)
 
 
 @dataclass(frozen=True)
 class MatchingSummary:
-    """Means over pairs, each pair counting alike.
+    """Means over pairs, all of equal weight.
 
     Attributes
     ----------
@@ -181,16 +183,16 @@ def absence(name: str) -> str:
 def score_pair(
     a: Features, b: Features, b_from_a: NDArray[np.float64], protocol: MatchingProtocol | None = None
 ) -> PairScores:
-    """Measure how the keypoints of a pair come back and match.
+    """Measure repeatability and matching accuracy on one pair.
 
     Parameters
     ----------
     a, b : LocalFeatures or BinaryFeatures
-        Of one detector, each in the frame of its picture.
+        Of one detector, each in the frame of its image.
     b_from_a : (3, 3) float64
         The true homography.
     protocol : MatchingProtocol, optional
-        `max_side` is not looked at: the pictures were shrunk before.
+        `max_side` is ignored: the images were shrunk before.
     """
     protocol = protocol or MatchingProtocol()
     a, b = a.strongest(protocol.n_keypoints), b.strongest(protocol.n_keypoints)
@@ -220,7 +222,7 @@ def score_pair(
 def shrink_pair(
     a: Image, b: Image, b_from_a: NDArray[np.float64], max_side: int | None
 ) -> tuple[Image, Image, NDArray[np.float64]]:
-    """Shrink two pictures to a longest side, if one is given, and return them with the homography between them."""
+    """Shrink two images to a longest side, if one is given, and return them with the homography between them."""
     if max_side is None:
         return a, b, b_from_a
     small_a, small_b = shrink(a, max_side), shrink(b, max_side)
@@ -239,7 +241,7 @@ def summarise(pairs: Sequence[PairScores]) -> MatchingSummary:
         If there is no pair.
     """
     if not pairs:
-        raise NotEnoughDataError("no pair of pictures was scored; at least one is needed")
+        raise NotEnoughDataError("no pair of images was scored; at least one is needed")
     errors = np.array([pair.corner_error for pair in pairs])
     mean = {
         name: float(np.mean([getattr(pair, name) for pair in pairs]))

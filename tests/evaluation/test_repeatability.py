@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from classicvision.evaluation import correspondence
-from classicvision.evaluation.correspondence import count_repeated, match_by_ratio, shared_places
+from classicvision.evaluation import repeatability
+from classicvision.evaluation.repeatability import count_repeated, match_by_ratio, shared_places
 from classicvision.features.binary import BinaryFeatures
 from classicvision.features.local import LocalFeatures
 
@@ -68,7 +68,7 @@ def test_exchanging_the_pictures_and_working_in_blocks_change_nothing(seed):
     expected = repeated(a, b)
     assert repeated(b, a) == expected
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(correspondence, "_BLOCK_NUMBERS", 60)
+        patch.setattr(repeatability, "_BLOCK_NUMBERS", 60)
         assert repeated(a, b) == expected
 
 
@@ -109,7 +109,7 @@ def test_bits_in_blocks_are_counted_as_by_hand(seed):
     two = np.sort(differ, axis=1)[:, :2]
     expected = [[i, differ[i].argmin()] for i in range(12) if two[i, 0] < 0.8 * two[i, 1]]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(correspondence, "_BLOCK_NUMBERS", 30)
+        patch.setattr(repeatability, "_BLOCK_NUMBERS", 30)
         assert match_by_ratio(a, b, ratio=0.8, mutual=False).tolist() == expected
 
 
