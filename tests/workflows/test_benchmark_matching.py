@@ -106,14 +106,14 @@ def test_a_picture_that_cannot_be_read_costs_its_pair_for_all_detectors(scenes, 
 def test_without_a_first_picture_nothing_is_left(scenes, tmp_path):
     folder = shutil.copytree(scenes / "one", tmp_path / "one")
     (folder / "img1.png").write_bytes(b"no picture")
-    with pytest.raises(NotEnoughDataError, match="no pair of pictures"):
+    with pytest.raises(NotEnoughDataError, match="no pair of images"):
         workflows.benchmark_matching(folder, detectors=["orb"])
 
 
 def test_a_missing_picture_is_named(scenes, tmp_path):
     folder = shutil.copytree(scenes / "one", tmp_path / "one")
     (folder / "img3.png").unlink()
-    with pytest.raises(NotEnoughDataError, match="has a homography for img3, but no picture"):
+    with pytest.raises(NotEnoughDataError, match="has a homography for img3, but no image"):
         workflows.benchmark_matching(folder)
 
 
@@ -121,7 +121,7 @@ def test_a_missing_picture_is_named(scenes, tmp_path):
 def test_a_file_without_homography_is_named(scenes, tmp_path, text):
     folder = shutil.copytree(scenes / "one", tmp_path / "one")
     (folder / "H1to2p").write_text(text)
-    with pytest.raises(SettingsError, match="H1to2p holds no homography"):
+    with pytest.raises(SettingsError, match="H1to2p does not contain a homography"):
         workflows.benchmark_matching(folder)
 
 
