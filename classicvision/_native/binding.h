@@ -5,9 +5,6 @@
 #pragma once
 
 #define PY_SSIZE_T_CLEAN
-#ifndef Py_LIMITED_API
-#define Py_LIMITED_API 0x030B0000
-#endif
 #include <Python.h>
 
 #include <cstddef>

@@ -241,7 +241,7 @@ private:
             batch_.normalise();
             for (int i = 0; i < n_here; ++i) {
                 if (!(batch_.norm[i] >= least)) continue;
-                store_rounded(batch_.values[i], spread(batch_.scale[i]), to.descriptors + to.n * DESCRIPTOR);
+                store_descriptor(batch_.values[i], spread(batch_.scale[i]), to.descriptors + to.n * DESCRIPTOR);
                 to.xy[2 * to.n] = x + static_cast<float>(begin + i) * step;
                 to.xy[2 * to.n + 1] = y;
                 to.response[to.n++] = batch_.norm[i] * unit;

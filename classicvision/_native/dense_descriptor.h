@@ -45,41 +45,16 @@ CV_INLINE Floats totals(Floats* tile) {
 template <bool ARE_ADJACENT>
 CV_INLINE Floats load_cells(const float* row, int k, std::size_t pitch) {
     if (ARE_ADJACENT) return load(row + k * LANES);
-#if defined(CV_INTRINSICS) && defined(__AVX512F__)
-    const __m512 first = _mm512_castps256_ps512(_mm256_loadu_ps(row + 2 * k * pitch));
-    return (Floats)_mm512_insertf32x8(first, _mm256_loadu_ps(row + (2 * k + 1) * pitch), 1);
-#else
-    constexpr int PARTS = N_DIRECTIONS / LANES;
-    return load(row + (k / PARTS) * pitch + (k % PARTS) * LANES);
-#endif
+    return load_octets(row, pitch, k);
 }
 
-// Store values, rounded to the nearest and at most 255.
-CV_INLINE void store_rounded(const float* values, Floats scale, std::uint8_t* bytes) {
-#if defined(CV_INTRINSICS) && defined(__AVX512F__)
-    // Packing works in each 128 bits apart; `order` puts the fours of bytes where they belong.
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+// Store a descriptor as bytes.
+CV_INLINE void store_descriptor(const float* values, Floats scale, std::uint8_t* bytes) {
     for (int k = 0; k < N_VECTORS; k += 4) {
-        __m512i whole[4];
-        for (int i = 0; i < 4; ++i) whole[i] = _mm512_cvtps_epi32((__m512)(load(values + (k + i) * LANES) * scale));
-        const __m512i low = _mm512_packs_epi32(whole[0], whole[1]), high = _mm512_packs_epi32(whole[2], whole[3]);
-        _mm512_storeu_si512(bytes + k * LANES, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high)));
+        Floats four[4];
+        for (int i = 0; i < 4; ++i) four[i] = load(values + (k + i) * LANES) * scale;
+        store_rounded(bytes + k * LANES, four);
     }
-#elif defined(CV_INTRINSICS)
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    for (int k = 0; k < N_VECTORS; k += 4) {
-        __m256i whole[4];
-        for (int i = 0; i < 4; ++i) whole[i] = _mm256_cvtps_epi32((__m256)(load(values + (k + i) * LANES) * scale));
-        const __m256i low = _mm256_packs_epi32(whole[0], whole[1]), high = _mm256_packs_epi32(whole[2], whole[3]);
-        _mm256_storeu_si256((__m256i*)(bytes + k * LANES),
-                            _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high), order));
-    }
-#else
-    for (int k = 0; k < N_VECTORS; ++k) {
-        const Ints whole = to_ints(smaller(load(values + k * LANES) * scale + spread(0.5f), spread(255.0f)));
-        for (int i = 0; i < LANES; ++i) bytes[k * LANES + i] = static_cast<std::uint8_t>(whole[i]);
-    }
-#endif
 }
 
 // LANES patches in a row, that go through each step together.

@@ -14,20 +14,6 @@
 
 namespace classicvision::CV_ISA {
 
-#if CV_VECTOR_TYPES
-typedef std::uint32_t Sums __attribute__((vector_size(4 * LANES)));  // modulo 2^32
-CV_INLINE Sums as_sums(Ints values) { return (Sums)values; }
-CV_INLINE Ints sign_mask(Floats a) { return (Ints)a >> 31; }  // -1 where the sign is set, else 0
-#else
-typedef Lanes<std::uint32_t, LANES> Sums;
-CV_INLINE Sums as_sums(Ints values) {
-    Sums sums;
-    for (int i = 0; i < LANES; ++i) sums.lane[i] = static_cast<std::uint32_t>(values.lane[i]);
-    return sums;
-}
-CV_INLINE Ints sign_mask(Floats a) { return a < spread(0.0f); }
-#endif
-
 constexpr int BLOCK_SUMS = N_DIRECTIONS * LANES;  // sums of LANES columns, direction by direction
 
 // The rows that a pixel's gradient looks at.
@@ -51,18 +37,6 @@ struct VoteScale {
     }
 };
 
-// 1 / sqrt(a) to 1e-4 at least.
-CV_INLINE Floats reciprocal_root(Floats a) {
-#if defined(CV_INTRINSICS) && defined(__AVX512F__)
-    return (Floats)_mm512_rsqrt14_ps((__m512)a);
-#elif defined(CV_INTRINSICS)
-    const Floats r = (Floats)_mm256_rsqrt_ps((__m256)a);
-    return r * fused(a * r, r * spread(-0.5f), spread(1.5f));
-#else
-    return spread(1.0f) / root(a);
-#endif
-}
-
 // What LANES gradients vote for: the direction along an axis and the diagonal one next to it, told by three masks.
 struct Votes {
     Ints axis, diagonal, left, up, steep;
@@ -85,10 +59,10 @@ CV_INLINE Votes vote(Floats dx, Floats dy, const VoteScale& scale) {
 template <int FIRST>
 CV_INLINE void add_votes(const Votes* votes, int n_rows, std::uint32_t* once, const std::uint32_t* before,
                          std::uint32_t* after) {
-    Sums sum[4], t[4];
+    Counts sum[4], t[4];
     for (int k = 0; k < 4; ++k) {
-        sum[k] = load<Sums>(once + (FIRST + 2 * k) * LANES);
-        t[k] = load<Sums>(before + (FIRST + 2 * k) * LANES);
+        sum[k] = load<Counts>(once + (FIRST + 2 * k) * LANES);
+        t[k] = load<Counts>(before + (FIRST + 2 * k) * LANES);
     }
     for (int i = 0; i < n_rows; ++i) {
         const Votes& v = votes[i];
@@ -97,7 +71,7 @@ CV_INLINE void add_votes(const Votes* votes, int n_rows, std::uint32_t* once, co
             {v.diagonal & ~v.left & v.up, v.diagonal & v.left & v.up, v.diagonal & v.left & ~v.up,
              v.diagonal & ~v.left & ~v.up}};
         for (int k = 0; k < 4; ++k) {
-            sum[k] = sum[k] + as_sums(four[FIRST][k]);
+            sum[k] = sum[k] + as_counts(four[FIRST][k]);
             t[k] = t[k] + sum[k];
         }
     }

@@ -170,23 +170,11 @@ void nearest_two(const NearestTwo& task, Arena& arena) {
 
 namespace {
 
-// The first n lanes, which are bytes.
-CV_INLINE void store_bytes(std::uint8_t* to, Ints values, std::size_t n) {
-#if CV_VECTOR_TYPES
-    typedef std::uint8_t Bytes __attribute__((vector_size(LANES)));
-    const Bytes bytes = __builtin_convertvector(values, Bytes);
-    std::memcpy(to, &bytes, n);
-#else
-    for (std::size_t lane = 0; lane < n; ++lane) to[lane] = static_cast<std::uint8_t>(values[static_cast<int>(lane)]);
-#endif
-}
-
 CV_INLINE void write_roots(const std::uint8_t* from, std::uint8_t* to, std::size_t n, Floats factor) {
     std::uint8_t bytes[LANES] = {};
     std::memcpy(bytes, from, n);
-    // Adding 1.5 * 2^23 leaves float32 no digits behind the point: the nearest whole number, ties to even.
-    const Floats rounded = (root(to_floats(load_bytes(bytes))) * factor + spread(0x1.8p23f)) - spread(0x1.8p23f);
-    store_bytes(to, to_ints(smaller(rounded, spread(255.0f))), n);
+    const Ints rounded = rounded_level(root(to_floats(load_bytes(bytes))) * factor);
+    store_bytes(to, smaller(rounded, spread_as<Ints>(255)), n);
 }
 
 }  // namespace

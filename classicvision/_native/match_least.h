@@ -8,8 +8,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "isa_shorts.h"
-#include "isa_whole.h"
+#include "isa.h"
 #include "match.h"
 
 namespace classicvision::CV_ISA {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "isa.h"
 #include "match_least.h"
@@ -14,80 +15,61 @@
 namespace classicvision::CV_ISA {
 namespace {
 
-#if defined(__AVX512VNNI__)
+// Four signed bytes of a times unsigned bytes of b: a is stored less 128, and 128 times the sum of b is added later.
+struct ByteProduct {
+    using ItemA = std::int8_t;
+    using ItemB = std::uint8_t;
+    using Sums = Ints;
+    static constexpr std::size_t GROUP = 4;
+    static constexpr std::int32_t ZERO_OF_A = 128;
 
-// vpdpbusd multiplies unsigned with signed bytes: a is stored less 128, and 128 times the sum of b is added later.
-typedef std::int8_t ItemA;
-typedef std::uint8_t ItemB;
-constexpr std::size_t GROUP = 4;
-constexpr std::int32_t ZERO_OF_A = 128;
-constexpr std::size_t TILE_ROWS = 6, TILE_VECTORS = 4;
-typedef __m512i Sums;
-CV_INLINE Sums no_sums() { return _mm512_setzero_si512(); }
-CV_INLINE Sums load_panel(const ItemB* from) { return _mm512_loadu_si512(from); }
-CV_INLINE Sums spread_group(const ItemA* from) {
-    std::int32_t four;
-    std::memcpy(&four, from, sizeof four);
-    return _mm512_set1_epi32(four);
-}
-CV_INLINE Sums add_products(Sums sums, Sums b, Sums a) {
-#if defined(__GNUC__)  // GCC 12 copies the sums for the intrinsic and runs out of registers
-    asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(b), "v"(a));
-    return sums;
-#else
-    return _mm512_dpbusd_epi32(sums, b, a);
-#endif
-}
-CV_INLINE void store_keys(std::int32_t* to, Sums sums, std::int32_t norm_a, const std::int32_t* rests) {
-    const Sums rest = _mm512_add_epi32(_mm512_loadu_si512(rests), _mm512_set1_epi32(norm_a));
-    _mm512_storeu_si512(to, _mm512_slli_epi32(_mm512_sub_epi32(rest, _mm512_slli_epi32(sums, 1)), NUMBER_BITS));
-}
+    static CV_INLINE Sums spread_group(const ItemA* from) {
+        std::int32_t four;
+        std::memcpy(&four, from, sizeof four);
+        return spread_as<Ints>(four);
+    }
+    static CV_INLINE Sums add(Sums sums, Sums b, Sums a) { return add_quads(sums, a, b); }
+    static CV_INLINE Ints whole(Sums sums) { return sums; }
+};
 
-#elif defined(__AVX2__)
+struct ShortProduct {
+    using ItemA = std::int16_t;
+    using ItemB = std::int16_t;
+    using Sums = Ints;
+    static constexpr std::size_t GROUP = 2;
+    static constexpr std::int32_t ZERO_OF_A = 0;
 
-typedef std::int16_t ItemA;
-typedef std::int16_t ItemB;
-constexpr std::size_t GROUP = 2;
-constexpr std::int32_t ZERO_OF_A = 0;
-constexpr std::size_t TILE_ROWS = 4, TILE_VECTORS = 2;
-typedef __m256i Sums;
-CV_INLINE Sums no_sums() { return _mm256_setzero_si256(); }
-CV_INLINE Sums load_panel(const ItemB* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
-CV_INLINE Sums spread_group(const ItemA* from) {
-    std::int32_t two;
-    std::memcpy(&two, from, sizeof two);
-    return _mm256_set1_epi32(two);
-}
-CV_INLINE Sums add_products(Sums sums, Sums b, Sums a) { return _mm256_add_epi32(sums, _mm256_madd_epi16(b, a)); }
-CV_INLINE void store_keys(std::int32_t* to, Sums sums, std::int32_t norm_a, const std::int32_t* rests) {
-    const Sums rest = _mm256_add_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(rests)),
-                                       _mm256_set1_epi32(norm_a));
-    const Sums distances = _mm256_sub_epi32(rest, _mm256_slli_epi32(sums, 1));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_slli_epi32(distances, NUMBER_BITS));
-}
-
-#else
+    static CV_INLINE Sums spread_group(const ItemA* from) {
+        std::int32_t two;
+        std::memcpy(&two, from, sizeof two);
+        return spread_as<Ints>(two);
+    }
+    static CV_INLINE Sums add(Sums sums, Sums b, Sums a) { return add_pairs(sums, b, a); }
+    static CV_INLINE Ints whole(Sums sums) { return sums; }
+};
 
 // Every sum on the way is a whole number below 2^24, so float32 has it exactly.
-typedef float ItemA;
-typedef float ItemB;
-constexpr std::size_t GROUP = 1;
-constexpr std::int32_t ZERO_OF_A = 0;
-constexpr std::size_t TILE_ROWS = 4, TILE_VECTORS = 2;
-typedef Floats Sums;
-CV_INLINE Sums no_sums() { return spread(0.0f); }
-CV_INLINE Sums load_panel(const ItemB* from) { return load(from); }
-CV_INLINE Sums spread_group(const ItemA* from) { return spread(*from); }
-CV_INLINE Sums add_products(Sums sums, Sums b, Sums a) { return fused(b, a, sums); }
-CV_INLINE void store_keys(std::int32_t* to, Sums sums, std::int32_t norm_a, const std::int32_t* rests) {
-    // Sums of integers, since that of both norms may pass 2^24 on the way.
-    for (int lane = 0; lane < LANES; ++lane) {
-        to[lane] = (norm_a + rests[lane] - 2 * static_cast<std::int32_t>(sums[lane])) * MOST_NUMBERED;
-    }
-}
+struct FloatProduct {
+    using ItemA = float;
+    using ItemB = float;
+    using Sums = Floats;
+    static constexpr std::size_t GROUP = 1;
+    static constexpr std::int32_t ZERO_OF_A = 0;
 
-#endif
+    static CV_INLINE Sums spread_group(const ItemA* from) { return spread(*from); }
+    static CV_INLINE Sums add(Sums sums, Sums b, Sums a) { return fused(b, a, sums); }
+    static CV_INLINE Ints whole(Sums sums) { return to_ints(sums); }
+};
 
+// Descriptors have bytes up to 255.
+using Product = std::conditional_t<(LARGEST_BYTE == 255), ByteProduct,
+                                   std::conditional_t<(LARGEST_BYTE > 0), ShortProduct, FloatProduct>>;
+using ItemA = Product::ItemA;
+using ItemB = Product::ItemB;
+using Sums = Product::Sums;
+constexpr std::size_t GROUP = Product::GROUP;
+constexpr std::int32_t ZERO_OF_A = Product::ZERO_OF_A;
+constexpr std::size_t TILE_ROWS = REGISTERS == 32 ? 6 : 4, TILE_VECTORS = REGISTERS == 32 ? 4 : 2;
 constexpr std::size_t PANEL = TILE_VECTORS * LANES;
 
 // Keys (TILE_ROWS, PANEL) of some descriptors and one panel, without numbers. `width` is that of a row of a, a multiple of GROUP.
@@ -95,22 +77,24 @@ CV_INLINE void compare_tile(const ItemA* a, const std::int32_t* norms_a, const I
                             std::size_t width, std::int32_t* keys) {
     Sums sums[TILE_ROWS][TILE_VECTORS];
     for (auto& row : sums) {
-        for (Sums& one : row) one = no_sums();
+        for (Sums& one : row) one = Sums{};
     }
     for (std::size_t d = 0; d < width; d += GROUP) {
         Sums b[TILE_VECTORS];
 #pragma GCC unroll 8
-        for (std::size_t v = 0; v < TILE_VECTORS; ++v) b[v] = load_panel(panel + (d * PANEL + v * LANES * GROUP));
+        for (std::size_t v = 0; v < TILE_VECTORS; ++v) b[v] = load<Sums>(panel + (d * PANEL + v * LANES * GROUP));
 #pragma GCC unroll 8
         for (std::size_t r = 0; r < TILE_ROWS; ++r) {
-            const Sums group = spread_group(a + r * width + d);
+            const Sums group = Product::spread_group(a + r * width + d);
 #pragma GCC unroll 8
-            for (std::size_t v = 0; v < TILE_VECTORS; ++v) sums[r][v] = add_products(sums[r][v], b[v], group);
+            for (std::size_t v = 0; v < TILE_VECTORS; ++v) sums[r][v] = Product::add(sums[r][v], b[v], group);
         }
     }
     for (std::size_t r = 0; r < TILE_ROWS; ++r) {
         for (std::size_t v = 0; v < TILE_VECTORS; ++v) {
-            store_keys(keys + r * PANEL + v * LANES, sums[r][v], norms_a[r], rests + v * LANES);
+            const Ints rest = load<Ints>(rests + v * LANES) + spread_as<Ints>(norms_a[r]);
+            const Ints squared = rest - shifted_up(Product::whole(sums[r][v]), 1);
+            store(keys + r * PANEL + v * LANES, shifted_up(squared, NUMBER_BITS));
         }
     }
 }

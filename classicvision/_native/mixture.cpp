@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t BLOCK = 480;         // points that are sorted by component at a time: whole tiles of all steps
 constexpr std::size_t LISTED = BLOCK + 8;  // room for them; lists a power of two apart would share few lines of a cache
 constexpr std::size_t AT_ONCE = 4;         // densities that are computed side by side
-constexpr std::size_t SUM_VECTORS = LANES == 16 ? 6 : 2;
+constexpr std::size_t SUM_VECTORS = REGISTERS == 32 ? 6 : 2;
 // A component whose share of the largest density is at most the exponential of this, 3e-4, keeps the score of the
 // screen, which is off by a tenth of itself at most points.
 constexpr float LOG_LARGE = -8.0f;
@@ -38,7 +38,7 @@ CV_INLINE Floats exponential(Floats x) {
     for (const float factor : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) {
         series = fused(series, r, spread(factor));
     }
-    return series * bits_of<Floats>(shifted_up(n + spread_as<Ints>(127), 23));
+    return series * as_floats(shifted_up(n + spread_as<Ints>(127), 23));
 }
 
 // That a component matters to a point of the block: where the point begins in `points`, and, in the upper half, the
@@ -99,7 +99,7 @@ CV_INLINE Ints counted_from(std::size_t start) {
     return load<Ints>(numbers);
 }
 
-struct Counts {
+struct NearCounts {
     std::uint32_t n_large;
     std::uint32_t n_small;
 };
@@ -111,7 +111,7 @@ CV_INLINE std::uint32_t count_below(const std::int32_t* numbers, std::size_t n, 
 }
 
 // Name the components near to a point, those of large shares in `large`; the largest score is likely no less than `top`.
-CV_STEP Counts find_near(const AddMoments& task, const float* scores, float top, const ScreenPoint& screened,
+CV_STEP NearCounts find_near(const AddMoments& task, const float* scores, float top, const ScreenPoint& screened,
                          std::int32_t* CV_RESTRICT large, std::int32_t* CV_RESTRICT small) {
     const Mixture& mixture = task.mixture;
     const std::size_t n_columns = mixture.n_panels * PANEL;
@@ -167,7 +167,7 @@ void screen_group(const AddMoments& task, std::size_t start, std::size_t n, cons
     for (std::size_t i = 0; i < n; ++i) tops[i] = largest_lane(load(room.surest + i * LANES));
     for (std::size_t i = 0; i < n; ++i) {
         const std::size_t row = start + i;
-        const Counts found = find_near(task, room.scores + i * n_columns, tops[i], points[i],
+        const NearCounts found = find_near(task, room.scores + i * n_columns, tops[i], points[i],
                                        room.near + room.begins[row], room.small + i * (n_columns + LANES));
         room.larges[row] = found.n_large;
         room.smalls[row] = found.n_small;
@@ -350,7 +350,7 @@ void take_points(const AddMoments& task, std::size_t start, std::size_t n, const
 
 int mixture_panel() { return static_cast<int>(PANEL); }
 
-int mixture_most_factor() { return MOST_FACTOR; }
+int mixture_most_factor() { return LARGEST_FACTOR; }
 
 double add_moments(const AddMoments& task, Arena& arena) {
     const std::size_t n_components = task.mixture.n_components;

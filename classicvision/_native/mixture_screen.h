@@ -9,21 +9,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "isa_bytes.h"
-#include "isa_whole.h"
+#include "isa.h"
 #include "mixture.h"
 
 namespace classicvision::CV_ISA {
 namespace {
 
 // Points and vectors of components that one pass over the dimensions keeps in registers.
-#if defined(__AVX512F__)
-constexpr std::size_t SCREEN_ROWS = 6;
-constexpr std::size_t PANEL_VECTORS = 4;
-#else
-constexpr std::size_t SCREEN_ROWS = 4;
-constexpr std::size_t PANEL_VECTORS = 2;
-#endif
+constexpr std::size_t SCREEN_ROWS = REGISTERS == 32 ? 6 : 4;
+constexpr std::size_t PANEL_VECTORS = REGISTERS == 32 ? 4 : 2;
 constexpr std::size_t PANEL = PANEL_VECTORS * LANES;
 constexpr std::size_t GROUP_ROWS = 4 * SCREEN_ROWS;  // points that are screened at a time
 constexpr float MOST_Z = 127, MOST_SQUARE = 255;  // levels of a point

@@ -6,8 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "isa_bytes.h"
-#include "isa_whole.h"
+#include "isa.h"
 #include "kernels.h"
 #include "project_rows.h"
 
@@ -15,13 +14,8 @@ namespace classicvision::CV_ISA {
 namespace {
 
 // Points and vectors of results that one pass over the dimensions keeps in registers.
-#if defined(__AVX512F__)
-constexpr std::size_t TILE_ROWS = 5;
-constexpr std::size_t TILE_WIDTH = 5;
-#else
-constexpr std::size_t TILE_ROWS = 4;
-constexpr std::size_t TILE_WIDTH = 2;
-#endif
+constexpr std::size_t TILE_ROWS = REGISTERS == 32 ? 5 : 4;
+constexpr std::size_t TILE_WIDTH = REGISTERS == 32 ? 5 : 2;
 
 // Write the whole numbers of a descriptor, and return what its products are multiplied with at last.
 float read_row(const Projection& projection, const std::uint8_t* bytes, std::int16_t* numbers) {
@@ -58,17 +52,12 @@ CV_STEP void multiply(const Projection& projection, const std::int16_t* numbers,
     }
 }
 
+// The same for a width from 1 to WIDTH that is known only now.
+template <std::size_t WIDTH = TILE_WIDTH>
 void multiply_some(const Projection& projection, std::size_t width, const std::int16_t* numbers,
                    const std::int16_t* basis, Ints* results) {
-    switch (width) {
-#if defined(__AVX512F__)
-        case 5: return multiply<5>(projection, numbers, basis, results);
-        case 4: return multiply<4>(projection, numbers, basis, results);
-        case 3: return multiply<3>(projection, numbers, basis, results);
-#endif
-        case 2: return multiply<2>(projection, numbers, basis, results);
-        default: return multiply<1>(projection, numbers, basis, results);
-    }
+    if (WIDTH == 1 || width == WIDTH) return multiply<WIDTH>(projection, numbers, basis, results);
+    if constexpr (WIDTH > 1) multiply_some<WIDTH - 1>(projection, width, numbers, basis, results);
 }
 
 // Where points go: rows of `stride` numbers, of which n_stored may be written, less a centre.

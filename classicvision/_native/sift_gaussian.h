@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "isa_shorts.h"
+#include "isa.h"
 
 namespace classicvision::CV_ISA {
 

@@ -83,12 +83,12 @@ CV_STEP void place_point(Block* block, std::size_t row, const Header& header, Po
     const Floats per_step = spread(1.0f / step), steps = spread(step);
     Floats total = spread(0.0f), norms = total, errors = total;
     for (std::size_t j = 0; j < header.n_kept; j += LANES) {
-        const Floats value = load(kept + j), level = rounded(value * per_step);
+        const Floats value = load(kept + j), level = Product::rounded(value * per_step);
         const Floats left = value - level * steps;
         total = total + level;  // whole numbers below 2^24: exact
         norms = fused(value, value, norms);
         errors = fused(left, left, errors);
-        store_items(items + j, level);
+        Product::store_items(items + j, level);
     }
     // Higham (2002), section 3.1, for what float32 rounds on the way: a dot product of D terms errs by less than
     // gamma |x| |y|; the 24 covers the steps, the norms and the sums. The last term is for denormal numbers.
@@ -126,17 +126,17 @@ CV_STEP void score_tile(Block* block, std::size_t first_row, const PointItem* po
 #pragma GCC unroll 8
     for (std::size_t p = 0; p < TILE_POINTS; ++p) {
 #pragma GCC unroll 8
-        for (std::size_t v = 0; v < TILE_VECTORS; ++v) sums[p][v] = sums_from(block->start[first_row + p]);
+        for (std::size_t v = 0; v < TILE_VECTORS; ++v) sums[p][v] = Product::sums_from(block->start[first_row + p]);
     }
     for (std::size_t g = 0; g < n_groups; ++g) {
         Sums words[TILE_VECTORS];
 #pragma GCC unroll 8
-        for (std::size_t v = 0; v < TILE_VECTORS; ++v) words[v] = load_words(panel + (g * PANEL + v * LANES) * GROUP);
+        for (std::size_t v = 0; v < TILE_VECTORS; ++v) words[v] = load<Sums>(panel + (g * PANEL + v * LANES) * GROUP);
 #pragma GCC unroll 8
         for (std::size_t p = 0; p < TILE_POINTS; ++p) {
-            const Sums point = spread_point(points + p * width + g * GROUP);
+            const Sums point = Product::spread_point(points + p * width + g * GROUP);
 #pragma GCC unroll 8
-            for (std::size_t v = 0; v < TILE_VECTORS; ++v) sums[p][v] = add_products(sums[p][v], words[v], point);
+            for (std::size_t v = 0; v < TILE_VECTORS; ++v) sums[p][v] = Product::add(sums[p][v], words[v], point);
         }
     }
 #pragma GCC unroll 8
@@ -146,7 +146,7 @@ CV_STEP void score_tile(Block* block, std::size_t first_row, const PointItem* po
         Floats lowest;
 #pragma GCC unroll 8
         for (std::size_t v = 0; v < TILE_VECTORS; ++v) {
-            const Floats middle = fused(finished(sums[p][v]), scale, load(norms + v * LANES));
+            const Floats middle = fused(Product::finished(sums[p][v]), scale, load(norms + v * LANES));
             const Floats score = fused(load(rests + v * LANES), per_rest, middle);
             store(block->scores[row] + place * PANEL + v * LANES, score);
             lowest = v == 0 ? score : smaller(score, lowest);

@@ -11,25 +11,10 @@ namespace {
 // The squared distance in float64. The order of the sum is part of the result: it is the same on every instruction set.
 double squared_distance(const float* a, const float* b, std::size_t n_dims) {
     double sum[8] = {};
-    std::size_t d = 0;
-#if defined(__AVX512F__)
-    __m512d sums = _mm512_setzero_pd();
-    for (; d + 8 <= n_dims; d += 8) {
-        const __m512d difference =
-            _mm512_sub_pd(_mm512_cvtps_pd(_mm256_loadu_ps(a + d)), _mm512_cvtps_pd(_mm256_loadu_ps(b + d)));
-        sums = _mm512_add_pd(sums, _mm512_mul_pd(difference, difference));
-    }
-    _mm512_storeu_pd(sum, sums);
-#else
-    for (; d + 8 <= n_dims; d += 8) {
-        for (std::size_t i = 0; i < 8; ++i) {
-            const double difference = static_cast<double>(a[d + i]) - static_cast<double>(b[d + i]);
-            sum[i] += difference * difference;
-        }
-    }
-#endif
+    const std::size_t n_whole = n_dims / 8 * 8;
+    add_squared_differences(a, b, n_whole, sum);
     double rest = 0;
-    for (; d < n_dims; ++d) {
+    for (std::size_t d = n_whole; d < n_dims; ++d) {
         const double difference = static_cast<double>(a[d]) - static_cast<double>(b[d]);
         rest += difference * difference;
     }
