@@ -1,1 +1,1 @@
-"""Networks for image classification as extractors of features: ONNX files, what they expect and what they hold."""
+"""Image classification networks as feature extractors: read, inspect, verify and run ONNX files."""

@@ -1,4 +1,4 @@
-"""From the last numbers of a classifier to the classes that it names."""
+"""From the output vector of a classification network to its most probable classes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from classicvision.errors import SettingsError
 
 __all__ = ["ClassScore", "are_probabilities", "probabilities", "read_class_names", "top_classes"]
 
-WITH_BACKGROUND: Final = 1001  # outputs of TensorFlow's networks: a class that is none of the 1000 comes first
-SUM_TOLERANCE: Final = 0.01  # by which probabilities, in half precision too, may miss 1
+WITH_BACKGROUND: Final = 1001  # outputs of TensorFlow's ImageNet networks: a background class, then the 1000 classes
+SUM_TOLERANCE: Final = 0.01  # largest deviation of a sum of probabilities from 1, in half precision too
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class that a network names.
+    """A class and its probability.
 
     Attributes
     ----------
     index : int
-        From 0; of ImageNet's 1000 classes also where the network has a background before them, which is -1.
+        From 0. If the network has a background class before the 1000 of ImageNet, the background is -1, so that the
+        indices are those of ImageNet.
     probability : float
-        As the network says it; a network that gives logits says it by their softmax.
+        The network's output, after a softmax if it outputs logits.
     name : str
-        Empty where no names were given.
+        Empty if no names were given.
     """
 
     index: int
@@ -38,25 +39,26 @@ class ClassScore:
 
 
 def top_classes(output: NDArray[np.float32], n: int = 5, names: Sequence[str] = ()) -> list[ClassScore]:
-    """Return the n classes of the largest numbers, best first; equal ones by their index.
+    """Return the n most probable classes, best first; ties in the order of their indices.
 
     Parameters
     ----------
     output : (K,) float32
         Logits or probabilities.
     n : int
+        How many classes to return, at most K.
     names : sequence of str
-        Of the K classes, or of those without the background.
+        Names of the K classes, or of those without the background.
 
     Raises
     ------
     SettingsError
-        If there are as many names as neither.
+        If the number of names does not fit the number of classes.
     """
     first = 1 if len(output) == WITH_BACKGROUND else 0
     if len(names) not in (0, len(output), len(output) - first):
-        raise SettingsError(f"{len(names)} names of classes were given; the network has {len(output)} outputs")
-    skipped = first - (len(names) == len(output)) * first  # of the outputs that names begin with
+        raise SettingsError(f"got {len(names)} class names for {len(output)} outputs; pass one name per output")
+    skipped = first - (len(names) == len(output)) * first  # leading outputs without a name
     shares = probabilities(output)
     order = np.argsort(-output, kind="stable")[:n].tolist()
     return [
@@ -66,17 +68,17 @@ def top_classes(output: NDArray[np.float32], n: int = 5, names: Sequence[str] = 
 
 
 def read_class_names(path: Path) -> list[str]:
-    """Return the lines of a text file, one class each, without the empty ones at its end."""
+    """Read a text file with one class name per line; empty lines at the end are ignored."""
     try:
         return path.read_text("utf-8").rstrip().splitlines()
     except OSError as error:
-        raise SettingsError(f"{path}: the names of classes cannot be read: {error.strerror}") from error
+        raise SettingsError(f"{path}: cannot read the class names: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: the names of classes are text in UTF-8; this is not") from error
+        raise SettingsError(f"{path}: not UTF-8 text; save the class names as UTF-8, one per line") from error
 
 
 def probabilities(output: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return probabilities: the numbers themselves if they are some, else their softmax."""
+    """Return the output as it is if it consists of probabilities, else its softmax."""
     values = output.astype(np.float64)
     if are_probabilities(values):
         return values
@@ -86,5 +88,5 @@ def probabilities(output: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def are_probabilities(values: NDArray[np.float64]) -> bool:
-    """Tell whether numbers are probabilities already, and no logits."""
+    """Tell whether an output consists of probabilities, not logits."""
     return bool(values.min() >= 0 and abs(values.sum() - 1) <= SUM_TOLERANCE)

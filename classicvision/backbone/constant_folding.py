@@ -1,4 +1,4 @@
-"""The arithmetic of shapes: small constants that exporters compute in the graph, such as the target of a reshape."""
+"""Constant folding: evaluate the small constants that exporters compute in the graph, such as target shapes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Attributes = Mapping[str, Any]
 
 
 def attributes_of(node: NodeProto) -> dict[str, Any]:
-    """Return a node's attributes as numbers, text and tuples of them; tensors and inner graphs are left out."""
+    """Return a node's attributes as numbers, text and tuples of them, without tensors and subgraphs."""
     from onnx import AttributeProto
 
     plain: dict[str, Any] = {}
@@ -41,7 +41,7 @@ def attributes_of(node: NodeProto) -> dict[str, Any]:
 
 
 def evaluate(node: NodeProto, tensors: Mapping[str, Tensor], values: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:
-    """Return the first output of a node, or None where an input has no known value or the operator is no such one."""
+    """Evaluate the first output of a node; None if the value of an input is unknown or the operator unsupported."""
     attributes = attributes_of(node)
     try:
         if node.op_type in ("Shape", "Size"):
@@ -53,7 +53,7 @@ def evaluate(node: NodeProto, tensors: Mapping[str, Tensor], values: Mapping[str
             return None
         with np.errstate(all="ignore"):
             return np.asarray(OPERATORS[node.op_type]([values[name] for name in node.input], attributes))
-    except (IndexError, TypeError, ValueError, OverflowError, MemoryError):  # not what the operator takes
+    except (IndexError, TypeError, ValueError, OverflowError, MemoryError):  # invalid inputs of the operator
         return None
 
 
@@ -67,7 +67,7 @@ def _size(operator: str, attributes: Attributes, tensor: Tensor | None) -> NDArr
 
 
 def _axes(inputs: Values, attributes: Attributes) -> tuple[int, ...]:
-    """Return the axes of a squeeze: an attribute, and since version 13 an input."""
+    """Return the axes of a squeeze: an attribute before operator set 13, an input since."""
     return tuple(inputs[1].ravel().tolist()) if len(inputs) > 1 else tuple(attributes.get("axes", ()))
 
 
@@ -83,12 +83,12 @@ def _cast(inputs: Values, attributes: Attributes) -> NDArray[Any]:
     from onnx import helper
 
     if attributes["to"] not in (1, 6, 7, 9, 10, 11):
-        raise ValueError("not a type that shapes are computed in")
+        raise ValueError("shapes are not computed in this type")
     return inputs[0].astype(helper.tensor_dtype_to_np_dtype(attributes["to"]))
 
 
 def _divide(inputs: Values, attributes: Attributes) -> NDArray[Any]:
-    """Division of whole numbers rounds towards zero."""
+    """Divide; integer division rounds towards zero."""
     a, b = inputs
     quotient = a / b
     return np.trunc(quotient).astype(a.dtype) if a.dtype.kind == "i" else quotient
@@ -100,7 +100,7 @@ def _slice(inputs: Values, attributes: Attributes) -> NDArray[Any]:
     steps = inputs[4].tolist() if len(inputs) > 4 else [1] * len(starts)
     taken = [slice(None)] * x.ndim
     for axis, start, end, step in zip(axes, starts.tolist(), ends.tolist(), steps, strict=True):
-        # Counted back, "to the start" is any end before the first element.
+        # With a negative step, any end before the first element means up to the first element.
         taken[axis] = slice(start, None if step < 0 and end < -x.shape[axis] else end, step)
     return x[tuple(taken)]
 

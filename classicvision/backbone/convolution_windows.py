@@ -1,4 +1,4 @@
-"""The window that a convolution or a pooling moves over its input."""
+"""The sliding window of a convolution or pooling."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Window:
 
     @property
     def extent(self) -> Pair:
-        """How many positions the window spans, the gaps of a dilated one too."""
+        """How many positions the window spans, including the gaps of a dilated one."""
         return (self.kernel[0] - 1) * self.dilation[0] + 1, (self.kernel[1] - 1) * self.dilation[1] + 1
 
 
 def window_of(graph: Graph, node: Node) -> Window | None:
-    """Return the window of a convolution or pooling; None for another node, or where it is not known."""
+    """Return the window of a convolution or pooling; None for any other node, or if it is unknown."""
     weights = graph.shape(weights_of(node))
     if node.operator not in POOLINGS and not weights_of(node):
         return None
@@ -62,7 +62,7 @@ def window_of(graph: Graph, node: Node) -> Window | None:
 def _same_padding(
     graph: Graph, node: Node, extents: Sequence[int], strides: Sequence[int], *, smaller_first: bool
 ) -> Pair | None:
-    """Return the padding before the first pixel that makes the output ceil(input / stride) long."""
+    """Return the padding before the first pixel for which the output has the length ceil(input / stride)."""
     before, after = graph.shape(node.inputs[0]), graph.shape(node.outputs[0])
     if before is None or after is None or len(before) != 4 or len(after) != 4:
         return None

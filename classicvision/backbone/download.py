@@ -1,8 +1,8 @@
-"""Fetching a network: resumed where it was broken off, checked against its SHA-256, and never half there.
+"""Download networks: resumable, verified by SHA-256, and never visible half-written.
 
-What arrives goes to ``NAME.onnx.part`` in the folder of networks. A broken connection leaves that file, and the next
-request asks the server for the rest only (RFC 9110, section 14). When all bytes are there they are compared with the
-registry's SHA-256; only then the file gets its name. A lock keeps two processes from writing to one part.
+Bytes are written to ``NAME.onnx.part`` in the folder of networks. After a broken connection that file stays, and the
+next request asks the server only for the rest (RFC 9110, section 14). The complete file is renamed only if it has the
+SHA-256 of the registry. A lock keeps two processes from writing to the same file.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from classicvision.locks import try_lock
 
 __all__ = ["default_folder", "file_sha256", "is_offline", "locate", "pull"]
 
-ATTEMPTS = 4  # connections in a row that may bring nothing new
+ATTEMPTS = 4  # connections in a row without progress before giving up
 PAUSE = 0.5  # seconds before the second of them; doubled each time
-WAIT = 0.1  # seconds between two looks whether another process is done
+WAIT = 0.1  # seconds between two checks whether another process is done
 
 PathLike = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
 
 
 def default_folder() -> Path:
-    """Return where fetched networks are kept: `backbones` in the user's cache folder (`default_cache_folder`)."""
+    """Return the folder of downloaded networks: `backbones` in the user's cache folder (`default_cache_folder`)."""
     return default_cache_folder() / "backbones"
 
 
 def is_offline() -> bool:
-    """Tell whether the environment variable CLASSICVISION_OFFLINE forbids the network: set, and neither 0 nor no."""
+    """Tell whether CLASSICVISION_OFFLINE forbids downloads: the variable is set, and not to 0, no, false or off."""
     return os.environ.get("CLASSICVISION_OFFLINE", "").strip().lower() not in ("", "0", "no", "false", "off")
 
 
 def locate(path_or_name: PathLike, folder: Path | None = None) -> Path:
-    """Return the file of a network that is given as a path, or by a name of the registry. Never uses the network.
+    """Return the file of a network given by path or by name in the registry. Never downloads.
 
     Raises
     ------
     BackboneError
-        If there is neither such a file nor such a name, or the name was not fetched yet.
+        If there is no such file and no such name, or the network has not been downloaded yet.
     """
     path = Path(path_or_name)
     if path.is_file():
@@ -56,30 +56,31 @@ def locate(path_or_name: PathLike, folder: Path | None = None) -> Path:
     entry = find(os.fspath(path_or_name))
     file = _file_of(entry, folder or default_folder())
     if not file.is_file():
-        raise BackboneError(f"{entry.name} is not at {file}; fetch it with `classicvision backbone pull {entry.name}`")
+        raise BackboneError(f"{file} does not exist; download it with `classicvision backbone pull {entry.name}`")
     return file
 
 
 def pull(
     entry: Entry, folder: Path | None = None, *, offline: bool | None = None, progress: Progress | None = None
 ) -> Path:
-    """Fetch a network unless it is there, and return its file, whose size and SHA-256 were compared.
+    """Download a network unless it exists, verify its size and SHA-256, and return its path.
 
     Parameters
     ----------
     entry : Entry
+        The network, from the registry.
     folder : Path, optional
-        Made if missing; by default `default_folder`.
+        Where to store it, created if missing; by default `default_folder`.
     offline : bool, optional
-        Only look whether it is there; by default as `is_offline` says.
+        True never downloads: the file must exist. By default `is_offline`.
     progress : callable, optional
-        Told the bytes that are there and their total.
+        Called with the number of bytes so far and the total.
 
     Raises
     ------
     BackboneError
-        If it is not there and cannot be fetched, or what came is not what the registry promises; a wrong file is
-        removed, a part of a file is kept for the next time.
+        If the file does not exist and cannot be downloaded, or differs from the registry. A wrong file is deleted; a
+        partial file stays, and the next call resumes it.
     """
     folder = folder or default_folder()
     file = _file_of(entry, folder)
@@ -87,10 +88,10 @@ def pull(
         if file.is_file() and _matches(file, entry):
             return file
         if is_offline() if offline is None else offline:
-            raise BackboneError(_absent_offline(entry, file))
+            raise BackboneError(_missing_offline(entry, file))
         folder.mkdir(parents=True, exist_ok=True)
-        with _only_one(file.with_name(f"{file.name}.lock"), lambda: _tell(progress, entry, file)):
-            if not (file.is_file() and _matches(file, entry)):  # another process was quicker
+        with _only_one(file.with_name(f"{file.name}.lock"), lambda: _report(progress, entry, file)):
+            if not (file.is_file() and _matches(file, entry)):  # another process may have fetched it meanwhile
                 _fetch(entry, file, progress)
     except OSError as error:
         raise BackboneError(f"{file} cannot be written ({error.strerror or error}); choose another folder") from error
@@ -115,8 +116,8 @@ def _size(file: Path) -> int:
     return file.stat().st_size if file.is_file() else 0
 
 
-def _tell(progress: Progress | None, entry: Entry, file: Path) -> None:
-    """Tell how far another process is."""
+def _report(progress: Progress | None, entry: Entry, file: Path) -> None:
+    """Report the progress of another process that downloads the same file."""
     if progress:
         progress(min(_size(_part_of(file)), entry.n_bytes), entry.n_bytes)
 
@@ -126,7 +127,7 @@ def _matches(file: Path, entry: Entry) -> bool:
 
 
 def _fetch(entry: Entry, file: Path, progress: Progress | None) -> None:
-    """Fetch what is missing of the part, compare it, and give it its name."""
+    """Complete the partial file, verify it, and rename it."""
     part = _part_of(file)
     if _size(part) > entry.n_bytes:
         part.unlink()
@@ -136,17 +137,17 @@ def _fetch(entry: Entry, file: Path, progress: Progress | None) -> None:
     if (n_bytes, found) != (entry.n_bytes, entry.sha256):
         part.unlink()
         raise BackboneError(
-            f"what {entry.url} sent is not {entry.name}: {n_bytes:,} bytes with SHA-256 {found}, expected "
-            f"{entry.n_bytes:,} bytes with {entry.sha256}. It was deleted; try once more, and if it is the same again, "
-            f"the file has changed there: put one with that SHA-256 at {file}"
+            f"{entry.url} is not {entry.name}: it sent {n_bytes:,} bytes with SHA-256 {found}, expected "
+            f"{entry.n_bytes:,} bytes with {entry.sha256}. The download was deleted; try again. If it fails again, the "
+            f"server's file has changed: copy one with that SHA-256 to {file}"
         )
     with part.open("r+b") as content:
-        os.fsync(content.fileno())  # a power cut may not leave the name without the content
+        os.fsync(content.fileno())  # so that a power cut cannot leave the name without the content
     part.replace(file)
 
 
 def _fetch_with_patience(entry: Entry, part: Path, progress: Progress | None) -> None:
-    """Go on after broken connections, as long as they bring something now and then."""
+    """Reconnect after broken connections, until too many in a row make no progress."""
     failures = 0
     while True:
         before = _size(part)
@@ -158,14 +159,14 @@ def _fetch_with_patience(entry: Entry, part: Path, progress: Progress | None) ->
             if failures == ATTEMPTS:
                 raise BackboneError(
                     f"{entry.name} could not be fetched from {entry.url}: {error}. {after:,} of {entry.n_bytes:,} "
-                    "bytes are kept, and the same command goes on from there; check the connection"
+                    "bytes are kept. Check the connection and run the same command again to resume"
                 ) from error
             time.sleep(PAUSE * 2 ** (failures - 1))
 
 
 @contextmanager
 def _only_one(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Wait until no other process fetches the same file. The file of the lock stays: removing it would race."""
+    """Wait until no other process fetches the same file. The lock file is kept: deleting it would race."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         while not try_lock(descriptor):
@@ -177,9 +178,9 @@ def _only_one(lock: Path, waiting: Callable[[], None]) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _absent_offline(entry: Entry, file: Path) -> str:
-    found = "is damaged" if file.is_file() else "is not there"
+def _missing_offline(entry: Entry, file: Path) -> str:
+    found = "is damaged" if file.is_file() else "does not exist"
     return (
-        f"{file} {found}, and fetching is switched off (--offline or CLASSICVISION_OFFLINE). Fetch it where there is "
-        f"a network with `classicvision backbone pull {entry.name}`, or from {entry.url}, and put it there"
+        f"{file} {found}, and downloads are disabled (--offline or CLASSICVISION_OFFLINE). On a machine with internet "
+        f"access run `classicvision backbone pull {entry.name}` or download {entry.url}, and copy the file there"
     )

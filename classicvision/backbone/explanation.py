@@ -1,8 +1,8 @@
-"""What a network sees in a picture: which maps answer, which places matter to a class, and by how much.
+"""Explain a network's output for an image: its strongest feature maps, and the regions that matter to a class.
 
-Occlusion asks the network itself, by covering one place after another (Zeiler and Fergus 2014, section 4.2). A class
-activation map reads the answer off the last layer, which is exact where that layer is linear on averages over places
-(Zhou et al. 2016, equation 2). Whether it is, is tried with numbers and not believed.
+Occlusion measures how the score changes while one region after another is covered (Zeiler and Fergus 2014, section
+4.2). A class activation map is computed from the last layer, and is exact if that layer is linear in globally averaged
+features (Zhou et al. 2016, equation 2). Whether it is, is verified numerically, not assumed.
 """
 
 from __future__ import annotations
@@ -31,23 +31,25 @@ __all__ = [
     "strongest",
 ]
 
-BATCH = 16  # covered pictures that are run together
-LEAST_SHARE: Final = 1e-7  # of a probability and of its complement: the precision of float32
-AGREEMENT: Final = 1e-3  # relative, of numbers that two ways of computing must share
+BATCH = 16  # occluded images per run of the network
+LEAST_PROBABILITY: Final = 1e-7  # clips p and 1 - p: the precision of float32
+TOLERANCE: Final = 1e-3  # largest relative difference of two computations that count as equal
 
 
 @dataclass(frozen=True, eq=False)
 class StageMaps:
-    """The strongest maps of one stage.
+    """The strongest feature maps of one stage.
 
     Attributes
     ----------
     name : str
+        The stage.
     shape : tuple of int
-        Of the whole stage: (channels, height, width).
+        Shape of all maps of the stage: (channels, height, width).
     channels : (n,) int
-        Those with the largest mean, the largest first.
+        The channels with the largest mean activation, largest first.
     maps : (n, height, width) float32
+        Their maps.
     """
 
     name: str
@@ -57,7 +59,7 @@ class StageMaps:
 
 
 def image_of_tensor(tensor: NDArray[np.float32], preprocessing: Preprocessing) -> Image:
-    """Return a prepared picture (3, H, W) as the (H, W, 3) uint8 RGB image that it was made from."""
+    """Convert a normalised (3, H, W) input tensor back to the (H, W, 3) uint8 RGB image it was made from."""
     mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
     channels = (tensor.transpose(1, 2, 0) * std + mean) * (255 / preprocessing.white)
     grey = np.clip(np.rint(channels), 0, 255).astype(np.uint8)
@@ -65,12 +67,12 @@ def image_of_tensor(tensor: NDArray[np.float32], preprocessing: Preprocessing) -
 
 
 def strongest(activations: NDArray[np.float32], n: int) -> NDArray[np.intp]:
-    """Return the n channels of (C, h, w) with the largest mean, the largest first, equal ones by their number."""
+    """Return the n channels of (C, h, w) activations with the largest mean, largest first; ties by channel number."""
     return np.argsort(-activations.mean(axis=(1, 2)), kind="stable")[:n]
 
 
 def stage_maps(backbone: OnnxBackbone, image: Image, n: int) -> StageMaps | None:
-    """Return the strongest maps of the backbone's stage, or None where the stage has no places."""
+    """Return the n strongest maps of the backbone's stage, or None if the stage has no spatial axes."""
     plain = replace(backbone, views="one")
     found = plain.activations(plain.tensors(image))[0]
     if found.ndim != 3 or found.shape[1:] == (1, 1):
@@ -80,18 +82,19 @@ def stage_maps(backbone: OnnxBackbone, image: Image, n: int) -> StageMaps | None
 
 
 def log_odds(output: NDArray[np.float32], row: int) -> NDArray[np.float64]:
-    """Return log(p / (1 - p)) of one class for outputs (N, K), logits or probabilities: it does not saturate near 1.
+    """Return the log-odds log(p / (1 - p)) of one class for outputs (N, K), which do not saturate near p = 1.
 
-    Of logits it is the class's less the logarithm of the others' sum of powers, so that unlikely classes differ too.
+    The outputs are logits or probabilities. From logits, they are the logit of the class minus the log-sum-exp of the
+    others, so unlikely classes do not saturate either.
     """
     return np.array([_log_odds(numbers.astype(np.float64), row) for numbers in output])
 
 
 def _log_odds(numbers: NDArray[np.float64], row: int) -> float:
     if len(numbers) == 1:
-        return float(numbers[0])  # of one class against nothing there are no odds but its own number
+        return float(numbers[0])  # a single output has no odds: use its value
     if are_probabilities(numbers):
-        share = np.clip(numbers[row], LEAST_SHARE, 1 - LEAST_SHARE)
+        share = np.clip(numbers[row], LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
         return float(np.log(share / (1 - share)))
     others = np.delete(numbers, row)
     highest = others.max()
@@ -105,25 +108,27 @@ def occlusion_map(
     step: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float64]:
-    """Return by how much a score falls when a place is covered.
+    """Measure how much a score drops when each region of an image is covered by a square.
 
     Parameters
     ----------
     score : callable
-        From prepared pictures (N, 3, H, W) to (N,) numbers.
+        Maps input tensors (N, 3, H, W) to (N,) scores.
     tensor : (3, H, W) float32
-        The prepared picture.
+        The input tensor of the image.
     side : int
-        Of the square that covers, in pixels; it has the picture's mean colour.
+        Side of the square in pixels, filled with the image's mean colour. Larger squares cover whole objects and give a
+        coarser map.
     step : int
-        Between two squares, in pixels.
+        Distance between two squares in pixels, at most `side`. Smaller steps give a finer map and take quadratically
+        more runs of the network.
     progress : callable, optional
-        Told the squares done and their number.
+        Called with the number of squares done and the total.
 
     Returns
     -------
     (H, W) float64
-        The mean fall over the squares that cover a pixel; below 0 where covering raises the score.
+        For each pixel, the mean drop over the squares that cover it; negative where covering raises the score.
     """
     height, width = tensor.shape[1:]
     side = min(side, height, width)
@@ -146,52 +151,53 @@ def occlusion_map(
 
 
 def class_activation(backbone: OnnxBackbone, path: Path, image: Image, row: int) -> tuple[NDArray[np.float32], str]:
-    """Return the class activation map of one output, or an empty array and why there is none.
+    """Compute the class activation map of one output; if it does not exist, an empty array and the reason.
 
     Parameters
     ----------
     backbone : OnnxBackbone
-        Its stage, pooling and views do not matter.
+        The network and its preprocessing; its stage, pooling and views are ignored.
     path : Path
         Its file.
     image : (H, W, 3) uint8
+        RGB.
     row : int
-        Of the network's output.
+        Index of the class in the network's output.
 
     Returns
     -------
     map : (h, w) float32
-        Its mean over the places is the class's score, less the bias.
+        Contribution of each position; the mean over all positions is the score of the class minus its bias.
     reason : str
-        Empty where there is a map.
+        Why there is no map; empty if there is one.
     """
     nothing = np.zeros((0, 0), np.float32)
     layer = last_layer(path)
     if layer is None:
-        return nothing, "the features are not an average over places, or the last layer is not plainly linear"
+        return nothing, "the features are not averaged over positions, or the last layer is not linear"
     plain = replace(backbone, views="one", pooling="average")
     tensors = plain.tensors(image)
-    pictures = np.concatenate([tensors, np.zeros_like(tensors)])
+    two = np.concatenate([tensors, np.zeros_like(tensors)])
     maps = replace(plain, stage=layer.maps).activations(tensors)[0]
-    features = replace(plain, stage="penultimate").run(pictures)
-    scores = replace(plain, stage=layer.scores).run(pictures)
+    features = replace(plain, stage="penultimate").run(two)
+    scores = replace(plain, stage=layer.scores).run(two)
     output = replace(plain, stage="output").run(tensors)[0]
     if maps.ndim != 3 or layer.weights.shape != (scores.shape[1], maps.shape[0]) or row >= len(layer.weights):
-        return nothing, "the last layer does not take one number for each map"
+        return nothing, "the last layer does not take one value per feature map"
     if not _same(maps.mean(axis=(1, 2)), features[0]):
-        return nothing, "the features are not the average of the last maps over their places"
-    # the difference of two pictures is free of the bias
+        return nothing, "the features are not the averages of the last feature maps"
+    # The bias cancels in the difference of two images.
     if not _same(layer.weights @ (features[0] - features[1]), scores[0] - scores[1]):
         return nothing, "the last layer is not linear in the features"
     if len(output) != len(scores[0]) or output.argmax() != scores[0].argmax():
-        return nothing, "the network does more with the scores than to compare them"
+        return nothing, "the output changes the order of the scores"
     return np.einsum("c,chw->hw", layer.weights[row], maps), ""
 
 
 def _starts(length: int, side: int, step: int) -> list[int]:
-    """Return where squares begin so that they cover a length to its end."""
+    """Return the start of each square so that together they cover the whole length."""
     return sorted({*range(0, length - side + 1, step), length - side})
 
 
 def _same(a: NDArray[np.float32], b: NDArray[np.float32]) -> bool:
-    return a.shape == b.shape and float(np.abs(a - b).max()) <= AGREEMENT * max(float(np.abs(b).max()), 1e-6)
+    return a.shape == b.shape and float(np.abs(a - b).max()) <= TOLERANCE * max(float(np.abs(b).max()), 1e-6)

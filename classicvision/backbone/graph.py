@@ -1,4 +1,4 @@
-"""What an ONNX network is made of, as plain values: its image input, its nodes, and the shape of every tensor."""
+"""The graph of an ONNX network as plain values: its image input, its nodes, and the shape of every tensor."""
 
 from __future__ import annotations
 
@@ -24,47 +24,47 @@ __all__ = ["Graph", "ImageInput", "Node", "Tensor", "graph_of_model", "read_grap
 
 @dataclass(frozen=True)
 class Node:
-    """One operation. An empty name of an input stands for an optional one that is left out."""
+    """One operation. The name of an omitted optional input is empty."""
 
-    name: str  # the file's, or where it has none the name of the first output
+    name: str  # from the file; if empty there, the name of the first output
     operator: str
     domain: str  # "" for the standard operators
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]  # numbers, text and tuples of them; tensors and inner graphs are left out
+    attributes: Mapping[str, Any]  # numbers, text and tuples of them; without tensors and subgraphs
 
     def integers(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        """Return an attribute that is a list of whole numbers."""
+        """Return an attribute that is a list of integers."""
         value = self.attributes.get(name, default)
         return tuple(map(int, value)) if isinstance(value, tuple) else default
 
     def integer(self, name: str, default: int) -> int:
-        """Return an attribute that is one whole number."""
+        """Return an attribute that is an integer."""
         value = self.attributes.get(name, default)
         return value if isinstance(value, int) else default
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A network as plain values; its nodes are sorted, each after those that it needs."""
+    """A network as plain values, its nodes in topological order."""
 
     input: ImageInput
-    size: tuple[int, int]  # height and width of the picture that the shapes are for
+    size: tuple[int, int]  # height and width of the image that the shapes are for
     outputs: tuple[str, ...]
     nodes: tuple[Node, ...]
-    tensors: Mapping[str, Tensor]  # every tensor that has a name
-    constants: frozenset[str]  # tensors that hold nothing of the picture: weights, sizes, what is computed from them
-    values: Mapping[str, NDArray[Any]]  # small constants
+    tensors: Mapping[str, Tensor]  # dtype and shape of every named tensor
+    constants: frozenset[str]  # tensors that do not depend on the image: weights, sizes and what follows from them
+    values: Mapping[str, NDArray[Any]]  # of small constants
     metadata: Mapping[str, str]
     opset: int
     producer: str
 
     def tensor(self, name: str) -> Tensor:
-        """Return what is known of a tensor."""
+        """Return dtype and shape of a tensor."""
         return self.tensors.get(name, Tensor("", None))
 
     def shape(self, name: str) -> tuple[int, ...] | None:
-        """Return the shape of a tensor, or None where it is not fully known."""
+        """Return the shape of a tensor, or None if it is not fully known."""
         shape = self.tensor(name).shape
         return None if shape is None or None in shape else tuple(n or 0 for n in shape)
 
@@ -74,24 +74,24 @@ class Graph:
         return self.input.batch or 1
 
     def is_data(self, name: str) -> bool:
-        """Return whether a tensor depends on the picture; an input that is left out does not."""
+        """Tell whether a tensor depends on the image; an omitted input does not."""
         return bool(name) and name not in self.constants
 
 
 def read_graph(path: str | os.PathLike[str], *, size: tuple[int, int] | None = None) -> Graph:
-    """Read an ONNX file and return what the network in it is made of.
+    """Read the graph of an ONNX file.
 
     Parameters
     ----------
     path : path
-        The file. Weights in other files must be beside it; they are not read.
+        The file. External weights must be in the same folder; they are not read.
     size : (height, width), optional
-        The size of the picture where the file takes any; 224 x 224 by default.
+        Size of the image for which shapes are inferred, if the file does not fix it; 224 x 224 by default.
 
     Raises
     ------
     BackboneError
-        If the file is not an intact ONNX network that takes one picture, or fixes another size.
+        If the file is not an intact ONNX network with one image as input, or fixes another size.
     OSError
         If the file cannot be read.
     """
@@ -99,7 +99,7 @@ def read_graph(path: str | os.PathLike[str], *, size: tuple[int, int] | None = N
 
 
 def graph_of_model(model: ModelProto, path: str | os.PathLike[str], *, size: tuple[int, int] | None = None) -> Graph:
-    """Return what a network is made of, for a model that `read_model` gave; messages begin with `path`."""
+    """Return the graph of a model that `read_model` returned; error messages begin with `path`."""
     graph = model.graph
     stored = {tensor.name for tensor in graph.initializer} | {sparse.values.name for sparse in graph.sparse_initializer}
     image = find_image_input([value for value in graph.input if value.name not in stored], path)
@@ -131,7 +131,7 @@ def graph_of_model(model: ModelProto, path: str | os.PathLike[str], *, size: tup
 
 
 def _constants(graph: GraphProto, stored: set[str]) -> frozenset[str]:
-    """Return the tensors that hold nothing of the picture: what is stored, sizes, and what follows from those alone."""
+    """Return the tensors that do not depend on the image: stored tensors, sizes, and what follows from those alone."""
     constants = set(stored)
     for node in graph.node:
         has_branches = any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute)

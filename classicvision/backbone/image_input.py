@@ -1,4 +1,4 @@
-"""What a network wants to see: one picture, its layout and its size."""
+"""The image input of a network: its layout, dtype and size."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageInput", "find_image_input"]
 
-DEFAULT_SIZE = (224, 224)  # height and width of the picture where the file takes any
+DEFAULT_SIZE = (224, 224)  # height and width of the image where the file accepts any
 
 
 @dataclass(frozen=True)
 class ImageInput:
-    """What a network wants to see: None stands for any."""
+    """The image input of a network; None means any length."""
 
     name: str
     dtype: str  # "float32" or "float16"
@@ -31,7 +31,7 @@ class ImageInput:
     width: int | None
 
     def image_size(self, size: tuple[int, int] | None, path: str | os.PathLike[str]) -> tuple[int, int]:
-        """Return height and width of the picture: the file's, else those given, else 224 x 224.
+        """Return height and width of the input: those fixed by the file, else those given, else 224 x 224.
 
         Raises
         ------
@@ -39,28 +39,28 @@ class ImageInput:
             If the file fixes another size than the one given.
         """
         fixed = (self.height, self.width)
-        if size is not None and any(n not in (None, asked) for n, asked in zip(fixed, size, strict=True)):
+        if size is not None and any(n not in (None, given) for n, given in zip(fixed, size, strict=True)):
             expected = " x ".join("any" if n is None else str(n) for n in fixed)
             raise BackboneError(
-                f"{os.fspath(path)}: the network takes pictures of {expected}, not of {size[0]} x {size[1]}. "
-                "Leave the size out."
+                f"{os.fspath(path)}: the network takes images of {expected} pixels, not {size[0]} x {size[1]}. "
+                "Omit the size."
             )
         height, width = size or DEFAULT_SIZE
         return self.height or height, self.width or width
 
 
 def find_image_input(inputs: Sequence[ValueInfoProto], path: str | os.PathLike[str]) -> ImageInput:
-    """Return what the network wants to see, or say why that is no picture.
+    """Return the image input of a network.
 
     Raises
     ------
     BackboneError
-        If there is not exactly one input, or it is no batch of pictures of three colours.
+        If there is not exactly one input, or it is not a batch of images with three channels.
     """
     if len(inputs) != 1:
         raise BackboneError(
             f"{os.fspath(path)}: the network has {len(inputs)} inputs ({named(value.name for value in inputs)}); "
-            "a backbone takes one picture and nothing else. Export the part that sees the picture."
+            "a backbone takes one image and nothing else. Export only the image encoder."
         )
     return _image_input(inputs[0], path)
 
@@ -69,18 +69,18 @@ def _image_input(value: ValueInfoProto, path: str | os.PathLike[str]) -> ImageIn
     where = f"{os.fspath(path)}: the network's input {value.name!r}"
     tensor = tensor_of(value.type)
     if tensor.shape is None:
-        raise BackboneError(f"{where} states no shape. Export it with one, e.g. (N, 3, 224, 224).")
-    found = f"{tensor.dtype or 'no numbers'} ({', '.join('any' if n is None else str(n) for n in tensor.shape)})"
+        raise BackboneError(f"{where} has no shape. Export the network with one, e.g. (N, 3, 224, 224).")
+    found = f"{tensor.dtype or 'not numeric'} ({', '.join('any' if n is None else str(n) for n in tensor.shape)})"
     if tensor.dtype not in ("float32", "float16"):
-        hint = " Networks for text take such numbers." if tensor.dtype in ("int64", "int32") else ""
-        raise BackboneError(f"{where} is {found}; a picture as float32 or float16 was expected.{hint}")
+        hint = " Integers are usual for text; export an image network." if tensor.dtype in ("int64", "int32") else ""
+        raise BackboneError(f"{where} is {found}; expected an image as float32 or float16.{hint}")
     if len(tensor.shape) != 4:
-        raise BackboneError(f"{where} is {found}; a picture was expected, of 4 axes: (N, 3, height, width).")
+        raise BackboneError(f"{where} is {found}; expected an image with 4 axes: (N, 3, height, width).")
     if any(n is not None and n <= 0 for n in tensor.shape):
-        raise BackboneError(f"{where} is {found}: an axis of length 0. Export it with a batch of 1, or a free batch.")
+        raise BackboneError(f"{where} is {found}, with an axis of length 0. Export it with a batch of 1 or any length.")
     batch, second, third, fourth = tensor.shape
     if second == 3 or (second is None and fourth != 3):
         return ImageInput(value.name, tensor.dtype, "NCHW", batch, third, fourth)
     if fourth == 3 or fourth is None:
         return ImageInput(value.name, tensor.dtype, "NHWC", batch, second, third)
-    raise BackboneError(f"{where} is {found}: neither axis 1 nor axis 3 has the 3 colours of a picture.")
+    raise BackboneError(f"{where} is {found}; expected an image, with 3 colour channels in axis 1 or axis 3.")

@@ -1,7 +1,7 @@
-"""What a network is made of, layer by layer and stage by stage: shapes, parameters, MACs, memory, receptive fields.
+"""Inspect a network layer by layer and stage by stage: shapes, parameters, MACs, memory, receptive fields.
 
-All numbers follow from the graph alone; nothing is run. They are for one image. A number that is not known is None, and
-what it is missing for is listed: a total never takes it for zero.
+All numbers follow from the graph alone, for one image; nothing is run. An unknown number is None, and the layers with
+unknown numbers are listed, so that no total hides them.
 """
 
 from __future__ import annotations
@@ -22,63 +22,61 @@ __all__ = ["Layer", "NetworkInspection", "StageSummary", "inspect_graph"]
 
 @dataclass(frozen=True)
 class Layer:
-    """One operation on the picture; what only unpacks weights or computes shapes is none."""
+    """One operation on the image; operations that only unpack weights or compute shapes are not layers."""
 
     name: str
     operator: str
     stage: str
     window: Window | None  # of a convolution or pooling
-    output: str  # the tensor
-    shape: tuple[int, ...] | None  # of the first output, without the axis of the batch
-    n_parameters: int  # weights that an earlier layer has too count there
+    output: str  # name of the output tensor
+    shape: tuple[int, ...] | None  # of the first output, without the batch axis
+    n_parameters: int  # weights shared with an earlier layer count there
     n_macs: int | None
-    n_activations: int | None  # numbers in the outputs
-    n_bytes: int | None  # that they take; 0 where the input's place is used again
+    n_activations: int | None  # elements of the output
+    n_bytes: int | None  # of the output; 0 if it replaces the input in memory
     receptive_field: ReceptiveField | None
 
 
 @dataclass(frozen=True)
 class StageSummary:
-    """The sums over the layers of one stage, and what it gives to the next."""
+    """The sums over the layers of one stage, and the stage's output."""
 
     name: str
-    tensor: str
+    tensor: str  # name of the output tensor
     shape: tuple[int, ...] | None
     n_layers: int  # with parameters
     n_parameters: int
-    n_macs: int  # of the layers of which they are known
+    n_macs: int  # over the layers whose MACs are known
     n_bytes: int
     receptive_field: ReceptiveField | None
 
 
 @dataclass(frozen=True)
 class NetworkInspection:
-    """What a network is made of."""
+    """The layers and stages of a network, and its totals for one image."""
 
     input: ImageInput
-    size: tuple[int, int]  # height and width of the picture that the numbers are for
+    size: tuple[int, int]  # height and width of the image that the numbers are for
     opset: int
     producer: str
     layers: tuple[Layer, ...]
     stages: tuple[StageSummary, ...]
     n_parameters: int
-    n_macs: int  # of the layers of which they are known
+    n_macs: int  # over the layers whose MACs are known
     n_bytes: int  # of all activations together
-    peak_bytes: int | None  # of the activations that are needed at one time; None where not known
-    unknown_operators: Mapping[str, int]  # operators whose costs are not known, and how many layers have them
-    unknown_layers: tuple[
-        str, ...
-    ]  # names of layers of known operators whose shapes, and so whose costs, are not known
+    peak_bytes: int | None  # most activations needed at the same time; None if unknown
+    unknown_operators: Mapping[str, int]  # operators whose costs are unknown, and how many layers have them
+    unknown_layers: tuple[str, ...]  # layers of known operators whose costs are unknown because their shapes are
 
 
 def inspect_graph(graph: Graph, penultimate: str) -> NetworkInspection:
-    """Return what a network is made of.
+    """List the layers and stages of a network and sum up their costs.
 
     Parameters
     ----------
     graph : Graph
     penultimate : str
-        The tensor that the last layer takes: what comes after it is the stage "head".
+        The input tensor of the last layer; everything after it is the stage "head".
     """
     stages = find_stages(graph, penultimate)
     fields = receptive_fields(graph)
@@ -109,7 +107,7 @@ def inspect_graph(graph: Graph, penultimate: str) -> NetworkInspection:
 
 
 def _layer(graph: Graph, node: Node, stage: str, fields: Mapping[str, ReceptiveField], seen: set[str]) -> Layer:
-    """Return one layer; `seen` are the weights of earlier layers."""
+    """Describe one layer; `seen` are the weights of earlier layers, which do not count again."""
     weights = set(parameters_of(graph, node)) - seen
     seen |= weights
     output = next(filter(graph.is_data, node.outputs))

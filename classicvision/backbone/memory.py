@@ -1,4 +1,4 @@
-"""The memory that one image takes on its way through a network."""
+"""The memory of a network's activations for one image."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ BYTES = {
 
 
 def takes_memory(node: Node) -> bool:
-    """Return whether a node writes numbers of its own; activation functions and views use the place of their input."""
+    """Tell whether a node's output needs memory; activation functions and views can replace their input in place."""
     return node.operator not in IN_PLACE
 
 
 def n_bytes_of(graph: Graph, name: str) -> int | None:
-    """Return the bytes of a tensor for one image, or None where they are not known."""
+    """Return the size of a tensor in bytes for one image, or None if it is unknown."""
     tensor = graph.tensor(name)
     if tensor.n_elements is None or not tensor.dtype:
         return None
     try:
         itemsize = BYTES.get(tensor.dtype) or np.dtype(tensor.dtype).itemsize
-    except TypeError:  # numbers of less than a byte, and text
+    except TypeError:  # types smaller than a byte, and text
         return None
     return tensor.n_elements * itemsize // graph.batch
 
 
 def peak_bytes(graph: Graph) -> int | None:
-    """Return the most bytes that are needed at one time for one image, beside the weights; None where not known.
+    """Return the peak size of the activations for one image in bytes, without the weights; None if it is unknown.
 
-    Nodes run in the order of the graph. A tensor is given up after the last node that reads it; a node whose result may
-    take the place of its input needs no memory if nobody else waits for that input.
+    Nodes run in the order of the graph. A tensor is freed after the last node that reads it; a node that can work in
+    place needs no memory if no other node reads its input later.
     """
     nodes = [node for node in graph.nodes if any(map(graph.is_data, node.outputs))]
     waiting = Counter(name for node in nodes for name in _data_inputs(graph, node))
-    waiting.update(graph.outputs)  # kept to the end
+    waiting.update(graph.outputs)  # kept until the end
     first = n_bytes_of(graph, graph.input.name)
     if first is None:
         return None

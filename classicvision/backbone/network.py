@@ -1,4 +1,4 @@
-"""A network cut off at one tensor and opened in onnxruntime, on one thread."""
+"""Run a network in onnxruntime up to one tensor, on one thread."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OUTPUT", "Network", "open_network", "tensor_of_stage"]
 
-OUTPUT: Final = "output"  # what the network gives: logits or probabilities, as a rule
-MAX_NAMED = 12  # stages that a message names
+OUTPUT: Final = "output"  # the network's output: usually logits or probabilities
+MAX_NAMED = 12  # stages listed in a message
 
 _PROVIDERS: Final = {
     "cpu": ["CPUExecutionProvider"],
@@ -32,15 +32,17 @@ _PROVIDERS: Final = {
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A session that gives one tensor; called with pictures that were prepared, it returns that tensor.
+    """An onnxruntime session that computes one tensor; call it with a batch of input tensors.
 
     Attributes
     ----------
     path : Path
+        The ONNX file, for messages.
     input : ImageInput
     tap : Tap
+        The tensor that is computed.
     session : onnxruntime.InferenceSession
-        Its input and output are the only ones.
+        With one input and one output.
     """
 
     path: Path
@@ -54,17 +56,17 @@ class Network:
         Parameters
         ----------
         tensors : (N, 3, H, W) float32
-            Channels first, whatever the network's own layout.
+            Channels first, whatever the layout of the network.
 
         Returns
         -------
         (N, ...) float32
-            The tensor; if it has four axes, its channels are the second: (N, C, h, w).
+            The tensor. With four axes, channels are second: (N, C, h, w).
 
         Raises
         ------
         BackboneError
-            If the network does not take tensors of this size, or fails.
+            If the network takes tensors of another size, or fails.
         """
         self._require_size(tensors.shape)
         fed = tensors.transpose(0, 2, 3, 1) if self.input.layout == "NHWC" else tensors
@@ -75,18 +77,18 @@ class Network:
         return np.moveaxis(found, 3, 1) if found.ndim == 4 and self.tap.channel_axis == 3 else found
 
     def _run(self, block: NDArray[Any], n: int) -> NDArray[np.float32]:
-        """Run at most n pictures through a network that takes n at once; those that lack are black."""
+        """Run at most n images through a network with a batch of n, padded with zeros."""
         n_given = len(block)
         if n_given < n:
             block = np.concatenate([block, np.zeros((n - n_given, *block.shape[1:]), block.dtype)])
         try:
             (found,) = self.session.run(None, {self.input.name: block})
-        except Exception as error:  # onnxruntime has a dozen kinds, all made at run time
+        except Exception as error:  # onnxruntime has a dozen exception types, all defined at run time
             raise BackboneError(f"{self.path}: the network failed at {self.tap.tensor!r}: {_line(error)}") from error
         if not isinstance(found, np.ndarray) or found.ndim < 1 or len(found) != n:
             raise BackboneError(
-                f"{self.path}: the tensor {self.tap.tensor!r} has the shape {np.shape(found)} for {n} picture(s); "
-                "one row for each was expected. Choose another stage."
+                f"{self.path}: the tensor {self.tap.tensor!r} has the shape {np.shape(found)} for {n} image(s); "
+                "expected one row per image. Choose another stage."
             )
         return found[:n_given].astype(np.float32, copy=False)
 
@@ -96,29 +98,29 @@ class Network:
         ):
             if expected not in (None, given):
                 raise BackboneError(
-                    f"{self.path}: the network takes pictures {expected} pixels {name}; the preprocessing crops "
-                    f"{given}. Set the preprocessing's crop to {expected}, and resize_to with it."
+                    f"{self.path}: the network takes images {expected} pixels {name}; the preprocessing crops "
+                    f"{given}. Set the preprocessing's crop to {expected}, and resize_to to match."
                 )
 
 
 def open_network(path: Path, stage: str, device: str = "cpu", *, crop: int | None = None) -> Network:
-    """Open an ONNX file such that it gives a stage and computes nothing that the stage does not need.
+    """Open an ONNX file to compute one stage; layers that the stage does not need are removed.
 
     Parameters
     ----------
     path : Path
     stage : str
-        ``penultimate``, ``output``, a stage that `stages` lists, or a tensor's name; ``head`` is the output where
-        there is a last layer behind the penultimate tensor.
+        ``penultimate``, ``output``, a stage of `find_stages`, or the name of a tensor. ``head`` is the output of a
+        network with a last layer after the penultimate tensor.
     device : {"cpu", "cuda"}
     crop : int, optional
-        Side of the pictures that will come. The shapes inside are looked at for this size before anything runs: a
-        window that does not fit into a small picture would end the process.
+        Height and width of the input images. Shapes are checked for this size first: a window that does not fit into a
+        small image would kill the process.
 
     Raises
     ------
     BackboneError
-        If the file is damaged or no image network, has no such stage, or cannot be run.
+        If the file is damaged or not an image network, lacks the stage, or cannot be run.
     """
     model = read_model(path)
     graph = graph_of_model(model, path)
@@ -129,7 +131,7 @@ def open_network(path: Path, stage: str, device: str = "cpu", *, crop: int | Non
 
 
 def read_weights(path: Path, tensor: str) -> NDArray[np.float32]:
-    """Return the numbers of a tensor that does not depend on the picture: stored, or computed from what is stored.
+    """Return the values of a tensor that does not depend on the image: stored, or computed from stored tensors.
 
     Raises
     ------
@@ -148,13 +150,13 @@ def read_weights(path: Path, tensor: str) -> NDArray[np.float32]:
         (found,) = _start(_cut(model, Tap(tensor), path), path, "cpu").run(None, {})
     except BackboneError:
         raise
-    except Exception as error:  # of protobuf, of onnx or of onnxruntime
+    except Exception as error:  # from protobuf, onnx or onnxruntime
         raise BackboneError(f"{path}: the weights {tensor!r} cannot be read: {_line(error)}") from error
     return np.asarray(found, np.float32)
 
 
 def tensor_of_stage(graph: Graph, stage: str, path: Path) -> str:
-    """Return the tensor that a stage means; an unknown one is a `BackboneError` that lists those there are."""
+    """Return the name of a stage's tensor; for an unknown stage, a `BackboneError` that lists the stages."""
     last = penultimate(graph)
     known = {PENULTIMATE: last, OUTPUT: output_of(graph)}
     if stage in known:
@@ -169,12 +171,12 @@ def tensor_of_stage(graph: Graph, stage: str, path: Path) -> str:
         return stage
     raise BackboneError(
         f"{path}: there is no stage or tensor {stage!r}. Its stages are {', '.join(list(known)[:MAX_NAMED])}; "
-        "`classicvision backbone inspect` lists them with all tensors."
+        "`classicvision backbone inspect` lists all stages and tensors."
     )
 
 
 def _cut(model: ModelProto, tap: Tap, path: Path) -> bytes:
-    """Return the part of a model that makes one tensor, which becomes its only output, with all weights in it."""
+    """Serialise the part of a model that computes one tensor, which becomes its only output, with all weights."""
     from onnx.external_data_helper import load_external_data_for_model
     from onnx.helper import make_empty_tensor_value_info, make_node
 
@@ -188,22 +190,22 @@ def _cut(model: ModelProto, tap: Tap, path: Path) -> bytes:
     try:
         load_external_data_for_model(model, str(path.parent))
         return bytes(model.SerializeToString())
-    except Exception as error:  # protobuf's limit of 2 GB has another type in each of its releases
-        raise BackboneError(f"{path}: its weights cannot be put together: {_line(error)}") from error
+    except Exception as error:  # the error for protobuf's limit of 2 GB differs between its releases
+        raise BackboneError(f"{path}: its weights cannot be combined into one model: {_line(error)}") from error
 
 
 def _keep_what_makes(graph: Any, output: str) -> None:
-    """Take out of a graph every node and weight that a tensor does not depend on."""
+    """Remove every node and weight that a tensor does not depend on."""
     needed, kept = {output}, []
     for node in reversed(graph.node):
         has_branches = any(a.HasField("g") or a.graphs for a in node.attribute)
-        if has_branches:  # what is read inside branches is not listed outside
+        if has_branches:  # a node does not list the tensors read inside its branches
             return
         if needed.intersection(node.output):
             kept.append(node)
             needed.update(node.input)
     weights = [tensor for tensor in graph.initializer if tensor.name in needed]
-    inputs = [value for value in graph.input if value.name in needed]  # old files list the weights here too
+    inputs = [value for value in graph.input if value.name in needed]  # in old files these include the weights
     for field, values in ((graph.node, kept[::-1]), (graph.initializer, weights), (graph.input, inputs)):
         del field[:]
         field.extend(values)
@@ -213,8 +215,8 @@ def _start(model: bytes, path: Path, device: str) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # parallel over pictures; sums keep their order
-    options.log_severity_level = 4  # what goes wrong is raised; warnings about unused weights help nobody
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # parallel over images; keeps the order of sums
+    options.log_severity_level = 4  # errors are raised; warnings about unused weights are useless
     try:
         return onnxruntime.InferenceSession(model, options, providers=_PROVIDERS[device])
     except Exception as error:
@@ -222,5 +224,5 @@ def _start(model: bytes, path: Path, device: str) -> Any:
 
 
 def _line(error: Exception) -> str:
-    """Return the first lines of what a library says, as one."""
+    """Return a library's error message, shortened, on one line."""
     return " ".join(str(error).split())[:400] or type(error).__name__

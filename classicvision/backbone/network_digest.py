@@ -1,4 +1,4 @@
-"""What is in a network's files, without running them: their digest, and their metadata."""
+"""The SHA-256 that identifies a network, and the metadata of its file; nothing is run."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from classicvision.errors import BackboneError
 __all__ = ["find_network", "is_digest", "metadata", "network_digest", "require_digest"]
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_LOCATION: Final = b"location"  # stands in every file that names another one with its weights
+_LOCATION: Final = b"location"  # a key in every file whose weights are in external files
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether a text is a SHA-256 as `network_digest` writes it."""
+    """Tell whether a text is a SHA-256 of 64 lower-case hexadecimal digits."""
     return _DIGEST.fullmatch(text) is not None
 
 
 def network_digest(path: Path) -> str:
-    """Return the SHA-256 of a network: of the file, or of the digests of all its files if weights lie in others."""
+    """Return the SHA-256 of a network: of its file, or of the digests of all its files if it has external weights."""
     data = _read(path)
     own = hashlib.sha256(data)
     others = external_files(read_model(path)) if _LOCATION in data else ()
@@ -33,30 +33,30 @@ def network_digest(path: Path) -> str:
 
 
 def require_digest(path: Path, expected: str) -> None:
-    """Raise a `BackboneError` unless a network is the expected one."""
+    """Raise a `BackboneError` unless the file has the expected SHA-256."""
     found = network_digest(path)
     if found != expected:
         raise BackboneError(
-            f"{path}: this is another network: its SHA-256 begins with {found[:16]}, expected {expected[:16]}. "
-            "Give the file that was used before, or fit again with this one."
+            f"{path} is another network: its SHA-256 begins with {found[:16]}, expected {expected[:16]}. "
+            "Pass the file that the model was fitted with, or fit again with this one."
         )
 
 
 def find_network(sha256: str, places: list[Path]) -> Path:
-    """Return the first file among some places that has the content; it is an error if none has it."""
+    """Return the first of several paths whose content has the SHA-256; a `BackboneError` if no file has."""
     found = {path: network_digest(path) for path in dict.fromkeys(places) if path.is_file()}
     for path, content in found.items():
         if content == sha256:
             return path
     others = "".join(f" {path} is another network, with SHA-256 {content[:16]}." for path, content in found.items())
     raise BackboneError(
-        f"the network {places[0].name} with SHA-256 {sha256[:16]} was not found; looked at "
-        f"{', '.join(dict.fromkeys(map(str, places)))}.{others} Put the file there, or name it with --backbone."
+        f"the network {places[0].name} with SHA-256 {sha256[:16]} was not found; searched "
+        f"{', '.join(dict.fromkeys(map(str, places)))}.{others} Copy the file there, or pass its path with --backbone."
     )
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """Return what an ONNX file says of itself, by key."""
+    """Return the metadata of an ONNX file, by key."""
     return {entry.key: entry.value for entry in read_model(path).metadata_props}
 
 

@@ -1,7 +1,7 @@
-"""Networks as extractors: pooled activations of one stage of an ONNX file, a vector for each picture.
+"""Networks as extractors: the pooled activations of one stage of an ONNX network, one vector per image.
 
-The settings name a file by the SHA-256 of its content; its place may change and is no part of what is compared. So two
-copies of a file share their cached features, and a file that was exchanged for another is noticed.
+The settings identify the file by the SHA-256 of its content, not by its path. So copies of a file share their cached
+features, and a file that was replaced by another is detected.
 """
 
 from __future__ import annotations
@@ -35,43 +35,71 @@ from classicvision.images import Image
 
 __all__ = ["OnnxBackbone", "require_image"]
 
-GEM_POWER: Final = 3.0  # Radenovic et al. (2019), equation 3: between the mean (1) and the largest (infinity)
-OPEN_NETWORKS = 8  # kept open in a process, each with its weights: recipes are timed in turns
-METADATA_KEY: Final = "classicvision.preprocessing"  # of an ONNX file: a preset's name, or its values as JSON
+GEM_POWER: Final = 3.0  # Radenovic et al. (2019), equation 3: between the mean (1) and the maximum (infinity)
+OPEN_NETWORKS = 8  # kept open per process, each with its weights, so that a benchmark can alternate between recipes
+METADATA_KEY: Final = "classicvision.preprocessing"  # in an ONNX file's metadata: a preset's name, or values as JSON
 
 
 @dataclass(frozen=True)
 class OnnxBackbone:
-    """Settings of a network in an ONNX file; called with a picture, it returns a vector. It learns nothing.
+    """A feature extractor: the activations of one stage of a network in an ONNX file, pooled to a vector.
 
-    The network is opened when the first picture comes, once in each process, on one thread. Copies of these settings
-    in other processes open their own.
+    Learns nothing. The network is opened with the first image, once per process, and runs on one thread.
+
+    Parameters
+    ----------
+    path : path
+        The ONNX file, or the name of a downloaded network, such as ``resnet18-v1``. Not part of the fingerprint.
+    stage : str
+        Which activations: ``penultimate``, the input of the last layer; ``output``, the class scores; a stage listed by
+        ``classicvision backbone inspect``; or the name of a tensor. Earlier stages see smaller parts of the image and
+        are less specific to the classes the network was trained on.
+    preprocessing : Preprocessing or str, optional
+        How images are prepared, or the name of a preset. By default as stated by the registry or by the file's
+        metadata.
+    pooling : {"average", "max", "gem"}
+        How activations with spatial axes are pooled: their mean, maximum, or generalised mean with power 3, which is
+        between the two (Radenovic et al. 2019).
+    views : {"one", "mirror", "whole", "ten-crop"}
+        Over which views of an image the vector is averaged: the centre crop; it and its horizontal flip; also the whole
+        image squeezed into a square, and its flip; or the centre and the corners, each flipped too. Takes 1, 2, 4 or 10
+        runs of the network per image; more views are usually more accurate.
+    device : {"auto", "cpu", "cuda"}
+        "auto" becomes "cuda" if onnxruntime supports it, else "cpu".
+    sha256 : str
+        The expected SHA-256 of the network, which identifies it in fingerprints. Computed from the file by default.
 
     Raises
     ------
     BackboneError
-        If there is no such file, or it does not say how pictures are to be prepared; the message lists the presets.
+        If the file does not exist, or its preprocessing is not stated anywhere; the message lists the presets.
     SettingsError
         For a value out of range; the message names the field.
 
     Examples
     --------
-    >>> backbone = OnnxBackbone("mobilenet.onnx", preprocessing="inception")  # doctest: +SKIP
-    >>> backbone(read_image("cat.jpg")).shape  # doctest: +SKIP
-    (1280,)
+    A network of one layer, which computes the mean of each channel:
+
+    >>> import onnx
+    >>> header = '<ir_version: 8, opset_import: ["": 13]>'
+    >>> network = "mean (float[N,3,224,224] image) => (float[N,3,1,1] mean) { mean = GlobalAveragePool(image) }"
+    >>> onnx.save(onnx.parser.parse_model(header + network), "mean.onnx")
+    >>> from classicvision import OnnxBackbone, read_image
+    >>> backbone = OnnxBackbone("mean.onnx", preprocessing="imagenet")
+    >>> backbone(read_image("data/copies/library/cat.jpg")).shape
+    (3,)
     """
 
     kind: ClassVar[str] = "onnx"
     version: ClassVar[int] = 1
 
-    path: str = field(compare=False)  # the file, or the name of a network that was pulled; `sha256` says what is in it
-    stage: str = "penultimate"  # or `output`, a stage that `backbone inspect` lists, or a tensor's name
-    preprocessing: Preprocessing | str | None = None  # None: as the registry or the file says; a text names a preset
-    pooling: Literal["average", "max", "gem"] = "average"  # of a tensor with places: over all of them
-    # Of each picture; its vector is the mean over them. `whole` is the middle and the whole picture, and their mirrors.
+    path: str = field(compare=False)
+    stage: str = "penultimate"
+    preprocessing: Preprocessing | str | None = None
+    pooling: Literal["average", "max", "gem"] = "average"
     views: Literal["one", "mirror", "whole", "ten-crop"] = "one"
-    device: Literal["auto", "cpu", "cuda"] = "auto"  # auto: CUDA where onnxruntime has it; named from then on
-    sha256: str = ""  # of the file's content; read from the file when it is empty
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    sha256: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", str(self.path))
@@ -89,7 +117,7 @@ class OnnxBackbone:
             object.__setattr__(self, "preprocessing", self._stated_preprocessing())
 
     def __call__(self, image: Image) -> NDArray[np.float32]:
-        """Return the features of a picture.
+        """Extract the features of an image.
 
         Parameters
         ----------
@@ -104,19 +132,19 @@ class OnnxBackbone:
         Raises
         ------
         BackboneError
-            If the file is not the one that the settings mean, cannot be used, or does not fit the preprocessing.
+            If the file has another SHA-256, cannot be run, or does not fit the preprocessing.
         ValueError
-            If the picture is too small, or its features are not finite.
+            If the image is too small, or its features are not finite.
         """
         require_image(image)
         features = self.run(self.tensors(image))
         vector: NDArray[np.float32] = features[0] if len(features) == 1 else features.mean(axis=0)
         if not np.isfinite(vector).all():
-            raise ValueError("the network gave numbers that are not finite")
+            raise ValueError("the network's output is not finite; check its preprocessing")
         return vector
 
     def tensors(self, image: Image) -> NDArray[np.float32]:
-        """Return the views of a picture as the network is to see them, (n_views, 3, crop, crop)."""
+        """Return the views of an image as input tensors, (n_views, 3, crop, crop) float32."""
         how = self.contract
         if self.views == "ten-crop":
             return ten_crop(image, how)
@@ -126,51 +154,51 @@ class OnnxBackbone:
         return np.concatenate([view, view[..., ::-1]]) if self.views == "mirror" else view
 
     def run(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the pooled features of prepared pictures, (N, 3, H, W) to (N, d) float32."""
+        """Compute the pooled features of input tensors, (N, 3, H, W) to (N, d) float32."""
         found = self.activations(tensors)
         return found if found.ndim == 2 else _POOLS[self.pooling](found)
 
     def activations(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the stage's tensor before it is pooled, (N, ...); with places it is (N, C, h, w)."""
+        """Compute the activations of the stage before pooling, (N, ...) float32; with spatial axes (N, C, h, w)."""
         return _open(self)(tensors)
 
     @property
     def contract(self) -> Preprocessing:
-        """How pictures are prepared."""
-        return cast("Preprocessing", self.preprocessing)  # `__post_init__` leaves nothing else
+        """The preprocessing, as its type."""
+        return cast("Preprocessing", self.preprocessing)  # set by `__post_init__`
 
     @property
     def libraries(self) -> str:
-        """What runs the network; another release may differ in the last bit."""
+        """The runtime and its version; another release may differ in the last bit."""
         import onnxruntime
 
         return f"onnxruntime {onnxruntime.__version__}"
 
-    def found(self, file: str | os.PathLike[str] | None = None, *, beside: str | os.PathLike[str] = "") -> OnnxBackbone:
-        """Return these settings with the place where their network is now.
+    def found(self, file: str | os.PathLike[str] | None = None, *, folder: str | os.PathLike[str] = "") -> OnnxBackbone:
+        """Return a copy of these settings with the current path of the network.
 
         Parameters
         ----------
         file : path, optional
-            The network. Without it, it is looked for where it was, in the folder `beside`, and among those that were
-            pulled.
-        beside : path
-            The folder of the model that uses it.
+            The network's file. By default it is searched at its previous path, in `folder`, and among the downloaded
+            networks.
+        folder : path
+            The folder of the model that uses the network.
 
         Raises
         ------
         BackboneError
-            If there is no file with the content that the settings name; the message says where it was looked for.
+            If no file has the expected SHA-256; the message lists the paths searched.
         """
         if file is not None:
             require_digest(locate(file), self.sha256)
             return replace(self, path=os.fspath(file))
         name = Path(self.path).name
-        places = [Path(self.path), Path(beside) / name, default_folder() / name]
+        places = [Path(self.path), Path(folder) / name, default_folder() / name]
         return replace(self, path=os.fspath(find_network(self.sha256, places)))
 
     def runnable(self) -> OnnxBackbone:
-        """Return these settings with a device that this installation has: themselves, as a rule."""
+        """Return these settings, with "cpu" as device if CUDA is not available."""
         is_missing = self.device == "cuda" and _best_device() != "cuda"
         return replace(self, device="cpu") if is_missing else self
 
@@ -181,19 +209,19 @@ class OnnxBackbone:
         stated = (entry.preprocessing if entry else None) or metadata(path).get(METADATA_KEY)
         if stated is None:
             raise BackboneError(
-                f"{path}: neither the file nor the registry says how pictures are to be prepared for this network. A "
-                f"wrong guess would go unnoticed, so say it: preprocessing is one of {', '.join(PRESETS)}, or values."
+                f"{path}: neither the file nor the registry states the preprocessing of this network; a wrong guess "
+                f"would go unnoticed. Set preprocessing to one of {', '.join(PRESETS)}, or to its values."
             )
         return _read_preprocessing(stated, path)
 
 
 def require_image(image: Image) -> None:
-    """Check that an array is a picture in colour; a TypeError or ValueError says what it is."""
+    """Raise a TypeError or ValueError unless an array is an RGB image."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         found = f"{image.dtype} array" if isinstance(image, np.ndarray) else type(image).__name__
-        raise TypeError(f"the picture is of type {found}; a network needs a uint8 array, RGB (H, W, 3)")
+        raise TypeError(f"the image is of type {found}; expected a uint8 array, RGB (H, W, 3)")
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(f"the picture has shape {image.shape}; a network needs RGB (H, W, 3), not empty")
+        raise ValueError(f"the image has shape {image.shape}; expected RGB (H, W, 3), not empty")
 
 
 def _read_preprocessing(stated: str, path: Path) -> Preprocessing:
@@ -202,7 +230,7 @@ def _read_preprocessing(stated: str, path: Path) -> Preprocessing:
     try:
         return from_dict(Preprocessing, json.loads(stated), where=METADATA_KEY)
     except (ValueError, RecursionError) as error:  # SettingsError is one
-        raise BackboneError(f"{path}: its metadata {METADATA_KEY!r} is no preprocessing: {error}") from error
+        raise BackboneError(f"{path}: invalid preprocessing in its metadata {METADATA_KEY!r}: {error}") from error
 
 
 @lru_cache(maxsize=OPEN_NETWORKS)
@@ -218,26 +246,26 @@ def _best_device() -> Literal["cpu", "cuda"]:
     return "cuda" if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else "cpu"
 
 
-def _places(tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (N, C, P): the P places of each channel; of tokens, (N, T, d), each is a place."""
+def _positions(tensors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Reshape activations to (N, C, P) with P positions per channel; of tokens (N, T, d), each is a position."""
     if tensors.ndim == 3:
         return tensors.transpose(0, 2, 1)
     if tensors.ndim < 2:
-        raise BackboneError(f"the stage gives {tensors.shape}, one number a picture; choose another stage")
+        raise BackboneError(f"the stage has the shape {tensors.shape}, one number per image; choose another stage")
     return tensors.reshape(*tensors.shape[:2], -1)
 
 
 def _average(tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(_places(tensors).mean(axis=2, dtype=np.float32))
+    return np.asarray(_positions(tensors).mean(axis=2, dtype=np.float32))
 
 
 def _largest(tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(_places(tensors).max(axis=2))
+    return np.asarray(_positions(tensors).max(axis=2))
 
 
 def _generalised_mean(tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Radenovic et al. (2019), equation 3; numbers below zero count as zero, as they have no such power."""
-    powers = np.maximum(_places(tensors), 0) ** np.float32(GEM_POWER)
+    """Radenovic et al. (2019), equation 3; negative values count as zero, as the power is defined for positive ones."""
+    powers = np.maximum(_positions(tensors), 0) ** np.float32(GEM_POWER)
     return np.asarray(powers.mean(axis=2, dtype=np.float32) ** np.float32(1 / GEM_POWER))
 
 

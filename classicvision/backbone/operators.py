@@ -1,8 +1,8 @@
-"""What each ONNX operator costs: parameters and multiply-adds (MACs).
+"""The costs of ONNX operators: parameters and multiply-adds (MACs).
 
-A MAC is one multiplication and one addition. Counted are convolutions and products of matrices, attention's too. As in
-published tables, additions, activation functions, pooling and normalisation count nothing: the operators in `FREE` have
-0 MACs. An operator that stands nowhere here has no number at all.
+A MAC is one multiplication and one addition. Convolutions and matrix products count, including those of attention. As
+in published tables, additions, activation functions, pooling and normalisation do not: the operators in `FREE` have 0
+MACs. For an operator not listed here the number is unknown.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from classicvision.backbone.graph import Graph, Node
 
 __all__ = ["IN_PLACE", "count_macs", "is_known", "parameters_of", "weights_of"]
 
-# Operators whose result can take the place of what they read: activation functions, batch normalisation (it is folded
-# into the convolution before it), and other views of the same numbers.
+# Operators that can work in place: activation functions, batch normalisation (folded into the convolution before it),
+# and views of the same values.
 ACTIVATIONS = {
     *("Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "Sigmoid", "HardSigmoid"),
     *("HardSwish", "Swish", "Tanh", "Softplus", "Softsign", "Gelu", "QuickGelu", "Mish", "BatchNormalization"),
@@ -37,7 +37,7 @@ FREE = IN_PLACE | {
     *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
 }
 
-# onnxruntime's own operators that its optimiser and its quantiser write.
+# Operators of onnxruntime that its optimiser and quantiser insert.
 MICROSOFT = "com.microsoft"
 FREE_OF_MICROSOFT = {
     *("Gelu", "QuickGelu", "FastGelu", "QLinearAdd", "QLinearMul", "QLinearConcat", "QLinearAveragePool"),
@@ -45,8 +45,8 @@ FREE_OF_MICROSOFT = {
     *("QuantizeLinear", "DequantizeLinear"),
 }
 
-# Which inputs of an operator hold what training learned, if they are constant. The running mean and variance of a batch
-# normalisation are measured, not learned, and published tables leave them out.
+# The inputs of an operator that are learned parameters if they are constant. The running mean and variance of batch
+# normalisation are statistics, not learned, and published tables exclude them.
 LEARNED_INPUTS = {
     **dict.fromkeys(("Conv", "FusedConv", "ConvTranspose", "BatchNormalization", "InstanceNormalization"), (1, 2)),
     **dict.fromkeys(("LayerNormalization", "GroupNormalization"), (1, 2)),
@@ -60,29 +60,19 @@ LEARNED_INPUTS = {
     **dict.fromkeys(("Gather", "Expand", "Tile"), (0,)),
     "Where": (1, 2),
 }
-ONLY_ARRAYS = {
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "Sum",
-    "Gather",
-    "Expand",
-    "Tile",
-    "Where",
-    "Concat",
-}  # a lone number is a setting
+# Operators whose constant inputs are parameters only if they are float arrays: a scalar is a setting.
+ONLY_ARRAYS = {"Add", "Sub", "Mul", "Div", "Sum", "Gather", "Expand", "Tile", "Where", "Concat"}
 
 
 def is_known(node: Node) -> bool:
-    """Return whether the costs of an operator are known."""
+    """Tell whether the costs of an operator are known."""
     if node.domain == MICROSOFT:
         return node.operator in FREE_OF_MICROSOFT or node.operator in ("FusedConv", "QGemm")
     return not node.domain and (node.operator in FREE or node.operator in MACS)
 
 
 def parameters_of(graph: Graph, node: Node) -> Iterator[str]:
-    """Yield the constant tensors of a node that training learned."""
+    """Yield the learned parameters of a node."""
     slots = range(len(node.inputs)) if node.operator == "Concat" else LEARNED_INPUTS.get(node.operator, ())
     for slot in slots:
         name = node.inputs[slot] if slot < len(node.inputs) else ""
@@ -96,14 +86,14 @@ def parameters_of(graph: Graph, node: Node) -> Iterator[str]:
 
 
 def weights_of(node: Node) -> str:
-    """Return the tensor that holds the filters of a convolution, or "" for another node."""
+    """Return the filter tensor of a convolution, or "" for any other node."""
     slot = {"Conv": 1, "FusedConv": 1, "ConvTranspose": 1, "ConvInteger": 1, "DeformConv": 1, "QLinearConv": 3}
     place = slot.get(node.operator, len(node.inputs))
     return node.inputs[place] if place < len(node.inputs) else ""
 
 
 def count_macs(graph: Graph, node: Node) -> int | None:
-    """Return the multiply-adds of a node for one image, or None where they are not known."""
+    """Return the multiply-adds of a node for one image, or None if they are unknown."""
     if not is_known(node):
         return None
     count = MACS.get(node.operator)
@@ -111,7 +101,7 @@ def count_macs(graph: Graph, node: Node) -> int | None:
         return 0
     try:
         macs = count(graph, node)
-    except (IndexError, KeyError, ValueError):  # shapes that do not fit the operator: the file is not sound there
+    except (IndexError, KeyError, ValueError):  # shapes that do not fit the operator, in an invalid file
         return None
     return None if macs is None else macs // graph.batch
 
@@ -123,7 +113,7 @@ def _convolution(graph: Graph, node: Node) -> int | None:
 
 
 def _transposed_convolution(graph: Graph, node: Node) -> int | None:
-    """Each input is spread over the output channels of its group and the window."""
+    """Each input contributes to the output channels of its group within the window."""
     weights, source = graph.shape(weights_of(node)), graph.shape(node.inputs[0])
     return None if weights is None or source is None else math.prod(source) * math.prod(weights[1:])
 
@@ -137,7 +127,7 @@ def _matrix_product(graph: Graph, node: Node) -> int | None:
 
 
 def _einsum(graph: Graph, node: Node) -> int | None:
-    """One MAC for each combination of all indices; of one or two tensors."""
+    """One MAC per combination of all indices, for one or two tensors."""
     terms = str(node.attributes["equation"]).replace(" ", "").split("->")[0].split(",")
     if len(terms) > 2 or any("." in term for term in terms):
         return None
@@ -154,7 +144,7 @@ def _attention(graph: Graph, node: Node) -> int | None:
     """Q K^T and its product with V: for each head, query and key the depths of both (Vaswani et al. 2017, eq. 1)."""
     q, k, output = graph.shape(node.inputs[0]), graph.shape(node.inputs[1]), graph.shape(node.outputs[0])
     if q is None or k is None or output is None or any(node.inputs[4:6]):
-        return None  # with keys of earlier calls there are more than these
+        return None  # with past keys there are more than these
     heads = q[1] if len(q) == 4 else 1
     return q[0] * heads * q[-2] * k[-2] * (q[-1] + output[-1])
 

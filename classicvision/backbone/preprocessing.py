@@ -1,12 +1,12 @@
-"""What is done to a picture before a network sees it: the contract that an ONNX file does not cache.
+"""From an image to the input tensor of a network: the preprocessing, which an ONNX file does not state.
 
-A network answers to any tensor of the right shape, so the wrong colour order or range is a silent fault: accuracy
-drops and nothing fails. Here the contract is one frozen dataclass. It is a part of every recipe that names a network,
-hence of cache keys, models and reports, and it is never guessed.
+A network accepts any tensor of the right shape, so a wrong channel order or value range is a silent error: accuracy
+drops and nothing fails. The preprocessing is therefore one frozen dataclass. It is part of every recipe with a network,
+and so of cache keys, models and reports, and it is never guessed.
 
-Pillow resizes: its filters widen when a picture shrinks, and networks are trained on pictures resized so (torchvision
-does the same). OpenCV's bilinear resizing looks at four pixels however much it shrinks, which is `antialias=False`
-here; its mean over the area that each new pixel covers is `interpolation="area"`.
+Images are resized with Pillow, whose filters widen when downsampling; networks are trained on images resized in this
+way (torchvision does the same). OpenCV's bilinear resizing reads four pixels whatever the scale, which corresponds to
+`antialias=False` here; its averaging over the area of each new pixel is `interpolation="area"`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from classicvision.images import Image, resize_by_area
 
 __all__ = ["PRESETS", "Preprocessing", "apply", "centre_and_whole", "named_preset", "resized", "ten_crop"]
 
-MAX_SIDE: Final = 4096  # pixels; the tensor of such a picture has 200 MB
+MAX_SIDE: Final = 4096  # pixels; the tensor of an image of this size takes 200 MB
 
 _FILTERS: Final = {
     "nearest": PillowImage.Resampling.NEAREST,
@@ -32,15 +32,37 @@ _FILTERS: Final = {
     "bicubic": PillowImage.Resampling.BICUBIC,
     "lanczos": PillowImage.Resampling.LANCZOS,
 }
-_PLAIN_FILTERS: Final = ("nearest", "bilinear", "bicubic")  # those that Pillow has without antialiasing
+_PLAIN_FILTERS: Final = ("nearest", "bilinear", "bicubic")  # available in Pillow without antialiasing
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes the tensor of a network: resize, crop, scale, subtract the mean, divide by the deviation.
+    """How an image becomes the input of a network: resize, crop, scale, subtract the mean, divide by the deviation.
 
-    A channel's number is ``(grey * white / 255 - mean) / std``. Whether the tensor has channels first or last is read
-    from the network, which says so.
+    A pixel value x in 0..255 becomes ``(x * white / 255 - mean) / std``. Use the values that the network was trained
+    with: a wrong one raises no error and costs accuracy. The layout, channels first or last, is read from the network.
+
+    Parameters
+    ----------
+    colors : {"rgb", "bgr"}
+        Order of the channels; networks trained with Caffe or OpenCV take BGR.
+    white : float
+        The value that 255 becomes before the mean is subtracted: 1 or 255 in most networks.
+    mean, std : (float, float, float)
+        Mean and standard deviation per channel, in the order of the channels and the range 0..`white`.
+    resize : {"shorter-side", "square", "none"}
+        What is resized to `resize_to` pixels: the shorter side, which keeps the aspect ratio; both sides, which
+        distorts; or nothing.
+    resize_to : int
+        Pixels, at least `crop`. Larger values crop more of the border, so that the object in the centre is larger.
+    crop : int
+        Side of the centre square that is the input, in pixels. The network fixes it, or takes any: larger crops then
+        show more detail and take quadratically more time.
+    interpolation : {"nearest", "bilinear", "bicubic", "lanczos", "area"}
+        The resampling filter; "area" averages over the area of each new pixel.
+    antialias : bool
+        Widen the filter when downsampling, as Pillow and torchvision do. False reads only the nearest pixels, as
+        OpenCV does.
 
     Raises
     ------
@@ -49,19 +71,23 @@ class Preprocessing:
 
     Examples
     --------
-    >>> PRESETS["inception"].white, PRESETS["inception"].mean
-    (255.0, (127.5, 127.5, 127.5))
+    >>> from classicvision import Preprocessing, read_image
+    >>> from classicvision.backbone.preprocessing import apply
+    >>> inception = Preprocessing(white=255.0, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5))
+    >>> tensor = apply(read_image("data/copies/library/cat.jpg"), inception)
+    >>> tensor.shape, bool(tensor.min() >= -1), bool(tensor.max() <= 1)
+    ((3, 224, 224), True, True)
     """
 
-    colors: Literal["rgb", "bgr"] = "rgb"  # order of the channels
-    white: float = 1.0  # what 255 becomes before the mean is subtracted; 1 or 255 as a rule
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)  # in the order of the channels
-    std: tuple[float, float, float] = (1.0, 1.0, 1.0)  # in the order of the channels
-    resize: Literal["shorter-side", "square", "none"] = "shorter-side"  # what gets the length resize_to
+    colors: Literal["rgb", "bgr"] = "rgb"
+    white: float = 1.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    resize: Literal["shorter-side", "square", "none"] = "shorter-side"
     resize_to: int = 256  # pixels
-    crop: int = 224  # side of the square in the middle that the network sees, in pixels
+    crop: int = 224  # pixels
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos", "area"] = "bilinear"
-    antialias: bool = True  # the filter grows as the picture shrinks, as in Pillow and torchvision
+    antialias: bool = True
 
     def __post_init__(self) -> None:
         validate(self)
@@ -70,10 +96,10 @@ class Preprocessing:
         require(1 <= self.crop <= MAX_SIDE, "crop", self.crop, f"from 1 to {MAX_SIDE} pixels")
         require(1 <= self.resize_to <= MAX_SIDE, "resize_to", self.resize_to, f"from 1 to {MAX_SIDE} pixels")
         if self.resize != "none" and self.resize_to < self.crop:
-            raise SettingsError(f"resize_to is {self.resize_to}, but crop is {self.crop}; crop at most what is resized")
+            raise SettingsError(f"resize_to is {self.resize_to}; it must be at least crop, which is {self.crop}")
         if not self.antialias and self.interpolation not in _PLAIN_FILTERS:
             raise SettingsError(
-                f"antialias is False, but interpolation {self.interpolation!r} has no such form; "
+                f"antialias is False, which interpolation {self.interpolation!r} does not support; "
                 f"use {' or '.join(_PLAIN_FILTERS)}"
             )
 
@@ -81,38 +107,38 @@ class Preprocessing:
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
-_SIGNED: Final = (127.5, 127.5, 127.5)  # mean and deviation that bring 0 to 255 into -1 to 1
+_SIGNED: Final = (127.5, 127.5, 127.5)  # mean and standard deviation that map 0..255 to -1..1
 
 PRESETS: Final[dict[str, Preprocessing]] = {
-    # ResNet, VGG, DenseNet and most others of torchvision, and of the model zoo where it says "as ResNet".
+    # ResNet, VGG, DenseNet and most others of torchvision, and those of the model zoo described "as ResNet".
     "imagenet": Preprocessing(mean=_IMAGENET_MEAN, std=_IMAGENET_STD),
-    # Networks trained with Caffe: blue first, greys as they are, less the mean colour of ImageNet.
+    # Networks trained with Caffe: BGR in 0..255, minus the mean colour of ImageNet.
     "caffe": Preprocessing(colors="bgr", white=255.0, mean=(104.0, 117.0, 123.0), interpolation="area"),
-    # GoogLeNet in the model zoo: the mean of VGG's authors, and the whole picture squeezed into the square.
+    # GoogLeNet in the model zoo: the mean of VGG's authors, and the whole image squeezed into the square.
     "googlenet-zoo": Preprocessing(
         colors="bgr", white=255.0, mean=(103.939, 116.779, 123.68), resize="square", resize_to=224
     ),
     # TensorFlow's Inception and MobileNet: x / 127.5 - 1.
     "inception": Preprocessing(white=255.0, mean=_SIGNED, std=_SIGNED, interpolation="area"),
-    # The same for MobileNet at 128 pixels: the middle 7 eighths.
+    # The same for MobileNet at 128 pixels: the central 7/8.
     "inception-128": Preprocessing(
         white=255.0, mean=_SIGNED, std=_SIGNED, resize_to=146, crop=128, interpolation="area"
     ),
-    # EfficientNet-lite: (x - 127) / 128 of the middle 7 eighths.
+    # EfficientNet-lite: (x - 127) / 128 of the central 7/8.
     "efficientnet-lite": Preprocessing(white=255.0, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0)),
 }
-"""What the well-known families were trained with, by name."""
+"""The preprocessing that well-known families of networks were trained with, by name."""
 
 
 def named_preset(name: str) -> Preprocessing:
-    """Return a preset by its name; an unknown one is a `SettingsError` that lists those there are."""
+    """Return a preset by name; a `SettingsError` for an unknown name lists the presets."""
     if name not in PRESETS:
-        raise SettingsError(f"no preprocessing is named {name!r}; choose from {', '.join(PRESETS)}, or give its values")
+        raise SettingsError(f"unknown preprocessing {name!r}; choose from {', '.join(PRESETS)}, or give its values")
     return PRESETS[name]
 
 
 def apply(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Turn a picture into what a network wants to see, channels first.
+    """Convert an image to the input tensor of a network.
 
     Parameters
     ----------
@@ -123,42 +149,42 @@ def apply(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
     Returns
     -------
     (3, crop, crop) float32
+        Channels first.
 
     Raises
     ------
     ValueError
-        If the picture is not resized and smaller than the crop.
+        If the image is not resized and smaller than the crop.
     """
-    crop = preprocessing.crop
-    picture = resized(image, preprocessing)
-    return _to_tensor(_centre_crop(picture, crop), preprocessing)
+    whole = resized(image, preprocessing)
+    return _to_tensor(_centre_crop(whole, preprocessing.crop), preprocessing)
 
 
 def ten_crop(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Return the four corners and the middle of a picture, each also mirrored (Krizhevsky et al. 2012, section 4.1).
+    """Return the centre and corner crops of an image and their horizontal flips (Krizhevsky et al. 2012, section 4.1).
 
     Returns
     -------
     (10, 3, crop, crop) float32
-        Row 0 is what `apply` returns, row 5 its mirror image.
+        Row 0 equals `apply`, row 5 its horizontal flip.
     """
     crop = preprocessing.crop
-    picture = resized(image, preprocessing)
-    middle = _centre_crop(picture, crop)
-    height, width = picture.shape[:2]
+    whole = resized(image, preprocessing)
+    height, width = whole.shape[:2]
+    centre = _centre_crop(whole, crop)
     bottom, right = height - crop, width - crop
-    corners = [picture[y : y + crop, x : x + crop] for y in (0, bottom) for x in (0, right)]
-    views = np.stack([_to_tensor(view, preprocessing) for view in (middle, *corners)])
+    corners = [whole[y : y + crop, x : x + crop] for y in (0, bottom) for x in (0, right)]
+    views = np.stack([_to_tensor(view, preprocessing) for view in (centre, *corners)])
     return np.concatenate([views, views[..., ::-1]])
 
 
 def centre_and_whole(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Return what `apply` does and the whole picture squeezed into the square, each also mirrored.
+    """Return the centre crop and the whole image squeezed into a square, and their horizontal flips.
 
     Returns
     -------
     (4, 3, crop, crop) float32
-        Row 0 is what `apply` returns, row 2 its mirror image. Two rows if `apply` returns the whole squeezed picture.
+        Row 0 equals `apply`, row 2 its horizontal flip. Two rows if `apply` squeezes the whole image already.
     """
     squeezed = replace(preprocessing, resize="square", resize_to=preprocessing.crop)
     ways = [preprocessing] if squeezed == preprocessing else [preprocessing, squeezed]
@@ -167,20 +193,20 @@ def centre_and_whole(image: Image, preprocessing: Preprocessing) -> NDArray[np.f
 
 
 def resized(image: Image, preprocessing: Preprocessing) -> Image:
-    """Return a picture (H, W, 3) in the size that its crop is taken from, (h, w, 3) uint8."""
+    """Resize an (H, W, 3) image to the size from which it is cropped, (h, w, 3) uint8."""
     height, width = image.shape[:2]
     size = _size_before_crop(height, width, preprocessing)
     if size == (height, width):
         return image
     if preprocessing.interpolation == "area":
         return resize_by_area(image, size)
-    picture = PillowImage.fromarray(np.ascontiguousarray(image))
+    pillow = PillowImage.fromarray(np.ascontiguousarray(image))
     method = _FILTERS[preprocessing.interpolation]
     if preprocessing.antialias:
-        return np.asarray(picture.resize(size[::-1], method))
+        return np.asarray(pillow.resize(size[::-1], method))
     # Pillow evaluates an affine transform at pixel centres, between the nearest pixels of the original.
     scale = (width / size[1], 0, 0, 0, height / size[0], 0)
-    return np.asarray(picture.transform(size[::-1], PillowImage.Transform.AFFINE, scale, method))
+    return np.asarray(pillow.transform(size[::-1], PillowImage.Transform.AFFINE, scale, method))
 
 
 def _size_before_crop(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
@@ -191,28 +217,30 @@ def _size_before_crop(height: int, width: int, preprocessing: Preprocessing) -> 
     if preprocessing.resize == "square":
         return side, side
     shorter = min(height, width)
-    # torchvision rounds the longer side down; what resizes by areas keeps closest to the picture's shape.
+    # torchvision rounds the longer side down; area averaging rounds to the nearest aspect ratio.
     half = shorter // 2 if preprocessing.interpolation == "area" else 0
     return (height * side + half) // shorter, (width * side + half) // shorter
 
 
-def _centre_crop(picture: Image, crop: int) -> Image:
-    height, width = picture.shape[:2]
+def _centre_crop(image: Image, crop: int) -> Image:
+    height, width = image.shape[:2]
     if min(height, width) < crop:
-        raise ValueError(f"the picture has {width} x {height} pixels; the network sees {crop} x {crop} of them")
-    # round, as torchvision's CenterCrop does: it decides between two places where the margin is odd
+        raise ValueError(
+            f"the image has {width} x {height} pixels; the network takes {crop} x {crop}. Use larger images"
+        )
+    # Python's round, to even, as in torchvision's CenterCrop: at an odd margin two positions are equally central.
     top, left = round((height - crop) / 2), round((width - crop) / 2)
-    return picture[top : top + crop, left : left + crop]
+    return image[top : top + crop, left : left + crop]
 
 
-def _to_tensor(picture: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Return (3, h, w) float32: a line through grey and number for each channel."""
-    channels = picture[..., ::-1] if preprocessing.colors == "bgr" else picture
+def _to_tensor(image: Image, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Normalise an (h, w, 3) image to (3, h, w) float32."""
+    channels = image[..., ::-1] if preprocessing.colors == "bgr" else image
     mean, std = np.array(preprocessing.mean), np.array(preprocessing.std)
-    grey = np.arange(256)[:, np.newaxis]
-    # One number for each of 256 greys and each channel, computed in float64 and rounded once.
-    table = ((grey * (preprocessing.white / 255) - mean) / std).astype(np.float32)
-    tensor = np.empty((3, *picture.shape[:2]), np.float32)
+    level = np.arange(256)[:, np.newaxis]
+    # A table of the result for each of 256 levels and each channel, computed in float64 and rounded once.
+    table = ((level * (preprocessing.white / 255) - mean) / std).astype(np.float32)
+    tensor = np.empty((3, *image.shape[:2]), np.float32)
     for c in range(3):
         np.take(table[:, c], channels[..., c], out=tensor[c], mode="clip")  # `clip` writes into `out` without a copy
     return tensor

@@ -1,12 +1,12 @@
-"""The receptive field of each tensor: the part of the picture that one of its positions sees.
+"""The receptive field of each tensor: the part of the image that one of its positions depends on.
 
-Along each axis it is an interval that moves with the position: position i sees the pixels from ``low + i step`` to
-``high + i step``. A window of K positions widens it by K - 1 steps, padding by P begins it P steps earlier, and a
-stride makes the steps larger (Araujo et al. 2019, "Computing receptive fields of convolutional neural networks"). Where
-paths meet it is the union of theirs.
+Along each axis it is an interval that moves with the position: position i depends on the pixels from ``low + i step``
+to ``high + i step``. A window of K positions widens the interval by K - 1 steps, padding by P moves its start P steps
+back, and a stride multiplies the step (Araujo et al. 2019, "Computing receptive fields of convolutional neural
+networks"). Where paths join, it is the union of their intervals.
 
-Left out, as in published tables, is what the whole picture adds through factors of one number a channel: the gates of
-squeeze and excitation, and statistics of instance and group normalisation. Tokens have no receptive field here.
+As in published tables, per-channel factors that depend on the whole image do not count: squeeze-and-excitation gates,
+and the statistics of instance and group normalisation. Tokens have no receptive field here.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["ReceptiveField", "receptive_fields"]
 
 @dataclass(frozen=True)
 class Span:
-    """The pixels along one axis that the first position sees, and how far they move from position to position."""
+    """The pixels along one axis that the first position depends on, and their shift from position to position."""
 
     low: float = 0.0
     high: float = 0.0
     step: float = 1.0
 
     def through(self, n_positions: float, first: float, stride: float) -> Span:
-        """Return the span behind a window of positions, of which the first output sees those from `first` on."""
+        """Return the span after a window of `n_positions`, which starts at position `first` for the first output."""
         low = self.low + first * self.step
         return Span(low, self.high + (first + n_positions - 1) * self.step, stride * self.step)
 
@@ -42,16 +42,16 @@ Field = tuple[Span, Span]  # along height and width
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What one position of a tensor sees, in pixels of the picture; (height, width) each, y before x."""
+    """The receptive field of one position of a tensor, in pixels of the image; each pair is (height, width)."""
 
     size: tuple[float, float]
     stride: tuple[float, float]  # from one position to the next
-    centre: tuple[float, float]  # of the first position; pixel centres are whole numbers, padding is negative
-    whole: bool  # one vector for the picture: its size is that of all positions together
+    centre: tuple[float, float]  # of the first position, (y, x); pixel centres are integers, padding is negative
+    whole: bool  # the tensor has one position for the whole image
 
     @staticmethod
     def of(field: Field, *, whole: bool) -> ReceptiveField:
-        """Return what two spans say."""
+        """Return the receptive field of two spans."""
         y, x = field
         return ReceptiveField(
             (y.high - y.low + 1, x.high - x.low + 1),
@@ -62,7 +62,7 @@ class ReceptiveField:
 
 
 def receptive_fields(graph: Graph) -> dict[str, ReceptiveField]:
-    """Return the receptive field of every tensor of which it is known."""
+    """Return the receptive field of every tensor for which it is known."""
     axes = spatial_axes(graph)
     fields: dict[str, Field] = {graph.input.name: (Span(), Span())}
     for node in graph.nodes:
@@ -82,16 +82,16 @@ def receptive_fields(graph: Graph) -> dict[str, ReceptiveField]:
 def _field_of(
     graph: Graph, axes: Mapping[str, Axes], fields: Mapping[str, Field], node: Node, sources: Sequence[str], output: str
 ) -> Field | None:
-    """Return the field of one output of a node, or None where it is not known."""
+    """Return the field of one output of a node, or None if it is unknown."""
     sizes = {name: resolution(graph, axes, name) for name in sources}
     size = resolution(graph, axes, output)
     if size is None:
         shape = graph.shape(output)
         is_vector = shape is not None and len(shape) <= 2
         if not is_vector and any(sizes.values()):
-            return None  # height and width have become one axis: tokens
+            return None  # height and width were merged into one axis: tokens
         return _union(_of_all_positions(fields[name], sizes[name]) for name in sources)
-    # Factors of one number a channel are left out, unless there is nothing else.
+    # Ignore per-channel factors, unless there is nothing else.
     wide = [name for name in sources if sizes[name] not in (None, (1, 1))] or sources
     if node.operator in RULES:
         source = node.inputs[0]
@@ -102,13 +102,13 @@ def _field_of(
 
 
 def _of_all_positions(field: Field, size: tuple[int, int] | None) -> Field:
-    """Return what all positions see together."""
+    """Return the field of all positions together."""
     y, x = (span.through(n, 0, n) for span, n in zip(field, size or (1, 1), strict=True))
     return y, x
 
 
 def _union(fields: Iterable[Field]) -> Field | None:
-    """Return what paths see that meet in one place; None if their positions lie at different distances."""
+    """Return the union of the fields of paths that join; None if their steps differ."""
     spans = []
     for along in zip(*fields, strict=True):
         if len({span.step for span in along}) > 1:
@@ -129,7 +129,7 @@ def _window(graph: Graph, node: Node, field: Field, axes: Axes) -> Field | None:
 
 
 def _transposed(graph: Graph, node: Node, field: Field, axes: Axes) -> Field | None:
-    """Output o takes the inputs i with 0 <= o + padding - i stride < extent: at most ceil(extent / stride) of them."""
+    """Output o depends on the inputs i with 0 <= o + padding - i stride < extent, at most ceil(extent / stride)."""
     window = window_of(graph, node)
     if window is None:
         return None
@@ -141,12 +141,12 @@ def _transposed(graph: Graph, node: Node, field: Field, axes: Axes) -> Field | N
 
 
 def _between(span: Span, n_positions: int, middle: float, stride: float) -> Span:
-    """Return the span behind a window around a place between positions."""
+    """Return the span after a window centred between positions."""
     return span.through(n_positions, middle - (n_positions - 1) / 2, stride)
 
 
 def _resize(graph: Graph, node: Node, field: Field, axes: Axes) -> Field | None:
-    """Enlarging takes the nearest position, two or four; shrinking with its choices of filters is left out."""
+    """Upsampling reads one, two or four nearest positions; downsampling is not supported, as its filters vary."""
     before, after = graph.shape(node.inputs[0]), graph.shape(node.outputs[0])
     n_positions = {"nearest": 1, "linear": 2, "bilinear": 2, "cubic": 4}.get(
         str(node.attributes.get("mode", "nearest"))
@@ -183,7 +183,7 @@ def _pad(graph: Graph, node: Node, field: Field, axes: Axes) -> Field | None:
     if shape is None or pads is None:
         return None
     padded = _constant(graph, node, 3) or tuple(range(len(shape)))
-    first = {axis % len(shape): n for axis, n in zip(padded, pads, strict=False)}  # the second half is what comes after
+    first = {axis % len(shape): n for axis, n in zip(padded, pads, strict=False)}  # the second half pads the end
     return field[0].through(1, -first.get(axes[0], 0), 1), field[1].through(1, -first.get(axes[1], 0), 1)
 
 
@@ -205,7 +205,7 @@ def _slice(graph: Graph, node: Node, field: Field, axes: Axes) -> Field | None:
 
 
 def _constant(graph: Graph, node: Node, slot: int) -> tuple[int, ...] | None:
-    """Return the whole numbers that an input of a node holds, or None where there is no such constant."""
+    """Return the values of an input of a node if it is an integer constant, else None."""
     values = graph.values.get(node.inputs[slot]) if slot < len(node.inputs) else None
     return None if values is None or values.dtype.kind != "i" else tuple(values.ravel().tolist())
 

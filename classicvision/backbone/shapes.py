@@ -1,8 +1,8 @@
-"""The shape of every tensor of a network, node by node, by ONNX's own inference.
+"""Infer the shape of every tensor of a network, node by node, with ONNX's shape inference.
 
-Shapes are for one image where the file leaves the batch free, and for a picture of a given size where the file
-takes any. Nodes are inferred one at a time and their outputs checked in between: ONNX's inference of a whole graph, and
-onnxruntime's, end the process on some networks in which a window does not fit into its map.
+Shapes are for one image if the file leaves the batch size free, and for a given image size if the file leaves that
+free. Nodes are inferred one at a time and their outputs checked in between: inferring a whole graph, in ONNX or
+onnxruntime, kills the process on some networks in which a window does not fit into its feature map.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["infer_tensors"]
 
-MAX_VALUES = 4096  # elements of a constant that is kept with its values: axes, shapes and sizes, not weights
-WHOLE_NUMBERS_AND_FLOATS = (1, 6, 7, 10, 11)  # ONNX's numbers of float32, int32, int64, float16 and float64
+MAX_VALUES = 4096  # largest constant whose values are kept, in elements: axes, shapes and sizes, not weights
+NUMERIC_TYPES = (1, 6, 7, 10, 11)  # ONNX's numbers of float32, int32, int64, float16 and float64
 
 
 def infer_tensors(
     model: ModelProto, image: ImageInput, size: tuple[int, int], constants: frozenset[str], path: str | os.PathLike[str]
 ) -> tuple[dict[str, Tensor], dict[str, NDArray[Any]]]:
-    """Return the type and shape of every tensor, and the values of small constants.
+    """Infer the type and shape of every tensor, and the values of small constants.
 
     Raises
     ------
@@ -53,12 +53,12 @@ def infer_tensors(
 
 
 def _stored_types(model: ModelProto, image: ImageInput, size: tuple[int, int]) -> dict[str, TypeProto]:
-    """Return the types of what the network is given: the picture and the stored tensors."""
+    """Return the types of the image input and the stored tensors."""
     from onnx import TensorProto, helper
 
-    picture = (3, *size) if image.layout == "NCHW" else (*size, 3)
+    shape = (3, *size) if image.layout == "NCHW" else (*size, 3)
     kind = TensorProto.FLOAT if image.dtype == "float32" else TensorProto.FLOAT16
-    types = {image.name: helper.make_tensor_type_proto(kind, (image.batch or 1, *picture))}
+    types = {image.name: helper.make_tensor_type_proto(kind, (image.batch or 1, *shape))}
     for tensor in model.graph.initializer:
         types[tensor.name] = helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
     for sparse in model.graph.sparse_initializer:
@@ -67,7 +67,7 @@ def _stored_types(model: ModelProto, image: ImageInput, size: tuple[int, int]) -
 
 
 def _declared_types(model: ModelProto, image: ImageInput) -> dict[str, TypeProto]:
-    """Return what the file says of the outputs of operators that are not ONNX's, where it takes one size of picture."""
+    """Return the declared types of the outputs of non-standard operators, if the file fixes the image size."""
     foreign = {name for node in model.graph.node if node.domain not in ("", "ai.onnx") for name in node.output}
     batch = next(value.type.tensor_type.shape.dim[0] for value in model.graph.input if value.name == image.name)
     types = {}
@@ -84,7 +84,7 @@ def _declared_types(model: ModelProto, image: ImageInput) -> dict[str, TypeProto
 def _infer_node(
     model: ModelProto, node: NodeProto, types: Mapping[str, TypeProto], values: Mapping[str, NDArray[Any]]
 ) -> dict[str, TypeProto]:
-    """Return the types of a node's outputs as far as they are known: of none if the operator or an input is not."""
+    """Return the types of a node's outputs that are known; empty if the operator or an input type is unknown."""
     from onnx import defs, numpy_helper, shape_inference
 
     inputs = list(filter(None, node.input))
@@ -104,7 +104,7 @@ def _infer_node(
             {name: numpy_helper.from_array(values[name], name) for name in inputs if name in values},
             opset_imports=list(model.opset_import),
         )
-    except Exception:  # the library raises its own errors, RuntimeError, ValueError and more
+    except Exception:  # the library raises InferenceError, RuntimeError, ValueError and more
         return {}
     return {name: kind for name, kind in found.items() if name}
 
@@ -112,13 +112,13 @@ def _infer_node(
 def _check_lengths(
     node: NodeProto, name: str, kind: TypeProto, size: tuple[int, int], path: str | os.PathLike[str]
 ) -> None:
-    """Refuse a tensor that would have no numbers: libraries may take it for anything."""
+    """Reject a tensor without elements: libraries handle it unpredictably."""
     lengths = [axis.dim_value for axis in kind.tensor_type.shape.dim if axis.HasField("dim_value")]
     if any(n < 1 for n in lengths):
         raise BackboneError(
-            f"{os.fspath(path)}: for a picture of {size[0]} x {size[1]} the layer {node.name or name!r} "
-            f"({node.op_type}) gives {' x '.join(map(str, lengths))} numbers, for its window does not fit. "
-            "Give a larger picture, or export the network again."
+            f"{os.fspath(path)}: for an image of {size[0]} x {size[1]} pixels the layer {node.name or name!r} "
+            f"({node.op_type}) outputs {' x '.join(map(str, lengths))} values, as its window does not fit. "
+            "Use larger images, or export the network again."
         )
 
 
@@ -137,8 +137,8 @@ def _evaluate_node(
 
 
 def _is_small(tensor: TensorProto) -> bool:
-    """Return whether a stored tensor may be an axis, a shape or a size, whose values are needed."""
-    stored_here = tensor.data_location == 0 and tensor.data_type in WHOLE_NUMBERS_AND_FLOATS
+    """Tell whether a stored tensor may be an axis, a shape or a size, whose values are needed."""
+    stored_here = tensor.data_location == 0 and tensor.data_type in NUMERIC_TYPES
     return stored_here and math.prod(tensor.dims) <= MAX_VALUES
 
 

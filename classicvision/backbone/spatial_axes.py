@@ -1,4 +1,4 @@
-"""Where height and width are among the axes of each tensor, and so at which resolution the network works there."""
+"""Find the height and width axes of each tensor, and so the resolution at which the network works there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Axes", "resolution", "spatial_axes"]
 
 Axes = tuple[int, int]  # the axes of height and width
 
-# Operators that know pictures only as (N, C, H, W).
+# Operators that take images only as (N, C, H, W).
 CHANNELS_FIRST = frozenset(
     [
         "AveragePool",
@@ -41,7 +41,7 @@ RESHAPING = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 
 
 def spatial_axes(graph: Graph) -> dict[str, Axes]:
-    """Return the axes of height and width of every tensor that has them; vectors and tokens have none."""
+    """Return the height and width axes of every tensor that has them; vectors and tokens do not."""
     axes: dict[str, Axes] = {graph.input.name: (2, 3) if graph.input.layout == "NCHW" else (1, 2)}
     for node in graph.nodes:
         source = next((name for name in node.inputs if name in axes), None)
@@ -57,7 +57,7 @@ def spatial_axes(graph: Graph) -> dict[str, Axes]:
 
 
 def resolution(graph: Graph, axes: Mapping[str, Axes], name: str) -> tuple[int, int] | None:
-    """Return height and width of a tensor, or None where it has none or they are not known."""
+    """Return height and width of a tensor, or None if it has no such axes or they are unknown."""
     shape = graph.shape(name)
     if name not in axes or shape is None:
         return None
@@ -66,7 +66,7 @@ def resolution(graph: Graph, axes: Mapping[str, Axes], name: str) -> tuple[int, 
 
 
 def _axes_after(node: Node, before: Sequence[int] | None, axes: Axes, after: Sequence[int] | None) -> Axes | None:
-    """Return the axes of height and width after a node, or None where they are gone or not known."""
+    """Return the height and width axes after a node, or None if they are gone or unknown."""
     if node.operator in CHANNELS_FIRST:
         return (2, 3) if axes == (2, 3) and after is not None and len(after) == 4 else None
     if before is None or after is None:
@@ -84,7 +84,7 @@ def _axes_after(node: Node, before: Sequence[int] | None, axes: Axes, after: Seq
 
 
 def _axes_after_reshape(before: Sequence[int], axes: Axes, after: Sequence[int]) -> Axes | None:
-    """Return where height and width are after a reshape: both whole, and as many elements before them as there were."""
+    """Return the axes after a reshape: both lengths unchanged, with the same number of elements before them."""
     row, column = axes
     outer, lengths = _product(before[:row]), (before[row], before[column])
     for place in range(len(after) - 1):

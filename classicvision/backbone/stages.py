@@ -1,8 +1,8 @@
-"""The stages of a network: the runs of layers that work at one resolution.
+"""The stages of a network: runs of layers that work at one resolution.
 
-A stage ends with the last tensor of its resolution through which everything flows that comes later: what a shortcut or
-another branch goes around is inside a stage. In a ResNet these are the outputs of its groups of blocks (He et al. 2016,
-table 1), in a VGG the last map before each pooling.
+A stage ends with the last tensor of its resolution on which all later layers depend; tensors that a shortcut or another
+branch bypasses are inside a stage. In a ResNet the stages end with its groups of blocks (He et al. 2016, table 1), in a
+VGG with the last feature map before each pooling.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from classicvision.backbone.spatial_axes import resolution, spatial_axes
 __all__ = ["HEAD", "PENULTIMATE", "Stage", "find_stages", "stage_of_nodes"]
 
 PENULTIMATE = "penultimate"
-HEAD = "head"  # what comes after the penultimate tensor; it gives the output
+HEAD = "head"  # the layers after the penultimate tensor, up to the output
 
 LEARNED = frozenset(
     [
@@ -39,8 +39,8 @@ class Stage:
     """A run of layers that work at one resolution."""
 
     name: str  # "stage1", "stage2", ... or "penultimate"
-    tensor: str  # what it gives to all later layers
-    shape: tuple[int, ...] | None  # of that tensor for one image, without the axis of the batch
+    tensor: str  # its output, on which all later layers depend
+    shape: tuple[int, ...] | None  # of that tensor for one image, without the batch axis
 
 
 def find_stages(graph: Graph, penultimate: str) -> tuple[Stage, ...]:
@@ -50,13 +50,13 @@ def find_stages(graph: Graph, penultimate: str) -> tuple[Stage, ...]:
     ----------
     graph : Graph
     penultimate : str
-        The tensor that the last layer takes. The last stage ends there; where that tensor has no height and width any
-        more, or another layer is between, it is a stage of its own named "penultimate".
+        The input tensor of the last layer, where the last stage ends. If that tensor has no spatial axes, or another
+        layer is between, it becomes a separate stage named "penultimate".
 
     Returns
     -------
     tuple of Stage
-        Stages of pictures, numbered, each of another resolution than the one before; then perhaps "penultimate".
+        Numbered stages with spatial axes, each of another resolution than the one before; then possibly "penultimate".
     """
     axes = spatial_axes(graph)
     runs: list[tuple[tuple[int, int], str]] = []
@@ -74,13 +74,13 @@ def find_stages(graph: Graph, penultimate: str) -> tuple[Stage, ...]:
 
 
 def stage_of_nodes(graph: Graph, stages: tuple[Stage, ...]) -> tuple[str, ...]:
-    """Return the name of the stage that each node belongs to; the nodes after the last stage are the head."""
+    """Return the stage of each node by name; the nodes after the last stage are the head."""
     ends = [(_maker(graph, stage.tensor), stage.name) for stage in stages]
     return tuple(next((name for end, name in ends if number <= end), HEAD) for number in range(len(graph.nodes)))
 
 
 def _bottlenecks(graph: Graph, penultimate: str) -> list[str]:
-    """Return the tensors up to the penultimate through which everything flows, from the first layer with weights on."""
+    """Return the tensors on which all later layers depend, from the first layer with weights to the penultimate."""
     last = _maker(graph, penultimate)
     nodes = [(number, node) for number, node in enumerate(graph.nodes) if any(map(graph.is_data, node.outputs))]
     waiting = Counter(name for _, node in nodes for name in _data_inputs(graph, node))
@@ -99,7 +99,7 @@ def _bottlenecks(graph: Graph, penultimate: str) -> list[str]:
         if learned and len(live) == 1:
             found.extend(live)
     if learned and penultimate not in found and not waiting[penultimate]:
-        found.append(penultimate)  # the end of a trunk: nobody waits for it
+        found.append(penultimate)  # the end of a trunk: no node reads it
     return found
 
 
@@ -108,7 +108,7 @@ def _data_inputs(graph: Graph, node: Node) -> set[str]:
 
 
 def _maker(graph: Graph, tensor: str) -> int:
-    """Return the number of the node that makes a tensor; -1 for the network's input."""
+    """Return the number of the node that produces a tensor; -1 for the network's input."""
     return next((number for number, node in enumerate(graph.nodes) if tensor in node.outputs), -1)
 
 

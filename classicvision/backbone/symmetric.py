@@ -1,11 +1,11 @@
-"""A picture as a network sees it in the eight ways in which a rectangle can be mirrored and turned.
+"""Network features of an image under the eight symmetries of a rectangle: its flips and rotations by 90 degrees.
 
-A network knows no symmetry: mirrored or turned, a picture has other features. With the features of all eight versions
-at hand, those of any version of the picture are a permutation of blocks, and no picture needs to be looked at again to
-find out whether it is a mirrored or turned copy of another.
+A network is not invariant to flips and rotations: the features change. Given the features of all eight versions of an
+image, those of any version are a permutation of blocks, so one search finds flipped and rotated copies without
+extracting any image again.
 
-Pictures without keypoints are soft, and on soft pictures a network sees the marks of compression and noise more than
-what they show. So a picture is first reduced to few pixels, each the mean of what it covers, and then magnified.
+Images without keypoints are blurred, and on blurred images a network responds to compression artefacts and noise more
+than to content. So the image is first downsampled to a few pixels by area averaging, and then upsampled.
 """
 
 from __future__ import annotations
@@ -23,31 +23,39 @@ from classicvision.images import Image, enlarge, shrink
 __all__ = ["N_SYMMETRIES", "SymmetricBackbone", "symmetric_features", "symmetric_images"]
 
 N_SYMMETRIES: Final = 8
-MAX_SIDE: Final = 256  # pixels of the longer side of what the network's preprocessing is given
+MAX_SIDE: Final = 256  # longer side of the upsampled image in pixels, before the network's preprocessing
 
 
 @dataclass(frozen=True)
 class SymmetricBackbone:
-    """Settings of the features of a whole picture; called with one, it returns those of its eight versions.
+    """Extracts the features of an image and its flipped and rotated versions.
+
+    Parameters
+    ----------
+    extractor : OnnxBackbone
+        The network.
+    side : int
+        Longer side, in pixels, to which the image is downsampled. Larger values keep more detail, and more noise and
+        compression artefacts.
 
     Raises
     ------
     BackboneError, ValueError
-        As the network itself.
+        As from the network.
     """
 
     kind: ClassVar[str] = "symmetric-onnx"
     version: ClassVar[int] = 1
 
     extractor: OnnxBackbone
-    side: int = 24  # pixels of the longer side that a picture is reduced to before the network sees it
+    side: int = 24  # pixels
 
     def __post_init__(self) -> None:
         validate(self)
         require(1 <= self.side <= MAX_SIDE, "side", self.side, f"from 1 to {MAX_SIDE} pixels")
 
     def __call__(self, image: Image) -> NDArray[np.float32]:
-        """Take the features of a picture.
+        """Extract the features of all eight versions of an image.
 
         Parameters
         ----------
@@ -57,8 +65,8 @@ class SymmetricBackbone:
         Returns
         -------
         (8 d,) float32
-            Those of each version, in the order of `symmetric_images`, with norm 1 / sqrt(8): of two pictures the
-            product is the mean of eight cosines. All 0 for a version without features.
+            The features of each version, in the order of `symmetric_images`, scaled to norm 1 / sqrt(8): the dot
+            product for two images is the mean of eight cosine similarities. Zeros for a version without features.
         """
         coarse = enlarge(shrink(image, self.side), MAX_SIDE)
         features = np.stack([self.extractor(version) for version in symmetric_images(coarse)])
@@ -68,10 +76,10 @@ class SymmetricBackbone:
 
 
 def symmetric_images(image: Image) -> list[Image]:
-    """Return a picture mirrored and turned in all eight ways, itself first.
+    """Return the eight flipped and rotated versions of an image, the image itself first.
 
-    The order is that of `SYMMETRIES` in `features.signature`: first as it is, then with rows and columns exchanged; of
-    each the picture, mirrored, upside down and mirrored, and turned by half.
+    The order is that of `SYMMETRIES` in `features.phash`: of the image and then of its transpose, the original, the
+    horizontal flip, the vertical flip, and the rotation by 180 degrees.
     """
     return [
         np.ascontiguousarray(version[::down, ::across])
@@ -82,14 +90,14 @@ def symmetric_images(image: Image) -> list[Image]:
 
 
 def symmetric_features(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the (8, 8 d) features of a picture mirrored and turned, from its own (8 d,), in the same order."""
+    """Return the (8, 8 d) features of all eight versions of an image from its features (8 d,), in the same order."""
     blocks = features.reshape(N_SYMMETRIES, -1)
     versions: NDArray[np.float32] = blocks[_SEEN_AS].reshape(N_SYMMETRIES, -1)
     return versions
 
 
 def _composed() -> NDArray[np.intp]:
-    """Return the (8, 8) table of the version of a picture that version h of its version k is."""
+    """Return the (8, 8) composition table: entry (k, h) is the version that version h of version k is."""
     versions = symmetric_images(np.arange(6, dtype=np.uint8).reshape(2, 3))
     place = {(version.shape, version.tobytes()): number for number, version in enumerate(versions)}
     return np.array([[place[seen.shape, seen.tobytes()] for seen in symmetric_images(v)] for v in versions], np.intp)

@@ -1,4 +1,4 @@
-"""One request over HTTP for the bytes of a file that are not there yet."""
+"""One HTTP request for the missing bytes of a file."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ __all__ = ["TransferError", "fetch_rest"]
 TIMEOUT = 30.0  # seconds without a byte
 BLOCK = 1 << 18  # bytes read at a time
 
-_BUSY = {408, 425, 429, 500, 502, 503, 504}  # the server asks for patience
+_BUSY = {408, 425, 429, 500, 502, 503, 504}  # temporary failures of a server, worth another attempt
 _NO_SUCH_RANGE = 416
 
 
 class TransferError(Exception):
-    """The connection failed in a way that may pass; what had come is in the file."""
+    """The transfer failed, perhaps temporarily; the bytes received so far are in the file."""
 
 
 def fetch_rest(url: str, part: Path, n_bytes: int, progress: Callable[[int, int], None] | None = None) -> None:
-    """Fetch what is missing of a file of known size.
+    """Download the missing bytes of a file of known size.
 
     Parameters
     ----------
     url : str
-        http or https; redirections are followed.
+        http or https; redirects are followed.
     part : Path
-        Where it goes. Bytes that are there are not asked for again; a server that sends the whole file all the same is
-        listened to from the first byte on.
+        The partial file. Only the bytes after its end are requested; if the server sends the whole file anyway, it is
+        overwritten from the start.
     n_bytes : int
-        Size of the whole file.
+        Size of the complete file.
     progress : callable, optional
-        Told the bytes that are there and their total.
+        Called with the number of bytes so far and the total.
 
     Raises
     ------
     BackboneError
-        If the server has no such file, or one of another size.
+        If the server does not have the file, or has one of another size.
     TransferError
-        If it may be otherwise the next time.
+        If another attempt may succeed.
     """
     start = part.stat().st_size if part.is_file() else 0
     response = _open(url, start)
-    if response is None:  # the server knows nothing behind `start`; so what is there is of another file
+    if response is None:  # the server's file ends before `start`, so the partial file is of another one
         part.unlink()
-        raise TransferError("the server's file ends before the part that was there; it was deleted")
+        raise TransferError("the server's file is shorter than the partial download, which was deleted")
     with response:
         start = _first_byte(response, start, n_bytes)
         with part.open("ab" if start else "wb") as file:
@@ -61,12 +61,12 @@ def fetch_rest(url: str, part: Path, n_bytes: int, progress: Callable[[int, int]
 
 
 def _open(url: str, start: int) -> HTTPResponse | None:
-    """Ask for a file from a byte on; None if the server says that there is nothing."""
+    """Request a file from a byte on; None if the server's file has no bytes from there on."""
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
     if not url.startswith(("https://", "http://")):
-        raise BackboneError(f"{url} is no address to fetch from; it must begin with https:// or http://")
+        raise BackboneError(f"{url} is not a URL to download from; it must begin with https:// or http://")
     headers = {"User-Agent": f"classicvision/{__version__}", "Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
@@ -79,25 +79,28 @@ def _open(url: str, start: int) -> HTTPResponse | None:
         if error.code in _BUSY:
             raise TransferError(f"the server answered {error.code} {error.reason}") from error
         raise BackboneError(
-            f"the server answered {error.code} {error.reason} for {url}; the file may have moved: fetch it by other "
-            "means, and name its path instead of its name"
+            f"the server answered {error.code} {error.reason} for {url}; the file may have moved. Download it by other "
+            "means and pass its path"
         ) from error
     except (URLError, HTTPException, OSError) as error:
         raise TransferError(str(getattr(error, "reason", error)) or type(error).__name__) from error
     return response
 
 
-def _first_byte(response: HTTPResponse, asked: int, n_bytes: int) -> int:
-    """Return where in the file the answer begins; an answer about a file of another size is an error."""
+def _first_byte(response: HTTPResponse, requested: int, n_bytes: int) -> int:
+    """Return the offset in the file at which the response begins; an error if the file has another size."""
     first, total = 0, response.length
     if response.status == 206:
         place = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-        if place is None or int(place[1]) != asked:
-            raise BackboneError(f"the server's answer for {response.url} does not say which bytes it sends")
-        first, total = asked, None if place[2] == "*" else int(place[2])
+        if place is None or int(place[1]) != requested:
+            raise BackboneError(
+                f"the server sent other bytes of {response.url} than requested (from {requested:,} on); download the "
+                "file by other means and pass its path"
+            )
+        first, total = requested, None if place[2] == "*" else int(place[2])
     if total is not None and total != n_bytes:
         raise BackboneError(
-            f"{response.url} has {total:,} bytes; {n_bytes:,} were expected, so it is another file and was not fetched"
+            f"{response.url} has {total:,} bytes, expected {n_bytes:,}: it is another file and was not downloaded"
         )
     return first
 
@@ -105,7 +108,7 @@ def _first_byte(response: HTTPResponse, asked: int, n_bytes: int) -> int:
 def _copy(
     response: HTTPResponse, file: Any, n_done: int, n_bytes: int, progress: Callable[[int, int], None] | None
 ) -> None:
-    """Write what comes, at most one block more than was promised."""
+    """Write the body of the response to the file, stopping one block after the expected end."""
     while n_done <= n_bytes:
         try:
             block = response.read1(BLOCK)

@@ -1,9 +1,9 @@
-"""What makes one believe that a network is right, and sees pictures as it was trained to.
+"""Verify a network and its preprocessing.
 
-Three checks, from the file to the numbers. The content is that of the registry. Photographs that come with scikit-image
-get their class among the first five: that fails for a wrong range, and for little else, since a network recognises a
-cat in wrong colours too. Vectors that were computed elsewhere, where the network came from, come out here as well: that
-fails for a wrong order of colours, mean, crop or resizing, and is the proof.
+Three checks, increasingly strict. The SHA-256 of the file is in the registry. The sample images of scikit-image are
+classified correctly in the top five, which fails for a wrong value range and little else, since a network recognises a
+cat in wrong colours too. Feature vectors computed elsewhere, with the network's original code, are reproduced, which
+fails for a wrong channel order, mean, crop or resizing: that is the proof.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = ["ImageCheck", "Reference", "VectorCheck", "Verification", "make_refer
 
 TOLERANCE: Final = 0.02
 """Largest |v - r| / |r| that counts as the same vector. Rounding gives 1e-5; on five networks, resizing without
-antialiasing gave 0.06 to 0.3 for the worst photograph, a wrong order of colours 0.4 to 0.9."""
+antialiasing gave 0.06 to 0.3 on the worst image, a wrong channel order 0.4 to 0.9."""
 
-# Photographs in scikit-image, and the classes of ImageNet (of 1000, from 0) that name what they show.
+# Sample images of scikit-image, and the ImageNet classes (of 1000, from 0) that are correct for each.
 SAMPLE_IMAGES: Final[dict[str, frozenset[int]]] = {
     "chelsea": frozenset({281, 282, 283, 284, 285}),  # tabby, tiger cat, Persian cat, Siamese cat, Egyptian cat
     "coffee": frozenset({504, 967, 968}),  # coffee mug, espresso, cup
@@ -40,42 +40,42 @@ _FIRST_CLASS: Final = {1000: 0, 1001: 1}  # by the number of outputs; 1001 have 
 
 @dataclass(frozen=True)
 class ImageCheck:
-    """What a classifier says of one photograph."""
+    """The classification of one sample image."""
 
     image: str
-    top5: tuple[int, ...]  # classes of ImageNet, the likeliest first
-    passed: bool  # whether one of them names what the photograph shows
+    top5: tuple[int, ...]  # ImageNet classes, the most probable first
+    passed: bool  # whether one of them is correct
 
 
 @dataclass(frozen=True)
 class VectorCheck:
-    """How near the vector of one photograph is to the one that was stored."""
+    """The relative distance of the features of one sample image from a reference."""
 
     image: str
     distance: float  # |v - r| / |r|
 
     @property
     def passed(self) -> bool:
-        """Whether they count as the same vector."""
+        """Whether the distance is within rounding and implementation differences."""
         return self.distance <= TOLERANCE
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was compared, and how it came out.
+    """The results of verifying a network.
 
     Attributes
     ----------
     backbone : OnnxBackbone
         The network, with the preprocessing that was used.
     entry : Entry, optional
-        What the registry knows under this content.
+        The registry's entry with this SHA-256.
     impostor_of : str
-        The name in the registry that the file bears with other content; else empty.
-    photos : tuple of ImageCheck
-        Empty where the network does not classify ImageNet's 1000 classes.
-    agreements : tuple of VectorCheck
-        Empty where no reference was given.
+        If the file is named like a network of the registry but has other content, that name; else empty.
+    image_checks : tuple of ImageCheck
+        Empty if the network's output is not the 1000 classes of ImageNet.
+    vector_checks : tuple of VectorCheck
+        Empty if no reference was given.
     """
 
     backbone: OnnxBackbone
@@ -86,32 +86,33 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing that was compared came out wrong, and something was compared."""
+        """Whether there were checks and all of them passed."""
         passed = [check.passed for check in self.image_checks] + [check.passed for check in self.vector_checks]
         return self.compared and not self.impostor_of and all(passed)
 
     @property
     def compared(self) -> bool:
-        """Whether anything was compared."""
+        """Whether there was anything to check."""
         return bool(self.entry or self.impostor_of or self.image_checks or self.vector_checks)
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Vectors that a network gave where it is known to be right, by the names of photographs."""
+    """Feature vectors of sample images, computed where the network is known to be set up correctly."""
 
     stage: str
-    vectors: Mapping[str, NDArray[np.float64]]  # each (d,)
+    vectors: Mapping[str, NDArray[np.float64]]  # by the name of the image, each (d,)
 
 
 def verify(backbone: OnnxBackbone, reference: Reference | None = None) -> Verification:
-    """Compare a network with the registry, with what photographs show, and with a reference.
+    """Compare a network with the registry, with the correct classes of the sample images, and with a reference.
 
     Parameters
     ----------
     backbone : OnnxBackbone
-        Its stage does not matter.
+        The network and its preprocessing; its stage is ignored.
     reference : Reference, optional
+        Vectors to reproduce; without it the third check is skipped.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def verify(backbone: OnnxBackbone, reference: Reference | None = None) -> Verifi
 
 
 def make_reference(backbone: OnnxBackbone) -> dict[str, Any]:
-    """Return what a network gives for the photographs as plain values, to be stored as JSON and read back."""
+    """Compute a network's features of the sample images as plain values, for `read_reference` after saving as JSON."""
     return {
         "network": Path(backbone.path).name,
         "sha256": backbone.sha256,
@@ -137,12 +138,12 @@ def make_reference(backbone: OnnxBackbone) -> dict[str, Any]:
 
 
 def read_reference(path: Path) -> Reference:
-    """Read a reference; only ``stage`` (by default ``output``) and ``vectors`` are looked at.
+    """Read a reference from a JSON file; only ``stage`` (by default ``output``) and ``vectors`` are used.
 
     Raises
     ------
     BackboneError
-        If the file cannot be read, or is not of that form.
+        If the file cannot be read, or is not a reference.
     """
     try:
         data = json.loads(path.read_text("utf-8"))
@@ -151,11 +152,11 @@ def read_reference(path: Path) -> Reference:
     except OSError as error:
         raise BackboneError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise BackboneError(f"{path}: is no reference; {_FORM} was expected") from error
+        raise BackboneError(f"{path}: not a reference; expected {_FORM}") from error
     whole = all(vector.ndim == 1 and vector.any() and np.isfinite(vector).all() for vector in vectors.values())
     if not isinstance(stage, str) or not vectors or not whole or not vectors.keys() <= SAMPLE_IMAGES.keys():
         raise BackboneError(
-            f"{path}: is no reference; {_FORM} was expected, the photographs being {', '.join(SAMPLE_IMAGES)}"
+            f"{path}: not a reference; expected {_FORM} with vectors for any of {', '.join(SAMPLE_IMAGES)}"
         )
     return Reference(stage, vectors)
 
@@ -164,7 +165,7 @@ _FORM: Final = '{"stage": "output", "vectors": {"chelsea": [numbers], ...}}'
 
 
 def sample_image(name: str) -> Image:
-    """Return one of the photographs, (H, W, 3) uint8; it comes with scikit-image, so nothing is fetched."""
+    """Return a sample image, (H, W, 3) uint8; it is part of scikit-image, so nothing is downloaded."""
     import skimage.data
 
     image: Image = getattr(skimage.data, name)()
@@ -172,7 +173,7 @@ def sample_image(name: str) -> Image:
 
 
 def _check_images(classifier: OnnxBackbone) -> tuple[ImageCheck, ...]:
-    """Return what a classifier says of each photograph; nothing if its outputs are not ImageNet's classes."""
+    """Classify each sample image; empty if the outputs are not the classes of ImageNet."""
     checks = []
     for name, right in SAMPLE_IMAGES.items():
         scores = classifier(sample_image(name))
@@ -191,8 +192,8 @@ def _check_vectors(backbone: OnnxBackbone, reference: Reference) -> list[VectorC
         vector = tapped(sample_image(name)).astype(np.float64)
         if vector.shape != expected.shape:
             raise BackboneError(
-                f"{backbone.path}: {reference.stage} has {len(vector)} numbers, the reference {len(expected)}; "
-                "it is of another network or stage"
+                f"{backbone.path}: {reference.stage} has {len(vector)} values, the reference has {len(expected)}: it "
+                "is of another network or stage. Create it again with --write"
             )
         found.append(VectorCheck(name, float(np.linalg.norm(vector - expected) / np.linalg.norm(expected))))
     return found

@@ -1,4 +1,4 @@
-"""Weights that can be looked at: the first filters, and the linear last layer."""
+"""Weights that can be visualised: the filters of the first convolution, and the linear last layer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from classicvision.backbone.penultimate import penultimate
 
 __all__ = ["LastLayer", "first_filters", "last_layer"]
 
-# Operators that average over places, or only change the shape.
+# Operators that average over positions, or only change the shape.
 _POOLING: Final = frozenset(
     (
         *("AveragePool", "Cast", "Dropout", "Flatten", "GlobalAveragePool", "Identity"),
@@ -26,16 +26,16 @@ _POOLING: Final = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class LastLayer:
-    """What makes class scores of features.
+    """The linear layer that computes class scores from features.
 
     Attributes
     ----------
     weights : (K, C) float32
-        A row for each class.
+        One row per class.
     scores : str
-        The tensor of scores that it gives.
+        Name of its output, the class scores.
     maps : str
-        The tensor with places (C, h, w) that may be averaged to the features, as far as the operators tell.
+        Name of the tensor (C, h, w) whose spatial average is the features, judging by the operators between.
     """
 
     weights: NDArray[np.float32]
@@ -44,9 +44,9 @@ class LastLayer:
 
 
 def first_filters(path: Path) -> NDArray[np.float32]:
-    """Return the filters of the first convolution, (n, 3, height, width), channels in the order that the network takes.
+    """Return the filters of the first convolution, (n, 3, height, width), channels in the order of the network's input.
 
-    Where the first convolution does not look at the three channels of the picture, or is quantised, n is 0.
+    If the first convolution is quantised, or does not take the three channels of the image, n is 0.
     """
     graph = read_graph(path)
     nothing = np.zeros((0, 3, 1, 1), np.float32)
@@ -59,7 +59,7 @@ def first_filters(path: Path) -> NDArray[np.float32]:
 
 
 def last_layer(path: Path) -> LastLayer | None:
-    """Return the linear layer that takes the penultimate tensor, or None where there is none with plain weights."""
+    """Return the linear layer after the penultimate tensor, or None if there is no such layer with plain weights."""
     graph = read_graph(path)
     features = penultimate(graph)
     takers = [node for node in graph.nodes if features in node.inputs[:1] and len(node.inputs) > 1]
@@ -81,13 +81,13 @@ def _rows_by_class(node: Node, weights: NDArray[np.float32]) -> NDArray[np.float
 
 
 def _before_pooling(graph: Graph, name: str) -> str:
-    """Follow a tensor back, through averages and changes of shape, to one with places; empty if there is none."""
+    """Follow a tensor back through averages and changes of shape to one with spatial axes; "" if not found."""
     makers = {output: node for node in graph.nodes for output in node.outputs}
     while True:
         shape = graph.shape(name) if name in makers else None
         if shape is not None and len(shape) == 4 and 1 not in (shape[1], shape[2] * shape[3]):
             return name
-        node = makers.get(name)  # the picture itself has none
+        node = makers.get(name)  # None for the image input
         if node is None or node.operator not in _POOLING:
             return ""
         name = node.inputs[0]

@@ -211,7 +211,7 @@ class Classifier:
         if backbone is not None and not any(isinstance(part, OnnxBackbone) for part in parts):
             raise SettingsError(f"{os.fspath(path)} was fitted with {extractor.kind} and uses no network")
         folder = Path(path).parent
-        parts = tuple(p.found(backbone, beside=folder) if isinstance(p, OnnxBackbone) else p for p in parts)
+        parts = tuple(p.found(backbone, folder=folder) if isinstance(p, OnnxBackbone) else p for p in parts)
         found = replace(extractor, parts=parts) if isinstance(extractor, Several) else parts[0]
         return replace(self, recipe=replace(self.recipe, extractor=found))
 

@@ -1,4 +1,4 @@
-"""A server on this machine that can be told to misbehave."""
+"""A server on this machine that can be made to misbehave."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content = bytes(range(256)) * 4096  # 1 MiB
         self.requests = []  # of each request its path and its Range
-        self.statuses = []  # answers to give first, one a request
-        self.cuts = []  # after how many bytes to hang up, one a request
+        self.statuses = []  # answers to give first, one per request
+        self.cuts = []  # after how many bytes to hang up, one per request
         self.ranges = True  # whether Range is obeyed
         self.states_length = True
         self.misplaced = 0  # bytes by which an answer to a Range begins elsewhere

@@ -32,8 +32,8 @@ def test_a_background_before_imagenet_is_not_counted():
     assert [(answer.index, answer.name) for answer in best] == [(285, "name 285"), (-1, "background")]
 
 
-def test_names_of_another_number_than_there_are_outputs_are_refused():
-    with pytest.raises(SettingsError, match="2 names of classes were given; the network has 3 outputs"):
+def test_a_wrong_number_of_names_is_refused():
+    with pytest.raises(SettingsError, match="got 2 class names for 3 outputs"):
         top_classes(np.zeros(3, np.float32), names=["a", "b"])
 
 

@@ -28,10 +28,10 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 def halves(left, right):
-    """Return a picture of 8 x 8 pixels with two colours."""
-    picture = np.zeros((SIDE, SIDE, 3), np.uint8)
-    picture[:, : SIDE // 2], picture[:, SIDE // 2 :] = left, right
-    return picture
+    """Return an image of 8 x 8 pixels with two colours."""
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    image[:, : SIDE // 2], image[:, SIDE // 2 :] = left, right
+    return image
 
 
 @pytest.fixture
@@ -78,10 +78,10 @@ def test_the_class_activation_map_has_each_class_where_its_colour_is(network):
 
 def test_the_mean_of_the_map_is_the_score_less_the_bias(network):
     backbone, path = network(CONV, POOL, FLAT, GEMM)
-    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
-    scores = replace(backbone, stage="scores")(picture)
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    scores = replace(backbone, stage="scores")(image)
     for row, bias in enumerate((0.5, -0.5)):
-        assert_allclose(class_activation(backbone, path, picture, row)[0].mean(), scores[row] - bias, rtol=1e-5)
+        assert_allclose(class_activation(backbone, path, image, row)[0].mean(), scores[row] - bias, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -114,29 +114,29 @@ def test_a_last_layer_at_every_place_gives_what_it_says_there(network):
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
-        ((CONV, ("GlobalMaxPool", ["maps"], ["pooled"], {}), FLAT, GEMM), "are not an average"),
+        ((CONV, ("GlobalMaxPool", ["maps"], ["pooled"], {}), FLAT, GEMM), "not averaged over positions"),
         ((CONV, ("AveragePool", ["maps"], ["pooled"], {"kernel_shape": [7, 7]}), ("Flatten", ["pooled"], ["long"], {}),
-          ("Gemm", ["long", "wide"], ["scores"], {})), "does not take one number for each map"),
+          ("Gemm", ["long", "wide"], ["scores"], {})), "does not take one value per feature map"),
         ((CONV, POOL, FLAT, ("Relu", ["code"], ["high"], {}), ("Gemm", ["high", "w"], ["scores"], {"transB": 1})),
-         "are not an average"),
+         "not averaged over positions"),
         ((CONV, ("Transpose", ["maps"], ["last"], {"perm": [0, 2, 3, 1]}),
           ("Reshape", ["last", "shape"], ["mixed"], {}),
           ("ReduceMean", ["mixed"], ["code"], {"axes": [2], "keepdims": 0}), GEMM),
-         "are not the average of the last maps"),
+         "are not the averages of the last feature maps"),
         ((CONV, POOL, FLAT, ("Gemm", ["code", "w"], ["high"], {"transB": 1}), ("Neg", ["high"], ["scores"], {})),
-         "does more with the scores"),
+         "changes the order of the scores"),
         ((CONV, POOL, FLAT, ("Gemm", ["code", "w"], ["scores"], {"transB": 1, "alpha": 2.0})), "is not linear"),
     ],
     ids=["max", "window", "relu", "mixed", "negated", "scaled"],
 )  # fmt: skip
-def test_where_there_is_no_such_map_the_reason_is_said(network, nodes, reason):
+def test_where_there_is_no_such_map_the_reason_is_given(network, nodes, reason):
     backbone, path = network(*nodes, wide=np.ones((12, 2), np.float32), shape=np.array([0, 3, 64]))
-    found, said = class_activation(backbone, path, halves(RED, BLUE), 0)
+    found, given = class_activation(backbone, path, halves(RED, BLUE), 0)
     assert found.shape == (0, 0)
-    assert re.search(reason, said)
+    assert re.search(reason, given)
 
 
-def test_covering_what_speaks_for_a_class_lowers_it_and_covering_what_speaks_against_raises_it(network):
+def test_covering_evidence_for_a_class_lowers_its_score_and_evidence_against_raises_it(network):
     backbone, _ = network(CONV, POOL, FLAT, GEMM)
     scores = replace(backbone, stage="scores")
     heat = occlusion_map(
@@ -146,14 +146,14 @@ def test_covering_what_speaks_for_a_class_lowers_it_and_covering_what_speaks_aga
     assert (heat[:, 4:] < 0).all()
 
 
-def test_the_fall_is_that_of_the_squares_that_cover_the_pixel():
+def test_the_drop_is_that_of_the_squares_that_cover_the_pixel():
     tensor = np.zeros((3, 4, 4), np.float32)
     tensor[:, 0, 0] = 16  # the mean is 1
     heat = occlusion_map(lambda tensors: tensors[:, 0, 0, 0].astype(np.float64), tensor, side=2, step=2)
     assert_allclose(heat, [[15, 15, 0, 0], [15, 15, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
 
 
-def test_where_squares_overlap_the_fall_is_their_mean():
+def test_where_squares_overlap_the_drop_is_their_mean():
     tensor = np.zeros((3, 3, 3), np.float32)
     tensor[:, 0, 0] = 9  # the mean is 1; only the first of four squares covers it
     heat = occlusion_map(lambda tensors: tensors[:, 0, 0, 0].astype(np.float64), tensor, side=2, step=1)
@@ -182,16 +182,16 @@ def test_log_odds_of_a_single_output_are_that_output():
     assert_array_equal(log_odds(np.array([[3.0], [-2.0]], np.float32), 0), [3, -2])
 
 
-def test_a_certain_answer_has_finite_log_odds():
+def test_a_certain_output_has_finite_log_odds():
     assert np.isfinite(log_odds(np.array([[1.0, 0.0], [0.0, 1.0]], np.float32), 0)).all()
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_prepared_picture_turned_back_is_the_picture(name):
+def test_converting_a_tensor_back_gives_the_image(name):
     side = PRESETS[name].crop
-    picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     preprocessing = replace(PRESETS[name], resize="none")
-    assert_array_equal(image_of_tensor(apply(picture, preprocessing), preprocessing), picture)
+    assert_array_equal(image_of_tensor(apply(image, preprocessing), preprocessing), image)
 
 
 def test_the_strongest_maps_come_first_and_equal_ones_by_their_number():
@@ -206,7 +206,7 @@ def test_the_maps_of_a_stage_are_those_of_the_strongest_channels(network):
     assert_array_equal(found.maps, np.ones((1, 8, 8)))
 
 
-def test_a_stage_without_places_has_no_maps(network):
+def test_a_stage_without_spatial_axes_has_no_maps(network):
     backbone, _ = network(CONV, POOL, FLAT, GEMM)
     assert stage_maps(backbone, halves(RED, BLUE), 3) is None
 
@@ -225,13 +225,13 @@ def test_filters_that_are_unpacked_when_loading_are_shown_unpacked(network):
     assert_array_equal(first_filters(path), 0.5 * packed)
 
 
-def test_a_first_layer_that_looks_at_the_channels_one_by_one_has_no_filters_to_show(network):
+def test_a_depthwise_first_layer_has_no_filters_to_show(network):
     depthwise = ("Conv", ["images", "single"], ["maps"], {"group": 3})
     _, path = network(depthwise, POOL, FLAT, GEMM, single=np.ones((3, 1, 1, 1), np.float32))
     assert first_filters(path).shape == (0, 3, 1, 1)
 
 
-def test_a_network_without_a_linear_layer_has_no_last_one(network):
+def test_a_network_without_a_linear_layer_has_no_last_layer(network):
     _, path = network(("GlobalAveragePool", ["images"], ["scores"], {}))
     assert last_layer(path) is None
 
@@ -239,20 +239,20 @@ def test_a_network_without_a_linear_layer_has_no_last_one(network):
 @pytest.mark.parametrize(
     ("name", "preset", "row"), [("mobilenetv2-tf2ptq-w8", "inception", 286), ("googlenet-bvlc-w16", "caffe", 285)]
 )
-def test_the_maps_of_real_networks_average_to_their_scores(name, preset, row, shared):
+def test_the_class_activation_maps_of_real_networks_average_to_their_scores(name, preset, row, shared):
     from skimage import data
 
     path = Path(shared, "onnx", f"{name}.onnx")
     backbone = OnnxBackbone(str(path), preprocessing=preset)
     scores = replace(backbone, stage=last_layer(path).scores)
     biases = []
-    for picture in (data.chelsea(), data.coffee()):
-        found, reason = class_activation(backbone, path, picture, row)
+    for image in (data.chelsea(), data.coffee()):
+        found, reason = class_activation(backbone, path, image, row)
         assert (found.shape, reason) == ((7, 7), "")
-        biases.append(scores(picture)[row] - found.mean())
+        biases.append(scores(image)[row] - found.mean())
     assert_allclose(biases[0], biases[1], atol=1e-3)
 
 
-def test_a_layer_on_the_picture_itself_is_no_last_one(network):
+def test_a_layer_on_the_image_itself_is_not_the_last_layer(network):
     _, path = network(CONV, ("GlobalAveragePool", ["maps"], ["scores"], {}))
     assert last_layer(path) is None

@@ -82,7 +82,7 @@ class Net:
 
 
 def resnext(net):
-    """Add a block of Xie et al. (2017), figure 3c: 1 x 1, 3 x 3 in 8 groups, 1 x 1, beside a shortcut."""
+    """Add a block of Xie et al. (2017), figure 3c: 1 x 1, 3 x 3 in 8 groups, 1 x 1, parallel to a shortcut."""
     x = net.relu(net.conv("images", 16, 3, 2))
     y = net.relu(net.conv(x, 32))
     y = net.relu(net.conv(y, 32, 3, groups=8))
@@ -91,7 +91,7 @@ def resnext(net):
 
 
 def xception(net):
-    """Add a block of Chollet (2017), figure 5: two separable convolutions and a pooling, beside a strided shortcut."""
+    """Add a block of Chollet (2017), figure 5: two separable convolutions, pooling, and a strided shortcut."""
     x = net.relu(net.conv("images", 16, 3, 2))
     y = x
     for width in (24, 24):
@@ -161,7 +161,7 @@ def family(request, tmp_path):
 
 
 @pytest.fixture
-def picture():
+def image():
     return np.random.default_rng(1).integers(0, 256, (48, 60, 3), np.uint8)
 
 
@@ -170,27 +170,27 @@ def test_the_features_are_what_the_classifier_takes(family):
     assert penultimate(read_graph(path)) == "code"
 
 
-def test_the_features_follow_from_the_tensor_before_the_pooling(family, picture):
+def test_the_features_follow_from_the_tensor_before_the_pooling(family, image):
     name, path, width = family
-    features = OnnxBackbone(str(path), preprocessing=PREPARED)(picture)
+    features = OnnxBackbone(str(path), preprocessing=PREPARED)(image)
     last = OnnxBackbone(str(path), stage="last", preprocessing=PREPARED)
-    tensor = last.activations(last.tensors(picture))[0]
+    tensor = last.activations(last.tensors(image))[0]
     assert features.shape == (width,)
     assert features.std() > 0
     assert_allclose(features, tensor[0] if name == "vit" else tensor.mean(axis=(1, 2)), rtol=1e-4, atol=1e-6)
 
 
-def test_a_picture_has_the_same_features_alone_and_among_others(family, picture):
+def test_an_image_has_the_same_features_alone_and_in_a_batch(family, image):
     _, path, _ = family
     backbone = OnnxBackbone(str(path), preprocessing=PREPARED)
-    others = np.concatenate([backbone.tensors(picture[::-1]), backbone.tensors(picture)])
-    assert_allclose(backbone.run(others)[1], backbone(picture), rtol=1e-4, atol=1e-6)
+    others = np.concatenate([backbone.tensors(image[::-1]), backbone.tensors(image)])
+    assert_allclose(backbone.run(others)[1], backbone(image), rtol=1e-4, atol=1e-6)
 
 
-def test_another_picture_has_other_features(family, picture):
+def test_another_image_has_other_features(family, image):
     _, path, _ = family
     backbone = OnnxBackbone(str(path), preprocessing=PREPARED)
-    assert not np.allclose(backbone(picture), backbone(255 - picture), rtol=1e-2)
+    assert not np.allclose(backbone(image), backbone(255 - image), rtol=1e-2)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from classicvision.backbone.preprocessing import Preprocessing
 from classicvision.errors import BackboneError
 
 RAW = Preprocessing(white=255.0, resize="none", crop=8)
-PICTURE = np.full((8, 8, 3), (10, 20, 30), np.uint8)
+IMAGE = np.full((8, 8, 3), (10, 20, 30), np.uint8)
 
 
 def truncated(path):
@@ -76,15 +76,15 @@ def wrong_weights(graph):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (truncated, "damaged or cut short"),
-        (not_onnx, "is not an ONNX network"),
+        (truncated, "damaged or truncated"),
+        (not_onnx, "not an ONNX network"),
         (empty, "is empty"),
         (without_weights, "missing"),
         (edited(cyclic), "cycle"),
         (edited(two_inputs), "2 inputs"),
         (edited(text), "text"),
         (edited(zero_batch), "length 0"),
-        (edited(grey), "3 colours"),
+        (edited(grey), "3 colour channels"),
         (edited(unknown_operator), "GlobalSomethingPool"),
         (edited(wrong_weights), "Gemm"),
     ],
@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_what_was_found(make_ne
     path = make_network()
     damage(path)
     with pytest.raises(BackboneError, match=words) as caught:
-        OnnxBackbone(path, "output", RAW)(PICTURE)
+        OnnxBackbone(path, "output", RAW)(IMAGE)
     assert str(path) in str(caught.value)
 
 
@@ -129,13 +129,13 @@ def test_only_what_a_stage_needs_is_opened(make_network):
     assert open_network(path, "penultimate")(np.ones((1, 3, 4, 4), np.float32)).tolist() == [[1, 1, 1]]
 
 
-def test_a_fixed_batch_gives_each_picture_its_own_row(make_network):
+def test_a_fixed_batch_gives_each_image_its_row(make_network):
     tensors = np.arange(5 * 3 * 4, dtype=np.float32).reshape(5, 3, 2, 2)
     found = open_network(make_network(batch=2), "penultimate")(tensors)
     assert_allclose(found, tensors.mean(axis=(2, 3)))
 
 
-def test_a_tensor_without_a_row_for_each_picture_is_an_error(make_network):
+def test_a_tensor_without_a_row_per_image_is_an_error(make_network):
     path = make_network()
 
     def flatten_all(graph):
@@ -172,4 +172,4 @@ def test_a_window_that_does_not_fit_into_the_crop_is_an_error_before_anything_ru
     edited(pool_widely)(path)
     assert OnnxBackbone(path, preprocessing="imagenet")(np.zeros((224, 224, 3), np.uint8)).shape == (3,)
     with pytest.raises(BackboneError, match="does not fit"):
-        OnnxBackbone(path, preprocessing=RAW)(PICTURE)
+        OnnxBackbone(path, preprocessing=RAW)(IMAGE)

@@ -22,13 +22,13 @@ WEIGHTS = ((1.0, 0.0), (0.0, 1.0), (0.0, 2.0))
 
 
 @pytest.fixture(scope="module")
-def picture():
+def image():
     return np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
-def mean_color(picture):
-    return picture.reshape(-1, 3).mean(axis=0)
+def mean_color(image):
+    return image.reshape(-1, 3).mean(axis=0)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def mean_color(picture):
     ],
     ids=str,
 )
-def test_every_kind_of_file_gives_the_data_of_its_last_layer(make_network, picture, mean_color, kind):
-    vector = OnnxBackbone(make_network(**kind), preprocessing=RAW)(picture)
+def test_every_kind_of_file_gives_the_data_of_its_last_layer(make_network, image, mean_color, kind):
+    vector = OnnxBackbone(make_network(**kind), preprocessing=RAW)(image)
     assert vector.dtype == np.float32
     assert_allclose(vector, mean_color, rtol=2e-3 if kind.get("half") else 1e-5)
 
@@ -65,41 +65,41 @@ def test_every_kind_of_file_gives_the_data_of_its_last_layer(make_network, pictu
     ],
 )
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-def test_a_stage_is_pooled_over_its_places(make_network, picture, layout, stage, pooling, expected):
+def test_a_stage_is_pooled_over_its_positions(make_network, image, layout, stage, pooling, expected):
     path = make_network(weights=WEIGHTS, layout=layout)
-    vector = OnnxBackbone(path, stage, RAW, pooling)(picture)
-    assert_allclose(vector, expected(picture.reshape(-1, 3).astype(float)), rtol=1e-5)
+    vector = OnnxBackbone(path, stage, RAW, pooling)(image)
+    assert_allclose(vector, expected(image.reshape(-1, 3).astype(float)), rtol=1e-5)
 
 
-def test_channels_that_come_last_inside_the_network_are_found(make_network, picture, mean_color):
+def test_channels_that_come_last_inside_the_network_are_found(make_network, image, mean_color):
     path = make_network(layout="NHWC")
     model = onnx.load(path)
-    model.graph.node.insert(2, onnx.helper.make_node("Transpose", ["pixels"], ["turned"], perm=[0, 2, 3, 1]))
+    model.graph.node.insert(2, onnx.helper.make_node("Transpose", ["pixels"], ["transposed"], perm=[0, 2, 3, 1]))
     onnx.save(model, path)
-    vector = OnnxBackbone(path, "turned", RAW)(picture)
+    vector = OnnxBackbone(path, "transposed", RAW)(image)
     assert_allclose(vector, mean_color, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("views", "n_views"), [("one", 1), ("mirror", 2), ("whole", 4), ("ten-crop", 10)])
 @pytest.mark.parametrize("batch", [None, 1, 4])
-def test_a_vector_is_the_mean_over_the_views(make_network, picture, views, n_views, batch):
+def test_a_vector_is_the_mean_over_the_views(make_network, image, views, n_views, batch):
     backbone = OnnxBackbone(
         make_network(batch=batch), preprocessing=dataclasses.replace(RAW, crop=5), pooling="max", views=views
     )
-    tensors = backbone.tensors(picture)
+    tensors = backbone.tensors(image)
     assert tensors.shape == (n_views, 3, 5, 5)
-    assert_allclose(backbone(picture), tensors.mean(axis=(2, 3)).mean(axis=0), rtol=1e-5)
+    assert_allclose(backbone(image), tensors.mean(axis=(2, 3)).mean(axis=0), rtol=1e-5)
 
 
 @pytest.mark.parametrize("views", ["mirror", "whole"])
-def test_a_mirrored_picture_has_the_same_vector_if_both_views_count(make_network, make_image, views):
+def test_a_flipped_image_has_the_same_vector_if_both_views_count(make_network, make_image, views):
     backbone = OnnxBackbone(make_network(), preprocessing="imagenet", views=views)
     # The crop of an odd margin is not symmetric, hence even sides.
     image = make_image(0)[:, :160]
     assert_allclose(backbone(image), backbone(image[:, ::-1]), rtol=1e-5)
 
 
-def test_the_place_of_the_file_is_no_part_of_what_is_compared(make_network, tmp_path):
+def test_the_path_of_the_file_is_not_compared(make_network, tmp_path):
     path = make_network()
     copy = tmp_path / "copy.onnx"
     shutil.copy(path, copy)
@@ -119,12 +119,12 @@ def test_the_place_of_the_file_is_no_part_of_what_is_compared(make_network, tmp_
     ],
     ids=str,
 )
-def test_all_that_decides_the_vector_is_in_the_fingerprint(make_network, change):
+def test_everything_that_affects_the_vector_is_in_the_fingerprint(make_network, change):
     backbone = OnnxBackbone(make_network(), preprocessing=RAW)
     assert config.fingerprint(dataclasses.replace(backbone, **change)) != config.fingerprint(backbone)
 
 
-def test_weights_in_another_file_are_a_part_of_the_content(make_network):
+def test_external_weights_are_part_of_the_digest(make_network):
     path = make_network(external=True)
     before = OnnxBackbone(path, preprocessing=RAW).sha256
     weights = path.parent / "weights.bin"
@@ -134,7 +134,7 @@ def test_weights_in_another_file_are_a_part_of_the_content(make_network):
     assert OnnxBackbone(path, preprocessing=RAW).sha256 != before
 
 
-def test_settings_survive_the_way_through_plain_values(make_network):
+def test_settings_round_trip_through_plain_values(make_network):
     backbone = OnnxBackbone(make_network(), preprocessing="caffe", views="ten-crop")
     plain = json.loads(json.dumps(config.to_dict(backbone)))
     again = config.from_dict(OnnxBackbone, plain)
@@ -149,7 +149,7 @@ def test_the_preprocessing_is_read_from_the_file(make_network):
 
 
 @pytest.mark.parametrize("stated", ["{", "[]", '{"white": 0}', '{"hue": 1}', "resnet"])
-def test_metadata_that_is_no_preprocessing_is_an_error(make_network, stated):
+def test_invalid_preprocessing_in_metadata_is_an_error(make_network, stated):
     with pytest.raises(BackboneError, match=r"classicvision\.preprocessing"):
         OnnxBackbone(make_network(preprocessing=stated))
 
@@ -159,33 +159,33 @@ def test_preprocessing_that_nothing_states_is_not_guessed(make_network):
         OnnxBackbone(make_network())
 
 
-def test_a_preprocessing_that_is_given_goes_before_that_of_the_file(make_network):
+def test_a_given_preprocessing_overrides_that_of_the_file(make_network):
     assert OnnxBackbone(make_network(preprocessing="caffe"), preprocessing=RAW).preprocessing == RAW
 
 
-def test_an_unknown_stage_is_an_error_that_lists_those_there_are(make_network, picture):
+def test_an_unknown_stage_is_an_error_that_lists_the_stages(make_network, image):
     with pytest.raises(BackboneError, match=r"'layer9'\. Its stages are penultimate, output, stage1"):
-        OnnxBackbone(make_network(), "layer9", RAW)(picture)
+        OnnxBackbone(make_network(), "layer9", RAW)(image)
 
 
-def test_the_head_that_inspection_lists_is_the_output(make_network, picture):
+def test_the_head_that_inspection_lists_is_the_output(make_network, image):
     network = make_network()
-    of_head, of_output = (OnnxBackbone(network, stage, RAW)(picture) for stage in ("head", "output"))
+    of_head, of_output = (OnnxBackbone(network, stage, RAW)(image) for stage in ("head", "output"))
     assert_array_equal(of_head, of_output)
 
 
-def test_a_crop_of_another_size_than_the_network_takes_is_an_error_with_both(make_network, picture):
+def test_a_crop_of_another_size_than_the_network_takes_is_an_error_with_both(make_network, image):
     backbone = OnnxBackbone(make_network(size=6), preprocessing=RAW)
-    with pytest.raises(BackboneError, match=r"takes pictures 6 pixels high.*crops 8"):
-        backbone(picture)
+    with pytest.raises(BackboneError, match=r"takes images 6 pixels high.*crops 8"):
+        backbone(image)
 
 
-def test_a_file_that_was_exchanged_is_noticed_when_it_is_opened(make_network, picture):
+def test_a_replaced_file_is_detected_when_it_is_opened(make_network, image):
     path = make_network()
     backbone = OnnxBackbone(path, preprocessing=RAW)
     shutil.copy(make_network(weights=WEIGHTS), path)
     with pytest.raises(BackboneError, match="another network"):
-        backbone(picture)
+        backbone(image)
 
 
 def test_a_missing_file_is_an_error(tmp_path):
@@ -203,16 +203,16 @@ def test_a_value_out_of_range_is_an_error_that_names_the_field(make_network, set
 
 
 @pytest.mark.parametrize("image", [np.zeros((8, 8), np.uint8), np.zeros((0, 8, 3), np.uint8), np.zeros((8, 8, 3))])
-def test_what_is_no_picture_in_colour_is_refused(make_network, image):
-    with pytest.raises((TypeError, ValueError), match=r"a network needs"):
+def test_an_array_that_is_not_an_rgb_image_is_refused(make_network, image):
+    with pytest.raises((TypeError, ValueError), match=r"expected "):
         OnnxBackbone(make_network(), preprocessing=RAW)(image)
 
 
-def test_numbers_that_are_not_finite_are_an_error(make_network, picture):
+def test_numbers_that_are_not_finite_are_an_error(make_network, image):
     backbone = OnnxBackbone(make_network(weights=((1e30,), (1e30,), (1e30,))), "output", preprocessing=RAW)
     huge = dataclasses.replace(backbone, preprocessing=dataclasses.replace(RAW, mean=(-1e30,) * 3))
     with pytest.raises(ValueError, match="not finite"):
-        huge(picture)
+        huge(image)
 
 
 def test_workers_give_the_same_bits(make_network, make_image, tmp_path):

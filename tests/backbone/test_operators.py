@@ -205,7 +205,7 @@ def test_a_shape_that_is_computed_in_the_graph_is_known():
 
 
 def test_the_most_memory_at_one_time_is_that_of_an_input_and_its_output():
-    """The picture takes 768 bytes, the maps 576 and 256, and the activation function takes its input's place."""
+    """The image takes 768 bytes, the maps 576 and 256, and the activation function takes its input's place."""
     nodes = [node("Conv", ["image", "w"], "a"), node("Relu", ["a"], "b"), node("Conv", ["b", "v"])]
     graph = graph_of(nodes, {"w": ones(4, 3, 3, 3), "v": ones(4, 4, 3, 3)})
     assert peak_bytes(graph) == 768 + 576

@@ -20,9 +20,9 @@ def graph_of(tmp_path):
             inputs, _, made = rest.partition("->")
             nodes.append(helper.make_node(operator, inputs.split(), made.split(), **attributes.get(f"at{number}", {})))
         stored = [numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in weights.items()]
-        picture = helper.make_tensor_value_info("in", TensorProto.FLOAT, [1, 3, 8, 8])
+        image = helper.make_tensor_value_info("in", TensorProto.FLOAT, [1, 3, 8, 8])
         made = [onnx.ValueInfoProto(name=name) for name in outputs]
-        graph = helper.make_graph(nodes, "test", [picture], made, stored)
+        graph = helper.make_graph(nodes, "test", [image], made, stored)
         onnx.save(
             helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "n.onnx"
         )
@@ -80,7 +80,7 @@ def test_weights_that_are_computed_from_others_are_weights(graph_of):
     assert penultimate(graph) == "c"
 
 
-def test_a_trunk_that_ends_beside_a_shortcut_gives_its_output(graph_of):
+def test_a_trunk_that_ends_parallel_to_a_shortcut_gives_its_output(graph_of):
     graph = graph_of(
         "Conv: in w -> a", "Conv: a v -> b", "Add: a b -> c", "Relu: c -> out", weights=CONV | {"v": (4, 4, 1, 1)}
     )
@@ -99,7 +99,7 @@ def test_a_trunk_whose_output_is_called_features_gives_it(graph_of):
 
 
 def test_attention_is_no_last_layer(graph_of):
-    # Both factors depend on the picture; the layer after it is the last one with weights.
+    # Both factors depend on the image; the layer after it is the last one with weights.
     graph = graph_of(
         "Conv: in w -> a",
         "MatMul: a a -> b",
@@ -114,7 +114,7 @@ def test_attention_is_no_last_layer(graph_of):
     assert penultimate(trunk) == "out"
 
 
-def test_the_head_is_found_beside_an_output_of_features(graph_of):
+def test_the_head_is_found_next_to_an_output_of_features(graph_of):
     graph = graph_of(
         "Conv: in w -> a",
         "GlobalAveragePool: a -> b",

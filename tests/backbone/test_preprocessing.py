@@ -1,4 +1,4 @@
-"""The preprocessing contract: sizes, crops, ranges and colours, against numbers on paper and Pillow's own resizing."""
+"""Preprocessing: sizes, crops, ranges and colours, against numbers on paper and Pillow's own resizing."""
 
 import dataclasses
 
@@ -38,7 +38,7 @@ def test_a_channel_is_scaled_then_centred_then_divided():
     assert_allclose(tensor[:, 0, 0], [(0.2 - 0.1) / 0.1, (0.4 - 0.2) / 0.5, (1 - 0.5) / 0.25], rtol=1e-6)
 
 
-def test_blue_comes_first_where_the_contract_says_so():
+def test_blue_comes_first_for_bgr():
     image = np.full((2, 2, 3), (1, 2, 3), np.uint8)
     how = Preprocessing(colors="bgr", white=255.0, mean=(0.0, 0.0, 1.0), resize="none", crop=2)
     assert apply(image, how)[:, 1, 1].tolist() == [3, 2, 0]
@@ -81,7 +81,7 @@ def test_resizing_without_antialias_is_within_one_grey_level_of_opencv(noise, me
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
-def test_resizing_by_areas_averages_what_a_pixel_covers():
+def test_area_resizing_averages_what_a_pixel_covers():
     image = np.zeros((4, 4, 3), np.uint8)
     image[:2, :2] = np.array([0, 40, 80, 120]).reshape(2, 2, 1)
     how = Preprocessing(resize="square", resize_to=2, crop=2, interpolation="area")
@@ -97,18 +97,29 @@ def test_the_longer_side_is_rounded_as_the_library_of_the_filter_does(interpolat
     assert resized(image, Preprocessing(interpolation=interpolation)).shape[:2] == expected
 
 
-def test_a_picture_of_the_right_size_is_not_touched(noise):
+def test_an_image_of_the_right_size_is_unchanged(noise):
     image = noise[:32, :40]
     assert_array_equal(resized(image, Preprocessing(resize_to=32, crop=8)), image)
 
 
-def test_the_crop_is_the_middle():
+def test_the_crop_is_the_centre():
     image = np.zeros((4, 6, 3), np.uint8)
     image[1:3, 2:4] = 255
     assert_array_equal(apply(image, RAW), np.full((3, 2, 2), 255))
 
 
-def test_ten_crops_are_the_middle_the_corners_and_their_mirror_images():
+@pytest.mark.parametrize(("margin", "expected"), [(1, 0), (2, 1), (3, 2), (5, 2), (7, 4), (9, 4), (11, 6)])
+def test_at_an_odd_margin_the_crop_begins_where_torchvisions_does(margin, expected):
+    # torchvision's center_crop begins at int(round((height - crop) / 2.0)); Python rounds 0.5 to 0, 1.5 and 2.5 to 2,
+    # 3.5 and 4.5 to 4, 5.5 to 6.
+    image = np.zeros((2 + margin, 2 + margin, 3), np.uint8)
+    image[..., 0] = np.arange(2 + margin)[:, np.newaxis]  # red is the row, green the column
+    image[..., 1] = np.arange(2 + margin)
+    assert apply(image[:, :2], RAW)[0, :, 0].tolist() == [expected, expected + 1]
+    assert apply(image[:2], RAW)[1, 0].tolist() == [expected, expected + 1]
+
+
+def test_ten_crops_are_the_centre_the_corners_and_their_flips():
     image = np.zeros((4, 4, 3), np.uint8)
     image[..., 0] = np.arange(16).reshape(4, 4)
     views = ten_crop(image, RAW)
@@ -117,7 +128,7 @@ def test_ten_crops_are_the_middle_the_corners_and_their_mirror_images():
     assert_array_equal(views[0], apply(image, RAW))
 
 
-def test_the_whole_is_seen_to_its_borders_and_the_middle_in_its_shape():
+def test_the_whole_view_reaches_the_borders_and_the_centre_keeps_its_aspect_ratio():
     image = np.zeros((4, 8, 3), np.uint8)
     image[..., 0] = 2 * np.arange(8)
     views = centre_and_whole(image, dataclasses.replace(RAW, interpolation="area"))
@@ -126,15 +137,15 @@ def test_the_whole_is_seen_to_its_borders_and_the_middle_in_its_shape():
     assert_array_equal(views[0], apply(image, RAW))
 
 
-def test_a_whole_picture_that_is_squeezed_anyway_is_seen_once(noise):
+def test_a_whole_image_that_is_squeezed_anyway_gives_one_view(noise):
     how = PRESETS["googlenet-zoo"]
     views = centre_and_whole(noise, how)
     assert_array_equal(views[0], apply(noise, how))
     assert_array_equal(views[1:], views[:1, ..., ::-1])
 
 
-def test_a_picture_smaller_than_the_crop_is_an_error_that_names_both():
-    with pytest.raises(ValueError, match="3 x 1 pixels; the network sees 2 x 2"):
+def test_an_image_smaller_than_the_crop_is_an_error_that_names_both():
+    with pytest.raises(ValueError, match="3 x 1 pixels; the network takes 2 x 2"):
         apply(np.zeros((1, 3, 3), np.uint8), RAW)
 
 
@@ -156,7 +167,7 @@ def test_a_value_out_of_range_is_an_error_that_names_the_field(settings, name):
         Preprocessing(**settings)
 
 
-def test_an_unknown_preset_is_an_error_that_lists_those_there_are():
+def test_an_unknown_preset_is_an_error_that_lists_the_presets():
     with pytest.raises(SettingsError, match="'resnet'; choose from imagenet, caffe"):
         named_preset("resnet")
 
@@ -171,5 +182,5 @@ def test_an_unknown_preset_is_an_error_that_lists_those_there_are():
         crop=st.integers(1, 224),
     )
 )
-def test_a_contract_survives_the_way_through_plain_values(how):
+def test_preprocessing_round_trips_through_plain_values(how):
     assert config.from_dict(Preprocessing, config.to_dict(how)) == how

@@ -6,11 +6,11 @@ import skimage.data
 
 from classicvision.backbone.onnx import OnnxBackbone
 
-PHOTOS = {name: getattr(skimage.data, name) for name in ("chelsea", "coffee", "rocket")}
+SAMPLES = {name: getattr(skimage.data, name) for name in ("chelsea", "coffee", "rocket")}
 
 
 @pytest.mark.parametrize(
-    ("file", "preprocessing", "photo", "top5"),
+    ("file", "preprocessing", "sample", "top5"),
     [
         ("mobilenetv2-tf2ptq-w8", "inception", "chelsea", [285, 282, 281, 287, 286]),
         ("mobilenetv2-tf2ptq-w8", "inception", "coffee", [967, 925, 960, 969, 504]),
@@ -20,10 +20,10 @@ PHOTOS = {name: getattr(skimage.data, name) for name in ("chelsea", "coffee", "r
         ("googlenet-bvlc-w16", "caffe", "rocket", [657, 733, 744, 668, 437]),
     ],
 )
-def test_the_five_best_classes_of_a_photograph_are_those_published(shared, file, preprocessing, photo, top5):
+def test_the_top_five_classes_are_those_published(shared, file, preprocessing, sample, top5):
     backbone = OnnxBackbone(shared / "onnx" / f"{file}.onnx", "output", preprocessing)
-    logits = backbone(PHOTOS[photo]())
-    n_backgrounds = len(logits) - 1000  # TensorFlow's networks have a class 0 that is none of ImageNet's
+    logits = backbone(SAMPLES[sample]())
+    n_backgrounds = len(logits) - 1000  # TensorFlow's networks have a background class 0 before those of ImageNet
     assert (np.argsort(-logits)[:5] - n_backgrounds).tolist() == top5
 
 
@@ -38,7 +38,7 @@ def test_the_five_best_classes_of_a_photograph_are_those_published(shared, file,
     ],
 )
 def test_the_features_have_their_published_length(shared, file, preprocessing, length):
-    vector = OnnxBackbone(shared / "onnx" / f"{file}.onnx", preprocessing=preprocessing)(PHOTOS["chelsea"]())
+    vector = OnnxBackbone(shared / "onnx" / f"{file}.onnx", preprocessing=preprocessing)(SAMPLES["chelsea"]())
     assert vector.shape == (length,)
     assert vector.any()
 
@@ -46,13 +46,13 @@ def test_the_features_have_their_published_length(shared, file, preprocessing, l
 def test_half_precision_of_an_old_operator_set_averages_the_last_map(shared):
     path = shared / "onnx" / "squeezenet1.1-fp16-winml.onnx"
     found, named = (
-        OnnxBackbone(path, stage, "caffe")(PHOTOS["coffee"]()) for stage in ("penultimate", "fire9/concat_1")
+        OnnxBackbone(path, stage, "caffe")(SAMPLES["coffee"]()) for stage in ("penultimate", "fire9/concat_1")
     )
     assert np.array_equal(found, named)
 
 
 def test_the_wrong_preprocessing_is_a_silent_fault(shared):
     path = shared / "onnx" / "googlenet-bvlc-w16.onnx"
-    answers = [int(OnnxBackbone(path, "output", how)(PHOTOS["rocket"]()).argmax()) for how in ("caffe", "imagenet")]
+    answers = [int(OnnxBackbone(path, "output", how)(SAMPLES["rocket"]()).argmax()) for how in ("caffe", "imagenet")]
     assert answers[0] == 657  # a missile
     assert answers[1] != 657

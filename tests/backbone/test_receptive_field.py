@@ -1,4 +1,4 @@
-"""Receptive fields: by hand, and against what really changes when one pixel of the picture does."""
+"""Receptive fields: by hand, and against the outputs that change with one pixel of the image."""
 
 import numpy as np
 import onnxruntime
@@ -42,20 +42,20 @@ def conv(source, output, weights="w", **attributes):
 
 
 def rows_seen(model, position):
-    """Return the first and last row of the picture that one row of the output depends on, by changing each in turn."""
+    """Return the first and last row of the image that one row of the output depends on, by changing each in turn."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     # Its optimiser folds paddings into poolings that may not pad so far.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    pictures = np.zeros((SIZE, 3, SIZE, SIZE), np.float32)
-    pictures[np.arange(SIZE), :, np.arange(SIZE)] = 1
-    (output,) = session.run(None, {"image": pictures})
+    images = np.zeros((SIZE, 3, SIZE, SIZE), np.float32)
+    images[np.arange(SIZE), :, np.arange(SIZE)] = 1
+    (output,) = session.run(None, {"image": images})
     rows = np.flatnonzero(output[:, :, position].any(axis=(1, 2)))
     return rows[0], rows[-1]
 
 
-def test_the_picture_sees_itself():
+def test_the_receptive_field_of_the_image_is_one_pixel():
     field = receptive_fields(graph_of_model(model_of([helper.make_node("Relu", ["image"], ["a"])]), "made"))["a"]
     assert (field.size, field.stride, field.centre, field.whole) == ((1, 1), (1, 1), (0, 0), False)
 
@@ -245,7 +245,7 @@ def test_a_position_depends_on_the_rows_of_its_field_and_no_others(drawn, cut):
     try:
         shape = graph_of_model(model, "made").shape(nodes[-1].output[0])
     except BackboneError:
-        reject()  # the windows do not fit into the picture
+        reject()  # the windows do not fit into the image
     field = field_of(model)
     position = shape[2] // 2
     middle, half = field.centre[0] + position * field.stride[0], (field.size[0] - 1) / 2

@@ -74,13 +74,13 @@ def test_a_stage_gives_the_shape_of_one_image():
     assert [stage.shape for stage in find_stages(graph, "code")] == [(4, 16, 16), (4, 8, 8), (4,)]
 
 
-def test_shapes_are_for_the_size_that_is_asked_for_where_the_file_takes_any():
+def test_shapes_are_for_the_given_size_where_the_file_takes_any():
     graph = graph_of(RESIDUAL, WEIGHTS, shape=("N", 3, "H", "W"), size=(20, 12))
     assert [stage.shape for stage in find_stages(graph, "code")] == [(4, 20, 12), (4, 10, 6), (4,)]
 
 
 def test_another_size_than_the_files_is_an_error():
-    with pytest.raises(BackboneError, match="takes pictures of 16 x 16, not of 20 x 12"):
+    with pytest.raises(BackboneError, match="takes images of 16 x 16 pixels, not 20 x 12"):
         graph_of(RESIDUAL, WEIGHTS, size=(20, 12))
 
 
@@ -115,8 +115,8 @@ def test_a_second_output_does_not_hide_a_stage():
 
 
 def test_channels_last_gives_the_same_stages():
-    turned = [node("Transpose", ["image"], "x", perm=[0, 3, 1, 2]), node("Conv", ["x", "first"], "a", **SAME)]
-    graph = graph_of(turned + RESIDUAL[1:], WEIGHTS, shape=("N", 16, 16, 3))
+    transposed = [node("Transpose", ["image"], "x", perm=[0, 3, 1, 2]), node("Conv", ["x", "first"], "a", **SAME)]
+    graph = graph_of(transposed + RESIDUAL[1:], WEIGHTS, shape=("N", 16, 16, 3))
     assert names_and_tensors(graph) == names_and_tensors(graph_of(RESIDUAL, WEIGHTS))
 
 

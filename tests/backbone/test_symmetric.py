@@ -1,4 +1,4 @@
-"""The features of a picture mirrored and turned are those of the picture in another order."""
+"""The features of a flipped or rotated image are a permutation of those of the image."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ def halves(make_network, monkeypatch):
 
 
 @pytest.fixture
-def picture():
+def image():
     return np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
 
 
-def test_the_versions_of_a_picture_are_in_the_order_of_the_symmetries_of_signatures(picture):
-    of_versions = [PerceptualHash()(version) for version in symmetric_images(picture)]
+def test_the_versions_are_in_the_order_of_the_symmetries_of_perceptual_hashes(image):
+    of_versions = [PerceptualHash()(version) for version in symmetric_images(image)]
     assert_array_equal(of_versions, symmetric_hashes(of_versions[0]))
 
 
 @pytest.mark.parametrize("symmetry", range(8))
-def test_features_of_a_version_are_a_permutation_of_those_of_the_picture(halves, picture, symmetry):
-    version = symmetric_images(picture)[symmetry]
-    assert_allclose(halves(version), symmetric_features(halves(picture))[symmetry], rtol=1e-4)
+def test_the_features_of_a_version_are_a_permutation_of_those_of_the_image(halves, image, symmetry):
+    version = symmetric_images(image)[symmetry]
+    assert_allclose(halves(version), symmetric_features(halves(image))[symmetry], rtol=1e-4)
 
 
-def test_the_first_version_is_the_picture_itself(halves, picture):
-    features = halves(picture)
+def test_the_first_version_is_the_image_itself(halves, image):
+    features = halves(image)
     assert_array_equal(symmetric_features(features)[0], features)
 
 
-def test_features_have_norm_1_and_each_version_an_eighth_of_its_square(halves, picture):
-    features = halves(picture)
+def test_features_have_norm_1_and_each_version_an_eighth_of_its_square(halves, image):
+    features = halves(image)
     assert_allclose((features**2).reshape(8, -1).sum(axis=1), 1 / 8, rtol=1e-5)
 
 
-def test_a_picture_without_features_has_zeros(halves):
+def test_an_image_without_features_has_zeros(halves):
     assert_array_equal(halves(np.zeros((24, 32, 3), np.uint8)), np.zeros(32))
 
 
-def test_the_network_sees_a_picture_reduced_to_few_pixels(make_network, monkeypatch):
+def test_the_network_gets_an_image_downsampled_to_few_pixels(make_network, monkeypatch):
     seen = []
     monkeypatch.setattr(OnnxBackbone, "__call__", lambda self, image: seen.append(image) or np.ones(2, np.float32))
     features = SymmetricBackbone(OnnxBackbone(make_network(), preprocessing="imagenet"), side=2)

@@ -1,4 +1,4 @@
-"""Verifying a network: its content, what it says of photographs, and vectors from where it was made."""
+"""Verifying a network: its content, its top five classes, and vectors from its original code."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,7 @@ SMALL = replace(PRESETS["inception"], resize_to=36, crop=32)
 
 @pytest.fixture
 def network(tmp_path):
-    """Return a function that makes a network: the mean colour of a picture, through a matrix, as that many outputs."""
+    """Return a function that makes a network: the mean colour of an image, through a matrix, as that many outputs."""
     from onnx import TensorProto, helper, numpy_helper, save
 
     def make(n_outputs=4, bias=None):
@@ -55,7 +55,7 @@ def write(path, vectors, stage="output"):
     return read_reference(path)
 
 
-def test_a_classifier_that_sees_cat_cup_and_rocket_everywhere_passes(network):
+def test_a_classifier_that_outputs_cat_cup_and_rocket_for_every_image_passes(network):
     found = verify(network(1000, raised(1000, 281, 967, 657)))
     assert found.passed
     assert [check.image for check in found.image_checks] == ["chelsea", "coffee", "rocket"]
@@ -67,7 +67,7 @@ def test_a_network_with_background_counts_classes_from_the_second_output(network
     assert not verify(network(1001, raised(1001, 280, 966, 656, 1, 2))).passed
 
 
-def test_a_photograph_without_its_class_fails_alone(network):
+def test_an_image_without_its_class_fails_alone(network):
     found = verify(network(1000, raised(1000, 281, 967, 1, 2, 3)))
     assert not found.passed
     assert {check.image: check.passed for check in found.image_checks} == {
@@ -77,18 +77,18 @@ def test_a_photograph_without_its_class_fails_alone(network):
     }
 
 
-def test_a_network_of_other_classes_is_not_asked_what_it_sees(network):
+def test_a_network_of_other_classes_skips_the_image_checks(network):
     found = verify(network(4))
     assert (found.image_checks, found.compared, found.passed) == ((), False, False)
 
 
-def test_what_a_network_writes_agrees_with_itself(network, tmp_path):
+def test_a_network_reproduces_its_own_reference(network, tmp_path):
     backbone = network()
     (tmp_path / "reference.json").write_text(json.dumps(make_reference(backbone)), "utf-8")
     reference = read_reference(tmp_path / "reference.json")
     assert reference.stage == "penultimate"
     found = verify(backbone, reference)
-    assert [agreement.distance for agreement in found.vector_checks] == [0, 0, 0]
+    assert [check.distance for check in found.vector_checks] == [0, 0, 0]
     assert found.passed
 
 
@@ -113,17 +113,17 @@ def test_one_vector_beyond_the_tolerance_fails(network, tmp_path):
     vectors = make_reference(backbone)["vectors"]
     vectors["rocket"] = [1.03 * value for value in vectors["rocket"]]
     found = verify(backbone, write(tmp_path / "r.json", vectors, "penultimate"))
-    assert [agreement.passed for agreement in found.vector_checks] == [True, True, False]
+    assert [check.passed for check in found.vector_checks] == [True, True, False]
     assert not found.passed
 
 
 def test_a_vector_of_another_length_is_an_error_that_names_both(network, tmp_path):
     reference = write(tmp_path / "r.json", {"coffee": [1.0, 2.0]})
-    with pytest.raises(BackboneError, match="output has 4 numbers, the reference 2"):
+    with pytest.raises(BackboneError, match="output has 4 values, the reference has 2"):
         verify(network(), reference)
 
 
-def test_the_registry_is_asked_by_content(network, monkeypatch):
+def test_the_registry_is_searched_by_sha256(network, monkeypatch):
     backbone = network()
     entry = Entry("net-7", "tests", "https://example.org", backbone.sha256, 1, 7)
     monkeypatch.setattr(verification, "entry_of", lambda sha256: entry if sha256 == entry.sha256 else None)
@@ -146,29 +146,29 @@ NO_REFERENCES = (
 
 
 @pytest.mark.parametrize("text", NO_REFERENCES)
-def test_what_is_no_reference_is_an_error_that_says_what_was_expected(text, tmp_path):
+def test_an_invalid_reference_is_an_error_that_says_what_was_expected(text, tmp_path):
     (tmp_path / "r.json").write_text(text, "utf-8")
-    with pytest.raises(BackboneError, match=r"r.json: is no reference; .*vectors"):
+    with pytest.raises(BackboneError, match=r"r.json: not a reference; .*vectors"):
         read_reference(tmp_path / "r.json")
 
 
-def test_a_reference_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_reference_is_an_error(tmp_path):
     with pytest.raises(BackboneError, match=r"r.json: cannot be read"):
         read_reference(tmp_path / "r.json")
 
 
 @pytest.mark.parametrize(("name", "preset"), [("mobilenetv2-tf2ptq-w8", "inception"), ("googlenet-bvlc-w16", "caffe")])
-def test_real_networks_recognise_the_photographs(name, preset, shared):
+def test_real_networks_classify_the_sample_images(name, preset, shared):
     found = verify(OnnxBackbone(str(shared / "onnx" / f"{name}.onnx"), preprocessing=preset))
     assert found.passed
     assert [check.top5[0] for check in found.image_checks] == [285, 967, 657]
 
 
-def test_wrong_colours_pass_the_photographs_and_fail_the_vectors(shared, tmp_path):
+def test_wrong_colours_pass_the_image_checks_and_fail_the_vectors(shared, tmp_path):
     right = OnnxBackbone(str(shared / "onnx" / "googlenet-bvlc-w16.onnx"), preprocessing="caffe")
     wrong = replace(right, preprocessing=replace(right.contract, colors="rgb"))
     (tmp_path / "r.json").write_text(json.dumps(make_reference(right)), "utf-8")
     found = verify(wrong, read_reference(tmp_path / "r.json"))
     assert [check.top5[0] for check in found.image_checks][::2] == [285, 657]
-    assert all(agreement.distance > 0.5 for agreement in found.vector_checks)
+    assert all(check.distance > 0.5 for check in found.vector_checks)
     assert not found.passed

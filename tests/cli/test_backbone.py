@@ -83,13 +83,13 @@ def test_pull_as_json_has_names_and_files(run, fetched, monkeypatch):
 def test_pull_offline_says_that_a_damaged_file_is_damaged(run, fetched):
     code, output, messages = run("pull", "net-7", "--offline")
     assert (code, output) == (1, "")
-    assert f"{fetched} is damaged, and fetching is switched off" in messages
+    assert f"{fetched} is damaged, and downloads are disabled" in messages
 
 
 def test_pull_uses_the_given_cache_folder(run, fetched, tmp_path):
     code, _, messages = run("pull", "net-7", "--offline", "--cache", tmp_path / "other")
     assert code == 1
-    assert f"{tmp_path / 'other' / 'backbones' / 'net-7.onnx'} is not there" in messages
+    assert f"{tmp_path / 'other' / 'backbones' / 'net-7.onnx'} does not exist" in messages
 
 
 def test_pull_of_an_unknown_name_is_an_error_that_suggests_a_similar_one(run):
@@ -167,7 +167,7 @@ def test_verify_as_json_is_one_document(run, network, tmp_path):
     ("words", "message"),
     [
         (["--preprocessing", "kaffe"], "choose from imagenet"),
-        ([*PREPARED, "--set", "crop=50"], "resize_to is 36, but crop is 50"),
+        ([*PREPARED, "--set", "crop=50"], "resize_to is 36; it must be at least crop, which is 50"),
         ([*PREPARED, "--set", "mean=1"], "mean"),
     ],
 )

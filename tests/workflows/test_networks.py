@@ -71,7 +71,7 @@ def test_a_recipe_names_a_network_by_its_file(network):
 
 def test_what_a_network_lacks_can_be_set_in_the_recipe(make_network):
     path = make_network()
-    with pytest.raises(BackboneError, match="how pictures are to be prepared"):
+    with pytest.raises(BackboneError, match="states the preprocessing of this network"):
         load_recipe(f"cnn:{path}")
     assert load_recipe(f"cnn:{path}", ["extractor.preprocessing=caffe"]).extractor.preprocessing == PRESETS["caffe"]
 
@@ -234,5 +234,5 @@ def test_one_value_of_a_preprocessing_is_replaced_wherever_it_was_stated(network
 
 
 def test_a_preprocessing_that_no_one_knows_is_named_and_not_taken_for_a_file(network):
-    with pytest.raises(SettingsError, match="no preprocessing is named 'kaffe'"):
+    with pytest.raises(SettingsError, match="unknown preprocessing 'kaffe'"):
         load_recipe(f"cnn:{network}@kaffe")
