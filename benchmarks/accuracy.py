@@ -60,7 +60,7 @@ class Row:
     cross_validated: float  # the same of the training images
     cost: float
     weights: tuple[float, ...]  # of a fusion
-    dimension: int  # numbers an image
+    dimension: int  # numbers per image
     ms: float  # of one thread, from the decoded image to its code: median of processor time over some images
     minutes: float  # of the whole split, wall time
     machine: str
@@ -233,7 +233,7 @@ def write_rows(path: Path | None, rows: Sequence[Row]) -> None:
 def table(sets: dict[str, list[Row]]) -> str:
     """Return recipes and their figures on each image set as Markdown; time is that of the first set that has it."""
     labels = list(dict.fromkeys(row.label for rows in sets.values() for row in rows))
-    header = ["recipe", *(f"{title}, %" for title in sets), "numbers an image", "ms an image"]
+    header = ["recipe", *(f"{title}, %" for title in sets), "dimensions", "ms per image"]
     lines = [f"| {' | '.join(header)} |", f"| --- |{' ---: |' * (len(header) - 1)}"]
     for label in _in_order(labels):
         of_sets = [[row for row in rows if row.label == label] for rows in sets.values()]

@@ -15,17 +15,17 @@ import accuracy
 
 TABLE = Path(__file__).resolve().parents[1] / "docs" / "recipes-table.md"
 
-TEXT = """# What recipes reach
+TEXT = """# Accuracy and cost
 
-`benchmarks/make_recipe_table.py` made this from the figures of `benchmarks/scene15.py`, `benchmarks/caltech.py` and
+Written by `benchmarks/make_recipe_table.py` from the results of `benchmarks/scene15.py`, `benchmarks/caltech.py` and
 `classicvision benchmark`.
 
-Mean per-class accuracy of the test images in per cent ± its standard deviation over seeded splits (number of splits).
-Scene-15: 100 training images a class; eight classes of Caltech-101: 30 a class; the rest is the test set. Codebook, C
-and the weights of a fusion come from the training images of each split alone.
+Mean per-class test accuracy in per cent ± standard deviation over seeded splits (number of splits). Training images per
+class: 100 for Scene-15, 30 for eight classes of Caltech-101; all other images are test images. Codebook, C and fusion
+weights are learned from the training images of each split alone.
 
-Milliseconds are processor time of one thread from the decoded image to its code, median over images of the first set
-that has the recipe, measured on: {machines}.
+Milliseconds are CPU time of one thread from the decoded image to its code: the median over images of the first set with
+that recipe. Machine: {machines}.
 
 {table}
 """

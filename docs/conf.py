@@ -1,4 +1,4 @@
-"""How Sphinx makes the site: pages from Markdown, the API from docstrings; nothing is fetched."""
+"""Configuration of Sphinx: pages from Markdown, API from docstrings, nothing loaded from the network."""
 
 from classicvision._version import __version__
 
@@ -8,13 +8,13 @@ project_copyright = "The classicvision developers, BSD-3-Clause"
 release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
-exclude_patterns = ["recipes-table.md"]  # stands inside recipes.md
+exclude_patterns = ["recipes-table.md"]  # included by recipes.md
 
 html_theme = "furo"
 html_title = f"classicvision {release}"
 
 autosummary_generate = True
-autodoc_typehints = "none"  # numpydoc's sections say the types
+autodoc_typehints = "none"  # numpydoc sections state the types
 autodoc_default_options = {"members": True, "undoc-members": False}
-numpydoc_show_class_members = False  # a class lists its methods by itself
+numpydoc_show_class_members = False  # the class template lists the methods
 numpydoc_xref_param_type = False
