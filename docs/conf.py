@@ -7,7 +7,8 @@ author = "The classicvision developers"
 project_copyright = "The classicvision developers, BSD-3-Clause"
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.extlinks", "numpydoc"]
+extlinks = {"DOI": ("https://doi.org/%s", "doi:%s")}  # :DOI:`10.1023/B:VISI.0000029664.99615.94` in docstrings
 exclude_patterns = ["recipes-table.md"]  # included by recipes.md
 
 html_theme = "furo"

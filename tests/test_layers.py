@@ -1,4 +1,4 @@
-"""The layers of the architecture, held by reading the source: who may import whom, and where the big libraries live."""
+"""The layers of the architecture, checked in the source: who may import whom, and who may import which library."""
 
 import ast
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 
 PACKAGE = "classicvision"
 
-# From the top down. A module imports from lower rows, or from its own package; names in one row do not know each other.
-# A name may stand here before its module exists; a module that stands nowhere is an error.
+# Top to bottom. A module imports from lower rows or from its own package; names in one row do not import each other.
+# A name may be listed before its module exists; a module that is not listed is an error.
 LAYERS = (
     {"__init__", "__main__", "cli"},
     {"workflows"},
@@ -28,10 +28,10 @@ LAYERS = (
     {"errors", "_version"},
 )
 
-# `python -m classicvision` is the same door.
+# `python -m classicvision` runs the command line.
 SAME_ROW = {("__main__", "cli")}
 
-# Where a library may be imported; anything below a named package is meant too.
+# Packages that may import a library; their sub-modules are included.
 HOMES = {
     "click": {"cli"},
     "cv2": {"images", "synthetic", "features", "viz"},
@@ -49,12 +49,12 @@ HOMES = {
     "marshal": set(),
 }
 
-# Libraries that cost too much to load with a module: only inside functions, but for the modules named.
+# Libraries that are slow to load: imported inside functions only, except in the modules named.
 INSIDE_FUNCTIONS = {"sklearn": {"encoding.estimators"}} | {
     library: set() for library in ("matplotlib", "onnx", "onnxruntime", "scipy")
 }
 
-# Where a function may be called, by its full name.
+# Packages that may call a function, by its full name.
 CALLS = {
     "print": {"cli"},
     "eval": set(),
@@ -95,7 +95,7 @@ def imports(tree: ast.Module, package: str) -> Iterator[tuple[str, bool]]:
 
 
 def calls(tree: ast.Module) -> Iterator[str]:
-    """Yield the full name of everything called, with the names that imports gave resolved."""
+    """Yield the full name of everything called, with imported names resolved."""
     known = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -208,7 +208,7 @@ def test_a_planted_fault_is_found(tmp_path, place, source, fault):
         ("cache.py", "class FeatureCache:\n    def load(self): ...\nStore().load()"),
     ],
 )
-def test_what_the_architecture_allows_is_no_fault(tmp_path, place, source):
+def test_allowed_imports_are_not_faults(tmp_path, place, source):
     (tmp_path / "workflows.py").touch()
     (tmp_path / place).parent.mkdir(exist_ok=True)
     (tmp_path / place).write_text(source, "utf-8")

@@ -1,4 +1,4 @@
-"""The notebooks run from first to last cell, offline, by public names alone, and are stored without outputs."""
+"""The notebooks run from first to last cell, offline, with public names only, and are stored without outputs."""
 
 import ast
 import json
@@ -12,13 +12,13 @@ import classicvision
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
-# The cells run in one namespace as in Jupyter, each under its own name, so that a traceback says which one failed.
+# The cells run in one namespace as in Jupyter, each under its own name, so that a traceback names the cell that failed.
 RUN_CELLS = """
 import json, socket, sys
 from pathlib import Path
 
 def refuse(*address):
-    raise OSError(f"a notebook must run offline; it asked for {address}")
+    raise OSError(f"a notebook must run offline; it connected to {address}")
 
 socket.socket.connect = socket.getaddrinfo = refuse
 namespace = {"__name__": "__main__"}
@@ -56,7 +56,7 @@ def test_a_notebook_is_stored_without_outputs(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_sentence_stands_before_each_code_cell(path):
+def test_text_precedes_each_code_cell(path):
     kinds = [cell["cell_type"] for cell in cells_of(path)]
     assert all(before == "markdown" for before, kind in zip([None, *kinds], kinds, strict=False) if kind == "code")
 
@@ -72,5 +72,5 @@ def test_a_notebook_imports_public_names_only(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_checks_what_it_says(path):
+def test_a_notebook_asserts_its_claims(path):
     assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse("\n".join(code_of(path)))))

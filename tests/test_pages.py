@@ -1,4 +1,4 @@
-"""The pages of the documentation: their code runs, their commands exist, and they name what there is."""
+"""The pages of the documentation: their code runs, their commands exist, and they list every public name."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from classicvision import workflows
 from classicvision.cli import cli
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted([*DOCS.glob("*.md"), *(DOCS / "reference").glob("*.md")])
 
 BLOCK = re.compile(
     r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n)?"
@@ -24,7 +24,7 @@ BLOCK = re.compile(
 )
 DIRECTIVES = ("{toctree}", "{include}", "{eval-rst}")
 
-# Each block runs where the one before left off: Python in one namespace, commands in the same folder.
+# All Python blocks of a page share one namespace, and all commands one folder.
 RUN_BLOCKS = """
 import json, subprocess, sys
 from pathlib import Path
@@ -60,21 +60,21 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page, docs_folder):
     docs_folder.run([sys.executable, "-W", "error", "-c", RUN_BLOCKS, "blocks.json"], folder)
 
 
-def test_few_blocks_do_not_run_and_each_says_what_it_lacks():
+def test_few_blocks_do_not_run_and_each_says_why():
     reasons = [block.why_not for page in PAGES for block in code_of(page) if block.why_not]
     assert len(reasons) <= 14
     assert all(reason.startswith(("needs ", "fetches ")) for reason in reasons)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_python_that_does_not_run_can_be_read(page):
+def test_python_that_does_not_run_compiles(page):
     for block in code_of(page):
         if block.language == "python":
             compile(block.code, page.name, "exec")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_block_without_a_language_holds_no_command(page):
+def test_a_block_without_a_language_has_no_command(page):
     for block in blocks_of(page):
         assert block.language in ("sh", "python", "", *DIRECTIVES)
         assert block.language or "classicvision " not in block.code
@@ -91,7 +91,7 @@ def test_commands_and_options_of_a_page_exist(page):
 
 
 def require_known(words: list[str]) -> None:
-    """Check that a command exists and takes the options that it is given."""
+    """Check that a command exists and accepts its options."""
     command: click.Command = cli
     while isinstance(command, click.Group):
         name, *words = words
@@ -104,23 +104,33 @@ def require_known(words: list[str]) -> None:
 
 def test_an_option_that_does_not_exist_is_noticed():
     with pytest.raises(AssertionError):
-        require_known(["fit", "photos", "--model", "x"])
+        require_known(["fit", "images", "--model", "x"])
+
+
+def public_names_in(pages: list[Path]) -> list[str]:
+    """Return the full names that the summaries on some pages list, each under the module set before it."""
+    names, module = [], ""
+    for page in pages:
+        for line in page.read_text("utf-8").splitlines():
+            if line.startswith(".. currentmodule:: "):
+                module = line.split()[-1]
+            elif re.fullmatch(r"   \w+", line):
+                names.append(f"{module}.{line.strip()}")
+    return names
 
 
 def test_the_api_lists_every_public_name_once():
-    text = (DOCS / "api.md").read_text("utf-8")
-    top, of_workflows = text.split("## Workflows")
-    listed = re.findall(r"^   (\w+)$", top, re.M)
-    told = {"Image", "errors", "workflows", "__version__"}  # in sentences or sections of their own
-    assert sorted(listed) == sorted(set(classicvision.__all__) - told)
-    assert sorted(re.findall(r"^   (\w+)$", of_workflows, re.M)) == sorted(workflows.__all__)
+    in_text = {"Image", "errors", "workflows", "__version__"}  # explained in sentences or sections
+    expected = [f"classicvision.{name}" for name in classicvision.__all__ if name not in in_text]
+    expected += [f"classicvision.workflows.{name}" for name in workflows.__all__]
+    assert sorted(public_names_in(sorted((DOCS / "reference").glob("*.md")))) == sorted(expected)
 
 
 def recipes_in(page: str) -> set[str]:
     return set(re.findall(r"^\| `([\w-]+)`", (DOCS / page).read_text("utf-8"), re.MULTILINE))
 
 
-def test_the_page_of_recipes_has_every_named_one():
+def test_the_page_of_recipes_lists_every_named_recipe():
     assert recipes_in("recipes.md") == set(classicvision.RECIPES)
 
 
@@ -129,6 +139,8 @@ def test_the_table_of_accuracies_names_recipes_that_exist():
 
 
 def test_every_page_can_be_reached_from_the_first():
-    first = (DOCS / "index.md").read_text("utf-8")
-    listed = {name for block in blocks_of(DOCS / "index.md") for name in block.code.split() if name in first}
-    assert {page.stem for page in PAGES} - listed == {"index", "recipes-table"}
+    listed = {
+        name for page in ("index.md", "api.md") for block in blocks_of(DOCS / page) for name in block.code.split()
+    }
+    pages = {page.relative_to(DOCS).with_suffix("").as_posix() for page in PAGES}
+    assert pages - listed == {"index", "recipes-table"}
