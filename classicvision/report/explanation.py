@@ -1,4 +1,4 @@
-"""What a network sees in a photo, as one page for people.
+"""The explanation of a network on one image as a page, and as plain values.
 
 The page holds its style and its pictures and loads nothing; names of files are escaped, since they come from strangers.
 """
@@ -6,7 +6,6 @@ The page holds its style and its pictures and loads nothing; names of files are 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,15 @@ from numpy.typing import NDArray
 
 from classicvision.backbone.class_scores import ClassScore
 from classicvision.backbone.explanation import StageMaps
-from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.config import to_dict
-from classicvision.extraction import Failure
+from classicvision.evaluation.network_explanation import Explanation
 from classicvision.files import write_whole
 from classicvision.images import Image
 from classicvision.report.pictures import as_data_uri, heat_over, thumbnail, tile
 from classicvision.report.plain import flat, text, visible
 from classicvision.report.templates import page_environment
 
-__all__ = ["Explanation", "Neighbour", "explanation_to_dict", "explanation_to_html", "write_explanation"]
+__all__ = ["explanation_to_dict", "explanation_to_html", "write_explanation"]
 
 MAX_FILTERS = 128  # shown on a page
 FILTER_SIDE = 48  # pixels, as nearly as whole magnifications allow
@@ -32,66 +30,11 @@ MAP_SIDE = 156
 SEEN_SIDE = 320
 
 
-@dataclass(frozen=True)
-class Neighbour:
-    """An image near the photo in feature space."""
-
-    path: Path
-    similarity: float  # cosine of the features
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """What a network sees in a photo.
-
-    Attributes
-    ----------
-    photo : Path
-    backbone : OnnxBackbone
-    seen : (h, w, 3) uint8
-        The part of the photo that the network sees, in its resolution.
-    answers : tuple of ClassScore
-        The best classes, best first; empty for a network without classes.
-    target : ClassScore or None
-        The class that the two maps are about; without classes they are about the features.
-    filters : (n, 3, kh, kw) float32
-        Of the first layer, channels in the order red, green, blue; n is 0 where they cannot be shown.
-    stages : tuple of StageMaps
-    covered : int
-        Side of the square that covered, in pixels.
-    occlusion : (h, w) float64
-        Fall of the class's log-odds, or of the cosine of the features, where a place is covered.
-    activation : (h', w') float32
-        The class activation map; empty where `no_activation` says why.
-    no_activation : str
-    neighbours : tuple of Neighbour
-        The nearest first; images with the photo's own content are left out.
-    n_compared : int
-    failures : tuple of Failure
-        Images of the folder that could not be read.
-    """
-
-    photo: Path
-    backbone: OnnxBackbone
-    seen: Image
-    answers: tuple[ClassScore, ...]
-    target: ClassScore | None
-    filters: NDArray[np.float32]
-    stages: tuple[StageMaps, ...]
-    covered: int
-    occlusion: NDArray[np.float64]
-    activation: NDArray[np.float32]
-    no_activation: str
-    neighbours: tuple[Neighbour, ...]
-    n_compared: int
-    failures: tuple[Failure, ...]
-
-
 def explanation_to_dict(explanation: Explanation) -> dict[str, Any]:
     """Return what an explanation says in numbers and words as plain values, fit for JSON; pictures are left out."""
     backbone, target = explanation.backbone, explanation.target
     return {
-        "photo": text(explanation.photo),
+        "image": text(explanation.path),
         "network": text(backbone.path),
         "sha256": backbone.sha256,
         "settings": to_dict(backbone),
@@ -132,7 +75,7 @@ def explanation_to_html(explanation: Explanation) -> str:
     return environment.get_template("explanation.html.j2").render(
         data,
         network_name=text(Path(explanation.backbone.path).name),
-        photo_name=text(explanation.photo.name),
+        image_name=text(explanation.path.name),
         seen=as_data_uri(explanation.seen),
         seen_size=explanation.seen.shape[:2],
         covered_picture=as_data_uri(heat_over(explanation.seen, explanation.occlusion)),
