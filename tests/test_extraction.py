@@ -300,3 +300,12 @@ def test_several_extractors_give_tuples_for_the_images_on_which_all_succeed(imag
     assert len(set(found.items.keys)) == 2
     assert found.items.recomputed
     assert extract(paths, Both(), cache=cache).n_cached == 2
+
+
+def test_of_several_extractors_an_image_is_cached_when_all_its_parts_are(images, cache):
+    paths = images(10, 20, 30)
+    first, second = Both().parts
+    extract(paths[:2], first, cache=cache)
+    extract(paths[:1], second, cache=cache)
+    assert extract(paths, Both(), cache=cache).n_cached == 1
+    assert extract(paths, Both(), cache=cache).n_cached == 3

@@ -67,6 +67,10 @@ CALLS = {
     "cv2.imwrite": set(),
 }
 
+# A module of workflows composes a command; what it composes is in the packages below.
+MAX_LINES_OF_WORKFLOW = 60  # of code, without imports, docstrings and comments
+LONG_WORKFLOWS = {"calibrate.py", "calibrate_backbone.py", "copies.py"}  # whose logic is still to be moved
+
 # These never touch the disk.
 NO_DISK = {"features", "encoding", "matching"}
 DISK = {"glob", "io", "os", "pathlib", "shutil", "tempfile"}
@@ -92,6 +96,84 @@ def imports(tree: ast.Module, package: str) -> Iterator[tuple[str, bool]]:
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             origin = ".".join([*above, *filter(None, [node.module])])
             yield from ((f"{origin}.{alias.name}", id(node) in later) for alias in node.names)
+
+
+def runtime_imports(tree: ast.Module, package: str) -> Iterator[str]:
+    """Yield the full name of everything imported when the code runs, inside functions too; types are not."""
+    for node in tree.body:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        yield from (name for name, _ in imports(ast.Module([node], []), package))
+
+
+def import_graph(folder: Path) -> dict[str, set[str]]:
+    """Return for each module of a package folder the modules that it imports at run time.
+
+    An import inside a function counts: it only delays a circle. One for types alone does not. That importing a module
+    also runs the `__init__` of its package is not an edge.
+    """
+    paths = {path: [PACKAGE, *path.relative_to(folder).with_suffix("").parts] for path in folder.rglob("*.py")}
+    names = {path: ".".join(parts).removesuffix(".__init__") for path, parts in paths.items()}
+    modules = set(names.values())
+    graph: dict[str, set[str]] = {name: set() for name in modules}
+    for path, name in names.items():
+        package = ".".join(paths[path][:-1])
+        for imported in runtime_imports(ast.parse(path.read_text("utf-8")), package):
+            origin = imported if imported in modules else imported.rpartition(".")[0]
+            if origin in modules and origin != name:
+                graph[name].add(origin)
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return groups of modules that import each other, directly or by way of others (Tarjan 1972)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        order[module] = low[module] = len(order)
+        stack.append(module)
+        for other in sorted(graph[module]):
+            if other not in order:
+                visit(other)
+                low[module] = min(low[module], low[other])
+            elif other in stack:
+                low[module] = min(low[module], order[other])
+        if low[module] == order[module]:
+            group = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for module in sorted(graph):
+        if module not in order:
+            visit(module)
+    return found
+
+
+def lines_of_code(source: str) -> int:
+    """Return the number of lines with code: not those of imports, docstrings, comments, or without anything."""
+    tree = ast.parse(source)
+    skipped: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) or (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        ):
+            skipped.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate(source.splitlines(), 1)
+    return sum(bool(line.split("#")[0].strip()) and number not in skipped for number, line in lines)
+
+
+def long_workflows(folder: Path) -> list[str]:
+    """Return the workflows with more code than a command needs: their logic belongs in a package below."""
+    found = []
+    for path in sorted((folder / "workflows").glob("*.py")):
+        n_lines = lines_of_code(path.read_text("utf-8")) if path.name != "__init__.py" else 0
+        if n_lines > MAX_LINES_OF_WORKFLOW:
+            found.append(f"{path.name} has {n_lines} lines of code; {MAX_LINES_OF_WORKFLOW} are allowed")
+    return found
 
 
 def calls(tree: ast.Module) -> Iterator[str]:
@@ -153,6 +235,42 @@ def faults(folder: Path) -> list[str]:
 
 def test_every_module_keeps_to_its_layer(checkout):
     assert faults(checkout / PACKAGE) == []
+
+
+def test_no_modules_import_each_other_in_a_circle(checkout):
+    assert circles(import_graph(checkout / PACKAGE)) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("from classicvision.images import b", "from classicvision.images.a import x", [["a", "b"]]),
+        ("def f():\n    from . import b", "import classicvision.images.a", [["a", "b"]]),
+        ("if TYPE_CHECKING:\n    from . import b", "from .a import x", []),
+        ("from . import b", "from classicvision.images import c", []),
+        ("from . import b", "from .c import x", [["a", "b", "c"]]),
+    ],
+)
+def test_a_planted_circle_is_found(tmp_path, first, second, expected):
+    (tmp_path / "images").mkdir()
+    third = "from .a import x" if expected == [["a", "b", "c"]] else ""
+    for name, source in (("__init__", ""), ("a", first), ("b", second), ("c", third)):
+        (tmp_path / "images" / f"{name}.py").write_text(source, "utf-8")
+    found = [[module.rpartition(".")[2] for module in group] for group in circles(import_graph(tmp_path))]
+    assert found == expected
+
+
+def test_no_workflow_has_more_code_than_a_command_needs(checkout):
+    assert [fault for fault in long_workflows(checkout / PACKAGE) if fault.split()[0] not in LONG_WORKFLOWS] == []
+
+
+def test_a_planted_algorithm_in_workflows_is_found(tmp_path):
+    (tmp_path / "workflows").mkdir()
+    head = '"""Two\nlines."""\n\nimport os  # one\nfrom os import (\n    path,\n)\n\n\ndef f(x):\n    """One."""\n'
+    for name, n in (("short", MAX_LINES_OF_WORKFLOW - 1), ("long", MAX_LINES_OF_WORKFLOW)):
+        body = "    # a comment\n\n" + "    x += 1  # counted\n" * n
+        (tmp_path / "workflows" / f"{name}.py").write_text(head + body, "utf-8")
+    assert long_workflows(tmp_path) == ["long.py has 61 lines of code; 60 are allowed"]
 
 
 @pytest.mark.parametrize(

@@ -219,9 +219,11 @@ class Classifier:
         """Try the codebook on the canary image: well-formed numbers can still be unusable."""
         try:
             with np.errstate(all="ignore"):
-                copy.deepcopy(self.codebook).encode(seen)  # a copy: what it prepares is not sent to workers
+                code = copy.deepcopy(self.codebook).encode(seen)  # a copy: what it prepares is not sent to workers
         except ValueError as error:
             raise ArchiveError(f"{os.fspath(path)}: its codebook fails on a test image: {error}") from error
+        if not np.isfinite(code).all():
+            raise ArchiveError(f"{os.fspath(path)}: its codebook encodes a test image as numbers that are not finite")
 
     def _warn_of_drift(self, path: str | os.PathLike[str], seen: Item) -> None:
         changed = share_changed(self.canary, seen)

@@ -194,6 +194,57 @@ def test_a_fusion_with_a_damaged_array_is_refused(name, damage, fused, tmp_path)
         Classifier.load(tmp_path / "other.cvmodel")
 
 
+def test_a_codebook_that_fails_on_the_canary_image_is_refused(model_file, tmp_path):
+    archive = read_archive(model_file)
+    huge = np.full_like(archive.arrays["codebook/words"], 1e17)  # as squared distances they overflow
+    write_archive(tmp_path / "other.cvmodel", own_part(archive.manifest), {**archive.arrays, "codebook/words": huge})
+    with pytest.raises(ArchiveError, match=r"other\.cvmodel: its codebook fails on a test image: words hold numbers"):
+        Classifier.load(tmp_path / "other.cvmodel")
+
+
+def test_a_codebook_that_makes_no_numbers_of_the_canary_image_is_refused(texture_folder, tmp_path):
+    encoder = FisherSettings(n_components=3, n_dims=4, n_samples=500)
+    recipe = Recipe(DenseSift(step=12, bin_sizes=(4,)), encoder, SvmSettings(costs=(1.0,), folds=2))
+    workflows.fit(texture_folder, recipe=recipe).classifier.save(tmp_path / "fisher.cvmodel")
+    archive = read_archive(tmp_path / "fisher.cvmodel")
+    huge = np.full_like(archive.arrays["codebook/basis"], 1e17)
+    write_archive(tmp_path / "other.cvmodel", own_part(archive.manifest), {**archive.arrays, "codebook/basis": huge})
+    with pytest.raises(ArchiveError, match=r"other\.cvmodel: its codebook encodes .* not finite"):
+        Classifier.load(tmp_path / "other.cvmodel")
+
+
+def test_a_classifier_is_shown_by_its_recipe_and_its_accuracy(fitted):
+    text = repr(fitted.classifier)
+    assert text.startswith("<Classifier: sift, bovw, linear-svm (C = ")
+    assert text.endswith("3 classes, 24 training images; cross-validated accuracy 100.0 % (5 folds)>")
+
+
+def test_a_notebook_shows_the_classes_with_their_images_escaped(fitted):
+    head = dataclasses.replace(fitted.classifier.head, classes=("<b>a</b>", "b & c", "d"))
+    page = dataclasses.replace(fitted.classifier, head=head)._repr_html_()
+    assert "<tr><td>&lt;b&gt;a&lt;/b&gt;</td><td>8</td></tr><tr><td>b &amp; c</td><td>8</td></tr>" in page
+    assert "cross-validated accuracy 100.0 %" in page
+    assert "<b>" not in page
+
+
+def test_a_prediction_is_shown_by_label_and_margin():
+    assert repr(Prediction("a", {"a": 0.5, "b": -1.0}, 7)) == "Prediction('a', margin=1.50, n_keypoints=7)"
+    assert repr(Prediction("a", {"a": 0, "b": 0}, 0, "none")).endswith("n_keypoints=0, note='none')")
+
+
+def test_a_notebook_shows_the_best_classes_of_a_prediction_escaped():
+    scores = {f"<{i}>": float(i) for i in range(7)}
+    page = Prediction("<6>", scores, 7, "a & b")._repr_html_()
+    assert page.startswith("<table><caption>a &amp; b</caption>")
+    assert page.count("<tr><td>") == 5
+    assert "<tr><td>&lt;6&gt;</td><td>6.00</td></tr><tr><td>&lt;5&gt;</td><td>5.00</td></tr>" in page
+
+
+def test_the_views_of_a_loaded_model_can_be_replaced(model_file):
+    assert Classifier.load(model_file).recipe.tta == "none"
+    assert Classifier.load(model_file, tta="mirror").recipe.tta == "mirror"
+
+
 @pytest.fixture(scope="module")
 def fused(texture_folder, tmp_path_factory):
     """Return the file of a fusion of Fisher vectors and words."""
