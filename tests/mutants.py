@@ -23,7 +23,7 @@ from coverage import CoverageData
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 MUTATED = [f"classicvision/{name}" for name in ("matching", "index", "copies", "classify", "config.py")]
-TESTED = ("matching", "index", "copies", "classify", "workflows", "cli", "native", "test_config.py")
+TESTED = ("matching", "index", "copies", "classify", "workflows", "cli", "native", "test_config.py", "test_settings.py")
 BUDGET = 60.0  # seconds of tests per mutant; the quickest tests run first
 UNCHANGED = ("annotation", "returns", "exc", "decorator_list")
 PAIRS = ((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn))
