@@ -14,7 +14,7 @@ from classicvision.encoding.fisher import FisherSettings
 from classicvision.encoding.llc import LlcSettings
 from classicvision.encoding.vlad import VladSettings
 from classicvision.errors import SettingsError
-from classicvision.evaluation.matching import MatchingProtocol
+from classicvision.evaluation.keypoints import MatchingProtocol
 from classicvision.evaluation.plan import BenchmarkSettings
 from classicvision.features.binary import Akaze, Orb
 from classicvision.features.dense import DenseSift
@@ -78,7 +78,7 @@ LIMITS = [
     (Preprocessing(), "crop", (1, 256), (0, 257)),  # no more than what is resized
     (BenchmarkSettings(), "n_splits", (1, 1000), (0, 1001)),
     (BenchmarkSettings(), "n_train", (2,), (1,)),
-    (BenchmarkSettings(), "n_damaged", (1,), (0,)),
+    (BenchmarkSettings(), "n_corrupted", (1,), (0,)),
     (BenchmarkSettings(), "n_timed", (1,), (0,)),
     (BenchmarkSettings(), "seed", (0, 2**31 - 1), (-1, 2**31)),
     (MatchingProtocol(), "max_side", (16,), (15,)),

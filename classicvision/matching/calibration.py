@@ -65,7 +65,7 @@ class Calibration:
 
     def __post_init__(self) -> None:
         validate(self)
-        if not (0 < self.tail_rate <= 1 and 0 < self.tail_scale < math.inf and 0 <= self.tail_start < math.inf):
+        if not (0 < self.tail_rate <= 1 and self.tail_scale > 0 and self.tail_start >= 0):
             raise SettingsError(
                 f"a tail with start {self.tail_start}, rate {self.tail_rate} and scale {self.tail_scale} is none; "
                 "make the calibration again"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import gamma
 
 from classicvision.config import from_dict, to_dict
 from classicvision.errors import NotEnoughDataError, SettingsError
@@ -54,6 +55,7 @@ def test_the_scale_of_the_tail_is_too_low_one_time_in_twenty():
 def test_what_fewer_than_one_pair_could_show_is_extrapolated():
     assert tail().is_extrapolated(0.9e-5)
     assert not tail().is_extrapolated(1.1e-5)
+    assert not tail(n_pairs=2**20).is_extrapolated(2**-20)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -1e-6, float("nan")])
@@ -101,7 +103,27 @@ def test_a_calibration_survives_being_written_as_plain_values():
     assert from_dict(Calibration, to_dict(tail(matcher="abc"))) == tail(matcher="abc")
 
 
-@pytest.mark.parametrize("wrong", [{"tail_rate": 0.0}, {"tail_scale": 0.0}, {"tail_start": -1.0}])
+@pytest.mark.parametrize("n_pairs", [200, 20_000, 100_000, 300_000])
+def test_the_scale_is_the_upper_bound_of_95_percent_by_the_gamma_law(n_pairs):
+    """The sum of the excesses of n scores in the tail, over their true mean, has a gamma law of shape n."""
+    n_tail = max(20, n_pairs // 1000)
+    scores = np.full(n_pairs, 3.0)
+    scores[:n_tail] += np.arange(1, n_tail + 1)
+    found = fit_calibration(scores, n_images=9)
+    assert (found.tail_start, found.tail_rate) == (3, n_tail / n_pairs)
+    assert found.tail_scale == pytest.approx(n_tail * (n_tail + 1) / 2 / gamma.ppf(0.05, n_tail), rel=1e-3)
+
+
+def test_every_pair_may_be_in_a_tail_that_starts_at_0():
+    assert tail(tail_rate=1.0, tail_start=0.0).threshold_for(0.1) == pytest.approx(1)
+    assert not tail(tail_start=0.0).has_tail
+    assert tail(tail_start=0.5).has_tail
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"tail_rate": 0.0}, {"tail_rate": 1.01}, {"tail_scale": 0.0}, {"tail_start": -1.0}],
+)
 def test_a_tail_that_is_none_is_refused(wrong):
     with pytest.raises(SettingsError, match="make the calibration again"):
         tail(**wrong)

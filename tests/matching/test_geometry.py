@@ -110,3 +110,29 @@ def test_no_picture_undergoes(name, b_from_a):
 
 def test_scale_turn_and_a_stretch_by_3_are_sane():
     assert is_sane(np.array([[0.0, -6, 3], [2, 0, 4], [0, 0, 1]]), SQUARE)
+
+
+@pytest.mark.parametrize(
+    ("make", "limit"),
+    [
+        (lambda scale: np.diag([scale, scale, 1]), 32),
+        (lambda scale: np.diag([1 / scale, 1 / scale, 1]), 32),
+        (lambda stretch: np.array([[0, stretch, 0], [-1, 0, 0], [0, 0, 1]]), 4),
+        (lambda depth: np.array([[2, 0, 0], [0, 1, 0], [(depth - 1) / 10, 0, 1]]), 4),
+    ],
+    ids=["enlarging by 32", "shrinking by 32", "stretching by 4", "an end 4 times farther"],
+)
+def test_an_image_undergoes_no_more_than(make, limit):
+    box = SQUARE * [1, 0.1]
+    assert is_sane(make(0.999 * limit), box)
+    assert not is_sane(make(1.001 * limit), box)
+
+
+def test_points_that_are_all_one_are_shifted(engine):
+    assert_allclose(fit_similarity(np.full((3, 2), 4.0), np.full((3, 2), 7.0)), [[1, 0, 3], [0, 1, 3], [0, 0, 1]])
+
+
+def test_affinity_of_points_with_a_spread_of_one_hundredth_across_a_line_is_not_a_similarity(engine):
+    nearly = np.array([[0.0, 0], [10, 0], [20, 0.1], [30, -0.1]])
+    truth = np.array([[2.0, 0.5, 7], [0.25, 3, 8], [0, 0, 1]])
+    assert_allclose(fit_affinity(nearly, warp_points(nearly, truth)), truth, atol=1e-8)

@@ -83,6 +83,23 @@ def test_a_frame_around_two_pictures_is_shared_and_its_inside_is_not():
     assert filled_share(80.0 / 10 * SQUARE, frame, fine, fine) == pytest.approx(28 / 64)
 
 
+@pytest.mark.parametrize(("n_a", "n_b", "share"), [(6, 6, 0.5), (5, 6, 1), (6, 5, 1)])
+def test_six_keypoints_of_each_image_show_that_a_cell_is_not_shared(n_a, n_b, share):
+    """Two cells side by side: of the left one's keypoints one agrees, of the right one's none."""
+    left, right = np.tile([[2.0, 2]], (40, 1)), np.tile([[8.0, 8]], (6, 1))
+    in_a, in_b = (np.concatenate([left, right[:n], SQUARE[:1]]) for n in (n_a, n_b))
+    assert filled_share(SQUARE, left[:1], in_a, in_b) == share
+
+
+@pytest.mark.parametrize(("n_agreeing", "share"), [(18, 1), (17, 0.85)])
+def test_nine_cells_of_ten_are_as_good_as_all(n_agreeing, share):
+    """Of 8 x 8 cells of 10 x 10 pixels twenty have keypoints of both images, ten or more."""
+    row = np.arange(5.0, 80, 10)
+    middles = np.stack(np.meshgrid(row, row), axis=-1).reshape(-1, 2)[:20]
+    keypoints = np.concatenate([np.repeat(middles, 10, axis=0), np.tile(middles[0], (440, 1))])
+    assert filled_share(80.0 / 10 * SQUARE, middles[:n_agreeing], keypoints, keypoints) == share
+
+
 def test_parts_are_joined_by_cells_that_touch_even_at_a_corner():
     """Of 8 x 8 cells of 10 pixels, all of the first row agree, and two of a diagonal in the last two rows."""
     fine = np.concatenate([GRID, GRID + 1])

@@ -1,0 +1,81 @@
+"""Which matches agree with the similarity that one of them fixes, worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from classicvision.matching import hypotheses
+from classicvision.matching.correspondences import Correspondences
+from classicvision.matching.hypotheses import _as_hypotheses, count_agreeing
+
+
+@pytest.fixture(params=["kernels", "NumPy"])
+def engine(request, monkeypatch):
+    if request.param == "NumPy":
+        monkeypatch.setattr(hypotheses, "native_available", lambda: False)
+    elif not hypotheses.native_available():
+        pytest.skip("installed without compiled kernels")
+    return request.param
+
+
+def two(a=(0.0, 0.0), b=(0.0, 0.0), turn=0.0, scale=1.0, first_scale=1.0):
+    """Return two matches: one from (0, 0) to (0, 0) that is not rotated, and another."""
+    log_scale = np.stack([np.zeros(2), np.log([first_scale, scale])])
+    angle = np.stack([np.zeros(2), [0.0, turn]])
+    pairs = np.zeros((2, 2), np.int32)
+    return Correspondences(np.array([(0.0, 0.0), a]), np.array([(0.0, 0.0), b]), log_scale, angle, pairs, 1e6, 1e6)
+
+
+def agree(matches):
+    counts = count_agreeing(*_as_hypotheses(matches))
+    assert_array_equal(counts, counts[::-1])  # the first agrees with the second as the second does with the first
+    return counts[0] == 2
+
+
+@pytest.mark.parametrize(("degrees", "expected"), [(29.9, True), (30.1, False), (-29.9, True), (-30.1, False)])
+def test_two_matches_agree_up_to_30_degrees(engine, degrees, expected):
+    assert agree(two(turn=math.radians(degrees))) == expected
+
+
+@pytest.mark.parametrize(("ratio", "expected"), [(1.59, True), (1.61, False), (1 / 1.59, True), (1 / 1.61, False)])
+def test_two_matches_agree_up_to_a_factor_of_1_6_in_scale(engine, ratio, expected):
+    assert agree(two(scale=ratio)) == expected
+
+
+@pytest.mark.parametrize(
+    ("scale", "distance", "limit"),
+    [
+        (1.0, 0.0, 3.0),
+        (1.0, 100.0, math.sqrt(3**2 + 10**2)),
+        (0.5, 40.0, math.sqrt(3**2 + 2**2)),  # 20 pixels in b
+        (2.0, 10.0, 2 * math.sqrt(3**2 + 1**2)),  # in a's pixels, as a shows the thing smaller
+    ],
+)
+def test_a_match_may_miss_by_3_pixels_and_a_tenth_of_the_distance(engine, scale, distance, limit):
+    for direction in ((1.0, 0.0), (0.0, 1.0), (-0.6, 0.8)):
+        a = np.array([distance, 0.0])
+        for miss, expected in ((0.99 * limit, True), (1.01 * limit, False)):
+            b = scale * a + miss * np.array(direction)
+            assert agree(two(a, b, scale=scale, first_scale=scale)) == expected
+
+
+def test_a_match_is_rotated_and_scaled_about_the_other(engine):
+    """A quarter turn clockwise at scale 2 takes 10 pixels to the right to 20 down."""
+    log_scale, angle = np.stack([np.zeros(2), np.log([2.0, 2.0])]), np.stack([np.zeros(2), [math.pi / 2] * 2])
+    a, pairs = np.array([[50.0, 60], [60, 60]]), np.zeros((2, 2), np.int32)
+    for b, expected in (([[30, 40], [30, 60]], True), ([[30, 40], [50, 40]], False), ([[30, 40], [30, 20]], False)):
+        matches = Correspondences(a, np.array(b, float), log_scale, angle, pairs, 1e6, 1e6)
+        assert agree(matches) == expected
+
+
+def test_matches_are_counted_in_blocks_as_all_together(monkeypatch):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(hypotheses, "native_available", lambda: False)
+    a, angle = rng.uniform(0, 60, (40, 2)), rng.uniform(0, 0.8, (2, 40))
+    matches = Correspondences(a, a, np.zeros((2, 40)), angle, np.zeros((40, 2), np.int32), 1e6, 1e6)
+    together = count_agreeing(*_as_hypotheses(matches))
+    monkeypatch.setattr(hypotheses, "_BLOCK_NUMBERS", 120)
+    assert_array_equal(count_agreeing(*_as_hypotheses(matches)), together)
+    assert together.min() < together.max()
