@@ -93,7 +93,7 @@ def _backbone_to_text(measured: BackboneCalibrationRun) -> str:
     found, undecided = measured.calibration.together, render.count(measured.n_undecided, "picture")
     lines = [
         f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'picture')}; highest cosine "
-        f"{measured.cosines.max():.4f}, highest significance with the slow waves {found.highest:.1f}. "
+        f"{measured.cosines.max():.4f}, highest significance with the perceptual hash {found.highest:.1f}. "
         f"{undecided} left out for too little in them.",
         f"Above {measured.fallback.threshold:.1f} a pair is called a copy.",
     ]

@@ -1,1 +1,1 @@
-"""Two pictures: which keypoints correspond, which transforms explain that, and whether one is a copy of the other."""
+"""Matching two images: corresponding keypoints, the transforms that explain them, and the verdict copy or not."""

@@ -1,14 +1,14 @@
-"""What a threshold costs in false matches, measured on pairs of unrelated pictures.
+"""The false-match rate at a threshold, measured on pairs of unrelated images.
 
-In theory the significance s of the best agreement exceeds a threshold t in unrelated pictures with probability at most
-10^-t. Real pictures share windows, letters and grids, so the tail is measured. Beyond a high score u it falls like an
-exponential, the usual law of the excess over a high threshold (Pickands 1975, with shape 0):
+In theory the significance s of the best agreement between unrelated images exceeds a threshold t with probability at
+most 10^-t. Real images share windows, letters and grids, so the tail is measured. Beyond a high score u it is
+exponential, the usual law for excesses over a high threshold (Pickands 1975, with shape 0):
 
     P(s > t) = r exp(-(t - u) / b),   r = P(s > u),   b = mean of s - u where s > u
 
-b is the maximum-likelihood estimate, here raised to a bound that is too low one time in twenty, so that what is
-extrapolated is on the safe side. The bound takes pairs for independent, which pairs that share a picture hardly are:
-many pictures, each in few pairs, show more than all pairs of few.
+b is the maximum-likelihood estimate raised to its upper 95 % confidence bound, so that extrapolation is conservative.
+The bound treats pairs as independent, which pairs with a common image are not quite: many images in few pairs each are
+more informative than all pairs of few images.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from classicvision.errors import NotEnoughDataError, SettingsError
 __all__ = ["DEFAULT_CALIBRATION", "Calibration", "fit_calibration"]
 
 TAIL_SHARE: Final = 0.001
-"""Share of the pairs that are in the tail: as few as the law asks for, yet enough to estimate b."""
+"""Share of the pairs in the tail: small enough for the law to hold, large enough to estimate b."""
 
 THEORY: Final = 1 / math.log(10)
-"""The scale of the tail of a significance, -log10 of a probability, where chance is all there is."""
+"""The tail scale of a significance, -log10 of a probability, under the background model."""
 
 MIN_TAIL: Final = 20
-"""Least number of scores in the tail: the bound on b is then half as much again as its estimate."""
+"""Least number of scores in the tail; the bound on b is then 1.5 times its estimate."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,17 @@ class Calibration:
     Attributes
     ----------
     n_images, n_pairs : int
-        What was measured on.
+        Number of images and of pairs measured.
     tail_start : float
-        u, the score from which on the law holds.
+        u, the score from which the exponential law holds.
     tail_rate : float
-        r, the share of pairs that are in the tail: no fewer than exceeded u.
+        r, the share of pairs in the tail; at least the share that exceeded u.
     tail_scale : float
-        b, by how much more the threshold must be for e times fewer false matches; on the safe side.
+        b, the increase of the threshold that divides the false-match rate by e; an upper confidence bound.
     highest : float
         The largest score of all pairs.
     matcher : str
-        Fingerprint of the settings of extractor and matching that were measured; another matcher has another tail.
+        Fingerprint of the extraction and matching settings measured; other settings have another tail.
     """
 
     n_images: int
@@ -67,69 +67,72 @@ class Calibration:
         validate(self)
         if not (0 < self.tail_rate <= 1 and self.tail_scale > 0 and self.tail_start >= 0):
             raise SettingsError(
-                f"a tail with start {self.tail_start}, rate {self.tail_rate} and scale {self.tail_scale} is none; "
-                "make the calibration again"
+                f"tail start {self.tail_start}, rate {self.tail_rate} and scale {self.tail_scale} are invalid; "
+                "calibrate again"
             )
 
     def threshold_for(self, false_match_rate: float) -> float:
-        """Return the least significance of a copy for a rate of false matches.
+        """Return the significance threshold for a false-match rate.
 
         Parameters
         ----------
         false_match_rate : float
-            Share of unrelated pairs that may be called copies, above 0 and below 1. Below 1 / n_pairs it is
-            extrapolated. Above `tail_rate` the start of the tail is returned, which has fewer.
+            Accepted share of unrelated pairs reported as copies, above 0 and below 1; smaller rates give higher
+            thresholds. Rates below 1 / n_pairs are extrapolated. For rates above `tail_rate` the start of the tail is
+            returned, whose rate is lower.
         """
         if not 0 < false_match_rate < 1:
-            raise SettingsError(f"the false-match rate is {false_match_rate}; it must be above 0 and below 1, as 1e-6")
+            raise SettingsError(
+                f"the false-match rate is {false_match_rate}; it must be above 0 and below 1, for example 1e-6"
+            )
         return self.tail_start + self.tail_scale * max(0.0, math.log(self.tail_rate / false_match_rate))
 
     def false_match_rate(self, threshold: float) -> float:
-        """Return the rate of false matches at a threshold; 1 below `tail_start`, where the law says nothing."""
+        """Return the false-match rate at a threshold; 1 below `tail_start`, where the law does not apply."""
         if threshold < self.tail_start:
             return 1.0
         return self.tail_rate * math.exp((self.tail_start - threshold) / self.tail_scale)
 
     @property
     def has_tail(self) -> bool:
-        """Whether enough pairs had a score to see how the tail falls; if not, the law is that of theory from 0 on."""
+        """Whether enough pairs had a positive score to fit the tail; otherwise the law of theory is used from 0."""
         return self.tail_start > 0
 
     def is_extrapolated(self, false_match_rate: float) -> bool:
-        """Tell whether so low a rate is beyond what so many pairs can show."""
+        """Return whether the rate is below one in the number of pairs measured."""
         return false_match_rate * self.n_pairs < 1
 
 
 def fit_calibration(scores: ArrayLike, *, n_images: int, matcher: str = "", least_scale: float = THEORY) -> Calibration:
-    """Fit the tail to the best scores of pairs of unrelated pictures.
+    """Fit the tail to the best scores of pairs of unrelated images.
 
     Parameters
     ----------
     scores : (N,) array
-        Significance of the best agreement of each pair, 0 where there was none.
+        Significance of the best agreement of each pair, 0 without one.
     n_images : int
-        Pictures that the pairs were made of.
+        Number of images in the pairs.
     matcher : str
         Fingerprint of the settings that gave the scores.
     least_scale : float
-        b is no less, as when every score is 0: the tail is never steeper than theory. By default that of a
-        significance; scores of another kind have their own.
+        Lower limit of b, which applies if, for instance, every score is 0: the tail is never steeper than in theory.
+        The default is for significances; other scores need their own.
 
     Raises
     ------
     NotEnoughDataError
-        If there are too few pairs to see a tail.
+        If there are too few pairs to fit a tail.
     """
     falling = np.sort(np.asarray(scores, np.float64))[::-1]
     n_tail = max(MIN_TAIL, round(TAIL_SHARE * len(falling)))
     if len(falling) < 10 * MIN_TAIL:
         raise NotEnoughDataError(
-            f"{len(falling)} pair(s) of pictures show no tail; at least {10 * MIN_TAIL} are needed, better 100,000. "
-            "Add unrelated pictures"
+            f"{len(falling)} pair(s) of images are too few to fit a tail; at least {10 * MIN_TAIL} are needed, better "
+            "100,000. Add unrelated images"
         )
     start = float(falling[n_tail])
     excess = falling[:n_tail] - start
-    # n b / b_true is a gamma variable of shape n; the cube root of one is nearly normal (Wilson and Hilferty 1931).
+    # n b / b_true is gamma distributed with shape n; its cube root is nearly normal (Wilson and Hilferty 1931).
     low = n_tail * (1 - 1 / (9 * n_tail) - 1.645 / (3 * math.sqrt(n_tail))) ** 3
     scale = float(excess.sum()) / low
     return Calibration(
@@ -147,11 +150,11 @@ DEFAULT_CALIBRATION: Final = Calibration(
     n_images=5331, n_pairs=109_999, tail_start=0.0, tail_rate=0.001, tail_scale=0.4343, highest=0.0
 )
 """Measured with the default settings on random pairs of photographs of different classes: BSDS500, Caltech-101 and
-Scene-15 (`benchmarks/false_matches.py --pairs 110000`). None of them has a score above 0, so the tail is taken as steep
-as in theory, from a rate far above what was seen. One more pair, of two classes of Scene-15, scored 83.5: both show the
-same field, so it was taken out.
+Scene-15 (`benchmarks/false_matches.py --pairs 110000`). No pair scored above 0, so the tail is as steep as in theory,
+from a rate far above the measured one. Another pair, from two classes of Scene-15, scored 83.5: both images show the
+same field, so it was removed.
 
-Lookalikes ask for more than photographs: of 6,960 pairs of text pages, brick walls, facades and flags, each against its
-own kind, the highest comes to 13.1, two pages of text; the default threshold is 15. Who compares such pictures should
-calibrate on their own.
+Lookalikes need a higher threshold than photographs: of 6,960 pairs of text pages, brick walls, facades and flags, each
+against its own kind, the highest score is 13.1, for two pages of text; the default threshold is 15. Calibrate on such
+images before comparing many of them.
 """

@@ -1,8 +1,8 @@
-"""Copies inside one picture: a part of it that stands in it a second time, moved, turned, scaled or mirrored.
+"""Copy-move detection: parts of an image that occur in it a second time, moved, rotated, scaled or mirrored.
 
-Each keypoint is matched with the nearest of the same picture that is not near itself. What then agrees is found as
-between two pictures (`regions`), with two differences: a transform and its inverse are one finding, and a small
-displacement is none, since a picture resembles itself there.
+Each keypoint is matched with its nearest neighbour elsewhere in the same image. Regions are then found as between two
+images (`regions`), with two differences: a transform and its inverse are one copy, and a small displacement is not
+reported, since every image resembles itself nearby.
 """
 
 from __future__ import annotations
@@ -29,18 +29,31 @@ _FAR: Final = np.float32(2**24)
 
 
 def find_copy_moves(features: LocalFeatures, settings: CopyMoveSettings | None = None) -> tuple[Region, ...]:
-    """Find parts of a picture that are copies of other parts of it.
+    """Find parts of an image that are copies of other parts of it.
 
     Parameters
     ----------
     features : LocalFeatures
+        Keypoints of the image. A low contrast threshold and no limit on their number help to find small copies.
     settings : CopyMoveSettings, optional
+        Thresholds and limits; the defaults if not given.
 
     Returns
     -------
     tuple of Region
-        Most significant first, with the picture as both a and b: polygon_a and polygon_b are original and copy, which
-        of them is which cannot be known. Empty where nothing is found.
+        Most significant first, empty without copies. The image is both a and b: `polygon_a` and `polygon_b` outline
+        original and copy, but which is which is unknown.
+
+    Examples
+    --------
+    >>> from classicvision import Sift, find_copy_moves, read_image
+    >>> image = read_image("data/copies/library/coffee.jpg").copy()
+    >>> find_copy_moves(Sift(contrast=0.01)(image))
+    ()
+    >>> image[5:105, 5:105] = image[110:210, 110:210]
+    >>> (region,) = find_copy_moves(Sift(contrast=0.01)(image))
+    >>> abs(region.b_from_a[:2, 2].round())  # displacement in pixels
+    array([105., 105.])
     """
     settings = settings or CopyMoveSettings()
     rooted = replace(features, descriptors=root_sift_bytes(features.descriptors))
@@ -53,7 +66,7 @@ def find_copy_moves(features: LocalFeatures, settings: CopyMoveSettings | None =
 
 
 def _find(a: LocalFeatures, b: LocalFeatures, settings: CopyMoveSettings, width: int | None = None) -> list[Region]:
-    """Find copies in b of parts of a: b itself or, if a width is given, b mirrored. Rows stand for the same places."""
+    """Find copies in b of parts of a: b itself or, if its width is given, b mirrored, with the same row order."""
     least = settings.least_shift * max(b.image_size)
     left = Correspondences.of(a, b, _match_elsewhere(a, b, settings.ratio, least)).in_order()
     regions: list[Region] = []
@@ -71,7 +84,7 @@ def _find(a: LocalFeatures, b: LocalFeatures, settings: CopyMoveSettings, width:
 
 
 def _match_elsewhere(a: LocalFeatures, b: LocalFeatures, ratio: float, least: float) -> NDArray[np.int32]:
-    """Match each keypoint with the nearest at other places, (P, 2), if it is clearly nearer than the next place."""
+    """Match each keypoint with its nearest neighbour elsewhere, (P, 2), if it passes the ratio test."""
     own, others = a.descriptors.astype(np.float32), b.descriptors.astype(np.float32)
     own_norms, norms = (np.einsum("ij,ij->i", one, one) for one in (own, others))
     pairs = [np.zeros((0, 2), np.int32)]
@@ -94,14 +107,14 @@ def _is_near(b: LocalFeatures, rows: NDArray[np.intp], least: float) -> NDArray[
 
 
 def _is_explained(region: Region, matches: Correspondences, b: LocalFeatures) -> NDArray[np.bool_]:
-    """Return which matches a region explains, loosely, there or back, (M,)."""
+    """Return which matches a region explains at the largest tolerance in either direction, (M,)."""
     start, end = (b.xy[rows].astype(np.float64) for rows in matches.pairs.T)
-    apart = (warp_points(start, region.b_from_a) - end, warp_points(end, region.b_from_a) - start)
-    errors = np.minimum(*(np.hypot(*one.T) for one in apart))
+    differences = (warp_points(start, region.b_from_a) - end, warp_points(end, region.b_from_a) - start)
+    errors = np.minimum(*(np.hypot(*one.T) for one in differences))
     return np.asarray(errors <= TOLERANCES[-1], np.bool_)
 
 
 def _shift(region: Region) -> float:
-    """Return how far the middle of a region is moved, in pixels."""
-    middle = region.polygon_a.mean(axis=0, keepdims=True)
-    return float(np.linalg.norm(warp_points(middle, region.b_from_a) - middle))
+    """Return the displacement of the centre of a region, in pixels."""
+    centre = region.polygon_a.mean(axis=0, keepdims=True)
+    return float(np.linalg.norm(warp_points(centre, region.b_from_a) - centre))

@@ -1,4 +1,4 @@
-"""Matched keypoints of two pictures, as columns of one length, and how well a transform explains each."""
+"""Matched keypoints of two images, as columns of equal length, and how well a transform explains each match."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from classicvision.matching.geometry import jacobian, middle, warp_points
 
 __all__ = ["MAX_LOG_SCALE", "MAX_TURN", "Correspondences", "Motion"]
 
-MAX_TURN: Final = math.radians(30)  # between the turn of a match and that of the transform
-MAX_LOG_SCALE: Final = math.log(1.6)  # between the scale of a match and that of the transform
-PLACE: Final = 6.0  # side of a square in which several matches count once, in pixels
+MAX_TURN: Final = math.radians(30)  # difference between the rotation of a match and that of the transform
+MAX_LOG_SCALE: Final = math.log(1.6)  # difference between the log scale of a match and that of the transform
+PLACE: Final = 6.0  # side of the squares in which several matches count once, in pixels
 _LEAST_AREA: Final = 1e-300
-_N_PAIRED: Final = 2048  # pairs that chance would make, to look at
+_N_PAIRED: Final = 2048  # random pairs that estimate the agreement by chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +32,15 @@ class Correspondences:
     Attributes
     ----------
     a, b : (M, 2) float64
-        Positions in a and in b, pixels.
+        Positions in a and in b, in pixels.
     log_scale : (2, M) float64
         Logarithms of the scales in pixels, in a and in b.
     angle : (2, M) float64
-        Radians, in a and in b.
+        Angles in radians, in a and in b.
     pairs : (M, 2) int32
-        Rows of the keypoints.
+        Rows of the keypoints in a and in b.
     area_a, area_b : float
-        Of the pictures, in square pixels.
+        Areas of the images in square pixels.
     """
 
     a: NDArray[np.float64]
@@ -53,7 +53,7 @@ class Correspondences:
 
     @classmethod
     def of(cls, a: LocalFeatures, b: LocalFeatures, pairs: NDArray[np.int32]) -> Self:
-        """Look up matched keypoints."""
+        """Collect the columns of matched keypoints."""
         i, j = pairs.T.astype(np.intp)
         scale, angle = np.empty((2, 2, len(pairs)))
         scale[0], scale[1] = a.scale.take(i), b.scale.take(j)
@@ -72,7 +72,7 @@ class Correspondences:
         return len(self.a)
 
     def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
-        """Return the matches chosen by a mask or an index array."""
+        """Return the matches selected by a mask or an index array."""
         if rows.dtype == np.bool_:
             rows = rows.nonzero()[0]
         return type(self)(
@@ -86,13 +86,13 @@ class Correspondences:
         )
 
     def in_order(self) -> Self:
-        """Return the matches in an order that does not depend on that of the keypoints, so that sums do not either."""
+        """Return the matches in an order, and so with sums, that do not depend on the order of the keypoints."""
         y = self.a[:, 1]
         order = np.argsort(y)
         y = y[order]
         is_tied = np.zeros(len(y) + 1, bool)
         np.equal(y[1:], y[:-1], out=is_tied[1:-1])
-        # The other columns decide only where rows are equal, which are few.
+        # The other columns break ties, which are rare.
         tied = (is_tied[1:] | is_tied[:-1]).nonzero()[0]
         rows = np.sort(order[tied])
         angle, b, a = self.angle.take(rows, axis=1), self.b.take(rows, axis=0), self.a.take(rows, axis=0)
@@ -101,13 +101,13 @@ class Correspondences:
 
     @cached_property
     def turn(self) -> NDArray[np.float64]:
-        """Angle in b less angle in a, (M,), radians."""
+        """Rotation of each match: angle in b minus angle in a, (M,), radians."""
         turn: NDArray[np.float64] = self.angle[1] - self.angle[0]
         return turn
 
     @cached_property
     def log_ratio(self) -> NDArray[np.float64]:
-        """Logarithm of the scale in b over that in a, (M,)."""
+        """Logarithm of the scale ratio b / a of each match, (M,)."""
         log_ratio: NDArray[np.float64] = self.log_scale[1] - self.log_scale[0]
         return log_ratio
 
@@ -117,13 +117,13 @@ class Correspondences:
 
     @cached_property
     def n_places(self) -> int:
-        """At how many places the matches are, in the picture where these are fewer."""
+        """Number of distinct places of the matches, in the image where there are fewer."""
         return min(int(place.max(initial=-1)) + 1 for place in self._places)
 
     def count_places(self, errors: NDArray[np.float64], tolerances: Sequence[float]) -> list[int]:
-        """Return at how many places matches have errors up to each tolerance, in the picture where these are fewer.
+        """Return the number of places with a match within each tolerance, in the image where there are fewer.
 
-        A place is a square of 6 x 6 pixels; matches of one place are not independent.
+        A place is a square of 6 x 6 pixels, since matches in the same place are not independent.
         """
         limits = np.asarray(tolerances, np.float64)
         if native_available():
@@ -140,12 +140,12 @@ class Correspondences:
 
     @property
     def shifts(self) -> NDArray[np.int32]:
-        """How many rows farther down a keypoint's new partner is, each time that all are paired anew."""
+        """Row offsets between a keypoint and its wrong partner, one per permutation of `cross_paired`."""
         n = len(self)
         return np.unique(np.linspace(1, n - 1, min(_N_PAIRED // n + 1, n - 1)).astype(np.int32))
 
-    def paired_anew(self) -> Self:
-        """Return keypoints of a with the partners of others, some thousand pairs: what chance would pair."""
+    def cross_paired(self) -> Self:
+        """Return about 2,000 pairs of keypoints of a with the partners of others: a sample of wrong matches."""
         n, shifts = len(self), self.shifts
         rows = np.tile(np.arange(n), len(shifts))
         others = (np.arange(n) + shifts[:, None]).reshape(-1) % n
@@ -155,14 +155,15 @@ class Correspondences:
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """A transform, with what it does to frames at the middle of its inliers.
+    """A transform, with its scale and rotation at the centroid of its inliers.
 
     Attributes
     ----------
     b_from_a : (3, 3) float64
     log_scale : float
+        Logarithm of the scale.
     turn : float
-        Radians, clockwise on the screen.
+        Rotation in radians, clockwise on the screen.
     """
 
     b_from_a: NDArray[np.float64]
@@ -171,17 +172,17 @@ class Motion:
 
     @classmethod
     def at(cls, b_from_a: NDArray[np.float64], xy: NDArray[np.float64]) -> Self:
-        """Look at a transform in the middle of some points (N, 2) of a."""
+        """Linearise a transform at the centroid of points (N, 2) of a."""
         p, q, r, s = jacobian(b_from_a, *middle(xy).tolist())
-        area = max(p * s - q * r, _LEAST_AREA)  # points that all go to one place leave nothing
-        # The rotation nearest to the Jacobian is the angle of its part that is a similarity.
+        area = max(p * s - q * r, _LEAST_AREA)  # 0 if all points map to one
+        # The nearest rotation is that of the Jacobian's similarity part.
         return cls(b_from_a, math.log(area) / 2, math.atan2(r - q, p + s))
 
     def errors(self, matches: Correspondences) -> NDArray[np.float64]:
-        """Return how far each match is from agreeing, (M,), in pixels of the picture that shows the thing smaller.
+        """Return the transfer error of each match, (M,), in pixels of the image that shows the region smaller.
 
-        That picture limits how well places are known; and exchanging the pictures changes nothing. Matches whose frames
-        are turned or scaled otherwise than the transform says are infinitely far.
+        That image limits the accuracy of positions, and the choice makes the errors symmetric in a and b. Matches whose
+        rotation or scale differs too much from that of the transform have infinite errors.
         """
         from_b, transform = self._to_smaller
         points = (matches.b, matches.a) if from_b else (matches.a, matches.b)
@@ -196,9 +197,9 @@ class Motion:
         return np.where(agrees & (errors == errors), errors, np.inf)
 
     def share_by_chance(self, matches: Correspondences, tolerances: Sequence[float]) -> list[float]:
-        """Return which share of keypoints agrees up to each tolerance if each has the partner of another."""
+        """Return the share of cross-paired keypoints that agree within each tolerance."""
         if not native_available():
-            errors = self.errors(matches.paired_anew())
+            errors = self.errors(matches.cross_paired())
             return [float(np.mean(errors <= tolerance)) for tolerance in tolerances]
         from_b, transform = self._to_smaller
         points, frames, shifts = (matches.a, matches.b), (matches.angle, matches.log_scale), matches.shifts
@@ -210,13 +211,13 @@ class Motion:
 
     @cached_property
     def _to_smaller(self) -> tuple[bool, NDArray[np.float64]]:
-        """Whether errors are those in a, which shows the thing smaller, and the transform to that picture."""
+        """Whether errors are measured in a, because it shows the region smaller, and the transform to that image."""
         if self.log_scale <= 0:
             return False, self.b_from_a
         return True, np.asarray(np.linalg.inv(self.b_from_a), np.float64)
 
     def common_area(self, matches: Correspondences) -> float:
-        """Return the area of the smaller picture, in pixels as `errors` uses them."""
+        """Return the area of the smaller image, in the pixels of `errors`."""
         factor = math.exp(2 * self.log_scale)
         return min(matches.area_b, factor * matches.area_a) / max(factor, 1.0)
 

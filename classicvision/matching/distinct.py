@@ -1,11 +1,11 @@
-"""Which matches single out a place: bricks, windows and letters are as like to others of their own picture.
+"""Discount matches of repeated structure: bricks, windows and letters resemble others in the same image.
 
-Two pictures of the same kind of thing share its grid. Keypoints then agree on a transform by far more than independent
-places would, though each agrees with many a place as well. In a copy a keypoint is nearer to its partner than to any
-other place of either picture. So Lowe's ratio test (2004, section 7.1) is asked once more, against the own picture.
+Two images of the same kind of structure share its grid. Their keypoints agree on a transform far more often than
+independent ones, although each also resembles many other places. In a copy, a keypoint is nearer to its partner than to
+any other place in either image. Lowe's ratio test (2004, section 7.1) is therefore repeated against the same image.
 
-Keypoints that look at the same corner, at several scales, agree together or not at all. They are one place, however far
-apart their centres are: the four corners of a cross are four, which decide a homography and are no evidence for it.
+Keypoints on the same corner at several scales agree together or not at all. They count as one place, however far apart
+their centres are: the four corners of a cross count as four, just enough to determine a homography.
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ from classicvision.matching.significance import significance
 __all__ = ["UNDOUBTED", "are_distinct", "count_apart", "weigh_distinct"]
 
 UNDOUBTED: Final = 60.0
-"""Significance from which on no match is doubted. A thing that one picture shows twice is like itself, and is no grid.
-Before any doubt, pictures that only look alike came to 26 at most."""
+"""Significance from which matches are not discounted: an object that occurs twice in one image resembles itself without
+being a grid. Without any discount, lookalike images reached 26 at most."""
 
-OWN_PLACE: Final = 2.0  # radius in which keypoints show the same place, in scales
+OWN_PLACE: Final = 2.0  # radius within which keypoints describe the same place, in scales
 
 
 def weigh_distinct(
     found: Agreement, matches: Correspondences, a: LocalFeatures, b: LocalFeatures, ratio: float
 ) -> Agreement:
-    """Return an agreement with the significance of the places alone that its matches single out.
+    """Return an agreement whose significance counts only the places of distinct matches.
 
     Parameters
     ----------
     found : Agreement
-        Of these matches.
+        A transform and its inliers among `matches`.
     matches : Correspondences
     a, b : LocalFeatures
-        Both with descriptors as bytes of RootSIFT.
+        With descriptors as bytes of RootSIFT.
     ratio : float
-        Of the distance to the partner and that to the nearest other place of either picture; a match is below it.
+        A match is distinct if its distance is below `ratio` times that to the nearest other place of either image;
+        smaller values discount more matches.
     """
     if not 0 < found.significance < UNDOUBTED:
         return found
@@ -58,7 +59,7 @@ def weigh_distinct(
 
 
 def are_distinct(a: LocalFeatures, b: LocalFeatures, pairs: NDArray[np.int32], ratio: float) -> NDArray[np.bool_]:
-    """Return which pairs (P, 2) are nearer to each other than `ratio` times to any other place of their pictures."""
+    """Return which pairs (P, 2) are nearer to each other than `ratio` times the distance to any other place."""
     i, j = pairs.T
     apart = np.square(a.descriptors[i].astype(np.int64) - b.descriptors[j]).sum(axis=1)
     rival = np.minimum(_nearest_elsewhere(a, i), _nearest_elsewhere(b, j))
@@ -66,35 +67,35 @@ def are_distinct(a: LocalFeatures, b: LocalFeatures, pairs: NDArray[np.int32], r
 
 
 def count_apart(xy: NDArray[np.float64], scale: NDArray[np.float64]) -> int:
-    """Return how many keypoints remain, the smallest first, of which none is near another that remains.
+    """Return how many keypoints remain if each suppresses those near it, smallest scale first.
 
-    Near is less than two scales of the larger one. The smallest come first because they are best located.
+    Near means within two scales of the larger keypoint. The smallest come first because they are best localised.
 
     Parameters
     ----------
     xy, scale : (N, 2) and (N,) float64
-        In one picture, in pixels.
+        Keypoints of one image, in pixels.
     """
     order = np.lexsort((*xy.T, scale))
     xy, scale = xy[order], scale[order]
     squared = np.square(xy[:, None] - xy).sum(axis=2)
     near = squared <= np.square(OWN_PLACE * np.maximum(scale[:, None], scale))
-    is_left, n_apart = np.ones(len(xy), bool), 0
-    for number, beside in enumerate(near):
-        if is_left[number]:
-            is_left &= ~beside
+    remains, n_apart = np.ones(len(xy), bool), 0
+    for row, neighbours in enumerate(near):
+        if remains[row]:
+            remains &= ~neighbours
             n_apart += 1
     return n_apart
 
 
 def _circles(matches: Correspondences) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Return position and scale of the keypoints in each picture."""
+    """Return position and scale of the keypoints in each image."""
     scale = np.exp(matches.log_scale)
     return [(matches.a, scale[0]), (matches.b, scale[1])]
 
 
 def _nearest_elsewhere(features: LocalFeatures, rows: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return the squared distance of some descriptors to the nearest of another place; infinity if there is none."""
+    """Return the squared distance of each row's descriptor to the nearest one at another place, or infinity."""
     descriptors = features.descriptors.astype(np.float32)
     squared = squared_distances(descriptors[rows], descriptors).astype(np.float64)
     xy = features.xy.astype(np.float64)

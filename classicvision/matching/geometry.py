@@ -1,7 +1,7 @@
-"""Transforms of the plane: fitted to corresponding points by least squares, applied, and judged.
+"""Transforms of the plane: least-squares fits to corresponding points, their application, and a plausibility check.
 
 A transform `b_from_a` is 3 x 3 and acts on column vectors (x, y, 1); points are (N, 2), x right, y down, in pixels.
-Sums and extremes are taken of columns (2, N): NumPy goes through rows of two numbers one by one.
+Sums and extrema are computed on transposed points, (2, N), since NumPy is slow on rows of two values.
 """
 
 from __future__ import annotations
@@ -33,40 +33,40 @@ __all__ = [
 Points = NDArray[np.float64]
 Transform = NDArray[np.float64]
 
-MAX_SCALE: Final = 32.0  # a keypoint is found over about five octaves
-MAX_STRETCH: Final = 4.0  # ratio of the axes of the ellipse that a circle becomes; SIFT finds nothing beyond
-MAX_FORESHORTENING: Final = 4.0  # of the near and the far end of a picture, in perspective
+MAX_SCALE: Final = 32.0  # keypoints are detected over about five octaves
+MAX_STRETCH: Final = 4.0  # ratio of singular values; SIFT does not match beyond it
+MAX_FORESHORTENING: Final = 4.0  # ratio of the scales of the near and the far end, in perspective
 _HOMOGRAPHY_STEPS: Final = 8
-_ON_A_LINE: Final = 1e-6  # product of the variances along and across points on a line, over their squared sum
-_SETTLED: Final = 1e-6  # a step that betters the squared error by less is the last one
+_ON_A_LINE: Final = 1e-6  # points are collinear if det(C) / trace(C)^2 of their scatter C is below this
+_SETTLED: Final = 1e-6  # iteration stops when the squared error improves by less than this fraction
 
 
 def warp_points(xy: Points, b_from_a: Transform) -> Points:
-    """Map (N, 2) points of a onto b."""
+    """Map points (N, 2) of a to b."""
     *mapped, weight = b_from_a[:, :2] @ xy.T + b_from_a[:, 2:]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.column_stack([column / weight for column in mapped])
 
 
 def middle(xy: Points) -> NDArray[np.float64]:
-    """Return the mean of some points (N, 2), (2,)."""
+    """Return the centroid of points (N, 2), (2,)."""
     mean: NDArray[np.float64] = np.ascontiguousarray(xy.T).sum(axis=1) / len(xy)
     return mean
 
 
 def mirror_transform(width: int) -> Transform:
-    """Return the transform that mirrors a picture of this width left to right."""
+    """Return the transform that mirrors an image of this width left to right."""
     return np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
 
 
 def jacobian(b_from_a: Transform, x: float, y: float) -> tuple[float, float, float, float]:
-    """Return what the transform does to small steps at a point of a: du/dx, du/dy, dv/dx, dv/dy."""
+    """Return the Jacobian of a transform at a point of a: du/dx, du/dy, dv/dx, dv/dy."""
     return _jacobian(b_from_a.tolist(), x, y)
 
 
 def fit_similarity(a: Points, b: Points) -> Transform:
-    """Fit turn, scale and shift to at least two points by least squares (Umeyama 1991, without reflection)."""
-    # As complex numbers, b - middle_b = s (a - middle_a) has the solution of a least squares line through zero.
+    """Fit rotation, scale and translation to two or more points by least squares (Umeyama 1991, no reflection)."""
+    # In complex numbers, b - mean_b = s (a - mean_a) is a least-squares line through zero.
     (x, y), (u, v), (xx, _), (_, yy), (xu, xv), (yu, yv) = _moments(a, b)
     spread = xx + yy
     re, im = ((xu + yv) / spread, (xv - yu) / spread) if spread > 0 else (1.0, 0.0)
@@ -74,7 +74,7 @@ def fit_similarity(a: Points, b: Points) -> Transform:
 
 
 def fit_affinity(a: Points, b: Points) -> Transform:
-    """Fit an affinity to at least three points by least squares; points on one line give a similarity."""
+    """Fit an affinity to three or more points by least squares; collinear points give a similarity."""
     (x, y), (u, v), (xx, xy), (_, yy), (xu, xv), (yu, yv) = _moments(a, b)
     determinant = xx * yy - xy * xy
     if not determinant > _ON_A_LINE * (xx + yy) ** 2:
@@ -85,10 +85,10 @@ def fit_affinity(a: Points, b: Points) -> Transform:
 
 
 def fit_homography(a: Points, b: Points) -> Transform:
-    """Fit a homography to at least four points: least squared distances in b, by Gauss and Newton's steps.
+    """Fit a homography to four or more points: least squares of the distances in b, by Gauss-Newton.
 
-    Starts from the affinity. Both pictures are first shifted and scaled to unit size (Hartley and Zisserman 2004,
-    section 4.4), so that the eight unknowns are of one size.
+    The iteration starts from the affinity, on normalised points (Hartley and Zisserman 2004, section 4.4), for which
+    the eight unknowns have similar magnitudes.
     """
     start = fit_affinity(a, b)
     if native_available():
@@ -113,14 +113,14 @@ def fit_homography(a: Points, b: Points) -> Transform:
 FITS: Final[Mapping[Kind, tuple[int, Callable[..., Transform]]]] = MappingProxyType(
     {"similarity": (2, fit_similarity), "affinity": (3, fit_affinity), "homography": (4, fit_homography)}
 )
-"""The families, simplest first: how many points decide one of its transforms, and how it is fitted."""
+"""The families, simplest first: the number of points that determine a transform, and its fit."""
 
 
 def is_sane(b_from_a: Transform, xy: Points) -> bool:
-    """Tell whether a transform is one that a picture can have undergone, in the box around some points of a.
+    """Return whether a transform is plausible in the bounding box of points of a.
 
-    It keeps the orientation (mirrors are taken out before), scales by no more than 32, stretches by no more than 4, and
-    no horizon runs through or near the box.
+    A plausible transform preserves orientation (reflections are removed before), scales by at most 32, stretches by at
+    most 4, and has its horizon well outside the box.
     """
     columns = np.ascontiguousarray(xy.T)
     (left, top), (right, bottom) = columns.min(axis=1).tolist(), columns.max(axis=1).tolist()
@@ -136,7 +136,7 @@ def is_sane(b_from_a: Transform, xy: Points) -> bool:
     for x, y in corners:
         p, q, r, s = _jacobian(rows, x, y)
         determinant = p * s - q * r
-        # The singular values m and n of a 2 x 2 matrix: m n = det and m^2 + n^2 = |J|^2, so m / n follows.
+        # The singular values m and n satisfy m n = det J and m^2 + n^2 = |J|^2, which gives m / n.
         squares = p * p + q * q + r * r + s * s
         if not MAX_SCALE**-2 < determinant < MAX_SCALE**2:
             return False
@@ -159,7 +159,7 @@ def _normalisation(xy: Points) -> Transform:
 
 
 def _newton_step(a: Points, b: Points, h: Transform) -> tuple[Transform, float]:
-    """Solve for the change of h, with h33 = 1, that makes the linearised distances least; and tell the squared error.
+    """Return the Gauss-Newton step of h, with h33 = 1, and the squared error at h.
 
     The error is infinite if a point lies on or behind the horizon.
     """
@@ -176,14 +176,14 @@ def _newton_step(a: Points, b: Points, h: Transform) -> tuple[Transform, float]:
     rows[6:, :n], rows[6:, n:] = -p * rows[:2, :n], -q * rows[:2, :n]
     errors = apart.T.reshape(-1)
     normal = rows @ rows.T
-    # Points on a line decide nothing about some directions; a breath of ridge leaves those as they are.
+    # Collinear points leave some directions undetermined; a tiny ridge keeps these unchanged.
     normal.flat[::9] += 1e-12 * np.trace(normal)
     step = np.linalg.solve(normal, rows @ errors)
     return np.append(step, 0).reshape(3, 3), float(errors @ errors)
 
 
 def _moments(a: Points, b: Points) -> list[list[float]]:
-    """Return the means of a and of b, and of the points less those the sums of products of a and a, and of a and b."""
+    """Return the centroids of a and b, and the scatter matrices of the centred points: a with a, and a with b."""
     if native_available():
         moments = native.find_moments(a, b)
     else:

@@ -1,7 +1,7 @@
-"""Comparing pictures as a whole by their global signatures, where they have too few keypoints to look for parts.
+"""Compare whole images by their perceptual hashes, if they have too few keypoints to compare parts.
 
-A whole picture is found again after compression, blur, changes of light and size, mirrored or turned by right angles;
-never a part of it, and not beside something else. So what is said is `copy` or `cannot decide`.
+A whole image is recognised after compression, blur, resizing, changes of brightness, reflection and rotation by right
+angles, but neither a part of it nor a collage that contains it. The verdict is therefore `copy` or `cannot decide`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ __all__ = [
 ]
 
 HASH_THRESHOLD: Final = 10.0
-"""Least significance of a copy. Among 1,463,292 pairs of unrelated photographs (BSDS500, Caltech-101 and a fifth of
-Scene-15, across classes), 1 in 1,000 exceeded 3.3, 1 in 100,000 6.4, and the most reached 8.1; 8.6 when all were
-blurred by a thirtieth of their longer side, 7.4 as icons of 24 x 24. It takes 37 waves to reach 10."""
+"""Significance from which two images count as copies. Among 1,463,292 pairs of unrelated photographs (BSDS500,
+Caltech-101 and a fifth of Scene-15, across classes), 1 in 1,000 exceeded 3.3, 1 in 100,000 exceeded 6.4, and the
+highest was 8.1; it was 8.6 after blurring by a thirtieth of the longer side, and 7.4 as icons of 24 x 24. At least 37
+coefficients are needed to reach 10."""
 
 
 def compare_hashes(
@@ -37,35 +38,35 @@ def compare_hashes(
     n_keypoints: tuple[int, int] = (0, 0),
     threshold: float = HASH_THRESHOLD,
 ) -> MatchResult:
-    """Say whether two pictures are the same as a whole.
+    """Compare two whole images by their hashes.
 
     Parameters
     ----------
     a, b : (256,) float32
-        As `PerceptualHash` returns them.
+        As returned by `PerceptualHash`.
     image_sizes : ((height, width), (height, width))
-        Of a and of b, in pixels.
+        Sizes of a and of b in pixels.
     n_keypoints : (int, int)
-        Of a and of b; too few of them is why signatures are compared.
+        Number of keypoints of a and of b; since these are too few, hashes are compared.
     threshold : float
-        Least significance of a copy.
+        Significance from which the images count as copies; larger is stricter.
 
     Returns
     -------
     MatchResult
-        Of method ``signature``, without regions; its score is the significance. The verdict is ``copy`` or
-        ``cannot decide``: that two pictures differ as a whole says nothing about their parts.
+        With method ``signature`` and no regions; its score is the significance. The verdict is ``copy`` or
+        ``cannot decide``, since images that differ as a whole may still share parts.
     """
     significance, symmetry, n_agree, n_compared = _best_agreement(a, b[np.newaxis])
-    score, waves = float(significance[0]), f"{int(n_agree[0])} of {int(n_compared[0])} slow waves agree"
+    score, agreement = float(significance[0]), f"{int(n_agree[0])} of {int(n_compared[0])} low DCT coefficients agree"
     few = f"too few keypoints ({n_keypoints[0]} and {n_keypoints[1]})"
     verdict: Verdict
     if score >= threshold:
-        verdict, reason = "copy", f"{few}, but as a whole b is a {SYMMETRIES[symmetry[0]]}: {waves}"
+        verdict, reason = "copy", f"{few}, but as a whole b is a {SYMMETRIES[symmetry[0]]}: {agreement}"
     elif _most_significant(int(n_compared[0])) < threshold:
-        verdict, reason = "cannot decide", f"{few}, and too little in both to compare as a whole: {waves}"
+        verdict, reason = "cannot decide", f"{few}, and too little structure to compare them as a whole: {agreement}"
     else:
-        verdict, reason = "cannot decide", f"{few}, and as a whole they differ: {waves}"
+        verdict, reason = "cannot decide", f"{few}, and as a whole they differ: {agreement}"
     return MatchResult(
         verdict=verdict,
         method="signature",
@@ -78,13 +79,13 @@ def compare_hashes(
     )
 
 
-def has_enough_coefficients(signature: NDArray[np.float32]) -> bool:
-    """Tell whether a picture has so many waves that its signature can show a copy; plain colours and ramps have not."""
-    return _most_significant(int(np.abs(signature).sum())) >= HASH_THRESHOLD
+def has_enough_coefficients(image_hash: NDArray[np.float32]) -> bool:
+    """Return whether a hash has enough non-zero signs to reach the threshold; uniform images and ramps do not."""
+    return _most_significant(int(np.abs(image_hash).sum())) >= HASH_THRESHOLD
 
 
 def hash_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how surely picture a is each of N pictures b as a whole, mirrored and turned by right angles or not.
+    """Return the significance that image a is the whole image b, under the best of eight symmetries, for N images b.
 
     Parameters
     ----------
@@ -94,22 +95,22 @@ def hash_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray
     Returns
     -------
     (N,) float64
-        -log10 of the expected number, among eight symmetries, of agreements as good as the best by chance: each of the
-        n waves that both pictures have would agree with probability 1/2, so P = sum_{k <= d} C(n, k) / 2^n for d waves
-        that disagree. At least 0.
+        -log10 of the expected number, among eight symmetries, of agreements as good as the best one by chance. Under
+        the background model each of the n signs that are non-zero in both hashes agrees with probability 1/2, so
+        P = sum_{k <= d} C(n, k) / 2^n for d signs that differ. At least 0.
     """
     return _best_agreement(a, b)[0]
 
 
 def symmetric_significance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the significance for each of the eight symmetries of a, (N, 8), as `hash_significance` does."""
+    """Return the significance under each of the eight symmetries of a, (N, 8); see `hash_significance`."""
     return np.maximum(_agreements(a, b)[0], 0)
 
 
 def _agreements(
     a: NDArray[np.float32], b: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
-    """Return, for each of (N, 256) b and each symmetry, significance, and how many waves agree and are compared."""
+    """Return significance, number of equal signs and number of signs compared, (N, 8), for b (N, 256)."""
     versions = symmetric_hashes(a)
     n_compared = np.rint(np.abs(b) @ np.abs(versions).T).astype(np.intp)  # (N, 8)
     n_agree = (n_compared + np.rint(b @ versions.T).astype(np.intp)) // 2
@@ -120,7 +121,7 @@ def _agreements(
 def _best_agreement(
     a: NDArray[np.float32], b: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return, for each of (N, 256) b, significance, best symmetry, and how many waves agree and are compared."""
+    """Return significance, best symmetry, number of equal signs and number compared, (N,), for b (N, 256)."""
     significance, n_agree, n_compared = _agreements(a, b)
     best = significance.argmax(axis=1)
     rows = np.arange(len(b))
@@ -133,7 +134,7 @@ def _most_significant(n_compared: int) -> float:
 
 @cache
 def _significance() -> NDArray[np.float64]:
-    """Return -log10 P(at most d of n fair coins show tails) for n, d up to 256, as a (257, 257) table."""
+    """Return the (257, 257) table of -log10 P[Binomial(n, 1/2) <= d] for n, d up to 256."""
     table = np.zeros((HASH_SIZE + 1, HASH_SIZE + 1))
     probability = np.zeros(HASH_SIZE + 1)
     probability[0] = 1

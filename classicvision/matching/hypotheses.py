@@ -1,9 +1,9 @@
-"""Which transform explains most of the matches of two pictures.
+"""Find the transform that explains the matches of two images best.
 
-One match of SIFT already fixes a similarity: by position, scale and angle of its two frames (Philbin et al. 2007,
-section 4.1). Every match is tried as such a hypothesis against all others, without any random choice. Those that most
-matches agree with are fitted to them by least squares, as similarity, affinity and homography; of these, and of several
-tolerances, the most significant is kept (`significance`).
+A single SIFT match determines a similarity, from the position, scale and angle of its two keypoints (Philbin et al.
+2007, section 4.1). Every match is tested as such a hypothesis against all others, so nothing is random. The hypotheses
+with the most inliers are refined by least squares as similarity, affinity and homography. The most significant family
+and tolerance is kept (`significance`).
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from classicvision.matching.significance import most_significant
 __all__ = ["N_CHOICES", "TOLERANCES", "Agreement", "count_agreeing", "find_agreement", "refine"]
 
 TOLERANCES: Final = (1.5, 3.0, 6.0, 12.0)
-"""Distances within which a match may agree, in pixels: rendering, blur, and planes that are not quite planes."""
+"""Inlier tolerances in pixels: from exact rendering over blur to surfaces that are not quite planar."""
 
-CONE: Final = 0.1  # how much a hypothesis may miss by, per distance: its scale and angle are known no better
-CONE_TIP: Final = 3.0  # and at its own place, pixels
+CONE: Final = 0.1  # error of a hypothesis per unit of distance, from the uncertainty of its scale and angle
+CONE_TIP: Final = 3.0  # error at its own position, in pixels
 LEAST_COSINE: Final = math.cos(MAX_TURN)
-FEWEST: Final = 4  # matches that agree; three can be no evidence
+FEWEST: Final = 4  # inliers of a transform; three are never significant
 N_STARTS: Final = 4  # hypotheses that are refined
-# Tolerances of the fits before one is judged, which has tolerance 0 here.
+# Tolerances of successive fits; 0 stands for the final one, whose tolerance is chosen by significance.
 SHRINKING: Final[dict[Kind, tuple[float, ...]]] = {
     "similarity": (TOLERANCES[-1], TOLERANCES[-2], 0),
     "affinity": (0,),
     "homography": (TOLERANCES[-2], 0),
 }
-GROWING: Final = 1.1  # times as many matches as a homography was fitted to, for which it is fitted again
-N_CHOICES: Final = len(TOLERANCES) * len(FITS) * 2  # and the mirror
+GROWING: Final = 1.1  # a homography is fitted again if it gained more than this factor in inliers
+N_CHOICES: Final = len(TOLERANCES) * len(FITS) * 2  # direct and mirrored
 _BLOCK_NUMBERS: Final = 2**18
 
 
@@ -50,13 +50,13 @@ class Agreement:
     motion: Motion
     kind: Kind
     inlier: NDArray[np.bool_]  # (M,)
-    tolerance: float  # pixels of the picture that shows the thing smaller
-    significance: float  # -log10 of the expected number of chance agreements as good as this
+    tolerance: float  # pixels of the image that shows the region smaller
+    significance: float  # -log10 of the expected number of equally good agreements by chance
     chance: float  # probability that one match agrees within the tolerance by chance
 
 
 def find_agreement(matches: Correspondences) -> Agreement | None:
-    """Find the most significant transform; None if no four matches agree on one."""
+    """Find the most significant transform; None if no transform has four inliers."""
     if len(matches) < FEWEST:
         return None
     columns, log_scale = _as_hypotheses(matches)
@@ -76,12 +76,12 @@ def find_agreement(matches: Correspondences) -> Agreement | None:
         if best is None or found.significance > best.significance:
             best = found
         if np.count_nonzero(best.inlier) > 2 * counts[is_open].max(initial=0):
-            break  # none that is left is as good
+            break  # no remaining hypothesis can be better
     return _judged(matches, best) if best else None
 
 
 def refine(matches: Correspondences, found: Agreement) -> tuple[Correspondences, Motion]:
-    """Fit a transform anew to other matches of the same pictures, and return those that agree with it."""
+    """Refit a transform to another set of matches of the same images; return its inliers and the new transform."""
     _, fit = FITS[found.kind]
     matches = matches[found.motion.errors(matches) <= found.tolerance].in_order()
     b_from_a = fit(matches.a, matches.b)
@@ -90,9 +90,9 @@ def refine(matches: Correspondences, found: Agreement) -> tuple[Correspondences,
 
 
 def count_agreeing(columns: NDArray[np.float32], log_scale: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Return how many matches agree with the similarity that each match's two frames fix, (M,).
+    """Return the number of matches that agree with the similarity of each match, (M,).
 
-    Takes what `_as_hypotheses` returns.
+    The arguments are the columns that `_as_hypotheses` returns.
     """
     if native_available():
         return native.count_agreeing(
@@ -107,7 +107,10 @@ def count_agreeing(columns: NDArray[np.float32], log_scale: NDArray[np.float32])
 
 
 def _as_hypotheses(matches: Correspondences) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return xa, ya, xb, yb, s as a complex number and its direction, (8, M), and log |s|, (M,)."""
+    """Return the rows xa, ya, xb, yb, Re s, Im s and the direction of s, (8, M), and log |s|, (M,).
+
+    s is the complex number whose multiplication scales and rotates.
+    """
     log_scale = matches.log_ratio
     direction = np.stack([np.cos(matches.turn), np.sin(matches.turn)])
     columns = np.concatenate([matches.a.T, matches.b.T, np.exp(log_scale) * direction, direction])
@@ -117,9 +120,9 @@ def _as_hypotheses(matches: Correspondences) -> tuple[NDArray[np.float32], NDArr
 def _agreeing(
     columns: NDArray[np.float32], log_scale: NDArray[np.float32], rows: NDArray[np.intp]
 ) -> NDArray[np.bool_]:
-    """Compare the similarities of some matches with all matches, (R, M).
+    """Return which of all M matches agree with the similarities of R of them, (R, M).
 
-    The same operations in the same order as in the compiled kernel, agree.cpp, which has the formula.
+    The operations and their order are those of the compiled kernel, which documents the formula.
     """
     xa, ya, xb, yb, *_, cosine, sine = columns
     own = columns[:, rows, None]
@@ -127,7 +130,7 @@ def _agreeing(
     sx, sy = own[4] * dx - own[5] * dy, own[5] * dx + own[4] * dy
     ex, ey = sx - (xb - own[2]), sy - (yb - own[3])
     squared = own[4] * own[4] + own[5] * own[5]
-    k = 1 / np.maximum(squared, np.float32(1))  # b's pixels, or a's where it shows the thing smaller
+    k = 1 / np.maximum(squared, np.float32(1))  # to pixels of the image that shows the region smaller
     tip, cone = np.float32(CONE_TIP) ** 2, np.float32(CONE) ** 2
     agreeing: NDArray[np.bool_] = k * (ex * ex + ey * ey) <= tip + cone * (k * (sx * sx + sy * sy))
     agreeing &= cosine * own[6] + sine * own[7] >= np.float32(LEAST_COSINE)
@@ -136,7 +139,7 @@ def _agreeing(
 
 
 def _most_significant_family(matches: Correspondences, inlier: NDArray[np.bool_]) -> Agreement | None:
-    """Fit each family, from the simplest, and return the most significant result."""
+    """Fit each family, simplest first, and return the most significant result."""
     best: Agreement | None = None
     for kind in FITS:
         found = _fitted(matches, inlier, kind)
@@ -151,7 +154,7 @@ def _most_significant_family(matches: Correspondences, inlier: NDArray[np.bool_]
 
 
 def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> Agreement | None:
-    """Fit one family to the inliers, take in what agrees, and repeat with smaller tolerances."""
+    """Fit one family to the inliers, collect the new inliers, and repeat with smaller tolerances."""
     n_deciding, fit = FITS[kind]
     best: Agreement | None = None
     for limit in SHRINKING[kind]:
@@ -175,9 +178,9 @@ def _fitted(matches: Correspondences, inlier: NDArray[np.bool_], kind: Kind) -> 
 
 
 def _grown(matches: Correspondences, inlier: NDArray[np.bool_], found: Agreement) -> Agreement:
-    """Fit again as long as a fit takes in many more matches than it was made from, and is more significant for it.
+    """Refit a homography while that adds many inliers and significance.
 
-    Of a plane that is seen from the side a similarity explains a corner; the plane is reached in steps.
+    The initial similarity explains only a corner of an obliquely viewed plane; refitting extends it step by step.
     """
     while np.count_nonzero(found.inlier) > GROWING * np.count_nonzero(inlier):
         inlier = found.inlier
@@ -189,20 +192,20 @@ def _grown(matches: Correspondences, inlier: NDArray[np.bool_], found: Agreement
 
 
 def _judged(matches: Correspondences, found: Agreement) -> Agreement:
-    """Weigh a result anew, by what the places of these matches themselves would let agree by chance.
+    """Recompute the significance with the probability of chance agreement measured on cross-paired matches.
 
-    Text, bricks and crowded corners agree with many a transform; so do their matches paired anew.
+    Text, bricks and crowded corners agree with many transforms by chance, and so do their cross-paired matches.
     """
     errors = found.motion.errors(matches)
-    shown = found.motion.share_by_chance(matches, TOLERANCES)
-    chance = [max(pair) for pair in zip(_uniform_chance(matches, found.motion), shown, strict=True)]
+    measured = found.motion.share_by_chance(matches, TOLERANCES)
+    chance = [max(pair) for pair in zip(_uniform_chance(matches, found.motion), measured, strict=True)]
     return _most_significant(matches, found.motion, found.kind, errors, chance)
 
 
 def _most_significant(
     matches: Correspondences, motion: Motion, kind: Kind, errors: NDArray[np.float64], chance: list[float]
 ) -> Agreement:
-    """Choose the tolerance at which the agreement with a transform is most significant."""
+    """Choose the tolerance at which a transform is most significant."""
     n_deciding, _ = FITS[kind]
     counts = matches.count_places(errors, TOLERANCES)
     best, score = most_significant(matches.n_places, counts, chance, n_deciding=n_deciding, n_choices=N_CHOICES)
@@ -210,7 +213,7 @@ def _most_significant(
 
 
 def _uniform_chance(matches: Correspondences, motion: Motion) -> list[float]:
-    """Return the probability of agreement at each tolerance if places and frames were uniform and independent."""
+    """Return the probability of agreement at each tolerance for uniform, independent positions and angles."""
     frame = MAX_TURN / math.pi
     area = motion.common_area(matches)
     return [min(frame * math.pi * tolerance**2 / area, 0.5) for tolerance in TOLERANCES]

@@ -1,14 +1,14 @@
-"""Comparing pictures as a whole by the features of a network too, where keypoints and signatures decide nothing.
+"""Compare whole images by the features of a network as well, if neither keypoints nor hashes decide.
 
-What a cosine of features means depends on the network: between unrelated pictures it may be 0.3 or 0.9. So no
-threshold is built in. The cosines of unrelated pairs are measured with that very network (`calibrate_backbone`). The
-share of them that are closer than a small distance r falls like a power of r, as the volume of a ball does; the
-distance is 1 - cosine, so the tail of -ln(1 - cosine) is exponential, and `Calibration` fits it (its mean excess is
-Hill's estimate, 1975). That turns a cosine into a significance: -log10 of the share of unrelated pairs as close.
+The meaning of a cosine depends on the network: between unrelated images it may be 0.3 or 0.9. No threshold is built in;
+the cosines of unrelated pairs are measured with the network in use (`calibrate_backbone`). The share of pairs closer
+than a small distance r falls like a power of r, as the volume of a ball does. With 1 - cosine as the distance, the tail
+of -ln(1 - cosine) is exponential, and `Calibration` fits it (its mean excess is Hill's estimator, 1975). This turns a
+cosine into a significance: -log10 of the share of unrelated pairs at least as close.
 
-A network on its own is no surer than a signature, but the two err on different pairs, so their significances are added
-(Fisher's method, 1925, but for the law of the sum, which is measured too, because the two are not independent). Without
-a measurement the cosine is told, and decides nothing.
+A network alone is no more reliable than a hash, but they fail on different pairs, so their significances are added as
+in Fisher's method (1925); the distribution of the sum is measured too, because they are not independent. Without a
+calibration the cosine is reported but never decides.
 """
 
 from __future__ import annotations
@@ -43,30 +43,30 @@ __all__ = [
 ]
 
 FALLBACK_RATE: Final = 1e-7
-"""Share of unrelated pairs that may be called copies. Whatever the rate, no pair passes that is no surer than the
-surest unrelated pair that was measured."""
+"""Accepted share of unrelated pairs reported as copies. Whatever the rate, a pair must be more significant than the
+most significant unrelated pair measured."""
 
-_LEAST_DISTANCE: Final = 1e-6  # of two float32 vectors of norm 1 that are equal but for rounding
+_LEAST_DISTANCE: Final = 1e-6  # between float32 vectors of norm 1 that are equal up to rounding
 
 
 class Seen(NamedTuple):
-    """What a picture is compared by as a whole: the signs of its waves, (256,), and its features, (8 d,)."""
+    """What whole images are compared by: the perceptual hash, (256,), and the features, (8 d,)."""
 
     signature: NDArray[np.float32]
     features: NDArray[np.float32]
 
 
 class Likeness(NamedTuple):
-    """How alike picture a and each of N pictures b are as a whole.
+    """Similarity of image a and each of N images b as a whole.
 
     Attributes
     ----------
     significance : (N,) float64
-        Of signature and network together, the largest over the eight symmetries.
+        Of hash and network together, the largest over the eight symmetries.
     symmetry : (N,) int
-        Which: b is a as that entry of `SYMMETRIES` says.
+        Index in `SYMMETRIES` of the symmetry that maps a to b.
     cosine : (N,) float32
-        Of the features in that symmetry.
+        Cosine of the features in that symmetry.
     """
 
     significance: NDArray[np.float64]
@@ -76,21 +76,21 @@ class Likeness(NamedTuple):
 
 @dataclass(frozen=True)
 class BackboneCalibration:
-    """What was measured of a network on unrelated pairs.
+    """The tails of the scores of a network on unrelated pairs.
 
     Attributes
     ----------
     closeness : Calibration
         The tail of -ln(1 - cosine); its `matcher` names the network.
     together : Calibration
-        The tail of the significance of signature and network together.
+        The tail of the combined significance of hash and network.
     """
 
     closeness: Calibration
     together: Calibration
 
     def significance(self, cosines: ArrayLike) -> NDArray[np.float64]:
-        """Return -log10 of the share of unrelated pairs that are as close, by the law of the tail; at least 0."""
+        """Return -log10 of the share of unrelated pairs at least as close, by the fitted tail; at least 0."""
         tail = self.closeness
         excess = (closeness(cosines) - tail.tail_start) / (tail.tail_scale * math.log(10))
         return np.maximum(excess - math.log10(tail.tail_rate), 0)
@@ -98,16 +98,25 @@ class BackboneCalibration:
 
 @dataclass(frozen=True)
 class BackboneFallback:
-    """The network that pictures with too few keypoints are compared by, and what its cosines mean.
+    """The network that compares images with too few keypoints, and the calibration of its cosines.
+
+    Parameters
+    ----------
+    backbone : OnnxBackbone
+        The network that computes the features.
+    calibration : BackboneCalibration, optional
+        Measured with this network. Without it cosines are reported but never decide.
+    false_match_rate : float
+        Accepted share of unrelated pairs reported as copies; smaller values give a higher threshold.
 
     Raises
     ------
     SettingsError
-        If the calibration was measured with another network, stage or preprocessing, or the rate is none.
+        If the calibration was measured with another network, stage or preprocessing, or the rate is not in (0, 1).
     """
 
     backbone: OnnxBackbone
-    calibration: BackboneCalibration | None = None  # of this network; without it nothing is called a copy
+    calibration: BackboneCalibration | None = None
     false_match_rate: float = FALLBACK_RATE
 
     def __post_init__(self) -> None:
@@ -122,19 +131,19 @@ class BackboneFallback:
 
     @cached_property
     def features(self) -> SymmetricBackbone:
-        """What is extracted from a picture."""
+        """The extractor of the features, in all eight symmetries."""
         return SymmetricBackbone(self.backbone)
 
     @property
     def matcher(self) -> str:
-        """A fingerprint of what decides the features: everything but the device, since they agree."""
+        """A fingerprint of the settings that affect the features: all but the device, since devices agree."""
         return config.fingerprint(SymmetricBackbone(replace(self.backbone, device="cpu")))
 
     @property
     def threshold(self) -> float:
-        """The significance above which a pair is called a copy; infinite if nothing was measured.
+        """The significance above which a pair counts as a copy; infinite without a calibration.
 
-        It is never less than what a signature needs alone.
+        It is never below the threshold of the hash alone.
         """
         if self.calibration is None:
             return math.inf
@@ -142,9 +151,9 @@ class BackboneFallback:
         return max(together.threshold_for(self.false_match_rate), together.highest, HASH_THRESHOLD)
 
     def compare(self, a: Seen, b: Seen) -> Likeness:
-        """Compare picture a with N pictures b, whose signatures are (N, 256) and whose features are (N, 8 d).
+        """Compare image a with N images b, whose hashes are (N, 256) and whose features are (N, 8 d).
 
-        Without a calibration only cosines count.
+        Without a calibration the symmetry is the one of the largest cosine and significances are 0.
         """
         cosines = symmetric_cosines(a.features, b.features)
         if self.calibration is None:
@@ -157,7 +166,7 @@ class BackboneFallback:
         return Likeness(together[rows, best], best, cosines[rows, best])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what is to be told of it, as plain values."""
+        """Return the settings and the threshold as plain values, for reports."""
         return {
             "backbone": config.to_dict(self.backbone),
             "threshold": self.threshold,
@@ -167,43 +176,42 @@ class BackboneFallback:
 
 
 def closeness(cosines: ArrayLike) -> NDArray[np.float64]:
-    """Return -ln(1 - cosine), the scale on which the law of the tail holds; at least 0."""
+    """Return -ln(1 - cosine), the scale on which the tail is exponential; at least 0."""
     return -np.log(np.clip(1 - np.asarray(cosines, np.float64), _LEAST_DISTANCE, 1))
 
 
 def symmetric_cosines(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how alike picture a, mirrored and turned in eight ways, and each of N pictures b are to a network.
+    """Return the cosines between image a, under each of its eight symmetries, and N images b.
 
     Parameters
     ----------
     a : (8 d,) float32
-        As `SymmetricBackbone` returns it.
+        As returned by `SymmetricBackbone`.
     b : (N, 8 d) float32
 
     Returns
     -------
     (N, 8) float32
-        For each of `SYMMETRIES` the mean cosine of the eight versions of b with those of a that show it so. Exchanging
-        a and b exchanges a symmetry and its inverse.
+        For each of `SYMMETRIES` the mean cosine over the eight versions of b and the corresponding versions of a.
+        Exchanging a and b exchanges a symmetry and its inverse.
     """
     return np.asarray(b @ symmetric_features(a).T)
 
 
 def compare_by_backbone(a: Seen, b: Seen, fallback: BackboneFallback, undecided: MatchResult) -> MatchResult:
-    """Say whether two pictures are the same as a whole by their signatures and a network together.
+    """Compare two whole images by their hashes and the features of a network together.
 
     Parameters
     ----------
     a, b : Seen
     fallback : BackboneFallback
     undecided : MatchResult
-        What the signatures of the two said. One that is a copy is returned as it is.
+        The result of comparing the hashes. A copy is returned unchanged.
 
     Returns
     -------
     MatchResult
-        Of method ``backbone``; its score is the significance of both together. The verdict is ``copy`` or
-        ``cannot decide``.
+        With method ``backbone``; its score is the combined significance. The verdict is ``copy`` or ``cannot decide``.
     """
     if undecided.verdict == "copy":
         return undecided
@@ -212,14 +220,14 @@ def compare_by_backbone(a: Seen, b: Seen, fallback: BackboneFallback, undecided:
 
 
 def likeness_result(found: Likeness, row: int, fallback: BackboneFallback, undecided: MatchResult) -> MatchResult:
-    """Return what one row of a likeness says of two pictures of which nothing else says anything."""
+    """Return the result of one row of a likeness, for two images that nothing else decided."""
     significance, cosine = float(found.significance[row]), float(found.cosine[row])
     few = f"too few keypoints ({undecided.n_keypoints[0]} and {undecided.n_keypoints[1]})"
     alike = f"b is like a {SYMMETRIES[found.symmetry[row]]}, cosine {cosine:.3f} by the network"
-    both = f"with the slow waves significance {significance:.1f}, and {fallback.threshold:.1f} is needed"
+    both = f"significance {significance:.1f} with the perceptual hash, {fallback.threshold:.1f} needed"
     is_copy = significance > fallback.threshold
     if fallback.calibration is None:
-        reason = f"{undecided.reason}; {alike}, which says nothing before this network is calibrated"
+        reason = f"{undecided.reason}; {alike}, which decides nothing until this network is calibrated"
     else:
         reason = f"{few}, but as a whole {alike}; {both}" if is_copy else f"{undecided.reason}; {alike}; {both}"
     return replace(

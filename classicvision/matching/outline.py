@@ -1,4 +1,4 @@
-"""The outline of what two pictures share: a convex polygon in each, corner k of one being corner k of the other."""
+"""The outline of the part that two images share: one convex polygon in each, with corresponding corners."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Points = NDArray[np.float64]
 T = TypeVar("T")
 Size = tuple[int, int]  # (height, width)
 
-SUPPORT: Final = 4.0  # what a keypoint is evidence for: a circle of that radius around it, in its scales
-FILLED: Final = 0.5  # of an outline; what agrees over so much of it is all of it
+SUPPORT: Final = 4.0  # radius of the circle around a keypoint for which it is evidence, in its scales
+FILLED: Final = 0.5  # an outline that inliers fill to this share counts as completely shared
 _DIRECTIONS: Final = np.column_stack([f(np.arange(24) * np.pi / 12) for f in (np.cos, np.sin)])
-_MOST_CELLS: Final = 8  # along each side of an outline's box
+_MOST_CELLS: Final = 8  # along each side of an outline's bounding box
 _PER_CELL: Final = 10  # keypoints, on average
-_TELLING: Final = 6  # keypoints of both pictures in a cell, one of which would agree if it were shared
-_NEARLY_ALL: Final = 0.9  # a cell here and there has no luck
-_NEAREST_HORIZON: Final = 1e-3  # smallest third coordinate that a corner may have, for 1 in the middle
+_TELLING: Final = 6  # keypoints of each image in a cell, one of which would match if the cell were shared
+_NEARLY_ALL: Final = 0.9  # share from which the few cells without inliers are ignored
+_NEAREST_HORIZON: Final = 1e-3  # smallest homogeneous weight of a corner, relative to that of the centroid
 
 
 def shared_outline(
@@ -45,25 +45,25 @@ def shared_outline(
     *,
     whole: bool = True,
 ) -> tuple[Points, Points]:
-    """Outline what keypoints of a show to be in b too.
+    """Outline the part of a that also occurs in b.
 
     Parameters
     ----------
     xy, scale : (N, 2) and (N,) float64
-        Keypoints of a that agree with the transform, in pixels.
+        Keypoints of a that are inliers of the transform, in pixels.
     b_from_a : (3, 3) float64
     size_a, size_b : (height, width)
     whole : bool
-        Where the hull fills half of the overlap of the pictures, return the overlap.
+        If the hull fills half of the overlap of the images, return the overlap.
 
     Returns
     -------
     polygon_a, polygon_b : (K, 2) float64
-        The hull of what the keypoints see, within both pictures. K is 0 if nothing lies within both.
+        The hull of the keypoints' neighbourhoods, clipped to both images. K is 0 if they do not overlap.
     """
     centre = np.append(middle(xy), 1.0)
     sides = [*frame_sides(size_a), *(frame_sides(size_b) @ b_from_a)]
-    # Beyond the horizon everything would be seen again from behind.
+    # Points beyond the horizon would map to the image a second time.
     sides.append(b_from_a[2] - [0, 0, _NEAREST_HORIZON * (b_from_a[2] @ centre)])
     hull = _clipped(hull_of_circles(xy, SUPPORT * scale), sides)
     overlap = _clipped(_corners(size_a), sides) if whole else hull
@@ -72,16 +72,16 @@ def shared_outline(
 
 
 def filled_share(polygon: Points, agreeing: Points, in_a: Points, in_b: Points) -> float:
-    """Return the share of an outline in which keypoints agree, in [0, 1]: less than all for a frame or a few far spots.
+    """Return the share of an outline that inliers fill, in [0, 1]; it is below 1 for a frame or a few distant spots.
 
-    The outline's box is cut into up to 8 x 8 cells, of some ten keypoints each. One that holds 6 keypoints of each
-    picture and none that agrees is not shared; one without keypoints tells nothing.
+    The outline's bounding box is divided into up to 8 x 8 cells of about ten keypoints each. A cell with 6 keypoints of
+    each image but no inlier is not shared; a cell with fewer keypoints is ignored.
 
     Parameters
     ----------
     polygon : (K, 2) float64
     agreeing, in_a, in_b : (N, 2) float64
-        Keypoints that agree, all of a, and all of b, in the frame of a.
+        Inliers, all keypoints of a, and all keypoints of b, in the frame of a.
     """
     *cells, n_sides = _in_cells(polygon, agreeing, in_a, in_b)
     n_agreeing, n_a, n_b = (np.bincount(cell, minlength=n_sides**2) for cell in cells)
@@ -93,12 +93,12 @@ def filled_share(polygon: Points, agreeing: Points, in_a: Points, in_b: Points) 
 
 
 def connected_parts(polygon: Points, agreeing: Points, in_a: Points, in_b: Points) -> NDArray[np.intp]:
-    """Return a number for each keypoint that agrees: the same if a chain of touching cells that agree joins them.
+    """Label each inlier by the connected component (8-neighbourhood) of cells with inliers that it lies in.
 
-    Parameters and cells are as for `filled_share`.
+    Parameters and cells are those of `filled_share`.
     """
     cells, _, _, n_sides = _in_cells(polygon, agreeing, in_a, in_b)
-    number = np.zeros((n_sides + 2, n_sides + 2), np.intp)  # 0 is a cell where nothing agrees
+    number = np.zeros((n_sides + 2, n_sides + 2), np.intp)  # 0 marks cells without inliers
     number[1:-1, 1:-1].flat[cells] = cells + 1
     inner, before = number[1:-1, 1:-1], np.zeros(0, np.intp)
     while not np.array_equal(before, inner):
@@ -111,9 +111,9 @@ def connected_parts(polygon: Points, agreeing: Points, in_a: Points, in_b: Point
 def _in_cells(
     polygon: Points, agreeing: Points, in_a: Points, in_b: Points
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], int]:
-    """Return the number of each keypoint's cell, without keypoints of a and b beyond the box, and the cells a side."""
+    """Return the cell index of each keypoint (of a and b only inside the box), and the number of cells per side."""
     corner, size = polygon.min(axis=0)[:, None], np.maximum(np.ptp(polygon, axis=0), 1e-9)[:, None]
-    # As columns (2, N), in sides of the box.
+    # Transposed to (2, N), relative to the box.
     agreeing, in_a, in_b = ((np.ascontiguousarray(xy.T) - corner) / size for xy in (agreeing, in_a, in_b))
     in_a, in_b = (xy[:, ((xy >= 0) & (xy < 1)).all(axis=0)] for xy in (in_a, in_b))
     n_sides = int(min(max(math.sqrt(min(in_a.shape[1], in_b.shape[1]) / _PER_CELL), 1), _MOST_CELLS))
@@ -126,7 +126,7 @@ def _in_cells(
 
 
 def frame_sides(size: Size) -> NDArray[np.float64]:
-    """Return the sides of a picture as lines (4, 3): (p, q, r) with p x + q y + r >= 0 inside."""
+    """Return the sides of an image as lines (4, 3): (p, q, r) with p x + q y + r >= 0 inside."""
     height, width = size
     return np.array([[1, 0, 0.5], [-1, 0, width - 0.5], [0, 1, 0.5], [0, -1, height - 0.5]])
 
@@ -138,12 +138,12 @@ def polygon_area(polygon: Points) -> float:
 
 
 def contains(polygon: Points, xy: Points) -> NDArray[np.bool_]:
-    """Return which points (N, 2) lie in a convex polygon (K, 2), its border included."""
+    """Return which points (N, 2) lie in a convex polygon (K, 2), including its border."""
     if len(polygon) < 3:
         return np.zeros(len(xy), bool)
     ends = np.concatenate([polygon[1:], polygon[:1]])
     side = ends - polygon
-    # On which side of each side a point lies: a cross product, linear in the point.
+    # The sign of a cross product gives the half-plane of each edge; it is linear in the point.
     normal = np.stack([-side[:, 1], side[:, 0]], axis=1)
     crossed = normal @ xy.T - (normal * polygon).sum(axis=1)[:, None]
     inside = (crossed.min(axis=0) >= 0) | (crossed.max(axis=0) <= 0)
@@ -151,7 +151,7 @@ def contains(polygon: Points, xy: Points) -> NDArray[np.bool_]:
 
 
 def hull_of_circles(xy: Points, radius: NDArray[np.float64]) -> Points:
-    """Return the farthest point of some circles in each of 24 directions: a polygon that nearly is their convex hull.
+    """Return the farthest point of a set of circles in each of 24 directions, which approximates their convex hull.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def _corners(size: Size) -> Points:
 
 
 def _clipped(polygon: Points, sides: Iterable[NDArray[np.float64]]) -> Points:
-    """Cut a convex polygon by half-planes, one after the other (Sutherland and Hodgman 1974)."""
+    """Clip a convex polygon by half-planes, one after the other (Sutherland and Hodgman 1974)."""
     corners = polygon.tolist()
     for p, q, r in (side.tolist() for side in sides):
         heights = [p * x + q * y + r for x, y in corners]

@@ -1,4 +1,4 @@
-"""The parts of one picture that are in another, each by a transform of its own, the most significant first."""
+"""Find the regions that two images share, each with its own transform, most significant first."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from classicvision.matching.result import Orientation, Region
 
 __all__ = ["Limits", "Search", "find_regions", "make_region", "search_regions", "seen_in_mirror", "shares"]
 
-ALL_SHARED: Final = 0.9  # of a picture; what lies beyond is its border
-SAME_TRANSFORM: Final = 0.05  # how far apart two transforms may put the corners of a region, in its diameters
-SAME_SHARE: Final = 0.8  # of the hull's share; an outline of which so much agrees is as good
-_MANY: Final = 0.125  # clear matches, of the keypoints of the picture with fewer; strangers have some hundredths
-_SURE: Final = 100.0  # significance that no chance region comes near
+ALL_SHARED: Final = 0.9  # share from which a whole image counts as covered; the rest is its border
+SAME_TRANSFORM: Final = 0.05  # distance of the corners of a region under two equal transforms, in its diameters
+SAME_SHARE: Final = 0.8  # the overlap is kept if it is filled at least this well, relative to the hull
+_MANY: Final = 0.125  # mutual matches per keypoint of the smaller set; unrelated images have a few hundredths
+_SURE: Final = 100.0  # significance far beyond any region by chance
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a search for regions begins and ends."""
+    """Thresholds of a search for regions."""
 
-    ratio: float  # of the distances to the nearest and the second nearest; below it a match takes part
+    ratio: float  # of the nearest to the second nearest distance; matches above it are ignored
     threshold: float  # least significance of a region
-    most: int  # regions that are found at most, those known included
+    most: int  # largest number of regions, known ones included
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What a search for regions found: those significant enough, and how significant the best one is anyway."""
+    """The significant regions of a search, and the significance of the best candidate, accepted or not."""
 
     regions: tuple[Region, ...]
     score: float
@@ -47,9 +47,9 @@ class Search:
 
 
 def search_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, orientation: Orientation) -> Search:
-    """Compare a with b, and the mirrored a; the stronger of the two goes first, and what it explains is explained.
+    """Search both orientations of a; matches that the stronger one explains are not available to the other.
 
-    Where a sure region shows all of one picture already, a part of it the other way round would be news of little use.
+    If a highly significant region covers one of the images, the other orientation is not searched.
     """
     searched: list[tuple[_View, Search]] = []
     for view in _views(a, b, limits.ratio, orientation):
@@ -70,10 +70,10 @@ def search_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, orientati
 def find_regions(
     a: LocalFeatures, b: LocalFeatures, matches: Matches, limits: Limits, known: Sequence[Region] = ()
 ) -> Search:
-    """Find transforms one after the other, each among the matches that those before leave unexplained.
+    """Find transforms one after the other, each among the matches that the previous ones do not explain.
 
-    A thing that one picture shows twice has a mutual nearest neighbour in only one of its places. So once something is
-    found, keypoints that are clearly nearest in one direction are looked at too.
+    An object that occurs twice in one image has mutual nearest neighbours at only one of its places. After the first
+    success, matches that pass the ratio test in a single direction are therefore searched too.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def find_regions(
     matches : Matches
     limits : Limits
     known : sequence of Region
-        Found before, in the frames of a and b; what they explain takes no part.
+        Regions found before, in the frames of a and b; matches that they explain are ignored.
     """
     regions: list[Region] = []
     is_clear = matches.ratio < limits.ratio
@@ -91,7 +91,7 @@ def find_regions(
         if not is_first and (not (regions or known) or min(shares([*known, *regions])) >= ALL_SHARED):
             break
         left = Correspondences.of(a, b, matches.pairs.take(chosen.nonzero()[0], axis=0))
-        left = _left_by_all((*known, *regions), left).in_order()
+        left = _unexplained((*known, *regions), left).in_order()
         while len(regions) + len(known) < limits.most:
             found = find_agreement(left)
             if found:
@@ -99,31 +99,31 @@ def find_regions(
             score = max(score, found.significance if found else 0.0)
             if found is None or found.significance < limits.threshold:
                 break
-            everything = _left_by_all((*known, *regions), Correspondences.of(a, b, matches.pairs))
-            parts = _parts(a, b, make_region(a, b, everything, found))
+            available = _unexplained((*known, *regions), Correspondences.of(a, b, matches.pairs))
+            parts = _parts(a, b, make_region(a, b, available, found))
             regions += [part for part in parts if not any(_is_same(part, other) for other in regions)]
-            left = _left_by_all(parts, left[~found.inlier])
+            left = _unexplained(parts, left[~found.inlier])
     return Search(tuple(regions[: limits.most - len(known)]), score, n_matches)
 
 
 def shares(regions: Sequence[Region]) -> tuple[float, float]:
-    """Return how much of a and of b some regions cover, if they do not overlap."""
+    """Return the shares of a and of b that regions cover, assuming that they do not overlap."""
     return sum(region.share_a for region in regions), sum(region.share_b for region in regions)
 
 
-def make_region(a: LocalFeatures, b: LocalFeatures, everything: Correspondences, found: Agreement) -> Region:
-    """Fit a transform anew to all keypoints that agree with it, clear matches or not, and outline what is shared."""
-    agreeing, motion = refine(everything, found)
-    agreeing = _one_to_one(agreeing, motion)
-    nothing = np.zeros((0, 2))
-    region = Region(motion.b_from_a, found.kind, agreeing.pairs, nothing, nothing, 0.0, 0.0, found.significance)
+def make_region(a: LocalFeatures, b: LocalFeatures, available: Correspondences, found: Agreement) -> Region:
+    """Refit a transform to all available matches that agree, including ambiguous ones, and outline the shared part."""
+    inliers, motion = refine(available, found)
+    inliers = _one_to_one(inliers, motion)
+    empty = np.zeros((0, 2))
+    region = Region(motion.b_from_a, found.kind, inliers.pairs, empty, empty, 0.0, 0.0, found.significance)
     return _outlined(a, b, region)
 
 
 def _outlined(a: LocalFeatures, b: LocalFeatures, region: Region) -> Region:
-    """Outline what the pairs of a region show to be shared: the overlap of the pictures, unless they differ around it.
+    """Outline the shared part of a region: the overlap of the images or, if they differ in much of it, the hull.
 
-    A hull of the keypoints that agree is smaller than the overlap; where the rest differs, more of the hull is shared.
+    The hull of the inliers is smaller than the overlap, but filled with inliers to a larger share.
     """
     outlined, filled = _within(a, b, region, whole=True)
     if filled < 1:
@@ -134,7 +134,7 @@ def _outlined(a: LocalFeatures, b: LocalFeatures, region: Region) -> Region:
 
 
 def _within(a: LocalFeatures, b: LocalFeatures, region: Region, *, whole: bool) -> tuple[Region, float]:
-    """Return a region with its outline and shares, and the share of the outline in which keypoints agree."""
+    """Return a region with its outline and shares, and the share of the outline that is filled with inliers."""
     rows = region.pairs[:, 0]
     xy, scale = a.xy[rows].astype(np.float64), a.scale[rows].astype(np.float64)
     polygon_a, polygon_b = shared_outline(xy, scale, region.b_from_a, a.image_size, b.image_size, whole=whole)
@@ -146,7 +146,7 @@ def _within(a: LocalFeatures, b: LocalFeatures, region: Region, *, whole: bool) 
 
 
 def _parts(a: LocalFeatures, b: LocalFeatures, region: Region) -> tuple[Region, ...]:
-    """Return a region as it is or, where it is shared in a few places only, each of these: captions above and below."""
+    """Split a region that is shared only in separate parts, such as a caption above and one below the image."""
     outlined = polygon_area(region.polygon_a)
     if not outlined or region.share_a * math.prod(a.image_size) >= FILLED * outlined:
         return (region,) if outlined else ()
@@ -161,43 +161,38 @@ def _parts(a: LocalFeatures, b: LocalFeatures, region: Region) -> tuple[Region, 
 def _in_frame_of_a(
     a: LocalFeatures, b: LocalFeatures, region: Region
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where the keypoints of a are, and where those of b would be in a."""
+    """Return the positions of the keypoints of a, and those of b mapped into a."""
     a_from_b = np.asarray(np.linalg.inv(region.b_from_a), np.float64)
     return a.xy.astype(np.float64), warp_points(b.xy.astype(np.float64), a_from_b)
 
 
 def seen_in_mirror(region: Region, width: int) -> Region:
-    """Return a region with picture a, of this width, mirrored left to right."""
+    """Return a region with image a, of this width, mirrored left to right."""
     flat = mirror_transform(width)
     polygon_a = region.polygon_a @ flat[:2, :2] + flat[:2, 2]
     return replace(region, b_from_a=region.b_from_a @ flat, polygon_a=polygon_a)
 
 
 def _one_to_one(matches: Correspondences, motion: Motion) -> Correspondences:
-    """Return the better match of any two that share a keypoint."""
+    """Keep only the match with the smallest error of each keypoint, first of those of a, then of those of b."""
     rows = np.argsort(motion.errors(matches), kind="stable")
     for column in matches.pairs.T.astype(np.intp):
         best, of = np.empty(column.max(initial=0) + 1, np.intp), column.take(rows)
-        best[of[::-1]] = rows[::-1]  # what is written last stays
+        best[of[::-1]] = rows[::-1]  # the last assignment wins: the smallest error
         rows = rows[best.take(of) == rows]
     return matches[np.sort(rows)]
 
 
-def _left_by_all(regions: Sequence[Region], matches: Correspondences) -> Correspondences:
+def _unexplained(regions: Sequence[Region], matches: Correspondences) -> Correspondences:
+    """Return the matches that do not lie in one of the regions in both images."""
     for region in regions:
-        matches = _left_by(region, matches)
+        if len(matches):
+            matches = matches[~(contains(region.polygon_a, matches.a) & contains(region.polygon_b, matches.b))]
     return matches
 
 
-def _left_by(region: Region, matches: Correspondences) -> Correspondences:
-    """Return the matches that do not lie in a region in both pictures."""
-    if not len(matches):
-        return matches
-    return matches[~(contains(region.polygon_a, matches.a) & contains(region.polygon_b, matches.b))]
-
-
 def _is_same(region: Region, other: Region) -> bool:
-    """Tell whether another region's transform puts this one about where it is."""
+    """Return whether another region's transform maps this one to nearly the same place."""
     if not len(region.polygon_a):
         return False
     size = float(np.ptp(region.polygon_b, axis=0).max())
@@ -207,7 +202,7 @@ def _is_same(region: Region, other: Region) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """Picture a as it is, or mirrored, beside b."""
+    """Image a, direct or mirrored, matched with b."""
 
     a: LocalFeatures
     b: LocalFeatures
@@ -223,7 +218,7 @@ class _View:
         return int(np.count_nonzero(self.matches.mutual & (self.matches.ratio < ratio)))
 
     def search(self, limits: Limits, known: tuple[Region, ...] = ()) -> Search:
-        """Find regions, beside known ones; all in the frame of a as it is."""
+        """Find regions in addition to known ones; all are in the frame of the direct a."""
         found = find_regions(self.a, self.b, self.matches, limits, self._seen(known))
         return replace(found, regions=self._seen(found.regions))
 
@@ -233,7 +228,7 @@ class _View:
 
 
 def _views(a: LocalFeatures, b: LocalFeatures, ratio: float, orientation: Orientation) -> Iterator[_View]:
-    """Look at a as it is, and in a mirror; where it has few clear matches as it is, first where it has more."""
+    """Yield a direct and mirrored; if the direct one has few mutual matches, the one with more of them first."""
     if orientation != "both":
         yield _View.of(a, b, mirrored=orientation == "mirrored")
         return

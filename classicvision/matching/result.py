@@ -1,8 +1,9 @@
-"""What comparing two pictures gives: a verdict, and the regions that are its evidence."""
+"""The result of comparing two images: a verdict, and the regions that support it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -18,24 +19,32 @@ Orientation: TypeAlias = Literal["both", "direct", "mirrored"]
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """One transform, and the part of picture a that it maps onto a part of picture b.
+    """A part of image a that also occurs in image b, and the transform between them.
 
-    Attributes
+    Parameters
     ----------
     b_from_a : (3, 3) float64
-        Acts on column vectors (x, y, 1): maps points of a onto b, pixels, pixel centres on integers.
-    kind : str
-        The simplest family that holds the transform.
+        Maps points of a to b as column vectors (x, y, 1), in pixels with pixel centres at integers.
+    kind : {"similarity", "affinity", "homography"}
+        The family of the transform.
     pairs : (M, 2) int32
-        Rows of the keypoints of a and of b that agree with it.
+        The inliers: rows of the keypoints of a and of b. No keypoint occurs twice.
     polygon_a, polygon_b : (K, 2) float64
-        Outline of the shared part in the frame of a and of b; corner k of one is corner k of the other.
+        Outline of the shared part in the frames of a and of b; corner k of one corresponds to corner k of the other.
     share_a, share_b : float
-        Share of the area of each picture that is shared, in [0, 1]: that of the outline, less its parts where both
-        pictures have keypoints and none agree.
+        Shared fraction of the area of each image, in [0, 1]: the area of the outline, without those parts of it where
+        both images have keypoints and none of them match.
     significance : float
-        -log10 of the expected number of chance agreements as good as this one; of the transform, where several regions
-        have the same because what lies between them is not shared.
+        -log10 of the expected number of equally good agreements by chance; larger is more certain. Regions that share
+        one transform, because the part between them differs, share its significance too.
+
+    Examples
+    --------
+    >>> from classicvision import MATCHING_SIFT, match_features, read_image
+    >>> image = read_image("data/copies/library/astronaut.jpg")
+    >>> (region,) = match_features(MATCHING_SIFT(image), MATCHING_SIFT(image[40:240, 60:300])).regions
+    >>> region.is_mirrored, round(region.share_a, 2), round(region.share_b, 2)
+    (False, 0.47, 1.0)
     """
 
     b_from_a: NDArray[np.float64]
@@ -49,39 +58,46 @@ class Region:
 
     @property
     def is_mirrored(self) -> bool:
-        """Whether b shows the part of a as in a mirror."""
-        # Jacobians have the determinant det / weight^3, and no region lies behind its horizon: weights are positive.
+        """Whether the part is mirrored in b."""
+        # The Jacobian's determinant is det / weight^3, and weights are positive in front of the horizon.
         return bool(np.linalg.det(self.b_from_a) < 0)
 
 
 @dataclass(frozen=True, eq=False)
 class MatchResult:
-    """How picture a and picture b relate.
+    """The result of comparing image a with image b.
 
-    Attributes
+    Parameters
     ----------
-    verdict : str
-        ``copy``: a part of one is a copy of a part of the other. ``no evidence``: both have enough keypoints, and no
-        transform explains more agreement than chance would. ``cannot decide``: too few keypoints, as `reason` says.
-    method : str
-        What the verdict rests on: equal ``bytes``, ``keypoints``, or, of pictures with too few, the global
-        ``signature`` or the features of a network, the ``backbone``.
+    verdict : {"copy", "no evidence", "cannot decide"}
+        "copy": a part of one image is a copy of a part of the other. "no evidence": both have enough keypoints, but no
+        transform explains more matches than expected by chance. "cannot decide": too few keypoints; `reason` says more.
+    method : {"keypoints", "signature", "backbone", "bytes"}
+        What the verdict is based on: keypoints; for images with too few keypoints the perceptual hash ("signature") or
+        the features of a network ("backbone"); or equal files ("bytes").
     regions : tuple of Region
         Most significant first; empty unless keypoints show a copy.
     score : float
-        By keypoints, the significance of the best region, accepted or not; 0 if there is none. By a signature, -log10
-        of the share of unrelated pairs that agree as well; by a backbone, that of the signature and that of the network
-        added, or the signature's alone where the network is not calibrated.
+        By keypoints, the significance of the best region, accepted or not, and 0 without one. By the hash, -log10 of
+        the share of unrelated pairs that agree as well. By a network, the sum of that and of the significance of its
+        features, or the hash's alone if the network is not calibrated.
     n_keypoints : (int, int)
-        Of a and of b.
+        Number of keypoints of a and of b.
     n_matches : int
-        Tentative correspondences, before any geometry.
+        Number of tentative matches, before geometric verification.
     image_sizes : ((height, width), (height, width))
-        Of a and of b, in pixels.
+        Sizes of a and of b in pixels.
     reason : str
-        One sentence for a person.
-    cosine : float or None
-        Of the network's features of a and b, if a backbone compared them.
+        The verdict explained in one sentence.
+    cosine : float, optional
+        Cosine similarity of the network's features of a and b, if a network compared them.
+
+    Examples
+    --------
+    >>> from classicvision import MATCHING_SIFT, match_features, read_image
+    >>> a, b = (read_image(f"data/copies/library/{name}.jpg") for name in ("astronaut", "cat"))
+    >>> match_features(MATCHING_SIFT(a), MATCHING_SIFT(b))
+    MatchResult(verdict='no evidence', method='keypoints', score=0, regions=0)
     """
 
     verdict: Verdict
@@ -93,3 +109,28 @@ class MatchResult:
     image_sizes: tuple[tuple[int, int], tuple[int, int]]
     reason: str
     cosine: float | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(verdict={self.verdict!r}, method={self.method!r}, score={self.score:.3g}, "
+            f"regions={len(self.regions)})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a small table for notebooks: the verdict, and one row per region."""
+        head = f"{self.verdict} by {self.method}, score {self.score:.1f}: {self.reason}"
+        columns = ("transform", "inliers", "share of a", "share of b", "significance")
+        rows = [
+            (
+                f"{region.kind}{', mirrored' if region.is_mirrored else ''}",
+                f"{len(region.pairs)}",
+                f"{100 * region.share_a:.0f} %",
+                f"{100 * region.share_b:.0f} %",
+                f"{region.significance:.0f}",
+            )
+            for region in self.regions
+        ]
+        titles = "".join(f"<th>{title}</th>" for title in columns) if rows else ""
+        cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+        body = "".join(f"<tr>{row}</tr>" for row in (titles, *cells) if row)
+        return f"<table><caption>{escape(head)}</caption>{body}</table>"

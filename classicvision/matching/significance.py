@@ -1,13 +1,13 @@
-"""How many agreements as good as this one chance would give: the a-contrario score of Moisan and Stival (2004).
+"""Significance of an agreement: the a-contrario score of Moisan and Stival (2004).
 
-n matches, k of which a transform explains within a tolerance. Under the background model each match is explained by
-chance with probability p, independently. The number of false alarms is the number of transforms that could have been
-tried times the probability that one explains so many:
+A transform explains k of n matches within a tolerance. Under the background model each match is explained by chance
+with probability p, independently. The number of false alarms is the number of transforms that could have been tested
+times the probability that one of them explains at least k matches:
 
     NFA = N_tests * P[Binomial(n - d, p) >= k - d]
 
-d matches decide the transform and prove nothing; N_tests counts the choices of d from n, of the tolerance, of the
-family and of the mirror. The significance is -log10 NFA.
+The d matches that determine the transform do not count as evidence. N_tests counts the choices of d from n, of the
+tolerance, of the family and of the orientation. The significance is -log10 NFA.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from numpy.typing import NDArray
 __all__ = ["log10_binomial_tail", "most_significant", "significance"]
 
 _LN_10: Final = math.log(10)
-_ROUNDING: Final = 1e-6  # of a significance; far more than rounding makes of the largest
+_ROUNDING: Final = 1e-6  # far above the rounding error of the largest significance
 
 
 def most_significant(
     n: int, counts: Sequence[int], chances: Sequence[float], *, n_deciding: int, n_choices: int
 ) -> tuple[int, float]:
-    """Return which of several counts of agreement is most significant, the first of equals, and its significance.
+    """Return the index of the most significant of several inlier counts, the first of ties, and its significance.
 
     Parameters
     ----------
     n : int
-        Matches.
+        Number of matches.
     counts : sequence of int
-        Of matches that agree, one a tolerance, ascending; one that is no more than that before it has no part.
+        Numbers of inliers, one per tolerance, ascending. A count equal to the previous one is skipped.
     chances : sequence of float
-        Probabilities that one match agrees by chance.
+        Probability that one match agrees by chance, per tolerance.
     n_deciding, n_choices : int
         As for `significance`.
     """
     if n <= n_deciding:
         return 0, 0.0
     log10_tests = _log10_tests(n, n_deciding, n_choices)
-    # A larger tolerance that takes in nothing more is no better. P[X >= k] is no less than P[X = k]: a bound for each.
+    # A larger tolerance without more inliers is never better. P[X >= k] >= P[X = k] gives an upper bound of each score.
     bounds = {
         number: max(0.0, -log10_tests - _log10_one(n - n_deciding, k - n_deciding, p))
         for number, (k, p) in enumerate(zip(counts, chances, strict=True))
@@ -63,18 +63,18 @@ def most_significant(
 
 
 def significance(n: int, k: int, p: float, *, n_deciding: int, n_choices: int) -> float:
-    """Return -log10 of the expected number of chance agreements of k among n matches, at least 0.
+    """Return -log10 of the expected number of agreements of k among n matches by chance, at least 0.
 
     Parameters
     ----------
     n, k : int
-        Matches, and those that agree with the transform.
+        Number of matches, and of inliers of the transform.
     p : float
         Probability that one match agrees by chance.
     n_deciding : int
-        Matches that decide the transform.
+        Matches that determine the transform.
     n_choices : int
-        Other choices that were tried: tolerances, families, mirrors.
+        Other choices that were tested: tolerances, families and orientations.
     """
     if k <= n_deciding or p >= 1:
         return 0.0
@@ -83,7 +83,7 @@ def significance(n: int, k: int, p: float, *, n_deciding: int, n_choices: int) -
 
 
 def log10_binomial_tail(n: int, k: int, p: float) -> float:
-    """Return log10 P[Binomial(n, p) >= k], for 0 < p < 1, also where it is far below the smallest float."""
+    """Return log10 P[Binomial(n, p) >= k], for 0 < p < 1, even far below the smallest float."""
     if k <= 0:
         return 0.0
     if k > n:
@@ -102,7 +102,7 @@ def _log10_tests(n: int, n_deciding: int, n_choices: int) -> float:
 
 
 def _log10_one(n: int, k: int, p: float) -> float:
-    """Return log10 P[Binomial(n, p) = k]; -inf, which bounds nothing, for other k or p."""
+    """Return log10 P[Binomial(n, p) = k]; -inf, which is not a useful bound, outside 0 <= k <= n and 0 < p < 1."""
     if not (0 <= k <= n and 0 < p < 1):
         return -math.inf
     choices = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

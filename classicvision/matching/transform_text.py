@@ -1,4 +1,4 @@
-"""A transform in numbers and in words that say what became of a picture."""
+"""Describe a transform in numbers and in words: scale, rotation, reflection, stretch."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["Change", "decompose", "depth", "describe_region"]
 
 
 class Change(NamedTuple):
-    """What a transform does to a picture at one place: first it may mirror it left to right, then it turns it."""
+    """The local effect of a transform: a reflection left to right if `mirrored`, then a rotation and scaling."""
 
-    scale: float  # root of the factor of areas
+    scale: float  # square root of the ratio of areas
     rotation: float  # degrees in (-180, 180], clockwise on the screen
     mirrored: bool
-    stretch: float  # ratio of the axes of the ellipse that a circle becomes, at least 1
+    stretch: float  # ratio of the singular values of the Jacobian, at least 1
 
 
 def decompose(b_from_a: NDArray[np.float64], xy: tuple[float, float]) -> Change:
-    """Say what a transform (3, 3) does at a point of a, in pixels."""
+    """Decompose a transform (3, 3) at a point of a, in pixels."""
     p, q, r, s = jacobian(b_from_a, *xy)
     mirrored = p * s - q * r < 0
-    if mirrored:  # take the mirror out: J diag(-1, 1) is what follows it
+    if mirrored:  # J = (J diag(-1, 1)) diag(-1, 1): remove the reflection, which comes first
         p, r = -p, -r
     large, small = np.linalg.svd([[p, q], [r, s]], compute_uv=False)
     rotation = math.degrees(math.atan2(r - q, p + s))
@@ -35,25 +35,37 @@ def decompose(b_from_a: NDArray[np.float64], xy: tuple[float, float]) -> Change:
 
 
 def describe_region(region: Region, size_a: tuple[int, int], size_b: tuple[int, int]) -> str:
-    """Return what became of picture a in words: ``scale 0.50, rotated 90 degrees clockwise, mirrored, 31 % of a``.
+    """Describe in words how a region of image a occurs in image b.
 
     Parameters
     ----------
     region : Region
+        A region of `MatchResult.regions` or of `find_copy_moves`.
     size_a, size_b : (height, width)
-        Of the pictures, in pixels.
+        Sizes of the images in pixels.
 
     Returns
     -------
     str
-        Scale; rotation as seen on the screen, after a mirror left to right if there is one; mirror; stretch or
-        perspective; and how much of each picture is shared, where it is not all.
+        For example ``scale 0.50, rotated 90 degrees clockwise, mirrored, 31 % of a``. In this order: scale; rotation on
+        the screen, after a reflection left to right if it says "mirrored"; stretch; perspective; and the shared
+        fraction of each image, if it is below 95 %.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classicvision import MATCHING_SIFT, describe_region, match_features, read_image
+    >>> image = read_image("data/copies/library/astronaut.jpg")
+    >>> rotated = np.rot90(image[40:240, 60:300], -1)
+    >>> result = match_features(MATCHING_SIFT(image), MATCHING_SIFT(np.ascontiguousarray(rotated)))
+    >>> describe_region(result.regions[0], *result.image_sizes)
+    'scale 1.00, rotated 90 degrees clockwise, 47 % of a'
     """
     height, width = size_a
     outline = region.polygon_a if len(region.polygon_a) else np.array([[width - 1, height - 1]]) / 2
     x, y = outline.mean(axis=0).tolist()
     change = decompose(region.b_from_a, (x, y))
-    words = [f"scale {change.scale:.2f}", *_turned(change)]
+    words = [f"scale {change.scale:.2f}", *_rotation_words(change)]
     if change.stretch > 1.05:
         words.append(f"stretched {change.stretch:.2f} times")
     if region.kind == "homography" and depth(region) > 1.05:
@@ -63,18 +75,18 @@ def describe_region(region: Region, size_a: tuple[int, int], size_b: tuple[int, 
     return ", ".join(words)
 
 
-def _turned(change: Change) -> list[str]:
+def _rotation_words(change: Change) -> list[str]:
     degrees = round(change.rotation)
     if change.mirrored and abs(degrees) == 180:
         return ["flipped top to bottom"]
     side = "" if abs(degrees) == 180 else " clockwise" if degrees > 0 else " anticlockwise"
     unit = "degree" if abs(degrees) == 1 else "degrees"
-    turned = [f"rotated {abs(degrees)} {unit}{side}"] if degrees else []
-    return [*turned, "mirrored"] if change.mirrored else turned
+    words = [f"rotated {abs(degrees)} {unit}{side}"] if degrees else []
+    return [*words, "mirrored"] if change.mirrored else words
 
 
 def depth(region: Region) -> float:
-    """Return how much larger the near end of the shared part is than its far end; 1 for an affinity."""
+    """Return the ratio of the largest to the smallest homogeneous weight in the shared part; 1 for an affinity."""
     weight = region.polygon_a @ region.b_from_a[2, :2] + region.b_from_a[2, 2]
     return float(weight.max() / weight.min()) if len(weight) else 1.0
 

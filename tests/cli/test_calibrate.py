@@ -64,7 +64,7 @@ def test_the_file_holds_what_json_prints(run, unrelated, tmp_path):
 def test_too_few_pictures_are_an_error_that_says_how_many(run, unrelated):
     code, _, messages = run(unrelated / "00.png", unrelated / "01.png")
     assert code == 1
-    assert "Error: 1 pair(s) of pictures show no tail; at least 200 are needed" in messages
+    assert "Error: 1 pair(s) of images are too few to fit a tail; at least 200 are needed" in messages
 
 
 def test_a_broken_image_gives_exit_code_3_and_its_name(run, unrelated, tmp_path):
@@ -85,7 +85,7 @@ def test_a_network_is_measured_with_backbone_and_its_file_can_be_used(run, make_
     network, output = make_network(preprocessing="imagenet"), tmp_path / "network.json"
     code, text, messages = run(tmp_path / "soft", "--backbone", network, "-o", output)
     assert code == 0
-    assert "highest significance with the slow waves" in text
+    assert "highest significance with the perceptual hash" in text
     assert "a pair is called a copy." in text
     assert f"Wrote {output}." in messages
     assert workflows.read_fallback(OnnxBackbone(network), output).threshold < 100

@@ -106,7 +106,7 @@ def test_a_network_that_was_not_calibrated_tells_its_cosine_and_decides_nothing(
     code, output, _ = run("match", *soft, "--backbone", network, "--preprocessing", "imagenet", "--exit-code")
     assert code == 0
     assert output.startswith("Cannot decide: too few keypoints (7 and 6)")
-    assert "by the network, which says nothing before this network is calibrated" in output
+    assert "by the network, which decides nothing until this network is calibrated" in output
     facts = json.loads(run("match", *soft, "--backbone", network, "--preprocessing", "imagenet", "--json")[1])
     assert (facts["method"], facts["verdict"]) == ("backbone", "cannot decide")
     assert facts["cosine"] > 0.9

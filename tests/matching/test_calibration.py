@@ -1,4 +1,4 @@
-"""The tail of unrelated pairs: fitted on the safe side, and read both ways."""
+"""The tail of unrelated pairs: a conservative fit, and thresholds and rates computed from it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def tail(**changes):
     return Calibration(**values | {"highest": 4.0} | changes)
 
 
-def test_one_more_decade_costs_one_more_unit_where_the_tail_is_as_in_theory():
+def test_a_tenfold_lower_rate_raises_the_threshold_by_one_for_a_tail_as_in_theory():
     # A thousandth exceeds 2; a millionth is three decades below.
     assert tail().threshold_for(1e-6) == pytest.approx(5)
 
 
-def test_a_heavier_tail_costs_more():
+def test_a_heavier_tail_needs_a_higher_threshold():
     assert tail(tail_scale=2 * TEN).threshold_for(1e-6) == pytest.approx(8)
 
 
-def test_above_the_tail_its_start_is_enough():
+def test_for_rates_above_the_tail_its_start_is_the_threshold():
     assert tail().threshold_for(0.1) == 2
 
 
@@ -41,7 +41,7 @@ def test_the_rate_at_the_threshold_of_a_rate_is_that_rate(rate):
     assert tail().false_match_rate(tail().threshold_for(rate)) == pytest.approx(rate)
 
 
-def test_below_the_tail_nothing_is_promised():
+def test_below_the_tail_the_rate_is_one():
     assert tail().false_match_rate(2) == pytest.approx(0.001)
     assert tail().false_match_rate(1.99) == 1
 
@@ -52,7 +52,7 @@ def test_the_scale_of_the_tail_is_too_low_one_time_in_twenty():
     assert 70 < n_low < 130  # 100 expected, with a standard deviation of 10
 
 
-def test_what_fewer_than_one_pair_could_show_is_extrapolated():
+def test_rates_below_one_pair_are_extrapolated():
     assert tail().is_extrapolated(0.9e-5)
     assert not tail().is_extrapolated(1.1e-5)
     assert not tail(n_pairs=2**20).is_extrapolated(2**-20)
@@ -70,7 +70,7 @@ def test_the_tail_is_the_thousandth_of_the_largest_scores():
     scores[:100] += np.arange(1, 101) / 100
     found = fit_calibration(scores, n_images=448)
     assert (found.tail_start, found.tail_rate, found.highest) == (3, 0.001, 4)
-    # Their mean excess is 0.505; 100 values know it within 18 % at the upper end of the interval.
+    # Their mean excess is 0.505; the upper bound from 100 values is 18 % higher.
     assert found.tail_scale == pytest.approx(0.505 * 1.188, rel=0.01)
 
 
@@ -95,11 +95,11 @@ def test_scores_that_are_all_zero_have_a_tail_no_steeper_than_theory():
 
 
 def test_too_few_pairs_are_refused():
-    with pytest.raises(NotEnoughDataError, match=r"199 pair\(s\) of pictures show no tail; at least 200"):
+    with pytest.raises(NotEnoughDataError, match=r"199 pair\(s\) of images are too few to fit a tail; at least 200"):
         fit_calibration(np.zeros(199), n_images=20)
 
 
-def test_a_calibration_survives_being_written_as_plain_values():
+def test_a_calibration_survives_the_round_trip_through_plain_values():
     assert from_dict(Calibration, to_dict(tail(matcher="abc"))) == tail(matcher="abc")
 
 
@@ -124,8 +124,8 @@ def test_every_pair_may_be_in_a_tail_that_starts_at_0():
     "wrong",
     [{"tail_rate": 0.0}, {"tail_rate": 1.01}, {"tail_scale": 0.0}, {"tail_start": -1.0}],
 )
-def test_a_tail_that_is_none_is_refused(wrong):
-    with pytest.raises(SettingsError, match="make the calibration again"):
+def test_an_invalid_tail_is_refused(wrong):
+    with pytest.raises(SettingsError, match="calibrate again"):
         tail(**wrong)
 
 

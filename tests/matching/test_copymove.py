@@ -1,4 +1,4 @@
-"""Copies inside one picture: pasted parts are found where they are, and plain pictures have none."""
+"""Copies inside one image: pasted parts are found at their places, and unedited images have none."""
 
 import cv2
 import numpy as np
@@ -15,11 +15,11 @@ from classicvision.matching.geometry import warp_points
 from classicvision.matching.settings import CopyMoveSettings
 
 SIFT = Sift(contrast=0.01, max_features=2000)
-FACE = np.array([[180.0, 80], [270, 80], [270, 170], [180, 170]])  # in the picture of an astronaut
+FACE = np.array([[180.0, 80], [270, 80], [270, 170], [180, 170]])  # in the image of the astronaut
 
 
 def pasted(change=lambda part: part, x=20, y=330):
-    """Return the astronaut with the face a second time, left below."""
+    """Return the astronaut with a second copy of the face at the lower left."""
     image = data.astronaut().copy()
     part = change(np.ascontiguousarray(image[80:170, 180:270]))
     image[y : y + part.shape[0], x : x + part.shape[1]] = part
@@ -27,7 +27,7 @@ def pasted(change=lambda part: part, x=20, y=330):
 
 
 def maps_the_face_to(regions, corners):
-    """Tell whether some region takes the face to these corners, or back."""
+    """Return whether a region maps the face to these corners, or back."""
     for region in regions:
         there = warp_points(FACE, region.b_from_a)
         back = warp_points(FACE, np.linalg.inv(region.b_from_a))
@@ -44,15 +44,15 @@ def maps_the_face_to(regions, corners):
         (lambda part: part[:, ::-1], [[110, 330], [20, 330], [20, 420], [110, 420]]),
         (lambda part: cv2.resize(part, (126, 126)), [[20, 330], [146, 330], [146, 456], [20, 456]]),
     ],
-    ids=["moved", "turned", "mirrored", "enlarged"],
+    ids=["moved", "rotated", "mirrored", "enlarged"],
 )
-def test_a_pasted_part_is_found_where_it_is(change, corners):
+def test_a_pasted_part_is_found_at_its_place(change, corners):
     regions = find_copy_moves(SIFT(pasted(change)))
     assert len(regions) == 1
     assert maps_the_face_to(regions, np.array(corners, float))
 
 
-def test_the_outlines_cover_original_and_copy_alone():
+def test_the_outlines_cover_only_original_and_copy():
     (region,) = find_copy_moves(SIFT(pasted()))
     outlines = sorted([region.polygon_a, region.polygon_b], key=lambda polygon: polygon[:, 0].mean())
     for outline, (left, top) in zip(outlines, [(20, 330), (180, 80)], strict=True):
@@ -61,24 +61,24 @@ def test_the_outlines_cover_original_and_copy_alone():
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket", "camera", "brick"])
-def test_a_plain_photograph_has_none(name):
+def test_an_unedited_photograph_has_no_copies(name):
     assert find_copy_moves(SIFT(getattr(data, name)())) == ()
 
 
-def test_the_patches_that_were_cloned_into_a_picture_of_grass_are_found():
+def test_cloned_patches_in_an_image_of_grass_are_found():
     shifts = [region.b_from_a[:2, 2].round() for region in find_copy_moves(SIFT(data.grass()))]
-    # Engines of SIFT agree about a place to a tenth of a pixel, so about a whole one they may not.
+    # SIFT engines agree on positions to a tenth of a pixel, so rounding may differ by one.
     assert_allclose(sorted(np.abs(shift).tolist() for shift in shifts), [[4, 162], [182, 346]], atol=1)
 
 
-def test_photographs_without_copies_have_hardly_any(shared):
+def test_unedited_photographs_have_hardly_any_copies(shared):
     paths = sorted((shared / "data" / "bsds500" / "train").glob("*.jpg"))[1::10]
     found = [path.name for path in paths if find_copy_moves(SIFT(read_image(path)))]
     assert len(found) <= 1
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_next_to_no_keypoints_have_none(n):
+def test_too_few_keypoints_have_no_copies(n):
     assert find_copy_moves(SIFT(data.astronaut())[:n]) == ()
     assert find_copy_moves(LocalFeatures.empty((10, 10))) == ()
 
@@ -89,25 +89,25 @@ def test_settings_out_of_range_are_refused():
 
 
 def made(xy, descriptors):
-    """Return keypoints of one size and angle in a picture of 400 x 300 pixels."""
+    """Return keypoints of one size and angle in an image of 400 x 300 pixels."""
     n = len(xy)
     return LocalFeatures(xy, np.full(n, 3.0), np.zeros(n), np.full(n, 0.1), descriptors, (300, 400))
 
 
 def made_part(n=40):
-    """Return positions in the upper left of the picture, and descriptors."""
+    """Return positions in the upper left part of the image, and descriptors."""
     rng = np.random.default_rng(0)
     return rng.uniform(10, 110, (n, 2)), (rng.exponential(1, (n, 128)) * 30).clip(0, 255).astype(np.uint8)
 
 
-def test_a_second_keypoint_beside_each_does_not_make_the_copy_unclear():
+def test_a_second_keypoint_near_each_does_not_fail_the_ratio_test():
     xy, descriptors = made_part()
     steps = np.array([[0.0, 0], [2, 0], [200, 150], [202, 150]])
     features = made(np.concatenate([xy + step for step in steps]), np.tile(descriptors, (4, 1)))
     assert maps_the_face_to(find_copy_moves(features), FACE + steps[2])
 
 
-def test_a_picture_that_is_the_same_in_a_mirror_has_no_copies():
+def test_a_mirror_symmetric_image_has_no_copies():
     xy, descriptors = made_part()
     half = made(xy, descriptors)
     flat = half.mirrored()

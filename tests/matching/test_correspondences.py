@@ -1,4 +1,4 @@
-"""Matched keypoints as columns: their order, which of them agree with a transform, and how many would by chance."""
+"""Matched keypoints as columns: canonical order, agreement with a transform, and agreement by chance."""
 
 import math
 
@@ -14,8 +14,8 @@ from classicvision.matching.correspondences import Correspondences, Motion
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 2)] * 6), max_size=30))
-def test_matches_are_ordered_by_place_in_a_then_in_b_then_angles(rows):
-    """Few different numbers, so that most are equal."""
+def test_matches_are_sorted_by_position_in_a_then_in_b_then_by_angles(rows):
+    """Few distinct values, so that ties are common."""
     columns = np.array(rows, float).reshape(-1, 6)
     ya, xa, yb, xb, angle_b, angle_a = columns.T
     pairs = np.zeros((len(rows), 2), np.int32)

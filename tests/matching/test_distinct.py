@@ -1,4 +1,4 @@
-"""Matches that single out a place, and those that are as like to another place of their own picture."""
+"""Distinct matches, and those that resemble another place of the same image just as much."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAME = np.array([[0, 0]], np.int32)
 
 
 def keypoints(*levels, xy=None, scale=2.0):
-    """Return keypoints 50 pixels apart, whose descriptors differ in their first number alone."""
+    """Return keypoints 50 pixels apart whose descriptors differ only in their first bin."""
     n = len(levels)
     descriptors = np.zeros((n, 128), np.uint8)
     descriptors[:, 0] = levels
@@ -32,8 +32,8 @@ def keypoints(*levels, xy=None, scale=2.0):
     )
 
 
-def test_a_match_is_distinct_if_it_is_nearer_than_the_ratio_times_the_next_place_of_a():
-    """Partners are 8 apart; the next place of a is 11 away (8 < 8.8), then 9 (8 > 7.2)."""
+def test_a_match_is_distinct_if_it_passes_the_ratio_test_against_the_next_place_of_a():
+    """The partners are 8 apart; the next place of a is 11 away (8 < 8.8), then 9 (8 > 7.2)."""
     b = keypoints(108)
     assert_array_equal(are_distinct(keypoints(100, 89), b, SAME, 0.8), [True])
     assert_array_equal(are_distinct(keypoints(100, 91), b, SAME, 0.8), [False])
@@ -51,21 +51,21 @@ def test_keypoints_within_two_scales_are_the_same_place():
         assert_array_equal(are_distinct(a, b, SAME, 0.8), [expected])
 
 
-def test_a_picture_of_one_keypoint_has_no_other_place():
+def test_an_image_of_one_keypoint_has_no_other_place():
     assert_array_equal(are_distinct(keypoints(100), keypoints(108), SAME, 0.8), [True])
 
 
-def test_keypoints_near_a_smaller_one_that_remains_do_not():
-    """The large one reaches 20 pixels, so as far as all others; these reach 4, and none is so near another."""
+def test_keypoints_near_a_remaining_smaller_one_are_suppressed():
+    """The large one reaches 20 pixels and so all others; these reach 4, and no two of them are that close."""
     xy = np.array([[0.0, 0], [6, 0], [25, 0], [10, 0]])
     assert count_apart(xy, np.array([2.0, 2, 2, 10])) == 3
 
 
-def test_keypoints_of_one_corner_at_several_scales_are_one():
+def test_keypoints_of_one_corner_at_several_scales_count_once():
     assert count_apart(np.array([[0.0, 0], [3, 3], [15, 15]]), np.array([1.0, 2.5, 12])) == 1
 
 
-def test_of_no_keypoints_none_are_apart():
+def test_no_keypoints_count_zero():
     assert count_apart(np.zeros((0, 2)), np.zeros(0)) == 0
 
 
@@ -81,9 +81,9 @@ def agreement(significance, n):
         ((9, 9, 9, 9, 9, 9), 20.0, 0.0),
         ((9, 9, 9, 9, 9, 9), UNDOUBTED, UNDOUBTED),
     ],
-    ids=["distinct places", "places like each other", "too significant to be a grid"],
+    ids=["distinct places", "similar places", "too significant for a grid"],
 )
-def test_only_matches_that_single_out_a_place_are_weighed(levels, before, after):
+def test_only_distinct_matches_add_significance(levels, before, after):
     a = keypoints(*levels)
     rows = np.arange(len(a), dtype=np.int32)
     matches = Correspondences.of(a, a, np.column_stack([rows, rows]))
@@ -95,7 +95,7 @@ def test_only_matches_that_single_out_a_place_are_weighed(levels, before, after)
 
 def test_four_corners_at_several_scales_are_four_places():
     corners = np.array([[20.0, 20], [220, 20], [20, 80], [220, 80]])
-    xy = np.concatenate([corners, corners + 8])  # further apart than a place, nearer than two of the larger scales
+    xy = np.concatenate([corners, corners + 8])  # farther apart than a place, nearer than two of the larger scales
     a = replace(keypoints(*range(9, 250, 30)[:8], xy=xy), scale=np.repeat([2.0, 6.0], 4))
     rows = np.arange(8, dtype=np.int32)
     matches = Correspondences.of(a, a, np.column_stack([rows, rows]))

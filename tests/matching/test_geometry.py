@@ -1,4 +1,4 @@
-"""Transforms: fitted to points worked out by hand, against OpenCV, and those that no picture undergoes."""
+"""Transforms: fits compared with hand-computed ones and with OpenCV, and implausible transforms."""
 
 import cv2
 import numpy as np
@@ -36,16 +36,16 @@ def some_points(n, seed=0):
     return np.random.default_rng(seed).uniform(0, 400, (n, 2))
 
 
-def test_a_quarter_turn_clockwise_takes_right_to_down(engine):
-    turned = fit_similarity(SQUARE, SQUARE @ [[0, 1], [-1, 0]])
-    assert_allclose(turned, [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-12)
+def test_rotation_by_90_degrees_clockwise_maps_right_to_down(engine):
+    rotated = fit_similarity(SQUARE, SQUARE @ [[0, 1], [-1, 0]])
+    assert_allclose(rotated, [[0, -1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-12)
 
 
-def test_mirror_takes_the_first_column_to_the_last():
+def test_mirroring_maps_the_first_column_to_the_last():
     assert_allclose(warp_points(np.array([[0.0, 3], [9, 3]]), mirror_transform(10)), [[9, 3], [0, 3]])
 
 
-def test_similarity_of_stretched_points_is_between(engine):
+def test_similarity_of_stretched_points_has_the_mean_scale(engine):
     assert_allclose(fit_similarity(SQUARE, SQUARE * [1, 3])[:2, :2], [[2, 0], [0, 2]], atol=1e-12)
 
 
@@ -104,11 +104,11 @@ def test_jacobian_is_the_difference_of_near_points():
         ("not finite", np.full((3, 3), np.nan)),
     ],
 )
-def test_no_picture_undergoes(name, b_from_a):
+def test_an_implausible_transform_is_rejected(name, b_from_a):
     assert not is_sane(b_from_a, SQUARE)
 
 
-def test_scale_turn_and_a_stretch_by_3_are_sane():
+def test_scaling_rotation_and_a_stretch_by_3_are_plausible():
     assert is_sane(np.array([[0.0, -6, 3], [2, 0, 4], [0, 0, 1]]), SQUARE)
 
 

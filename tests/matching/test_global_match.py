@@ -1,4 +1,4 @@
-"""Pictures compared as a whole: how sure a number of agreeing waves makes, and what is said about it."""
+"""Whole images compared by their perceptual hashes: significance and verdict."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from classicvision.synthetic import canary, plagiarise
 SIZES = ((100, 100), (100, 100))
 
 
-def signs(n_waves, n_negative=0):
-    """Return a signature whose first waves have signs, the very first of them negative."""
-    signature = np.zeros(256, np.float32)
-    signature[1 : 1 + n_waves] = 1
-    signature[1 : 1 + n_negative] = -1
-    return signature
+def signs(n_signs, n_negative=0):
+    """Return a hash whose first coefficients have signs, the very first of them negative."""
+    image_hash = np.zeros(256, np.float32)
+    image_hash[1 : 1 + n_signs] = 1
+    image_hash[1 : 1 + n_negative] = -1
+    return image_hash
 
 
-def test_ten_of_ten_waves_are_one_chance_in_1024_for_each_of_eight_symmetries():
-    # A full row of the table; its symmetries share at most as many waves.
+def test_ten_of_ten_equal_signs_have_probability_1_in_1024_per_symmetry():
+    # A full row of the table; its symmetries have at most as many signs in common.
     significance = hash_significance(signs(10), signs(10)[np.newaxis])
     assert_allclose(significance, -math.log10(8 / 1024))
 
 
-def test_one_wave_that_disagrees_adds_its_chances():
+def test_one_different_sign_adds_its_probability():
     a, b = np.random.default_rng(0).choice([-1, 1], (2, 256)).astype(np.float32)
     b[:] = a
     b[7] *= -1
@@ -40,7 +40,7 @@ def test_one_wave_that_disagrees_adds_its_chances():
     assert_allclose(hash_significance(a, b[np.newaxis]), -math.log10(8 * (1 + 255) / 2**255), rtol=1e-6)
 
 
-def test_the_chances_are_those_of_the_binomial_distribution():
+def test_the_probabilities_are_those_of_the_binomial_distribution():
     rng = np.random.default_rng(1)
     a, b = rng.integers(-1, 2, (2, 256)).astype(np.float32)
     both = (a != 0) & (b != 0)
@@ -48,11 +48,11 @@ def test_the_chances_are_those_of_the_binomial_distribution():
     assert hash_significance(a, b[np.newaxis])[0] >= plain - 1e-9
 
 
-def test_signatures_without_waves_are_no_evidence():
+def test_hashes_of_zeros_have_no_significance():
     assert hash_significance(signs(0), np.zeros((1, 256), np.float32))[0] == 0
 
 
-def test_no_pictures_give_no_significances():
+def test_no_images_have_no_significances():
     assert hash_significance(signs(5), np.zeros((0, 256), np.float32)).shape == (0,)
 
 
@@ -61,7 +61,7 @@ def test_comparing_is_symmetric():
     assert hash_significance(a, b[np.newaxis]) == hash_significance(b, a[np.newaxis])
 
 
-def test_a_mirrored_picture_is_found_and_called_so():
+def test_a_mirrored_image_is_recognised_as_mirrored():
     image = canary()
     mirrored, _ = plagiarise(image, "mirror", np.random.default_rng(0))
     result = compare_hashes(PerceptualHash()(image), PerceptualHash()(mirrored), image_sizes=SIZES)
@@ -71,26 +71,26 @@ def test_a_mirrored_picture_is_found_and_called_so():
     assert result.regions == ()
 
 
-def test_different_pictures_cannot_be_decided_because_parts_are_not_seen():
+def test_different_images_remain_undecided_because_parts_are_not_compared():
     rng = np.random.default_rng(3)
-    pictures = rng.integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
-    a, b = map(PerceptualHash(), pictures)
+    images = rng.integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    a, b = map(PerceptualHash(), images)
     result = compare_hashes(a, b, image_sizes=SIZES, n_keypoints=(2, 3))
     assert result.verdict == "cannot decide"
     assert result.score < HASH_THRESHOLD
     assert "too few keypoints (2 and 3), and as a whole they differ" in result.reason
 
 
-def test_a_plain_gradient_has_too_little_to_compare():
+def test_a_plain_gradient_has_too_little_structure_to_compare():
     ramp = np.tile(np.arange(256, dtype=np.uint8), (100, 1))
     a = PerceptualHash()(ramp)
     result = compare_hashes(a, a, image_sizes=SIZES)
     assert result.verdict == "cannot decide"
-    assert "too little in both" in result.reason
+    assert "too little structure" in result.reason
 
 
 @pytest.mark.parametrize("edit", ["jpeg-10", "scale-0.5", "gamma-2", "noise-10", "rotate-270", "mirror-rotate-90"])
-def test_blurred_photographs_are_found_again_after_an_edit(shared, edit):
+def test_blurred_photographs_are_recognised_after_an_edit(shared, edit):
     paths = sorted((shared / "data" / "coco128").glob("*.jpg"))[:12]
     found = 0
     for number, path in enumerate(paths):

@@ -1,4 +1,4 @@
-"""What a network's cosines say of two pictures: nothing before they are calibrated, and then by the law of the tail."""
+"""A network's cosines: reported without a calibration, and decisive by the fitted tail with one."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def backbone(make_network):
 
 
 def calibrated(backbone, *, threshold=12.0, highest=7.0, rate=1e-7):
-    """Return a fallback by which a closeness of 3 is one pair in 1000, and e times fewer come with each 0.2 more."""
+    """Return a fallback in which one pair in 1000 exceeds a closeness of 3, and e times fewer each 0.2 beyond."""
     close = Calibration(100, 5000, 3.0, 1e-3, 0.2, 3.5, BackboneFallback(backbone).matcher)
     together = Calibration(100, 5000, threshold, rate, 0.5, highest)
     return BackboneFallback(backbone, BackboneCalibration(close, together), rate)
 
 
 def features_of(rng, n=1):
-    """Return (n, 8 d) features of random pictures."""
+    """Return (n, 8 d) features of random images."""
     blocks = rng.normal(size=(n, 8, 6)).astype(np.float32)
     blocks /= np.linalg.norm(blocks, axis=2, keepdims=True) * np.sqrt(8)
     return blocks.reshape(n, -1).astype(np.float32)
@@ -51,20 +51,20 @@ def seen(seed):
 
 
 def half_alike(a, seed=9):
-    """Return a picture whose waves agree with those of a in three of five: far from chance, yet short of a copy."""
+    """Return a hash that agrees with that of a in three of five signs: not random, but not yet a copy."""
     agree = np.where(np.random.default_rng(seed).permutation(256) < 150, 1, -1)
     return a.signature * agree.astype(np.float32)
 
 
-def of_signatures(a, b):
+def of_hashes(a, b):
     return compare_hashes(a.signature, b.signature, image_sizes=SIZES, n_keypoints=(2, 3))
 
 
-def test_closeness_is_how_many_times_e_nearer_than_a_right_angle():
+def test_closeness_is_the_negative_logarithm_of_one_minus_cosine():
     assert_allclose(closeness([0.0, 0.9, 0.99]), [0, math.log(10), math.log(100)])
 
 
-def test_equal_and_opposite_features_have_a_finite_closeness():
+def test_closeness_of_equal_and_of_opposite_features_is_finite():
     assert 0 < closeness(1.0) < 20
     assert closeness(-1.0) == 0
 
@@ -75,12 +75,12 @@ def test_significance_is_3_at_the_start_of_a_tail_of_one_in_1000_and_1_more_for_
     assert_allclose(known.significance(cosines), [3, 4])
 
 
-def test_cosines_of_unrelated_pictures_have_no_significance(backbone):
+def test_cosines_of_unrelated_images_have_no_significance(backbone):
     assert calibrated(backbone).calibration.significance(0.2) == 0
 
 
 @pytest.mark.parametrize("symmetry", range(8))
-def test_a_version_of_a_picture_is_found_in_its_symmetry(symmetry):
+def test_a_transformed_image_has_the_largest_cosine_in_its_symmetry(symmetry):
     a, other = features_of(np.random.default_rng(0), 2)
     cosines = symmetric_cosines(a, np.stack([other, symmetric_features(a)[symmetry]]))
     assert cosines.shape == (2, 8)
@@ -88,26 +88,26 @@ def test_a_version_of_a_picture_is_found_in_its_symmetry(symmetry):
     assert_allclose(cosines[1, symmetry], 1, rtol=1e-5)
 
 
-def test_exchanging_the_pictures_changes_no_largest_cosine():
+def test_exchanging_the_images_does_not_change_the_largest_cosine():
     a, b = features_of(np.random.default_rng(1), 2)
     assert_allclose(symmetric_cosines(a, b[None]).max(), symmetric_cosines(b, a[None]).max(), rtol=1e-5)
 
 
-def test_without_a_calibration_equal_features_are_told_and_decide_nothing(backbone):
+def test_without_a_calibration_equal_features_are_reported_but_decide_nothing(backbone):
     a = seen(2)
     b = Seen(half_alike(a), a.features)
-    result = compare_by_backbone(a, b, BackboneFallback(backbone), of_signatures(a, b))
+    result = compare_by_backbone(a, b, BackboneFallback(backbone), of_hashes(a, b))
     assert (result.verdict, result.method) == ("cannot decide", "backbone")
     assert result.cosine == pytest.approx(1, abs=1e-5)
-    assert "says nothing before this network is calibrated" in result.reason
-    assert result.score == of_signatures(a, b).score
+    assert "decides nothing until this network is calibrated" in result.reason
+    assert result.score == of_hashes(a, b).score
 
 
-def test_waves_that_are_no_evidence_alone_and_close_features_are_a_copy_together(backbone):
+def test_a_hash_below_the_threshold_and_close_features_are_a_copy_together(backbone):
     a = seen(3)
     b = Seen(half_alike(a), a.features)
-    assert of_signatures(a, b).verdict == "cannot decide"
-    result = compare_by_backbone(a, b, calibrated(backbone), of_signatures(a, b))
+    assert of_hashes(a, b).verdict == "cannot decide"
+    result = compare_by_backbone(a, b, calibrated(backbone), of_hashes(a, b))
     assert (result.verdict, result.method) == ("copy", "backbone")
     assert result.score > 12
     assert (
@@ -115,49 +115,49 @@ def test_waves_that_are_no_evidence_alone_and_close_features_are_a_copy_together
     )
 
 
-def test_strangers_stay_undecided_with_their_cosine(backbone):
+def test_unrelated_images_remain_undecided_and_report_their_cosine(backbone):
     a, b = seen(4), seen(5)
-    result = compare_by_backbone(a, b, calibrated(backbone), of_signatures(a, b))
+    result = compare_by_backbone(a, b, calibrated(backbone), of_hashes(a, b))
     assert (result.verdict, result.method) == ("cannot decide", "backbone")
     assert result.cosine < 0.9
-    assert "12.0 is needed" in result.reason
+    assert "12.0 needed" in result.reason
 
 
-def test_waves_and_features_that_agree_in_different_symmetries_are_not_added(backbone):
+def test_significances_of_different_symmetries_are_not_added(backbone):
     a = seen(6)
     fallback = calibrated(backbone)
-    waves = Seen(half_alike(a), a.features)
-    turned = symmetric_features(a.features)
-    same = fallback.compare(waves, Seen(a.signature[None], turned[[0]]))
-    other = fallback.compare(waves, Seen(a.signature[None], turned[[1]]))
+    query = Seen(half_alike(a), a.features)
+    rotated = symmetric_features(a.features)
+    same = fallback.compare(query, Seen(a.signature[None], rotated[[0]]))
+    other = fallback.compare(query, Seen(a.signature[None], rotated[[1]]))
     assert other.significance[0] < same.significance[0]
 
 
-def test_a_mirrored_copy_is_told_as_such(backbone):
+def test_a_mirrored_copy_is_reported_as_mirrored(backbone):
     a = seen(7)
     b = Seen(symmetric_hashes(half_alike(a))[1], symmetric_features(a.features)[1])
-    result = compare_by_backbone(a, b, calibrated(backbone), of_signatures(a, b))
+    result = compare_by_backbone(a, b, calibrated(backbone), of_hashes(a, b))
     assert result.verdict == "copy"
     assert "b is like a mirrored" in result.reason
 
 
-def test_what_signatures_decided_is_left_as_it_is(backbone):
+def test_a_verdict_of_the_hashes_is_not_changed(backbone):
     a = seen(8)
-    decided = of_signatures(a, a)
+    decided = of_hashes(a, a)
     assert decided.verdict == "copy"
     assert compare_by_backbone(a, a, calibrated(backbone), decided) is decided
 
 
-def test_no_rate_lets_pass_what_an_unrelated_pair_reached(backbone):
+def test_the_threshold_is_never_below_the_highest_unrelated_pair(backbone):
     assert calibrated(backbone, threshold=12.0, highest=7.0).threshold == 12.0
     assert calibrated(backbone, threshold=12.0, highest=13.5).threshold == 13.5
 
 
-def test_both_together_need_no_less_than_a_signature_alone(backbone):
+def test_the_combined_threshold_is_never_below_that_of_the_hash(backbone):
     assert calibrated(backbone, threshold=3.0, highest=2.0).threshold == HASH_THRESHOLD
 
 
-def test_before_anything_was_measured_no_significance_is_enough(backbone):
+def test_without_a_calibration_the_threshold_is_infinite(backbone):
     assert BackboneFallback(backbone).threshold == math.inf
 
 
@@ -175,13 +175,13 @@ def test_the_same_network_in_another_place_has_the_same_calibration(backbone, ma
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
-def test_a_rate_that_is_none_is_refused(backbone, rate):
+def test_a_rate_outside_0_and_1_is_refused(backbone, rate):
     with pytest.raises(SettingsError, match="must be above 0 and below 1"):
         BackboneFallback(backbone, None, rate)
 
 
-@pytest.mark.parametrize(("n_waves", "is_enough"), [(36, False), (37, True)])
-def test_it_takes_37_waves_to_compare_a_picture_as_a_whole(n_waves, is_enough):
-    signature = np.zeros(256, np.float32)
-    signature[1 : 1 + n_waves] = -1
-    assert has_enough_coefficients(signature) == is_enough
+@pytest.mark.parametrize(("n_signs", "is_enough"), [(36, False), (37, True)])
+def test_37_coefficients_are_needed_to_compare_whole_images(n_signs, is_enough):
+    image_hash = np.zeros(256, np.float32)
+    image_hash[1 : 1 + n_signs] = -1
+    assert has_enough_coefficients(image_hash) == is_enough

@@ -1,4 +1,4 @@
-"""Matches of descriptors: by hand, against the definition, and what may not change them."""
+"""Matches of descriptors: by hand, against the definition, and invariances."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ FAR = 2**24
 
 
 def rows(*numbers):
-    """Return descriptors of 4 numbers."""
+    """Return descriptors with 4 bins."""
     return np.array(numbers, np.uint8).reshape(-1, 4)
 
 
@@ -56,7 +56,7 @@ def test_nearest_two_by_hand(engine):
     assert_array_equal(of_b.squared, [[1, 64], [9, 90], [1, 82]])
 
 
-def test_of_equally_near_ones_the_first_is_nearest(engine):
+def test_ties_are_resolved_by_row(engine):
     of_a, of_b = nearest_two(rows([5, 0, 0, 0]), rows([5, 1, 0, 0], [5, 0, 1, 0], [5, 0, 0, 1]))
     assert_array_equal(of_a.rows, [[0, 1]])
     assert_array_equal(of_a.squared, [[1, 1]])
@@ -69,7 +69,7 @@ def test_a_single_descriptor_has_no_second_nearest(engine):
     assert_array_equal(of_a.squared, [[1, FAR]])
 
 
-def test_nothing_has_no_neighbours(engine):
+def test_no_descriptors_are_no_neighbours(engine):
     of_a, of_b = nearest_two(rows([5, 0, 0, 0]), rows())
     assert_array_equal(of_a.rows, [[-1, -1]])
     assert_array_equal(of_a.squared, [[FAR, FAR]])
@@ -92,25 +92,25 @@ def test_nearest_two_are_the_definition(a, b):
         assert_array_equal(found.squared, np.pad(least, ((0, 0), (0, missing)), constant_values=FAR))
 
 
-def test_match_is_mutual_and_clear(engine):
+def test_matches_are_mutual_and_pass_the_ratio_test(engine):
     a = rows([90, 0, 0, 0], [0, 90, 0, 0], [0, 85, 5, 0])
     b = rows([0, 90, 1, 0], [90, 1, 0, 0])
     assert_array_equal(match_descriptors(a, b), [[0, 1], [1, 0]])
 
 
-def test_two_equal_things_in_both_pictures_have_no_clear_match():
+def test_an_object_that_occurs_twice_in_both_images_fails_the_ratio_test():
     twice = rows([90, 0, 0, 0], [90, 0, 0, 0])
     assert_array_equal(match_descriptors(twice, twice), np.zeros((0, 2)))
 
 
-def test_a_thing_that_one_picture_shows_twice_is_matched_once():
+def test_an_object_that_occurs_twice_in_one_image_is_matched_once():
     once, twice = rows([90, 0, 0, 0], [0, 0, 90, 0]), rows([90, 0, 0, 0], [90, 0, 0, 0], [0, 90, 0, 0])
     assert_array_equal(match_descriptors(once, twice)[0], [0, 0])
     assert_array_equal(match_descriptors(twice, once)[0], [0, 0])
 
 
 @given(descriptors, descriptors)
-def test_exchanging_the_pictures_exchanges_the_columns_where_no_distances_are_equal(a, b):
+def test_exchanging_the_images_exchanges_the_columns_without_ties(a, b):
     squared = np.square(root_sift_bytes(a)[:, None].astype(int) - root_sift_bytes(b)).sum(axis=2)
     if len(np.unique(squared)) < squared.size:
         return

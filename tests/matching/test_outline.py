@@ -1,4 +1,4 @@
-"""Outlines worked out by hand."""
+"""Outlines computed by hand."""
 
 import numpy as np
 import pytest
@@ -25,16 +25,16 @@ def test_area_of_a_square_is_the_square_of_its_side():
     assert polygon_area(SQUARE) == polygon_area(SQUARE[::-1]) == 100
 
 
-def test_area_of_nothing_is_nothing():
+def test_the_area_of_an_empty_polygon_is_zero():
     assert polygon_area(np.zeros((0, 2))) == 0
 
 
-def test_a_square_contains_its_middle_and_border_and_nothing_beyond():
+def test_a_square_contains_its_centre_and_border_but_no_point_outside():
     points = np.array([[5.0, 5], [10, 3], [10.1, 3], [-1, 5]])
     assert contains(SQUARE, points).tolist() == contains(SQUARE[::-1], points).tolist() == [True, True, False, False]
 
 
-def test_nothing_contains_nothing():
+def test_an_empty_polygon_contains_no_point():
     assert not contains(np.zeros((0, 2)), np.ones((1, 2))).any()
 
 
@@ -48,36 +48,36 @@ def test_the_hull_reaches_as_far_as_the_circles():
     assert_allclose([hull.min(axis=0), hull.max(axis=0)], [[-1, -2], [12, 2]])
 
 
-def test_keypoints_all_over_make_the_whole_overlap():
+def test_the_outline_of_evenly_distributed_keypoints_is_the_overlap():
     polygon_a, polygon_b = shared_outline(GRID, np.ones(400), shift(30, 0), (80, 80), (80, 80))
     assert_allclose([polygon_a.min(axis=0), polygon_a.max(axis=0)], [[-0.5, -0.5], [49.5, 79.5]])
     assert_allclose(polygon_b - polygon_a, np.tile([30, 0], (len(polygon_a), 1)))
 
 
-def test_keypoints_in_a_corner_make_their_own_outline():
+def test_the_outline_of_keypoints_in_a_corner_is_their_hull():
     few = GRID[(GRID < 20).all(axis=1)]
     polygon_a, _ = shared_outline(few, np.ones(len(few)), shift(0, 0), (80, 80), (80, 80))
     assert_allclose(polygon_a.max(axis=0), [22, 22], atol=0.2)
 
 
-def test_nothing_within_both_pictures_is_no_outline():
+def test_without_overlap_the_outline_is_empty():
     polygon_a, polygon_b = shared_outline(GRID[:3], np.ones(3), shift(500, 0), (80, 80), (80, 80))
     assert polygon_a.shape == polygon_b.shape == (0, 2)
 
 
-def test_a_horizon_cuts_the_outline():
+def test_the_horizon_clips_the_outline():
     tilted = np.array([[1.0, 0, 0], [0, 1, 0], [-0.02, 0, 1]])  # horizon at x = 50
     polygon_a, polygon_b = shared_outline(GRID[:5], np.ones(5), tilted, (80, 80), (10**6, 10**6))
     assert polygon_a[:, 0].max() < 50
     assert np.isfinite(polygon_b).all()
 
 
-def test_what_agrees_all_over_is_wholly_shared():
+def test_inliers_in_every_cell_fill_the_whole_outline():
     fine = np.concatenate([GRID, GRID + 1])
     assert filled_share(80.0 / 10 * SQUARE, GRID, fine, fine) == 1
 
 
-def test_a_frame_around_two_pictures_is_shared_and_its_inside_is_not():
+def test_a_common_frame_around_different_images_fills_only_its_cells():
     frame = GRID[(np.abs(GRID - 40) > 30).any(axis=1)]
     fine = np.concatenate([GRID, GRID + 1])
     assert filled_share(80.0 / 10 * SQUARE, frame, fine, fine) == pytest.approx(28 / 64)
@@ -85,23 +85,23 @@ def test_a_frame_around_two_pictures_is_shared_and_its_inside_is_not():
 
 @pytest.mark.parametrize(("n_a", "n_b", "share"), [(6, 6, 0.5), (5, 6, 1), (6, 5, 1)])
 def test_six_keypoints_of_each_image_show_that_a_cell_is_not_shared(n_a, n_b, share):
-    """Two cells side by side: of the left one's keypoints one agrees, of the right one's none."""
+    """Two cells side by side: the left one has an inlier, the right one does not."""
     left, right = np.tile([[2.0, 2]], (40, 1)), np.tile([[8.0, 8]], (6, 1))
     in_a, in_b = (np.concatenate([left, right[:n], SQUARE[:1]]) for n in (n_a, n_b))
     assert filled_share(SQUARE, left[:1], in_a, in_b) == share
 
 
 @pytest.mark.parametrize(("n_agreeing", "share"), [(18, 1), (17, 0.85)])
-def test_nine_cells_of_ten_are_as_good_as_all(n_agreeing, share):
-    """Of 8 x 8 cells of 10 x 10 pixels twenty have keypoints of both images, ten or more."""
+def test_nine_cells_in_ten_count_as_all(n_agreeing, share):
+    """Of 8 x 8 cells of 10 x 10 pixels, twenty have ten or more keypoints of both images."""
     row = np.arange(5.0, 80, 10)
     middles = np.stack(np.meshgrid(row, row), axis=-1).reshape(-1, 2)[:20]
     keypoints = np.concatenate([np.repeat(middles, 10, axis=0), np.tile(middles[0], (440, 1))])
     assert filled_share(80.0 / 10 * SQUARE, middles[:n_agreeing], keypoints, keypoints) == share
 
 
-def test_parts_are_joined_by_cells_that_touch_even_at_a_corner():
-    """Of 8 x 8 cells of 10 pixels, all of the first row agree, and two of a diagonal in the last two rows."""
+def test_cells_that_touch_at_a_corner_are_connected():
+    """Of 8 x 8 cells of 10 pixels, the first row has inliers, and so have two diagonal cells in the last two rows."""
     fine = np.concatenate([GRID, GRID + 1])
     above = GRID[GRID[:, 1] < 10]
     below = np.array([[5.0, 65], [15, 75]])
@@ -110,7 +110,7 @@ def test_parts_are_joined_by_cells_that_touch_even_at_a_corner():
     assert parts[0] != parts[-1]
 
 
-def test_the_hull_can_be_asked_for_where_it_fills_the_overlap():
+def test_the_hull_can_be_requested_instead_of_the_overlap():
     inside = GRID[(GRID > 8).all(axis=1) & (GRID < 72).all(axis=1)]
     size = np.ones(len(inside))
     hull, overlap = (shared_outline(inside, size, shift(0, 0), (80, 80), (80, 80), whole=w)[0] for w in (False, True))
@@ -118,6 +118,6 @@ def test_the_hull_can_be_asked_for_where_it_fills_the_overlap():
     assert_allclose(hull.max(axis=0), 74, atol=0.2)
 
 
-def test_where_a_picture_has_no_keypoints_nothing_is_held_against_it():
+def test_cells_without_keypoints_of_both_images_are_ignored():
     left = GRID[GRID[:, 0] < 40]
     assert filled_share(80.0 / 10 * SQUARE, left, GRID, left) == 1

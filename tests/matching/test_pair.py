@@ -1,4 +1,6 @@
-"""Two pictures: known transforms are found again, unrelated pictures do not match, too few keypoints decide nothing."""
+"""Two images: known transforms are recovered, unrelated images do not match, too few keypoints decide nothing."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from classicvision.matching.result import Region
 from classicvision.matching.settings import MatchSettings
 
 SIZE = (300, 400)
-QUARTER = np.array([[0.0, -0.5, 200], [0.5, 0, 20], [0, 0, 1]])  # a quarter turn clockwise at scale 0.5
+QUARTER = np.array([[0.0, -0.5, 200], [0.5, 0, 20], [0, 0, 1]])  # rotated by 90 degrees clockwise at scale 0.5
 TILTED = np.array([[0.9, 0.1, 10], [-0.1, 0.9, 50], [3e-4, 2e-4, 1]])
 
 
@@ -35,7 +37,7 @@ def keypoints(n, seed=0, size=SIZE):
 
 
 def moved(features, b_from_a, size=SIZE, noise=0.0, seed=0):
-    """Return keypoints as a transform without a mirror leaves them, those that stay in the picture."""
+    """Apply a transform without reflection to keypoints; return those that stay inside the image."""
     rng = np.random.default_rng(seed)
     along = np.column_stack([np.cos(features.angle), np.sin(features.angle)])
     xy = features.xy.astype(float)
@@ -62,7 +64,7 @@ def corners(size=SIZE):
 
 
 @pytest.mark.parametrize("b_from_a", [np.eye(3), QUARTER, TILTED], ids=["identity", "quarter", "tilted"])
-def test_a_known_transform_is_found_among_other_keypoints(b_from_a):
+def test_a_known_transform_is_recovered_among_other_keypoints(b_from_a):
     a = keypoints(200)
     b = together(moved(a, b_from_a, noise=0.3), keypoints(200, seed=1))
     result = match_features(a, b)
@@ -78,7 +80,7 @@ def test_pairs_are_the_keypoints_that_were_moved():
     assert sorted(region.pairs[:, 0]) == list(range(60))
 
 
-def test_a_mirrored_copy_is_found_in_the_frame_of_a_itself():
+def test_the_transform_of_a_mirrored_copy_is_in_the_frame_of_a():
     a = keypoints(100)
     b = moved(a.mirrored(), QUARTER)
     (region,) = match_features(a, b).regions
@@ -87,7 +89,7 @@ def test_a_mirrored_copy_is_found_in_the_frame_of_a_itself():
     assert_array_equal(region.pairs[:, 0], region.pairs[:, 1])
 
 
-def test_a_mirrored_photograph_is_one_region_that_is_all_of_it():
+def test_a_mirrored_photograph_is_one_region_that_covers_it():
     photograph = data.astronaut()
     sift = Sift(contrast=0.01, max_features=1000)
     (region,) = match_features(sift(photograph), sift(np.ascontiguousarray(photograph[:, ::-1]))).regions
@@ -95,7 +97,7 @@ def test_a_mirrored_photograph_is_one_region_that_is_all_of_it():
     assert min(region.share_a, region.share_b) > 0.999
 
 
-def test_a_mirrored_copy_of_all_is_looked_for_in_the_mirror_only(monkeypatch):
+def test_a_mirrored_copy_of_the_whole_image_ends_the_search(monkeypatch):
     searched = []
     find = regions.find_regions
     monkeypatch.setattr(regions, "find_regions", lambda *arguments: searched.append(1) or find(*arguments))
@@ -104,7 +106,7 @@ def test_a_mirrored_copy_of_all_is_looked_for_in_the_mirror_only(monkeypatch):
     assert len(searched) == 1
 
 
-def test_one_side_as_it_is_and_the_other_in_a_mirror_are_both_found():
+def test_a_direct_and_a_mirrored_part_are_both_found():
     a = keypoints(300)
     left, right = a[a.xy[:, 0] < 130], a[a.xy[:, 0] >= 270]
     half, other = np.diag([0.5, 0.5, 1]), np.array([[0.5, 0, 200], [0, 0.5, 150], [0, 0, 1]])
@@ -112,16 +114,34 @@ def test_one_side_as_it_is_and_the_other_in_a_mirror_are_both_found():
     assert sorted(region.is_mirrored for region in result.regions) == [False, True]
 
 
-def test_a_stronger_mirrored_region_goes_before_a_weaker_one_that_contradicts_it():
+def test_a_mirrored_copy_of_the_whole_image_is_the_only_region():
     a = keypoints(200)
-    chance = a[:8]
-    b = together(moved(a[8:].mirrored(), np.eye(3)), moved(chance, np.eye(3)))
+    b = together(moved(a[8:].mirrored(), np.eye(3)), moved(a[:8], np.eye(3)))
     result = match_features(a, b)
     assert [region.is_mirrored for region in result.regions] == [True]
     assert len(result.regions[0].pairs) == 192
 
 
-def test_mirrored_copies_are_not_looked_for_if_so_set():
+def test_matches_that_a_mirrored_region_explains_are_not_reported_as_a_direct_one():
+    """The left part of a occurs mirrored at the right of b; 20 of its keypoints also fit a translation."""
+    a, other = keypoints(300), keypoints(300, seed=1)
+    left = a[a.xy[:, 0] < 180]
+    shifted = moved(left[:20], np.array([[1.0, 0, 220], [0, 1, 0], [0, 0, 1]]))
+    mirrored = moved(left[20:].mirrored(), np.eye(3))
+    rest = other[other.xy[:, 0] < 220]
+    assert [region.is_mirrored for region in match_features(a, together(shifted, rest)).regions] == [False]
+    assert [region.is_mirrored for region in match_features(a, together(mirrored, shifted, rest)).regions] == [True]
+
+
+def test_each_keypoint_is_in_one_pair_of_a_region_at_most_and_that_with_the_smallest_error():
+    a = keypoints(100)
+    crowded = together(a, replace(a[:20], xy=a.xy[:20] + 1))  # 20 keypoints a second time, one pixel farther
+    for pair in ((crowded, a), (a, crowded)):
+        (region,) = match_features(*pair).regions
+        assert sorted(region.pairs.tolist()) == [[row, row] for row in range(100)]
+
+
+def test_mirrored_copies_are_not_found_with_mirrored_false():
     a = keypoints(100)
     assert match_features(a, a.mirrored(), MatchSettings(mirrored=False)).verdict == "no evidence"
 
@@ -135,7 +155,7 @@ def test_mirrored_copies_are_not_looked_for_if_so_set():
         (True, "mirrored", "copy"),
     ],
 )
-def test_a_copy_is_found_in_its_own_orientation_only(is_flat, orientation, verdict):
+def test_a_copy_is_found_only_in_its_orientation(is_flat, orientation, verdict):
     a = keypoints(150)
     b = moved(a.mirrored() if is_flat else a, QUARTER)
     result = match_features(a, b, orientation=orientation)
@@ -144,13 +164,13 @@ def test_a_copy_is_found_in_its_own_orientation_only(is_flat, orientation, verdi
         assert_allclose(result.regions[0].b_from_a, match_features(a, b).regions[0].b_from_a, atol=1e-9)
 
 
-def test_unrelated_keypoints_are_no_evidence():
+def test_unrelated_keypoints_give_no_evidence():
     result = match_features(keypoints(300), keypoints(300, seed=1))
     assert (result.verdict, result.regions) == ("no evidence", ())
     assert result.score < 3
 
 
-def test_exchanging_the_pictures_inverts_the_transform():
+def test_exchanging_the_images_inverts_the_transform():
     a = keypoints(150)
     b = together(moved(a, TILTED, noise=0.3), keypoints(100, seed=1))
     there, back = match_features(a, b), match_features(b, a)
@@ -159,7 +179,7 @@ def test_exchanging_the_pictures_inverts_the_transform():
     assert_allclose(warp_points(corners(), there.regions[0].b_from_a), warp_points(corners(), inverse), atol=0.5)
 
 
-def test_the_order_of_keypoints_changes_nothing():
+def test_the_order_of_keypoints_does_not_matter():
     a = keypoints(150)
     b = together(moved(a, TILTED, noise=0.3), keypoints(100, seed=1))
     order = np.random.default_rng(2).permutation(len(b))
@@ -180,21 +200,21 @@ def test_two_parts_of_a_collage_are_two_regions():
         assert nearest < 0.1
 
 
-def test_the_outline_ends_where_the_pictures_begin_to_differ():
+def test_the_outline_ends_where_the_images_differ():
     a, other = keypoints(900), keypoints(900, seed=5)
     (region,) = match_features(a, together(a[a.xy[:, 0] < 240], other[other.xy[:, 0] >= 240])).regions
     assert 235 < region.polygon_a[:, 0].max() < 275
     assert region.share_a == pytest.approx(0.62, abs=0.06)
 
 
-def test_the_outline_is_the_whole_overlap_where_nothing_differs():
+def test_the_outline_is_the_overlap_if_nothing_differs():
     a = keypoints(900)
     (region,) = match_features(a, a[a.xy[:, 0] < 240]).regions
     assert region.polygon_a[:, 0].max() == 399.5
 
 
-def test_what_is_shared_above_and_below_is_two_regions_of_one_transform():
-    """As captions: two strips of one picture, and other keypoints in between."""
+def test_parts_shared_above_and_below_are_two_regions_with_one_transform():
+    """Like captions: two strips of one image, with other keypoints in between."""
     a, other = keypoints(900), keypoints(900, seed=5)
     top, middle, bottom = a.xy[:, 1] < 37, np.abs(other.xy[:, 1] - 150) < 113, a.xy[:, 1] > 263
     result = match_features(a, together(a[top], other[middle], a[bottom]))
@@ -206,7 +226,7 @@ def test_what_is_shared_above_and_below_is_two_regions_of_one_transform():
         assert region.share_a == pytest.approx(0.125, abs=0.06)
 
 
-def test_a_picture_shown_twice_is_two_regions():
+def test_an_image_that_occurs_twice_is_two_regions():
     a = keypoints(100)
     twice = [np.array([[0.5, 0, x], [0, 0.5, 20], [0, 0, 1]]) for x in (0.0, 200)]
     result = match_features(a, together(*(moved(a, transform) for transform in twice)))
@@ -215,14 +235,14 @@ def test_a_picture_shown_twice_is_two_regions():
     assert len(back.regions) == 2
 
 
-def test_regions_are_bounded():
+def test_max_regions_limits_the_regions():
     a = keypoints(100)
     twice = [np.array([[0.5, 0, x], [0, 0.5, 20], [0, 0, 1]]) for x in (0.0, 200)]
     b = together(*(moved(a, transform) for transform in twice))
     assert len(match_features(a, b, MatchSettings(max_regions=1)).regions) == 1
 
 
-def test_matches_on_one_spot_are_no_evidence():
+def test_matches_on_one_spot_give_no_evidence():
     a, b = keypoints(60), keypoints(60, seed=1)
     spot = np.random.default_rng(2).uniform(0, 5, (60, 2))
     a = LocalFeatures(**{**a.to_arrays(), "xy": 100 + spot, "image_size": SIZE})
@@ -233,14 +253,14 @@ def test_matches_on_one_spot_are_no_evidence():
     assert match_features(a, b).verdict == "no evidence"
 
 
-def test_a_match_at_the_tolerance_agrees_and_matches_of_one_place_count_once():
+def test_a_match_at_the_tolerance_is_an_inlier_and_matches_of_one_place_count_once():
     xy = np.array([[0.0, 0], [1, 1], [20, 0], [40, 0]])  # the first two lie in one square of 6 x 6 pixels
     matches = Correspondences(xy, xy, np.zeros((2, 4)), np.zeros((2, 4)), np.zeros((4, 2), np.int32), 1e5, 1e5)
     assert matches.n_places == 3
     assert matches.count_places(np.array([1.0, 0.5, 3.0, 3.01]), (1.0, 3.0)) == [1, 2]
 
 
-def test_keypoints_that_all_match_one_place_agree_on_nothing():
+def test_keypoints_that_all_match_one_place_have_no_transform():
     n = 6
     a = 50 + np.column_stack([np.arange(n), np.arange(n) ** 2]) / 5
     pairs = np.column_stack([np.arange(n), np.zeros(n)]).astype(np.int32)
@@ -248,8 +268,8 @@ def test_keypoints_that_all_match_one_place_agree_on_nothing():
     assert find_agreement(matches) is None
 
 
-def test_a_part_far_from_the_corner_of_a_tilted_picture_is_not_mirrored():
-    # The upper left 2 x 2 numbers have a negative determinant, as if mirrored; near (1100, 1100) nothing is.
+def test_a_region_in_front_of_the_horizon_is_not_mirrored():
+    # The upper left 2 x 2 block has a negative determinant, but the Jacobian near (1100, 1100) a positive one.
     h = np.array([[-0.17, 0.0, 325.0], [-0.42, 0.25, 325.0], [-7e-4, 0, 1]])
     box = np.array([[1000.0, 1000], [1200, 1000], [1200, 1200], [1000, 1200]])
     (left, top), (right, _), (_, bottom), _ = warp_points(box, h)
@@ -264,8 +284,8 @@ def test_too_few_keypoints_decide_nothing(n, words):
     few, many = keypoints(n), keypoints(100, seed=1)
     result = match_features(few, many)
     assert (result.verdict, result.regions, result.n_keypoints) == ("cannot decide", (), (n, 100))
-    assert f"picture a has {words}" in result.reason
-    assert "picture b" in match_features(many, few).reason
+    assert f"image a has {words}" in result.reason
+    assert "image b" in match_features(many, few).reason
 
 
 @pytest.mark.parametrize(

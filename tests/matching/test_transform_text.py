@@ -1,4 +1,4 @@
-"""Transforms in words."""
+"""Transforms described in words."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def region(b_from_a, share_a=1.0, share_b=1.0, kind="similarity"):
     )
 
 
-def turned(degrees, scale=1.0):
+def rotated(degrees, scale=1.0):
     c, s = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
     return np.array([[c, -s, 7], [s, c, 8], [0, 0, 1]])
 
@@ -27,26 +27,26 @@ def turned(degrees, scale=1.0):
     ("b_from_a", "words"),
     [
         (np.eye(3), "scale 1.00"),
-        (turned(0, 0.5), "scale 0.50"),
-        (turned(90), "scale 1.00, rotated 90 degrees clockwise"),
-        (turned(-30, 2), "scale 2.00, rotated 30 degrees anticlockwise"),
-        (turned(180), "scale 1.00, rotated 180 degrees"),
+        (rotated(0, 0.5), "scale 0.50"),
+        (rotated(90), "scale 1.00, rotated 90 degrees clockwise"),
+        (rotated(-30, 2), "scale 2.00, rotated 30 degrees anticlockwise"),
+        (rotated(180), "scale 1.00, rotated 180 degrees"),
         (mirror_transform(200), "scale 1.00, mirrored"),
-        (turned(90) @ mirror_transform(200), "scale 1.00, rotated 90 degrees clockwise, mirrored"),
+        (rotated(90) @ mirror_transform(200), "scale 1.00, rotated 90 degrees clockwise, mirrored"),
         (np.diag([1.0, -1, 1]), "scale 1.00, flipped top to bottom"),
         (np.diag([0.5, 1, 1]), "scale 0.71, stretched 2.00 times"),
     ],
 )
-def test_a_transform_in_words(b_from_a, words):
+def test_a_transform_is_described_in_words(b_from_a, words):
     assert describe_region(region(b_from_a), SIZE, SIZE) == words
 
 
-def test_shares_are_told_where_they_are_not_all():
+def test_shares_below_95_percent_are_stated():
     assert describe_region(region(np.eye(3), 0.31, 0.96), SIZE, SIZE) == "scale 1.00, 31 % of a"
     assert describe_region(region(np.eye(3), 0.004, 0.5), SIZE, SIZE) == "scale 1.00, less than 1 % of a, 50 % of b"
 
 
-def test_perspective_is_told_where_it_shows():
+def test_perspective_is_stated_if_it_is_visible():
     tilted = np.array([[1.0, 0, 0], [0, 1, 0], [1e-3, 0, 1]])
     assert "in perspective" in describe_region(region(tilted, kind="homography"), SIZE, SIZE)
     assert "in perspective" not in describe_region(region(np.eye(3), kind="homography"), SIZE, SIZE)
