@@ -1,5 +1,7 @@
 """Copies inside one image: pasted parts are found at their places, and unedited images have none."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -114,3 +116,21 @@ def test_a_mirror_symmetric_image_has_no_copies():
     columns = [np.concatenate(pair) for pair in zip(half.to_arrays().values(), flat.to_arrays().values(), strict=True)]
     features = LocalFeatures(**dict(zip(half.to_arrays(), columns, strict=True)) | {"image_size": (300, 400)})
     assert find_copy_moves(features) == ()
+
+
+def test_a_mirrored_copy_of_more_keypoints_goes_before_a_plain_one():
+    xy, descriptors = made_part()
+    part = made(xy, descriptors)
+    flat = part[15:].mirrored()
+    copies = [part[:15].xy + np.array([0, 150]), flat.xy + np.array([0, 150])]
+    features = made(
+        np.concatenate([xy, *copies]), np.concatenate([descriptors, part[:15].descriptors, flat.descriptors])
+    )
+    features = replace(features, angle=np.concatenate([part.angle, part[:15].angle, flat.angle]))
+    first, second = find_copy_moves(features)
+    assert (first.is_mirrored, second.is_mirrored) == (True, False)
+    assert first.significance > second.significance
+    (only,) = find_copy_moves(features, CopyMoveSettings(max_regions=1))
+    assert only.is_mirrored
+    (only,) = find_copy_moves(features, CopyMoveSettings(mirrored=False))
+    assert not only.is_mirrored

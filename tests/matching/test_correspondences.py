@@ -1,4 +1,4 @@
-"""Matched keypoints as columns: canonical order, agreement with a transform, and agreement by chance."""
+"""Matched keypoints as columns: canonical order, agreement with a transform, and random agreement."""
 
 import math
 

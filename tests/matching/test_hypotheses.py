@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from classicvision.matching import hypotheses
 from classicvision.matching.correspondences import Correspondences
-from classicvision.matching.hypotheses import _as_hypotheses, count_agreeing
+from classicvision.matching.hypotheses import _as_hypotheses, count_agreeing, find_agreement, refine
 
 
 @pytest.fixture(params=["kernels", "NumPy"])
@@ -79,3 +79,55 @@ def test_matches_are_counted_in_blocks_as_all_together(monkeypatch):
     monkeypatch.setattr(hypotheses, "_BLOCK_NUMBERS", 120)
     assert_array_equal(count_agreeing(*_as_hypotheses(matches)), together)
     assert together.min() < together.max()
+
+
+def groups(*parts):
+    """Return matches in 1000 x 1000 pixels, in groups of a number, a noise in pixels and a rotation in degrees."""
+    rng = np.random.default_rng(0)
+    a = [rng.uniform(0, 1000, (n, 2)) for n, _, _ in parts]
+    b, angle = [], []
+    for xy, (n, noise, degrees) in zip(a, parts, strict=True):
+        c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        b.append((xy - 500) @ [[c, s], [-s, c]] + 500 + rng.normal(0, noise, (n, 2)))
+        angle.append(np.stack([np.zeros(n), np.full(n, math.radians(degrees))]))
+    rows = np.arange(sum(n for n, _, _ in parts), dtype=np.int32)
+    return Correspondences(
+        np.concatenate(a),
+        np.concatenate(b),
+        np.zeros((2, len(rows))),
+        np.concatenate(angle, axis=1),
+        np.column_stack([rows, rows]),
+        1e6,
+        1e6,
+    )
+
+
+def test_an_exact_agreement_goes_before_a_loose_one_of_more_matches():
+    matches = groups((40, 5.0, 0), (35, 0.2, 90))
+    counts = count_agreeing(*_as_hypotheses(matches))
+    assert counts[:40].max() > counts[40:].max()
+    found = find_agreement(matches)
+    assert_array_equal(found.inlier.nonzero()[0], np.arange(40, 75))
+    assert found.tolerance == 1.5
+    assert math.degrees(found.motion.turn) == pytest.approx(90, abs=0.1)
+
+
+def test_a_loose_agreement_has_the_tolerance_that_is_most_significant():
+    found = find_agreement(groups((40, 2.0, 30), (40, 300.0, 30)))
+    assert found.inlier[:40].sum() >= 38
+    assert found.tolerance == 6
+
+
+@pytest.mark.parametrize(("n", "is_found"), [(3, False), (4, True)])
+def test_four_matches_can_agree(n, is_found):
+    assert (find_agreement(groups((n, 0.0, 10))) is not None) == is_found
+
+
+def test_refining_keeps_what_agrees_with_the_transform_fitted_to_it():
+    found = find_agreement(groups((30, 0.2, 90)))
+    everything = groups((60, 0.2, 90), (20, 300.0, 90))
+    agreeing, motion = refine(everything, found)
+    assert len(agreeing) == 60
+    assert_array_equal(np.sort(agreeing.pairs[:, 0]), np.arange(60))
+    assert motion.errors(agreeing).max() <= found.tolerance
+    assert np.mean(motion.errors(agreeing) ** 2) < np.mean(found.motion.errors(agreeing) ** 2)

@@ -127,3 +127,21 @@ def test_no_keypoint_is_matched_twice(a, b):
 def test_descriptors_of_different_widths_are_refused():
     with pytest.raises(ValueError, match=r"\(1, 4\) and \(1, 5\) must be"):
         nearest_two(np.zeros((1, 4), np.uint8), np.zeros((1, 5), np.uint8))
+
+
+@pytest.mark.parametrize("shapes", [((1, 257), (1, 257)), ((4,), (4,)), ((1, 4), (4,))])
+def test_descriptors_that_are_no_rows_of_at_most_256_numbers_are_refused(shapes):
+    with pytest.raises(ValueError, match="at most 256"):
+        nearest_two(*(np.zeros(shape, np.uint8) for shape in shapes))
+
+
+def test_blocks_of_any_size_give_the_same_neighbours(monkeypatch):
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 4, (23, 5), np.uint8), rng.integers(0, 4, (17, 5), np.uint8)
+    monkeypatch.setattr(nearest, "native_available", lambda: False)
+    whole = nearest_two(a, b)
+    for rows_at_once in (1, 4, 23):
+        monkeypatch.setattr(nearest, "_BLOCK_NUMBERS", rows_at_once * len(b))
+        for one, other in zip(nearest_two(a, b), whole, strict=True):
+            assert_array_equal(one.rows, other.rows)
+            assert_array_equal(one.squared, other.squared)

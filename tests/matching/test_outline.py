@@ -50,7 +50,7 @@ def test_the_hull_reaches_as_far_as_the_circles():
 
 def test_the_outline_of_evenly_distributed_keypoints_is_the_overlap():
     polygon_a, polygon_b = shared_outline(GRID, np.ones(400), shift(30, 0), (80, 80), (80, 80))
-    assert_allclose([polygon_a.min(axis=0), polygon_a.max(axis=0)], [[-0.5, -0.5], [49.5, 79.5]])
+    assert sorted(polygon_a.tolist()) == [[-0.5, -0.5], [-0.5, 79.5], [49.5, -0.5], [49.5, 79.5]]
     assert_allclose(polygon_b - polygon_a, np.tile([30, 0], (len(polygon_a), 1)))
 
 
@@ -121,3 +121,22 @@ def test_the_hull_can_be_requested_instead_of_the_overlap():
 def test_cells_without_keypoints_of_both_images_are_ignored():
     left = GRID[GRID[:, 0] < 40]
     assert filled_share(80.0 / 10 * SQUARE, left, GRID, left) == 1
+
+
+def test_a_square_and_itself_rotated_by_45_degrees_overlap_in_an_octagon():
+    c, middle = np.sqrt(0.5), np.array([39.5, 39.5])
+    rotated = np.array([[c, -c, 0], [c, c, 0], [0, 0, 1]])
+    rotated[:2, 2] = middle - rotated[:2, :2] @ middle
+    polygon, _ = shared_outline(GRID, np.ones(400), rotated, (80, 80), (80, 80))
+    angles = np.radians(22.5 + 45 * np.arange(8))
+    corners = middle + 40 / np.cos(np.radians(22.5)) * np.column_stack([np.cos(angles), np.sin(angles)])
+    assert_allclose(sorted(polygon.round(6).tolist()), sorted(corners.round(6).tolist()))
+    assert polygon_area(polygon) == pytest.approx(8 * 40**2 * np.tan(np.radians(22.5)))
+
+
+def test_keypoints_on_the_left_border_of_an_outline_are_in_it_and_those_on_the_right_are_not():
+    """Four cells, and keypoints that agree in the middle of the one below on the right."""
+    agreeing = np.tile([[7.0, 7]], (40, 1))
+    for border, share in (([0.0, 2], 0.5), ([2.0, 0], 0.5), ([10.0, 2], 1), ([2.0, 10], 1)):
+        keypoints = np.concatenate([agreeing, np.tile([border], (6, 1))])
+        assert filled_share(SQUARE, agreeing[:1], keypoints, keypoints) == share

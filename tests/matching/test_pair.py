@@ -195,6 +195,7 @@ def test_two_parts_of_a_collage_are_two_regions():
     b = together(moved(a[half], left), moved(a[~half], right))
     result = match_features(a, b)
     assert len(result.regions) == 2
+    assert result.reason == f"{sum(len(region.pairs) for region in result.regions)} keypoints agree on 2 transforms"
     for truth in (left, right):
         nearest = min(np.abs(region.b_from_a - truth).max() for region in result.regions)
         assert nearest < 0.1
@@ -233,6 +234,38 @@ def test_an_image_that_occurs_twice_is_two_regions():
     assert sorted(round(region.b_from_a[0, 2]) for region in result.regions) == [0, 200]
     back = match_features(together(*(moved(a, transform) for transform in twice)), a)
     assert len(back.regions) == 2
+
+
+def test_a_few_keypoints_are_a_copy_by_the_default_threshold_of_15():
+    """Eight keypoints among a hundred others."""
+    a = together(keypoints(8), keypoints(100, seed=1))
+    b = together(moved(a[:8], QUARTER), keypoints(100, seed=2))
+    score = match_features(a, b, MatchSettings(threshold=0)).score
+    assert 15 < score < 31
+    assert match_features(a, b).verdict == "copy"
+    assert match_features(a, b, MatchSettings(threshold=score)).verdict == "copy"
+    assert match_features(a, b, MatchSettings(threshold=score + 0.01)).verdict == "no evidence"
+
+
+def test_matches_that_are_nearest_in_one_direction_only_start_no_region():
+    """Each keypoint of a has a double at a random place, a little nearer to the match in b."""
+    b = keypoints(60)
+    rough = b.descriptors.copy()
+    rough[:, ::2] = np.minimum(rough[:, ::2] + 9.0, 255).astype(np.uint8)
+    doubles = replace(keypoints(60, seed=1), descriptors=b.descriptors)
+    assert match_features(replace(b, descriptors=rough), b).verdict == "copy"
+    assert match_features(together(replace(b, descriptors=rough), doubles), b).verdict == "no evidence"
+
+
+def test_a_certain_copy_of_all_of_one_image_is_not_searched_for_mirrored(monkeypatch):
+    searched = []
+    find = regions.find_regions
+    monkeypatch.setattr(regions, "find_regions", lambda *arguments: searched.append(1) or find(*arguments))
+    a = keypoints(300)
+    part = replace(a[(a.xy < (200, 150)).all(axis=1)], image_size=(150, 200))
+    (region,) = match_features(a, part).regions
+    assert region.share_a < 0.5
+    assert len(searched) == 1
 
 
 def test_max_regions_limits_the_regions():
@@ -286,6 +319,12 @@ def test_too_few_keypoints_decide_nothing(n, words):
     assert (result.verdict, result.regions, result.n_keypoints) == ("cannot decide", (), (n, 100))
     assert f"image a has {words}" in result.reason
     assert "image b" in match_features(many, few).reason
+
+
+def test_as_many_keypoints_as_are_needed_decide():
+    eight = keypoints(8)
+    assert match_features(eight, keypoints(8, seed=1)).verdict == "no evidence"
+    assert match_features(eight, eight, MatchSettings(min_keypoints=9)).verdict == "cannot decide"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Transforms described in words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from classicvision.matching.geometry import mirror_transform, warp_points
 from classicvision.matching.result import Region
-from classicvision.matching.transform_text import describe_region
+from classicvision.matching.transform_text import depth, describe_region
 
 SIZE = (100, 200)
 
@@ -50,3 +52,25 @@ def test_perspective_is_stated_if_it_is_visible():
     tilted = np.array([[1.0, 0, 0], [0, 1, 0], [1e-3, 0, 1]])
     assert "in perspective" in describe_region(region(tilted, kind="homography"), SIZE, SIZE)
     assert "in perspective" not in describe_region(region(np.eye(3), kind="homography"), SIZE, SIZE)
+
+
+def test_a_share_of_one_hundredth_is_1_percent_and_a_smaller_one_less_than_1():
+    words = [describe_region(region(np.eye(3), share), SIZE, SIZE) for share in (0.0099, 0.01, 0.9499, 0.95)]
+    assert words == ["scale 1.00, less than 1 % of a", "scale 1.00, 1 % of a", "scale 1.00, 95 % of a", "scale 1.00"]
+
+
+def test_a_region_without_an_outline_is_described_in_the_middle_of_the_image():
+    """The weight is 1 + 0.01 x, so 2 at the middle of 201 pixels, where steps to the right are a fourth as long."""
+    b_from_a = np.array([[1.0, 0, 0], [0, 1, 0], [0.01, 0, 1]])
+    nothing = np.zeros((0, 2))
+    bare = Region(b_from_a, "homography", np.zeros((0, 2), np.int32), nothing, nothing, 1.0, 1.0, 9.0)
+    assert depth(bare) == 1
+    assert describe_region(bare, (101, 201), SIZE) == describe_region(
+        replace(bare, polygon_a=np.array([[100.0, 50]])), (5, 5), SIZE
+    )
+    assert describe_region(bare, (1, 201), SIZE) == "scale 0.35, stretched 2.00 times"
+
+
+def test_the_near_end_is_twice_as_large_where_its_weight_is_half():
+    tilted = np.array([[1.0, 0, 0], [0, 1, 0], [1 / 199, 0, 1]])
+    assert depth(region(tilted)) == pytest.approx(2)
