@@ -1,1 +1,1 @@
-"""Pages that people read: one self-contained HTML file, and the same facts as JSON."""
+"""Reports: one self-contained HTML file each, and the same data as JSON."""

@@ -1,4 +1,4 @@
-"""A benchmark of recipes as plain data for programs; `benchmark.schema.json` beside this file describes them."""
+"""A benchmark of recipes as data for JSON, with the schema `benchmark.schema.json` in this folder."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["benchmark_to_dict"]
 
 FORMAT = "classicvision-benchmark"
 VERSION = 1
-"""Raised when a program that reads the old data would misread the new; a new key alone does not raise it."""
+"""Increased when a program for the old data would misread the new; a new key alone does not increase it."""
 
 
 def benchmark_to_dict(benchmark: Benchmark) -> dict[str, Any]:
-    """Return a benchmark as plain values, fit for JSON; what is not known is None.
+    """Return a benchmark as plain values for JSON; unknown values are None.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""A benchmark of recipes as one page for people, and as Markdown.
+"""A benchmark of recipes as one HTML page, and as Markdown.
 
-The page holds its style, its plots and its pictures and loads nothing, so that it can be mailed or archived; names of
-files, classes and recipes are escaped, since they come from strangers.
+The page contains its style, plots and images and loads nothing, so that it can be mailed or archived. Names of files,
+classes and recipes are escaped, because they are untrusted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from classicvision.files import write_whole
 from classicvision.report.benchmark import benchmark_to_dict
-from classicvision.report.pictures import thumbnail
+from classicvision.report.images import thumbnail
 from classicvision.report.plain import flat, visible
 from classicvision.report.plots import N_SERIES, Series, curves, points
 from classicvision.report.templates import page_environment
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 __all__ = ["benchmark_to_html", "benchmark_to_markdown", "write_benchmark"]
 
-# What a page shows at most. The data have all.
-MAX_PICTURES = 5  # of each side of a pair of recipes
+# Limits of what a page shows; the JSON has everything.
+MAX_IMAGES = 5  # for each recipe of a pair
 MAX_PAIRS = 6
 MAX_LEAKS = 12
 MAX_LISTED = 200
-SYMBOLS = "●■◆▲▼✚"  # as the plots' markers
+SYMBOLS = "●■◆▲▼✚"  # the markers of the plots
 
 
 def benchmark_to_html(benchmark: Benchmark) -> str:
     """Return a benchmark as one HTML page that needs no other file.
 
-    Pictures are read again from their paths; one that is gone is replaced by words.
+    Images are read again from their paths; a missing one is replaced by a message.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def benchmark_to_html(benchmark: Benchmark) -> str:
 
 
 def benchmark_to_markdown(benchmark: Benchmark) -> str:
-    """Return what a benchmark found as Markdown: the verdict, the table, the tests, and how it was made."""
+    """Return a benchmark as Markdown: the verdict, the tables, the tests and the protocol."""
     environment = page_environment()
     environment.autoescape = False
     environment.filters |= {"percent": _percent, "cell": _cell, "sig": _significant}
@@ -77,7 +77,7 @@ def benchmark_to_markdown(benchmark: Benchmark) -> str:
 
 
 def write_benchmark(path: str | os.PathLike[str], benchmark: Benchmark) -> None:
-    """Write the page, or for an ending of ``.md`` the Markdown, whole or not at all; an existing file is replaced.
+    """Write the page, or Markdown if the suffix is ``.md``. The file is replaced atomically.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _cost_plot(recipes: Sequence[dict[str, Any]]) -> str:
         series.append(
             Series(recipe["name"], [recipe["milliseconds"]["total"]], [100 * recipe["accuracy"]], [100 * half])
         )
-    return points(series, key="cost", labels=("milliseconds an image, one thread", "mean per-class accuracy, %"))
+    return points(series, key="cost", labels=("milliseconds per image, one thread", "mean per-class accuracy, %"))
 
 
 def _curve_plot(recipes: Sequence[dict[str, Any]], n_train: int) -> str | None:
@@ -108,7 +108,7 @@ def _curve_plot(recipes: Sequence[dict[str, Any]], n_train: int) -> str | None:
         spread = [100 * stdev(found) if len(found) > 1 else 0 for found in steps.values()]
         series.append(Series(recipe["name"], list(steps), [100 * mean(found) for found in steps.values()], spread))
     ticks = [(n, str(n)) for n in series[0].x]
-    labels = ("training images a class", "mean per-class accuracy, %")
+    labels = ("training images per class", "mean per-class accuracy, %")
     return curves(series, key="curve", ticks=ticks, labels=labels, logarithmic=True)
 
 
@@ -146,22 +146,22 @@ def _with_thumbnails(parting: dict[str, Any]) -> dict[str, Any]:
     for side in ("only_a", "only_b"):
         images = parting[side]
         shown[f"n_{side}"] = len(images)
-        shown[side] = [{**image, "picture": thumbnail(image["path"], 160)} for image in images[:MAX_PICTURES]]
+        shown[side] = [{**image, "thumbnail": thumbnail(image["path"], 160)} for image in images[:MAX_IMAGES]]
     return parting | shown
 
 
 def _leaks(leakage: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the leaks of all splits with their pictures, each pair of images once, contradictions first."""
+    """Return the leaks of all splits with thumbnails, each pair of images once, those of different classes first."""
     pairs: dict[tuple[str, ...], dict[str, Any]] = {}
     for split in leakage:
         for leak in split["leaks"]:
             pairs.setdefault(tuple(sorted((leak["train"], leak["test"]))), leak)
     chosen = sorted(pairs.values(), key=lambda leak: not leak["contradicts"])[:MAX_LEAKS]
-    return [{**leak, "pictures": [thumbnail(leak["train"], 160), thumbnail(leak["test"], 160)]} for leak in chosen]
+    return [{**leak, "thumbnails": [thumbnail(leak["train"], 160), thumbnail(leak["test"], 160)]} for leak in chosen]
 
 
 def _command(data: dict[str, Any]) -> str:
-    """Return the command line that makes this page again."""
+    """Return the command line that reproduces this page."""
     settings = data["settings"]
     words = ["classicvision", "benchmark", data["source"]]
     for recipe in data["recipes"]:

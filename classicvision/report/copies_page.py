@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from classicvision.copies.findings import LABELS, Finding, Findings
 from classicvision.files import write_whole
 from classicvision.report.copies import copies_to_dict
-from classicvision.report.pictures import thumbnail
+from classicvision.report.images import thumbnail
 from classicvision.report.plain import flat, text, visible
 from classicvision.report.templates import page_environment
 

@@ -1,7 +1,7 @@
-"""An evaluation as plain data for programs and as one page for people.
+"""An evaluation as data for JSON and as one HTML page.
 
-The data follow `evaluation.schema.json` beside this file. The page holds its style and its pictures and loads nothing,
-so that it can be mailed or archived; names of files and classes are escaped, since they come from strangers.
+The data follow `evaluation.schema.json` in this folder. The page contains its style and images and loads nothing, so
+that it can be mailed or archived. Names of files and classes are escaped, because they are untrusted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.files import write_whole
-from classicvision.report.pictures import thumbnail
+from classicvision.report.images import thumbnail
 from classicvision.report.plain import flat, plain, text
 from classicvision.report.templates import page_environment
 
@@ -28,16 +28,16 @@ __all__ = ["evaluation_to_dict", "evaluation_to_html", "write_evaluation"]
 
 FORMAT = "classicvision-evaluation"
 VERSION = 1
-"""Raised when a program that reads the old data would misread the new; a new key alone does not raise it."""
+"""Increased when a program for the old data would misread the new; a new key alone does not increase it."""
 
-# What a page shows at most. The data have all.
-MAX_PICTURES = 24
+# Limits of what a page shows; the JSON has everything.
+MAX_IMAGES = 24
 MAX_CONFUSIONS = 10
 MAX_FAILURES = 200
 
 
 def evaluation_to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Return an evaluation as plain values, fit for JSON; what is not defined is None.
+    """Return an evaluation as plain values for JSON; undefined values are None.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def evaluation_to_dict(evaluation: Evaluation) -> dict[str, Any]:
     Returns
     -------
     dict
-        As `evaluation.schema.json` describes it. Accuracies are in [0, 1]; all mistakes are listed, the worst first.
+        As `evaluation.schema.json` describes it. Accuracies are in [0, 1]; mistakes are complete, the worst first.
     """
     scores = evaluation.scores
     return {
@@ -75,8 +75,8 @@ def evaluation_to_dict(evaluation: Evaluation) -> dict[str, Any]:
 def evaluation_to_html(evaluation: Evaluation) -> str:
     """Return an evaluation as one HTML page that needs no other file.
 
-    Only the worst mistakes are shown with their pictures, which are read again from their paths; a picture that is gone
-    is replaced by words.
+    Only the worst mistakes are shown. Their images are read again from their paths; a missing one is replaced by a
+    message.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def evaluation_to_html(evaluation: Evaluation) -> str:
 
 
 def write_evaluation(path: str | os.PathLike[str], evaluation: Evaluation) -> None:
-    """Write the page of `evaluation_to_html` to a file, whole or not at all; an existing file is replaced.
+    """Write the page of `evaluation_to_html`. The file is replaced atomically.
 
     Raises
     ------
@@ -141,20 +141,20 @@ def _mistake(case: Case) -> dict[str, Any]:
 
 
 def _with_thumbnails(evaluation: Evaluation, mistakes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    worst = evaluation.mistakes(MAX_PICTURES)
+    worst = evaluation.mistakes(MAX_IMAGES)
     return [
-        {**mistake, "picture": thumbnail(case.path), "name": _within(evaluation.source, case.path)}
+        {**mistake, "thumbnail": thumbnail(case.path), "name": _within(evaluation.source, case.path)}
         for mistake, case in zip(mistakes[: len(worst)], worst, strict=True)
     ]
 
 
 def _within(source: str, path: Path) -> str:
-    """Return a path as seen from the folder that was evaluated, or in full if it is elsewhere."""
+    """Return a path relative to the evaluated folder, or in full if it is elsewhere."""
     return text(path.relative_to(source) if source and path.is_relative_to(source) else path)
 
 
 def _command(evaluation: Evaluation) -> str | None:
-    """Return the command line that makes this page again, if it is known what it was made from."""
+    """Return the command line that reproduces this page, if model file and folder are known."""
     file = evaluation.model.get("file", evaluation.model.get("name"))
     if not file or not evaluation.source:
         return None

@@ -1,6 +1,6 @@
-"""The explanation of a network on one image as a page, and as plain values.
+"""The explanation of a network's answer for an image, as one HTML page and as data for JSON.
 
-The page holds its style and its pictures and loads nothing; names of files are escaped, since they come from strangers.
+The page contains its style and images and loads nothing. File names are escaped, because they are untrusted.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from classicvision.config import to_dict
 from classicvision.evaluation.network_explanation import Explanation
 from classicvision.files import write_whole
 from classicvision.images import Image
-from classicvision.report.pictures import as_data_uri, heat_over, thumbnail, tile
+from classicvision.report.images import as_data_uri, heat_over, thumbnail, tile
 from classicvision.report.plain import flat, text, visible
 from classicvision.report.templates import page_environment
 
 __all__ = ["explanation_to_dict", "explanation_to_html", "write_explanation"]
 
 MAX_FILTERS = 128  # shown on a page
-FILTER_SIDE = 48  # pixels, as nearly as whole magnifications allow
+FILTER_SIDE = 48  # pixels; approximate, because magnification is a whole number
 MAP_SIDE = 156
 SEEN_SIDE = 320
 
 
 def explanation_to_dict(explanation: Explanation) -> dict[str, Any]:
-    """Return what an explanation says in numbers and words as plain values, fit for JSON; pictures are left out."""
+    """Return the figures and text of an explanation as plain values for JSON, without images."""
     backbone, target = explanation.backbone, explanation.target
     return {
         "image": text(explanation.path),
@@ -78,20 +78,20 @@ def explanation_to_html(explanation: Explanation) -> str:
         image_name=text(explanation.path.name),
         seen=as_data_uri(explanation.seen),
         seen_size=explanation.seen.shape[:2],
-        covered_picture=as_data_uri(heat_over(explanation.seen, explanation.occlusion)),
-        activation_picture=_activation(explanation),
+        occlusion_map=as_data_uri(heat_over(explanation.seen, explanation.occlusion)),
+        activation_map=_activation(explanation),
         n_filters=len(explanation.filters),
         filter_shape=explanation.filters.shape[2:],
         n_shown_filters=min(MAX_FILTERS, len(explanation.filters)),
         filters=_filters(explanation.filters[:MAX_FILTERS]),
         maps=[_maps(stage) for stage in explanation.stages],
-        pictures=[thumbnail(neighbour.path) for neighbour in explanation.neighbours],
+        thumbnails=[thumbnail(neighbour.path) for neighbour in explanation.neighbours],
         settings_rows=list(flat(data["settings"])),
     )
 
 
 def write_explanation(path: str | os.PathLike[str], explanation: Explanation) -> None:
-    """Write the page of `explanation_to_html` to a file, whole or not at all; an existing file is replaced.
+    """Write the page of `explanation_to_html`. The file is replaced atomically.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def _answer(answer: ClassScore) -> dict[str, Any]:
 
 
 def _place(heat: NDArray[Any], size: tuple[int, ...]) -> list[int] | None:
-    """Return where a map is largest, as x and y in the picture that the network sees; the middle of the first such."""
+    """Return the (x, y) of a map's maximum in the network's input: the centre of the first such cell."""
     if not heat.size:
         return None
     y, x = np.unravel_index(int(heat.argmax()), heat.shape)
@@ -120,7 +120,7 @@ def _activation(explanation: Explanation) -> str | None:
 
 
 def _filters(filters: NDArray[np.float32]) -> str | None:
-    """Return filters as a sheet: weight 0 is middle grey, the largest weight of each is black or white."""
+    """Return filters as a contact sheet: weight 0 is mid-grey, the largest weight of each is black or white."""
     if not len(filters):
         return None
     largest = np.maximum(np.abs(filters).max(axis=(1, 2, 3), keepdims=True), np.float32(1e-12))
@@ -129,7 +129,7 @@ def _filters(filters: NDArray[np.float32]) -> str | None:
 
 
 def _maps(stage: StageMaps) -> str:
-    """Return maps as a sheet, each from its smallest number in black to its largest in white."""
+    """Return maps as a contact sheet, each scaled from its minimum (black) to its maximum (white)."""
     low = stage.maps.min(axis=(1, 2), keepdims=True)
     span = np.maximum(stage.maps.max(axis=(1, 2), keepdims=True) - low, np.float32(1e-12))
     grey = np.rint(255 * (stage.maps - low) / span).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Values as JSON, tables and UTF-8 know them."""
+"""Values for JSON, tables and UTF-8 text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["flat", "plain", "text", "visible"]
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON knows it; numbers that are not finite become None."""
+    """Return a value of JSON's types; NaN and infinities become None."""
     if isinstance(value, Mapping):
         return {text(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
@@ -26,18 +26,18 @@ def plain(value: Any) -> Any:
 
 
 def text(value: Any) -> str:
-    """Return text that UTF-8 can hold: a file name on Linux may be any bytes, which Python keeps as lone surrogates."""
+    """Return text that UTF-8 can encode: Linux file names may be any bytes, which Python keeps as lone surrogates."""
     words = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
     return words.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def visible(value: Any) -> str:
-    """Return text in which every character can be seen: line breaks and marks of writing direction are spelled out."""
+    """Return text with invisible characters escaped, such as line breaks and marks of writing direction."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text(value))
 
 
 def flat(data: Mapping[str, Any], place: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
-    """Yield the values of nested tables with their places, as ("recipe · extractor · contrast", "0.04")."""
+    """Yield the values of nested tables with their keys, such as ("recipe · extractor · contrast", "0.04")."""
     for key, value in data.items():
         if isinstance(value, Mapping):
             yield from flat(value, (*place, key))

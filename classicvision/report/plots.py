@@ -1,4 +1,4 @@
-"""Plots for pages, as SVG whose colours are those of the page, so that they follow its dark and its light scheme."""
+"""Plots for pages, as SVG in the colours of the page, so that they follow its light or dark scheme."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["N_SERIES", "Series", "curves", "points"]
 
 N_SERIES = 6
-"""Series have so many colours, dashes and markers; then they begin again."""
+"""Number of distinct colours, dashes and markers; further series repeat them."""
 
-# Matplotlib writes these into the SVG, and the page's variables take their place.
+# Placeholders in Matplotlib's SVG, replaced by the colour variables of the page.
 _INK, _LINE = "#010203", "#010204"
 _COLOURS = tuple(f"#0102{10 + i:02x}" for i in range(N_SERIES))
 _MARKERS, _DASHES = "osD^vP", ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
@@ -32,10 +32,10 @@ class Series:
     Attributes
     ----------
     name : str
-        What the legend says.
+        Label in the legend.
     x, y : sequence of float
     spread : sequence of float, optional
-        Half of the length of an error bar at each place.
+        Half the length of the error bar at each point.
     """
 
     name: str
@@ -60,7 +60,7 @@ def curves(
     ----------
     series : sequence of Series
     key : str
-        A word of letters that no other plot of the page has: identifiers begin with it.
+        Letters that start the identifiers of this plot; unique on the page.
     size : (width, height)
         In inches of 72 units.
     ticks : sequence of (x, words), optional
@@ -97,7 +97,7 @@ def points(
 
 @contextmanager
 def _plot(key: str, size: tuple[float, float]) -> Iterator[tuple[Axes, list[str]]]:
-    """Give axes to draw on; at the end the list holds the SVG."""
+    """Yield axes to draw on, and a list that contains the SVG afterwards."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -145,20 +145,20 @@ def _finish(
 
 
 def _round_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return 1, 2 and 5 times the powers of ten between two numbers, with their words."""
+    """Return 1, 2 and 5 times the powers of ten between two numbers, with their labels."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     values = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
     return [(value, f"{value:g}") for value in values if low <= value <= high]
 
 
 def _for_page(svg: str, key: str) -> str:
-    """Return the element alone, as wide as its place, in the colours and the letters of the page."""
+    """Return the <svg> element alone, as wide as its parent, in the colours and fonts of the page."""
     element = svg[svg.index("<svg") :]
-    for rest in ("metadata", "style"):  # the style would hold for the whole page
+    for rest in ("metadata", "style"):  # a style would apply to the whole page
         element = re.sub(rf"<{rest}\b.*?</{rest}>", "", element, flags=re.DOTALL)
     element = re.sub(r'(<svg [^>]*?)width="[^"]*"', r"\1", element, count=1)
     element = re.sub(r'(<svg [^>]*?)height="[^"]*"', r"\1", element, count=1)
-    # Identifiers such as `axes_1` are the same in every plot, and a page may have each only once.
+    # Identifiers such as `axes_1` repeat in every plot, but must be unique on a page.
     element = re.sub(r'\bid="', f'id="{key}-', element)
     element = re.sub(r'(href="|url\()#', rf"\1#{key}-", element)
     element = re.sub(r"font-family: [^;\"]*;? ?", "", element)

@@ -1,4 +1,4 @@
-"""Where the pages' templates are, and how text gets into them."""
+"""The Jinja environment of the pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["page_environment"]
 
 
 def page_environment() -> Environment:
-    """Return what renders a page: text is escaped, and a name that is missing is an error."""
+    """Return the environment of the pages: text is escaped, and an undefined name is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -33,8 +33,8 @@ N_CLASS = 20
 
 @pytest.fixture(scope="module")
 def make_benchmark(tmp_path_factory):
-    """Return a function that makes a benchmark of a good recipe and of one that errs, on 2 x 20 small pictures."""
-    root = tmp_path_factory.mktemp("photos")
+    """Return a function that makes a benchmark of a good recipe and of one that errs, on 2 x 20 small images."""
+    root = tmp_path_factory.mktemp("images")
     classes = ("cat", HOSTILE)
     paths = [root / f"{k}" / f"{i:02}.png" for k in range(2) for i in range(N_CLASS)]
     for i, path in enumerate(paths[:: N_CLASS // 4]):
@@ -61,7 +61,7 @@ def make_benchmark(tmp_path_factory):
         )
         return Benchmark(
             images,
-            (Failure(root / HOSTILE, "no picture"),) if extras else (),
+            (Failure(root / HOSTILE, "not an image"),) if extras else (),
             settings,
             tuple(splits),
             tuple(results),
@@ -151,22 +151,22 @@ def test_what_is_referred_to_is_there(html):
     assert referred <= names
 
 
-def test_every_picture_has_words(html):
-    pictures = html.split("<img ")[1:]
-    assert pictures
-    assert all(' alt="' in picture.partition(">")[0] and 'alt=""' not in picture for picture in pictures)
+def test_every_image_has_alternative_text(html):
+    images = html.split("<img ")[1:]
+    assert images
+    assert all(' alt="' in image.partition(">")[0] and 'alt=""' not in image for image in images)
 
 
 def test_a_toy_run_and_leaks_are_warned_of(make_benchmark, html):
     assert "toy size" in benchmark_to_html(make_benchmark(lite=True))
     assert "toy size" not in html
-    assert "among the training images, up to 2 in a split" in html
-    assert "Another class." in html
+    assert "among the training images, up to 2 per split" in html
+    assert "Different class." in html
 
 
 def test_a_page_without_extras_has_no_empty_parts(make_benchmark):
     plain = benchmark_to_html(make_benchmark(extras=False, n_wrong=0))
-    for words in ("Learning curve", "Robustness", "Leaks", "could not be used", " part</h2>"):
+    for words in ("Learning curve", "Robustness", "Leaks", "Skipped images", " differ</h2>"):
         assert words not in plain
 
 
@@ -183,18 +183,18 @@ def test_the_command_is_the_one_that_was_given(benchmark, html):
 
 def test_the_command_has_what_was_given_in_place_of_names(make_benchmark):
     given = {"good": "cnn:my files/good.onnx@imagenet", "good (2)": "cnn:my files/good.onnx@imagenet"}
-    told = benchmark_to_markdown(replace(make_benchmark(names=tuple(given)), arguments=given))
-    assert told.count("my files") == 2
-    assert "--recipe 'cnn:my files/good.onnx@imagenet' --recipe 'cnn:my files/good.onnx@imagenet' --splits" in told
+    text = benchmark_to_markdown(replace(make_benchmark(names=tuple(given)), arguments=given))
+    assert text.count("my files") == 2
+    assert "--recipe 'cnn:my files/good.onnx@imagenet' --recipe 'cnn:my files/good.onnx@imagenet' --splits" in text
 
 
 def test_markdown_has_the_same_figures_and_no_element(make_benchmark, tmp_path):
     write_benchmark(tmp_path / "bench.md", make_benchmark())
-    told = (tmp_path / "bench.md").read_text("utf-8")
-    assert "| good | 100.0 | 100.0 to 100.0 | 0.0 | 1,000 | 6.5 | 2.5 |" in told
-    assert "<img" not in told.partition("Run it again")[0]
-    assert "\\|b" in told
-    tables = [line for line in told.splitlines() if line.startswith("|")]
+    text = (tmp_path / "bench.md").read_text("utf-8")
+    assert "| good | 100.0 | 100.0 to 100.0 | 0.0 | 1,000 | 6.5 | 2.5 |" in text
+    assert "<img" not in text.partition("Reproduce")[0]
+    assert "\\|b" in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in tables)
     assert benchmark_to_markdown(make_benchmark(extras=False)).count("## ") == 1
 

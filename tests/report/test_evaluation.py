@@ -51,8 +51,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def photo(tmp_path):
-    path = tmp_path / "photo.png"
+def image(tmp_path):
+    path = tmp_path / "image.png"
     write_image(path, np.full((300, 400, 3), 90, np.uint8))
     return path
 
@@ -66,10 +66,10 @@ def case(path, true, predicted, **scores):
 
 
 @pytest.fixture
-def evaluation(photo):
-    """Two cats, of which one is taken for a dog; one dog; an eel that is never seen; one failure."""
+def evaluation(image):
+    """Two cats, of which one is classified as a dog; one dog; a class without images, eel; one failure."""
     return evaluate(
-        [case("right.jpg", "cat", "cat"), case(photo, "cat", "dog"), case("dog.jpg", "dog", "dog")],
+        [case("right.jpg", "cat", "cat"), case(image, "cat", "dog"), case("dog.jpg", "dog", "dog")],
         ("cat", "dog", "eel"),
         failures=[Failure(Path("broken.jpg"), "is an empty file")],
         model={"file": "my pets.cvmodel", "recipe": {"seed": 0, "extractor": {"contrast": 0.04, "max_side": None}}},
@@ -101,13 +101,13 @@ def test_data_are_strict_json_and_what_is_undefined_is_null(evaluation):
     }
 
 
-def test_data_say_the_accuracy_and_each_mistake(evaluation, photo):
+def test_data_have_the_accuracy_and_each_mistake(evaluation, image):
     data = evaluation_to_dict(evaluation)
     assert data["accuracy"] == pytest.approx(2 / 3)
     assert data["mean_per_class_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
     assert data["confusion"] == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert data["mistakes"] == [
-        {"path": str(photo), "true": "cat", "predicted": "dog", "margin": 0.75, "n_keypoints": 12, "note": ""}
+        {"path": str(image), "true": "cat", "predicted": "dog", "margin": 0.75, "n_keypoints": 12, "note": ""}
     ]
     assert data["failures"] == [{"path": "broken.jpg", "reason": "is an empty file"}]
 
@@ -118,7 +118,7 @@ def test_model_facts_become_plain_json():
     assert data["model"] == {"mean": 0.5, "sizes": [1, 2], "bad": None, "file": "a.cvmodel"}
 
 
-def test_file_name_that_is_no_utf8_can_be_encoded():
+def test_file_name_that_is_not_utf8_can_be_encoded():
     page = evaluation_to_html(evaluate([case("caf\udce9.jpg", "cat", "dog")]))
     assert r"caf\udce9.jpg" in page.encode("utf-8").decode("utf-8")
 
@@ -126,12 +126,12 @@ def test_file_name_that_is_no_utf8_can_be_encoded():
 def test_answer_comes_first(evaluation):
     text = " ".join(Page(evaluation_to_html(evaluation)).text.split()).replace("\xa0", " ")
     assert "66.7 % of 3 images in 2 classes were classified correctly (95 % interval 20.8 to 93.9 %)." in text
-    assert "The most frequent confusion: 1 of 2 images of cat taken for dog." in text
+    assert "The most frequent confusion: 1 of 2 images of cat was classified as dog." in text
 
 
-def test_all_right_is_said_and_shows_no_mistakes():
+def test_a_perfect_result_shows_no_mistakes():
     page = evaluation_to_html(evaluate([case("a", "cat", "cat")]))
-    assert "No image was taken for another class." in page
+    assert "There are no confusions." in page
     assert "Worst mistakes" not in page
     assert "Run it again" not in page
 
@@ -151,12 +151,12 @@ def test_nested_model_facts_are_rows_of_a_table(evaluation):
     assert "recipe · extractor · contrast" in evaluation_to_html(evaluation)
 
 
-def test_images_seen_in_training_are_pointed_out():
+def test_training_images_raise_a_warning():
     page = evaluation_to_html(evaluate([case("a", "cat", "cat")], model={"seen_in_training": 1}))
-    assert "the model was fitted on 1 of these 1 image." in page
+    assert "1 of these 1 image is a training image of the model." in page
 
 
-def test_names_are_escaped_wherever_they_stand():
+def test_names_are_escaped_everywhere():
     hostile = Case(Path(f"{HOSTILE}.jpg"), HOSTILE, "dog", {HOSTILE: 0.0, "dog": 1.0}, None, HOSTILE)
     for classes in ([HOSTILE, "dog"], [HOSTILE, "dog", *map(str, range(40))]):
         page = evaluation_to_html(
@@ -175,8 +175,8 @@ def test_names_are_escaped_wherever_they_stand():
 
 
 @pytest.mark.parametrize("n_classes", [2, 40])
-def test_page_loads_nothing_and_closes_every_tag(photo, n_classes):
-    page = evaluation_to_html(evaluate([case(photo, "cat", "dog")], ["cat", "dog", *map(str, range(n_classes - 2))]))
+def test_page_loads_nothing_and_closes_every_tag(image, n_classes):
+    page = evaluation_to_html(evaluate([case(image, "cat", "dog")], ["cat", "dog", *map(str, range(n_classes - 2))]))
     parsed = Page(page)
     assert parsed.open == []
     assert "http:" not in page
@@ -187,16 +187,16 @@ def test_page_loads_nothing_and_closes_every_tag(photo, n_classes):
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
 
 
-def test_every_picture_has_an_alternative_and_every_table_head_a_scope(evaluation):
+def test_every_image_has_alternative_text_and_every_table_head_a_scope(evaluation):
     parsed = Page(evaluation_to_html(evaluation))
-    assert [image["alt"] for image in parsed.all("img")] == ["An image of cat that was taken for dog"]
+    assert [image["alt"] for image in parsed.all("img")] == ["An image of cat, classified as dog"]
     assert all(head.get("scope") in {"row", "col"} for head in parsed.all("th"))
     assert parsed.all("html")[0]["lang"] == "en"
 
 
-def test_picture_that_is_gone_is_replaced_by_words():
+def test_a_missing_image_is_replaced_by_a_message():
     page = evaluation_to_html(evaluate([case("gone.jpg", "cat", "dog")]))
-    assert "The picture can no longer be read." in page
+    assert "The image file can no longer be read." in page
     assert not Page(page).all("img")
 
 
@@ -205,8 +205,8 @@ def test_mistake_without_margin_says_why():
     assert "the model does not know the true class" in page
 
 
-def test_a_thousand_mistakes_show_24_pictures_and_keep_the_page_small(photo):
-    page = evaluation_to_html(evaluate([case(photo, "cat", "dog")] * 1000))
+def test_a_thousand_mistakes_show_24_images_and_keep_the_page_small(image):
+    page = evaluation_to_html(evaluate([case(image, "cat", "dog")] * 1000))
     assert len(Page(page).all("img")) == 24
     assert "The 24 worst of 1,000" in page
     assert len(page) < 100_000
@@ -216,7 +216,7 @@ def test_matrix_of_100_classes_draws_only_cells_that_are_not_zero():
     names = [f"class {i}" for i in range(100)]
     page = evaluation_to_html(evaluate([Case(Path("a"), names[3], names[5], {})], names))
     assert page.count('class="cell') == 1
-    assert "<title>class 3 taken for class 5: 1 of 1</title>" in page
+    assert "<title>class 3 classified as class 5: 1 of 1</title>" in page
 
 
 def test_diagonal_cells_are_marked_right(evaluation):
@@ -224,10 +224,10 @@ def test_diagonal_cells_are_marked_right(evaluation):
     assert '<td class="right" style="--s:0.71">1</td><td style="--s:0.71">1</td>' in page  # sqrt(1 / 2)
 
 
-def test_written_page_is_whole_and_leaves_nothing_beside_it(tmp_path, evaluation):
+def test_the_page_is_written_whole_and_leaves_no_other_file(tmp_path, evaluation):
     write_evaluation(tmp_path / "report.html", evaluation)
     assert (tmp_path / "report.html").read_text("utf-8") == evaluation_to_html(evaluation)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["photo.png", "report.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["image.png", "report.html"]
 
 
 def test_failed_write_keeps_the_earlier_page(tmp_path, evaluation, monkeypatch):
@@ -236,7 +236,7 @@ def test_failed_write_keeps_the_earlier_page(tmp_path, evaluation, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         write_evaluation(tmp_path / "report.html", evaluation)
     assert (tmp_path / "report.html").read_text() == "earlier"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["photo.png", "report.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["image.png", "report.html"]
 
 
 def _luminance(rgb):

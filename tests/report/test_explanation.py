@@ -15,7 +15,7 @@ from classicvision.backbone.preprocessing import Preprocessing
 from classicvision.errors import SettingsError
 from classicvision.images import write_image
 from classicvision.report.explanation import explanation_to_dict, explanation_to_html, write_explanation
-from classicvision.report.pictures import heat_over, tile
+from classicvision.report.images import heat_over, tile
 
 SIDE = 32
 PLAIN = Preprocessing(resize="square", resize_to=SIDE, crop=SIDE)
@@ -60,23 +60,23 @@ def trunk(network, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Return a folder of a photo that is red with some blue, a copy of it, and four others."""
-    folder = tmp_path_factory.mktemp("photos")
-    photo = np.zeros((40, 40, 3), np.uint8)
-    photo[..., 0] = 250
-    photo[:10, :10] = (0, 0, 250)
-    write_image(folder / "photo.png", photo)
-    shutil.copy(folder / "photo.png", folder / "same.png")
+def folder_of_images(tmp_path_factory):
+    """Return a folder of an image that is red with some blue, a copy of it, and four others."""
+    folder = tmp_path_factory.mktemp("images")
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[..., 0] = 250
+    image[:10, :10] = (0, 0, 250)
+    write_image(folder / "image.png", image)
+    shutil.copy(folder / "image.png", folder / "same.png")
     for name, colour in {"red": (250, 0, 0), "green": (0, 250, 0), "blue": (0, 0, 250), "grey": (90, 90, 90)}.items():
         write_image(folder / f"{name}.png", np.full((40, 40, 3), colour, np.uint8))
     return folder
 
 
 @pytest.fixture(scope="module")
-def explanation(network, photos):
+def explanation(network, folder_of_images):
     backbone = OnnxBackbone(str(network), preprocessing=PLAIN)
-    return workflows.explain_backbone(backbone, photos / "photo.png", folder=photos)
+    return workflows.explain_backbone(backbone, folder_of_images / "image.png", folder=folder_of_images)
 
 
 def test_the_best_class_is_the_one_that_is_explained(explanation):
@@ -90,34 +90,36 @@ def test_red_places_speak_for_red_in_both_maps(explanation):
     assert explanation.occlusion[20, 20] > 0 > explanation.occlusion[2, 2]
 
 
-def test_the_nearest_image_is_the_reddest_and_the_photo_itself_is_left_out(explanation):
+def test_the_nearest_image_is_the_reddest_and_the_image_itself_is_excluded(explanation):
     assert [neighbour.path.stem for neighbour in explanation.neighbours] == ["red", "grey", "blue", "green"]
     assert explanation.n_compared == 4
 
 
-def test_another_class_can_be_asked_for(network, photos):
+def test_another_class_can_be_explained(network, folder_of_images):
     backbone = OnnxBackbone(str(network), preprocessing=PLAIN)
-    found = workflows.explain_backbone(backbone, photos / "photo.png", target=2)
+    found = workflows.explain_backbone(backbone, folder_of_images / "image.png", target=2)
     assert found.target.index == 2
     assert found.activation[2, 2] > 0 == found.activation[20, 20]
     assert (found.neighbours, found.n_compared) == ((), 0)
 
 
-def test_a_class_that_is_not_there_is_an_error_that_says_which_are(network, photos):
+def test_an_unknown_class_is_an_error_that_states_the_range(network, folder_of_images):
     with pytest.raises(SettingsError, match="no class 3; the network has those from 0 to 2"):
-        workflows.explain_backbone(OnnxBackbone(str(network), preprocessing=PLAIN), photos / "red.png", target=3)
+        workflows.explain_backbone(
+            OnnxBackbone(str(network), preprocessing=PLAIN), folder_of_images / "red.png", target=3
+        )
 
 
-def test_a_network_without_classes_is_explained_by_its_features(trunk, photos):
-    found = workflows.explain_backbone(OnnxBackbone(str(trunk), preprocessing=PLAIN), photos / "photo.png")
+def test_a_network_without_classes_is_explained_by_its_features(trunk, folder_of_images):
+    found = workflows.explain_backbone(OnnxBackbone(str(trunk), preprocessing=PLAIN), folder_of_images / "image.png")
     assert (found.answers, found.target, found.activation.size) == ((), None, 0)
     assert found.no_activation == "the network has no classes"
-    assert found.occlusion[2, 2] > found.occlusion[20, 20] > -1e-6  # without its blue corner it is another photo
+    assert found.occlusion[2, 2] > found.occlusion[20, 20] > -1e-6  # without its blue corner the image is different
 
 
-def test_filters_are_shown_in_red_green_blue_whatever_the_network_takes(network, photos):
+def test_filters_are_shown_in_red_green_blue_whatever_the_channel_order(network, folder_of_images):
     mirrored = OnnxBackbone(str(network), preprocessing=replace(PLAIN, colors="bgr"))
-    found = workflows.explain_backbone(mirrored, photos / "red.png")
+    found = workflows.explain_backbone(mirrored, folder_of_images / "red.png")
     assert_array_equal(found.filters[:, :, 1, 1], np.eye(3)[:, ::-1])
     assert_array_equal(found.seen, np.full((SIDE, SIDE, 3), (250, 0, 0)))
 
@@ -135,7 +137,13 @@ def test_the_page_loads_nothing_and_has_every_part(explanation):
     page = explanation_to_html(explanation)
     assert "default-src 'none'" in page
     assert not re.search(r"(src|href)=\"(?!data:image/(png|jpeg);base64,)", page)
-    for words in ("The places that matter", "First filters", "<h2>stage1</h2>", "Nearest images", "Occlusion"):
+    for words in (
+        "Regions that matter",
+        "Filters of the first layer",
+        "<h2>stage1</h2>",
+        "Nearest images",
+        "Occlusion",
+    ):
         assert words in page
     assert page.count("<img") == 3 + 1 + 1 + 4
 
@@ -143,9 +151,9 @@ def test_the_page_loads_nothing_and_has_every_part(explanation):
 def test_names_from_strangers_are_escaped(explanation, network, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("<script>red</script>\ngreen\nblue\n", "utf-8")
-    photo = tmp_path / "<b>photo\u202e.png"
-    write_image(photo, explanation.seen)
-    found = workflows.explain_backbone(OnnxBackbone(str(network), preprocessing=PLAIN), photo, names=names)
+    image = tmp_path / "<b>image\u202e.png"
+    write_image(image, explanation.seen)
+    found = workflows.explain_backbone(OnnxBackbone(str(network), preprocessing=PLAIN), image, names=names)
     page = explanation_to_html(found)
     assert "&lt;script&gt;red" in page
     assert "<script" not in page
@@ -153,8 +161,8 @@ def test_names_from_strangers_are_escaped(explanation, network, tmp_path):
     assert "\u202e" not in page
 
 
-def test_a_page_without_classes_says_so(trunk, photos):
-    found = workflows.explain_backbone(OnnxBackbone(str(trunk), preprocessing=PLAIN), photos / "photo.png")
+def test_a_page_without_classes_says_so(trunk, folder_of_images):
+    found = workflows.explain_backbone(OnnxBackbone(str(trunk), preprocessing=PLAIN), folder_of_images / "image.png")
     page = explanation_to_html(found)
     assert "The network has no classes" in page
     assert "No class activation map: the network has no classes." in page
@@ -165,7 +173,7 @@ def test_the_page_is_written_whole(explanation, tmp_path):
     assert (tmp_path / "page.html").read_text("utf-8") == explanation_to_html(explanation)
 
 
-def test_tiles_stand_in_rows_and_each_pixel_is_a_square():
+def test_tiles_are_in_rows_and_each_pixel_is_a_square():
     tiles = np.arange(3, dtype=np.uint8).repeat(3).reshape(3, 1, 1, 3)
     sheet = tile(tiles, 2, 2)
     row = [[0, 0, 255, 255, 1, 1], [0, 0, 255, 255, 1, 1]]
@@ -185,7 +193,7 @@ def test_heat_is_red_above_0_blue_below_and_grey_at_0():
     assert grey.tolist() == [100, 100, 100]
 
 
-def test_heat_that_is_nowhere_leaves_the_picture_grey():
+def test_a_map_of_zeros_leaves_the_image_grey():
     assert_array_equal(heat_over(np.full((2, 2, 3), 60, np.uint8), np.zeros((4, 4))), np.full((2, 2, 3), 60))
 
 
@@ -201,40 +209,51 @@ def run(capsys, tmp_path, monkeypatch):
     return run
 
 
-def test_explain_prints_the_classes_and_writes_the_page(run, network, photos, tmp_path):
-    code, output, messages = run(network, photos / "photo.png", "-o", tmp_path / "p.html", *PREPARED, "-j", 1)
+def test_explain_prints_the_classes_and_writes_the_page(run, network, folder_of_images, tmp_path):
+    code, output, messages = run(network, folder_of_images / "image.png", "-o", tmp_path / "p.html", *PREPARED, "-j", 1)
     assert code == 0
     assert output.splitlines()[0].startswith("class 0 ")
     assert "p.html" in messages
     assert "stage1" in (tmp_path / "p.html").read_text("utf-8")
 
 
-def test_explain_as_json_has_neighbours(run, network, photos, tmp_path):
-    words = [network, photos / "photo.png", "-o", tmp_path / "p.html", *PREPARED, "--folder", photos, "-j", 1, "--json"]
+def test_explain_as_json_has_neighbours(run, network, folder_of_images, tmp_path):
+    words = [
+        network,
+        folder_of_images / "image.png",
+        "-o",
+        tmp_path / "p.html",
+        *PREPARED,
+        "--folder",
+        folder_of_images,
+        "-j",
+        1,
+        "--json",
+    ]
     code, output, _ = run(*words)
     assert code == 0
     assert len(json.loads(output)["neighbours"]) == 4
 
 
-def test_explain_of_a_photo_that_cannot_be_read_writes_nothing(run, network, tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+def test_explain_of_an_unreadable_image_writes_nothing(run, network, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"not an image")
     code, _, messages = run(network, tmp_path / "broken.jpg", "-o", tmp_path / "p.html", *PREPARED)
     assert code == 1
     assert "broken.jpg" in messages
     assert not (tmp_path / "p.html").exists()
 
 
-def test_explain_lists_images_of_the_folder_that_cannot_be_read(run, network, photos, tmp_path):
-    folder = shutil.copytree(photos, tmp_path / "photos")
-    (folder / "broken.jpg").write_bytes(b"no picture")
-    words = [network, folder / "photo.png", "-o", tmp_path / "p.html", *PREPARED, "--folder", folder, "-j", 1]
+def test_explain_lists_unreadable_images_of_the_folder(run, network, folder_of_images, tmp_path):
+    folder = shutil.copytree(folder_of_images, tmp_path / "images")
+    (folder / "broken.jpg").write_bytes(b"not an image")
+    words = [network, folder / "image.png", "-o", tmp_path / "p.html", *PREPARED, "--folder", folder, "-j", 1]
     code, _, messages = run(*words)
     assert code == 3
     assert "broken.jpg" in messages
-    assert "1 of the images could not be read" in (tmp_path / "p.html").read_text("utf-8")
+    assert "Skipped 1 unreadable image" in (tmp_path / "p.html").read_text("utf-8")
 
 
-def test_a_browser_shows_every_picture_and_asks_for_nothing(browser, explanation, tmp_path):
+def test_a_browser_shows_every_image_and_requests_nothing(browser, explanation, tmp_path):
     write_explanation(tmp_path / "page.html", explanation)
     browser.open(tmp_path / "page.html")
     assert browser.evaluate("Array.from(document.images, image => image.naturalWidth > 0)") == [True] * 9

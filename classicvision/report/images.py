@@ -1,4 +1,4 @@
-"""Pictures inside a page: small copies of images, sheets of tiles, maps over images; all as data URIs."""
+"""Images embedded in a page as data URIs: thumbnails, contact sheets, heat maps over images."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from classicvision.images import Image, read_image, shrink
 __all__ = ["as_data_uri", "heat_over", "thumbnail", "tile"]
 
 GAP = 2  # pixels between two tiles
-STRENGTH = 0.8  # of a map's colour at its largest number; the picture keeps the rest
-RISING, FALLING = (178, 24, 43), (33, 102, 172)  # red above 0, blue below: told apart by the colour-blind too
+STRENGTH = 0.8  # opacity of a map where it is largest
+RISING, FALLING = (178, 24, 43), (33, 102, 172)  # red above 0, blue below; distinct for the colour-blind too
 
 QUALITY = 80  # of JPEG; a thumbnail of 200 pixels then takes about 8 kB
 
@@ -40,7 +40,7 @@ def thumbnail(path: str | os.PathLike[str], max_side: int = 200) -> str | None:
 
 
 def as_data_uri(image: Image, *, lossless: bool = False) -> str:
-    """Return an image (H, W, 3) uint8 as the data URI of a JPEG, or of a PNG where no pixel may change."""
+    """Return an image (H, W, 3) uint8 as the data URI of a JPEG, or of a PNG if lossless."""
     buffer = io.BytesIO()
     kind = "PNG" if lossless else "JPEG"
     PillowImage.fromarray(image).save(buffer, kind, quality=QUALITY, optimize=True)
@@ -48,7 +48,7 @@ def as_data_uri(image: Image, *, lossless: bool = False) -> str:
 
 
 def tile(tiles: NDArray[np.uint8], n_columns: int, side: int) -> Image:
-    """Put small pictures into rows, each pixel magnified to a square.
+    """Arrange small images in a grid, with pixels magnified to squares.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def tile(tiles: NDArray[np.uint8], n_columns: int, side: int) -> Image:
         At least one.
     n_columns : int
     side : int
-        Pixels that a tile should be wide; it is the nearest whole magnification, and a larger tile is shrunk.
+        Target width in pixels; tiles are magnified by the nearest whole factor, and larger ones are shrunk.
 
     Returns
     -------
@@ -79,13 +79,13 @@ def tile(tiles: NDArray[np.uint8], n_columns: int, side: int) -> Image:
 
 
 def heat_over(image: Image, heat: NDArray[Any]) -> Image:
-    """Lay a map over a picture in grey: red where it is above 0, blue below, the stronger the farther from 0.
+    """Overlay a map on a grey image: red where it is positive, blue where negative, stronger for larger values.
 
     Parameters
     ----------
     image : (H, W, 3) uint8
     heat : (h, w) float
-        Of the same view; it is interpolated bilinearly.
+        The map of the same view, interpolated bilinearly.
 
     Returns
     -------

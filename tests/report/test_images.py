@@ -8,7 +8,7 @@ import numpy as np
 
 from classicvision.decoding import decode_image
 from classicvision.images import write_image
-from classicvision.report.pictures import thumbnail
+from classicvision.report.images import thumbnail
 
 
 def test_thumbnail_is_a_jpeg_with_its_longer_side_reduced(tmp_path):
@@ -18,6 +18,6 @@ def test_thumbnail_is_a_jpeg_with_its_longer_side_reduced(tmp_path):
     assert decode_image(base64.b64decode(data), "a").shape == (20, 80, 3)
 
 
-def test_file_that_is_no_picture_has_no_thumbnail(tmp_path):
+def test_a_file_that_is_not_an_image_has_no_thumbnail(tmp_path):
     (tmp_path / "a.jpg").write_text("words")
     assert thumbnail(tmp_path / "a.jpg") is None
