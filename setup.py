@@ -20,7 +20,7 @@ from setuptools.errors import CCompilerError, CompileError, ExecError, PlatformE
 
 NATIVE = Path("classicvision/_native")
 # Compiled once, with the bindings. Every other source is a kernel file, compiled once per instruction set.
-SHARED = ["module.cpp", "dispatch.cpp", "arena.cpp", "votes.cpp"]
+SHARED = ["module.cpp", "dispatch.cpp", "arena.cpp", "image_votes.cpp"]
 
 # What each instruction set adds. A build skips those that its compiler does not support.
 X86_FLAGS = {

@@ -10,7 +10,7 @@ namespace {
 constexpr int MAX_SIDE = 1 << 20;  // pixels; positions are counted in int
 constexpr std::size_t DESCRIPTOR_SIZE = 128;
 
-DenseImage checked_picture(const Array<const std::uint8_t>& gray) {
+DenseImage checked_image(const Array<const std::uint8_t>& gray) {
     if (gray.size(0) < 1 || gray.size(1) < 1 || gray.size(0) > MAX_SIDE || gray.size(1) > MAX_SIDE) {
         throw std::invalid_argument("gray must have from 1 to 1048576 rows and columns");
     }
@@ -30,19 +30,18 @@ void check_ranges(const DenseSettings& settings) {
 }  // namespace
 }  // namespace classicvision
 
+using namespace classicvision;
+
 PyObject* method_describe_dense(PyObject*, PyObject* arguments) {
-    using namespace classicvision;
     return guarded([&]() -> PyObject* {
         PyObject *gray_object, *xy_object, *response_object, *descriptors_object;
         DenseSettings settings;
-        if (!PyArg_ParseTuple(arguments, "OiiidddOOO", &gray_object, &settings.step, &settings.bin_size,
+        parse(arguments, "OiiidddOOO", &gray_object, &settings.step, &settings.bin_size,
                               &settings.first, &settings.magnification, &settings.window, &settings.contrast,
-                              &xy_object, &response_object, &descriptors_object)) {
-            throw PythonErrorSet();
-        }
+                              &xy_object, &response_object, &descriptors_object);
         check_ranges(settings);
         const Array<const std::uint8_t> gray(gray_object, "gray", 2);
-        const DenseImage image = checked_picture(gray);
+        const DenseImage image = checked_image(gray);
         const Array<float> xy(xy_object, "xy", 2), response(response_object, "response", 1);
         const Array<std::uint8_t> descriptors(descriptors_object, "descriptors", 2);
         const std::size_t n_patches = static_cast<std::size_t>(count_patches(image.width, settings)) *
@@ -52,9 +51,8 @@ PyObject* method_describe_dense(PyObject*, PyObject* arguments) {
         descriptors.require(0, n_patches), descriptors.require(1, DESCRIPTOR_SIZE);
         DensePatches patches{xy.data(), response.data(), descriptors.data(), 0};
         {
-            thread_local Arena arena;  // working memory of this thread, kept for its next picture
             const WithoutLock without_lock;
-            kernels().describe_dense(image, settings, patches, arena);
+            kernels().describe_dense(image, settings, patches, arena_of_thread());
         }
         return PyLong_FromSize_t(patches.n);
     });

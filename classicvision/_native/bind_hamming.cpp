@@ -3,7 +3,7 @@
 
 #include "binding.h"
 #include "kernels.h"
-#include "votes.h"
+#include "image_votes.h"
 
 namespace classicvision {
 namespace {
@@ -50,7 +50,7 @@ PyObject* search_postings(PyObject* offsets_object, PyObject* signatures_object,
     const HammingSearch search{offsets.data(), signatures.data(), words.data(), queries.data(), words.size(0), limit};
     Found found;
     {
-        const WithoutLock others_run;
+        const WithoutLock without_lock;
         require_lists(search, offsets.size(0) - 1, signatures.size(0));
         kernels().find_near_postings(search, {&found, add});
     }
@@ -82,7 +82,7 @@ PyObject* search_votes(PyObject* const (&objects)[11], int limit) {
     const VoteSearch search{near, rows.data(), angles.data(), scales.data(), query_angles.data(), query_scales.data(),
                             weights.data(), largest.size(0)};
     {
-        const WithoutLock others_run;
+        const WithoutLock without_lock;
         require_lists(near, offsets.size(0) - 1, signatures.size(0));
         if (!find_largest_agreements(search, largest.data())) {
             throw std::invalid_argument("a posting names no image");
@@ -94,27 +94,23 @@ PyObject* search_votes(PyObject* const (&objects)[11], int limit) {
 }  // namespace
 }  // namespace classicvision
 
+using namespace classicvision;
+
 PyObject* method_find_near_postings(PyObject*, PyObject* arguments) {
-    using namespace classicvision;
     return guarded([&]() -> PyObject* {
         PyObject *offsets, *signatures, *words, *queries;
         int limit;
-        if (!PyArg_ParseTuple(arguments, "OOOOi", &offsets, &signatures, &words, &queries, &limit)) {
-            throw PythonErrorSet();
-        }
+        parse(arguments, "OOOOi", &offsets, &signatures, &words, &queries, &limit);
         return search_postings(offsets, signatures, words, queries, limit);
     });
 }
 
 PyObject* method_find_largest_agreements(PyObject*, PyObject* arguments) {
-    using namespace classicvision;
     return guarded([&]() -> PyObject* {
         PyObject* of[11];
         int limit;
-        if (!PyArg_ParseTuple(arguments, "OOOOOOOOOOOi", &of[0], &of[1], &of[2], &of[3], &of[4], &of[5], &of[6], &of[7],
-                              &of[8], &of[9], &of[10], &limit)) {
-            throw PythonErrorSet();
-        }
+        parse(arguments, "OOOOOOOOOOOi", &of[0], &of[1], &of[2], &of[3], &of[4], &of[5], &of[6], &of[7],
+                              &of[8], &of[9], &of[10], &limit);
         return search_votes(of, limit);
     });
 }

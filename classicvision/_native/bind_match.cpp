@@ -1,20 +1,10 @@
 // Matching for Python: all lengths are checked here.
-#include "arena.h"
 #include "binding.h"
 #include "kernels.h"
 #include "match.h"
 
 namespace classicvision {
 namespace {
-
-void require(bool fact, const char* message) {
-    if (!fact) throw std::invalid_argument(message);
-}
-
-Arena& arena_of_thread() {
-    thread_local Arena arena;
-    return arena;
-}
 
 // The two arrays of one direction, (n, 2) each.
 struct Found {
@@ -39,16 +29,14 @@ using namespace classicvision;
 PyObject* method_nearest_two(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *a_object, *b_object, *rows_a, *squared_a, *rows_b, *squared_b;
-        if (!PyArg_ParseTuple(arguments, "OOOOOO", &a_object, &b_object, &rows_a, &squared_a, &rows_b, &squared_b)) {
-            return nullptr;
-        }
+        parse(arguments, "OOOOOO", &a_object, &b_object, &rows_a, &squared_a, &rows_b, &squared_b);
         const Array<const std::uint8_t> a(a_object, "a", 2), b(b_object, "b", 2);
         b.require(1, a.size(1));
         require(a.size(1) <= MOST_MATCH_DIMENSIONS, "descriptors must have at most 256 numbers");
         require(a.size(0) < MOST_MATCHED && b.size(0) < MOST_MATCHED, "there must be fewer than 2^24 descriptors");
         const Found of_a(rows_a, squared_a, a.size(0)), of_b(rows_b, squared_b, b.size(0));
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().nearest_two({a.data(), b.data(), a.size(0), b.size(0), a.size(1), of_a.neighbours(),
                                    of_b.neighbours()},
                                   arena_of_thread());
@@ -60,14 +48,14 @@ PyObject* method_nearest_two(PyObject*, PyObject* arguments) {
 PyObject* method_root_bytes(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *descriptors_object, *roots_object;
-        if (!PyArg_ParseTuple(arguments, "OO", &descriptors_object, &roots_object)) return nullptr;
+        parse(arguments, "OO", &descriptors_object, &roots_object);
         const Array<const std::uint8_t> descriptors(descriptors_object, "descriptors", 2);
         const Array<std::uint8_t> roots(roots_object, "roots", 2);
         roots.require(0, descriptors.size(0));
         roots.require(1, descriptors.size(1));
         require(descriptors.size(1) <= MOST_MATCHED, "descriptors must have at most 2^24 numbers");
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().root_bytes({descriptors.data(), descriptors.size(0), descriptors.size(1), roots.data()});
         }
         Py_RETURN_NONE;
@@ -78,17 +66,15 @@ PyObject* method_count_agreeing(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *columns_object, *log_scale_object, *counts_object;
         float tip, cone, least_cosine, most_log_scale;
-        if (!PyArg_ParseTuple(arguments, "OOffffO", &columns_object, &log_scale_object, &tip, &cone, &least_cosine,
-                              &most_log_scale, &counts_object)) {
-            return nullptr;
-        }
+        parse(arguments, "OOffffO", &columns_object, &log_scale_object, &tip, &cone, &least_cosine,
+                              &most_log_scale, &counts_object);
         const Array<const float> columns(columns_object, "columns", 2), log_scale(log_scale_object, "log_scale", 1);
         const Array<std::int32_t> counts(counts_object, "counts", 1);
         columns.require(0, 8);
         columns.require(1, counts.size(0));
         log_scale.require(0, counts.size(0));
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().count_agreeing({columns.data(), log_scale.data(), counts.size(0), tip, cone, least_cosine,
                                       most_log_scale, counts.data()},
                                      arena_of_thread());
@@ -102,7 +88,7 @@ PyObject* method_fit_homography(PyObject*, PyObject* arguments) {
         PyObject *a_object, *b_object, *h_object;
         int n_steps;
         double settled;
-        if (!PyArg_ParseTuple(arguments, "OOidO", &a_object, &b_object, &n_steps, &settled, &h_object)) return nullptr;
+        parse(arguments, "OOidO", &a_object, &b_object, &n_steps, &settled, &h_object);
         const Array<const double> a(a_object, "a", 2), b(b_object, "b", 2);
         const Array<double> h(h_object, "h", 2);
         a.require(1, 2);
@@ -112,7 +98,7 @@ PyObject* method_fit_homography(PyObject*, PyObject* arguments) {
         h.require(1, 3);
         require(a.size(0) > 0, "there must be points to fit to");
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().fit_homography({a.data(), b.data(), a.size(0), n_steps, settled, h.data()});
         }
         Py_RETURN_NONE;
@@ -122,7 +108,7 @@ PyObject* method_fit_homography(PyObject*, PyObject* arguments) {
 PyObject* method_find_moments(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *a_object, *b_object, *moments_object;
-        if (!PyArg_ParseTuple(arguments, "OOO", &a_object, &b_object, &moments_object)) return nullptr;
+        parse(arguments, "OOO", &a_object, &b_object, &moments_object);
         const Array<const double> a(a_object, "a", 2), b(b_object, "b", 2);
         const Array<double> moments(moments_object, "moments", 2);
         a.require(1, 2);
@@ -132,7 +118,7 @@ PyObject* method_find_moments(PyObject*, PyObject* arguments) {
         moments.require(1, 2);
         require(a.size(0) > 0, "there must be points to fit to");
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().find_moments({a.data(), b.data(), a.size(0), moments.data()});
         }
         Py_RETURN_NONE;
@@ -143,10 +129,8 @@ PyObject* method_find_errors(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *from_object, *to_object, *turn_object, *ratio_object, *h_object, *errors_object;
         double turn, most_turn, ratio, most_ratio;
-        if (!PyArg_ParseTuple(arguments, "OOOOOddddO", &from_object, &to_object, &turn_object, &ratio_object, &h_object,
-                              &turn, &most_turn, &ratio, &most_ratio, &errors_object)) {
-            return nullptr;
-        }
+        parse(arguments, "OOOOOddddO", &from_object, &to_object, &turn_object, &ratio_object, &h_object,
+                              &turn, &most_turn, &ratio, &most_ratio, &errors_object);
         const Array<const double> from(from_object, "from", 2), to(to_object, "to", 2);
         const Array<const double> turns(turn_object, "turn", 1), ratios(ratio_object, "log_ratio", 1);
         const Array<const double> h(h_object, "transform", 2);
@@ -161,7 +145,7 @@ PyObject* method_find_errors(PyObject*, PyObject* arguments) {
         h.require(0, 3);
         h.require(1, 3);
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().find_errors({from.data(), to.data(), turns.data(), ratios.data(), n,
                                    {h.data(), turn, most_turn, ratio, most_ratio}, errors.data()});
         }
@@ -175,11 +159,9 @@ PyObject* method_count_paired(PyObject*, PyObject* arguments) {
         PyObject *tolerances_object, *counts_object;
         int from_b;
         double turn, most_turn, ratio, most_ratio;
-        if (!PyArg_ParseTuple(arguments, "OOOOOpOddddOO", &a_object, &b_object, &angle_object, &scale_object,
+        parse(arguments, "OOOOOpOddddOO", &a_object, &b_object, &angle_object, &scale_object,
                               &shifts_object, &from_b, &h_object, &turn, &most_turn, &ratio, &most_ratio,
-                              &tolerances_object, &counts_object)) {
-            return nullptr;
-        }
+                              &tolerances_object, &counts_object);
         const Array<const double> a(a_object, "a", 2), b(b_object, "b", 2);
         const Array<const double> angle(angle_object, "angle", 2), log_scale(scale_object, "log_scale", 2);
         const Array<const std::int32_t> shifts(shifts_object, "shifts", 1);
@@ -198,7 +180,7 @@ PyObject* method_count_paired(PyObject*, PyObject* arguments) {
         for (std::size_t i = 0; i < shifts.size(0); ++i) require(shifts.data()[i] >= 0, "shifts must be at least 0");
         require(n > 0, "there must be matches to pair anew");
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().count_paired({a.data(), b.data(), angle.data(), log_scale.data(), n, shifts.data(),
                                     shifts.size(0), from_b != 0, {h.data(), turn, most_turn, ratio, most_ratio},
                                     tolerances.data(), tolerances.size(0), counts.data()});
@@ -210,9 +192,7 @@ PyObject* method_count_paired(PyObject*, PyObject* arguments) {
 PyObject* method_count_places(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *errors_object, *places_object, *tolerances_object, *counts_object;
-        if (!PyArg_ParseTuple(arguments, "OOOO", &errors_object, &places_object, &tolerances_object, &counts_object)) {
-            return nullptr;
-        }
+        parse(arguments, "OOOO", &errors_object, &places_object, &tolerances_object, &counts_object);
         const Array<const double> errors(errors_object, "errors", 1), tolerances(tolerances_object, "tolerances", 1);
         const Array<const std::int32_t> places(places_object, "places", 1);
         const Array<std::int32_t> counts(counts_object, "counts", 1);
@@ -224,7 +204,7 @@ PyObject* method_count_places(PyObject*, PyObject* arguments) {
                     "places must be numbered from 0, below the number of matches");
         }
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().count_places({errors.data(), places.data(), n, tolerances.data(), tolerances.size(0),
                                     counts.data()},
                                    arena_of_thread());

@@ -1,17 +1,12 @@
 // Projections and mixtures for Python: all lengths are checked here.
 #include <cmath>
 
-#include "arena.h"
 #include "binding.h"
 #include "kernels.h"
 #include "mixture.h"
 
 namespace classicvision {
 namespace {
-
-void require(bool fact, const char* message) {
-    if (!fact) throw std::invalid_argument(message);
-}
 
 std::size_t padded(std::size_t n, std::size_t step) { return (n + step - 1) / step * step; }
 
@@ -123,9 +118,8 @@ public:
         task.least_share = static_cast<float>(least_share);
         task.log_least_share = static_cast<float>(std::log(least_share));
         task.zeroth = zeroth_.data(), task.first = first_.data(), task.second = second_.data();
-        thread_local Arena arena;  // working memory of this thread, kept for its next points
-        const WithoutLock others_run;
-        return kernels().add_moments(task, arena);
+        const WithoutLock without_lock;
+        return kernels().add_moments(task, arena_of_thread());
     }
 
 private:
@@ -150,10 +144,8 @@ PyObject* method_project_points(PyObject*, PyObject* arguments) {
         PyObject *descriptors, *places, *arrays[5], *points_object;
         int are_roots;
         Py_ssize_t n_out;
-        if (!PyArg_ParseTuple(arguments, "OO(OOOOOpn)O", &descriptors, &places, &arrays[0], &arrays[1], &arrays[2],
-                              &arrays[3], &arrays[4], &are_roots, &n_out, &points_object)) {
-            return nullptr;
-        }
+        parse(arguments, "OO(OOOOOpn)O", &descriptors, &places, &arrays[0], &arrays[1], &arrays[2],
+                              &arrays[3], &arrays[4], &are_roots, &n_out, &points_object);
         const DescriptorArrays described(descriptors, places);
         const ProjectionArrays held(arrays);
         const Projection projection = held.checked(described.n_dims(), are_roots != 0, n_out);
@@ -161,7 +153,7 @@ PyObject* method_project_points(PyObject*, PyObject* arguments) {
         const Array<float> points(points_object, "points", 2);
         points.require(0, checked.n), points.require(1, projection.n_numbers());
         {
-            const WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().project_points({projection, checked, points.data()});
         }
         Py_RETURN_NONE;
@@ -172,11 +164,9 @@ PyObject* method_add_moments(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *points_object, *arrays[9], *sums[3];
         double least_share;
-        if (!PyArg_ParseTuple(arguments, "O(OOOOOOOOO)dOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
+        parse(arguments, "O(OOOOOOOOO)dOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
                               &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &arrays[8], &least_share,
-                              &sums[0], &sums[1], &sums[2])) {
-            return nullptr;
-        }
+                              &sums[0], &sums[1], &sums[2]);
         const Array<const float> points(points_object, "points", 2);
         const MixtureArrays held(arrays);
         AddMoments task{};
@@ -193,12 +183,10 @@ PyObject* method_add_descriptor_moments(PyObject*, PyObject* arguments) {
         int are_roots;
         Py_ssize_t n_out;
         double least_share;
-        if (!PyArg_ParseTuple(arguments, "OO(OOOOOpn)(OOOOOOOOO)dOOO", &descriptors, &places, &of_projection[0],
+        parse(arguments, "OO(OOOOOpn)(OOOOOOOOO)dOOO", &descriptors, &places, &of_projection[0],
                               &of_projection[1], &of_projection[2], &of_projection[3], &of_projection[4], &are_roots,
                               &n_out, &arrays[0], &arrays[1], &arrays[2], &arrays[3], &arrays[4], &arrays[5],
-                              &arrays[6], &arrays[7], &arrays[8], &least_share, &sums[0], &sums[1], &sums[2])) {
-            return nullptr;
-        }
+                              &arrays[6], &arrays[7], &arrays[8], &least_share, &sums[0], &sums[1], &sums[2]);
         const DescriptorArrays described(descriptors, places);
         const ProjectionArrays held_projection(of_projection);
         const MixtureArrays held(arrays);

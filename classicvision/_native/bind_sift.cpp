@@ -42,11 +42,10 @@ void check(const SiftSettings& settings) {
 }
 
 std::vector<SiftKeypoint> find(const SiftImage& image, const SiftSettings& settings, bool is_fast) {
-    thread_local Arena arena;  // working memory of this thread, kept for its next picture
     std::vector<SiftKeypoint> keypoints;
     const WithoutLock without_lock;
     const auto find_sift = is_fast ? kernels().find_sift_fast : kernels().find_sift_exact;
-    find_sift(image, settings, {&keypoints, add}, arena);
+    find_sift(image, settings, {&keypoints, add}, arena_of_thread());
     return keypoints;
 }
 
@@ -72,16 +71,15 @@ PyObject* to_bytes(const std::vector<SiftKeypoint>& keypoints) {
 }  // namespace
 }  // namespace classicvision
 
+using namespace classicvision;
+
 PyObject* method_find_sift(PyObject*, PyObject* arguments) {
-    using namespace classicvision;
     return guarded([&]() -> PyObject* {
         PyObject* gray_object;
         SiftSettings settings;
         int upsample, fast;
-        if (!PyArg_ParseTuple(arguments, "Oidddpp", &gray_object, &settings.n_layers, &settings.sigma,
-                              &settings.contrast, &settings.edge_ratio, &upsample, &fast)) {
-            throw PythonErrorSet();
-        }
+        parse(arguments, "Oidddpp", &gray_object, &settings.n_layers, &settings.sigma,
+                              &settings.contrast, &settings.edge_ratio, &upsample, &fast);
         settings.upsample = upsample != 0;
         check(settings);
         const Array<const std::uint8_t> gray(gray_object, "gray", 2);

@@ -9,10 +9,6 @@
 namespace classicvision {
 namespace {
 
-void require(bool fact, const char* message) {
-    if (!fact) throw std::invalid_argument(message);
-}
-
 void require_sizes(std::size_t n_words, std::size_t n_dims, std::size_t n_kept) {
     require(1 <= n_words && n_words <= MOST_WORDS, "words must be from 1 to 2^24");
     require(1 <= n_dims && n_dims <= MOST_DIMENSIONS, "words must have from 1 to 1024 dimensions");
@@ -85,7 +81,7 @@ PyObject* search(const PointsArray& points, PyObject* words_object, std::size_t 
     }
     Search result;
     {
-        WithoutLock others_run;
+        const WithoutLock without_lock;
         result = kernels().nearest_words(
             {table, points.points(), m, indices.data(), squared ? squared->data() : nullptr});
     }
@@ -102,7 +98,7 @@ using namespace classicvision;
 PyObject* method_words_table_size(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         Py_ssize_t n_words, n_dims, n_kept;
-        if (!PyArg_ParseTuple(arguments, "nnn", &n_words, &n_dims, &n_kept)) return nullptr;
+        parse(arguments, "nnn", &n_words, &n_dims, &n_kept);
         require(n_words >= 0 && n_dims >= 0 && n_kept >= 0, "sizes must not be negative");
         const std::size_t sizes[] = {static_cast<std::size_t>(n_words), static_cast<std::size_t>(n_dims),
                                      static_cast<std::size_t>(n_kept)};
@@ -114,7 +110,7 @@ PyObject* method_words_table_size(PyObject*, PyObject* arguments) {
 PyObject* method_prepare_words(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *words_object, *basis_object, *table_object;
-        if (!PyArg_ParseTuple(arguments, "OOO", &words_object, &basis_object, &table_object)) return nullptr;
+        parse(arguments, "OOO", &words_object, &basis_object, &table_object);
         const Array<const float> words(words_object, "words", 2);
         std::unique_ptr<Array<const float>> basis;
         if (basis_object != Py_None) {
@@ -129,7 +125,7 @@ PyObject* method_prepare_words(PyObject*, PyObject* arguments) {
         WordTable table = table_of(words, basis ? basis->size(1) : words.size(1), bytes);
         if (basis) table.basis = basis->data();
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             kernels().prepare_words(table);
         }
         Py_RETURN_NONE;
@@ -141,9 +137,7 @@ PyObject* method_nearest_words(PyObject*, PyObject* arguments) {
         PyObject *points, *words, *table, *indices, *squared;
         int are_roots;
         Py_ssize_t n_kept;
-        if (!PyArg_ParseTuple(arguments, "OpOnOOO", &points, &are_roots, &words, &n_kept, &table, &indices, &squared)) {
-            return nullptr;
-        }
+        parse(arguments, "OpOnOOO", &points, &are_roots, &words, &n_kept, &table, &indices, &squared);
         require(n_kept >= 0, "sizes must not be negative");
         return search({points, are_roots != 0}, words, static_cast<std::size_t>(n_kept), table, indices, squared);
     });
@@ -153,10 +147,8 @@ PyObject* method_add_points(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *points_object, *labels_object, *sums_object, *counts_object;
         int are_roots;
-        if (!PyArg_ParseTuple(arguments, "OpOOO", &points_object, &are_roots, &labels_object, &sums_object,
-                              &counts_object)) {
-            return nullptr;
-        }
+        parse(arguments, "OpOOO", &points_object, &are_roots, &labels_object, &sums_object,
+                              &counts_object);
         const PointsArray held(points_object, are_roots != 0);
         const Points points = held.points();
         const Array<const std::int32_t> labels(labels_object, "labels", 1);
@@ -167,7 +159,7 @@ PyObject* method_add_points(PyObject*, PyObject* arguments) {
         sums.require(1, points.n_dims);
         counts.require(0, sums.size(0));
         {
-            WithoutLock others_run;
+            const WithoutLock without_lock;
             for (std::size_t i = 0; i < points.n_points; ++i) {
                 const std::int32_t label = labels.data()[i];
                 require(0 <= label && static_cast<std::size_t>(label) < sums.size(0), "a label names no word");

@@ -15,6 +15,8 @@
 #include <string>
 #include <type_traits>
 
+#include "arena.h"
+
 namespace classicvision {
 
 // A Python error has been set already; nothing is left to say.
@@ -99,6 +101,23 @@ public:
 private:
     PyThreadState* state_;
 };
+
+// Throw, with a message for the user, unless a fact holds.
+inline void require(bool fact, const char* message) {
+    if (!fact) throw std::invalid_argument(message);
+}
+
+// Take the arguments of a method, as PyArg_ParseTuple does.
+template <typename... Targets>
+void parse(PyObject* arguments, const char* format, Targets*... targets) {
+    if (!PyArg_ParseTuple(arguments, format, targets...)) throw PythonErrorSet();
+}
+
+// The working memory of this thread, kept for its next call.
+inline Arena& arena_of_thread() {
+    thread_local Arena arena;
+    return arena;
+}
 
 // Return what `body` returns, with a Python error for each C++ exception.
 template <typename Body>

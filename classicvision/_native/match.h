@@ -1,4 +1,5 @@
-// Matching keypoints: what the binding hands to the kernels in match.cpp, agree.cpp, fit.cpp and errors.cpp.
+// Matching keypoints: what the binding hands to the kernels in root_sift.cpp, nearest_two.cpp, agreement.cpp,
+// homography.cpp and reprojection.cpp.
 #pragma once
 
 #include <cstddef>

@@ -45,7 +45,7 @@ def count_agreeing(
     least_cosine: float,
     most_log_scale: float,
 ) -> NDArray[np.int32]:
-    """Return how many matches agree with each; see agree.cpp for the columns (8, N)."""
+    """Return how many matches agree with each; see agreement.cpp for the columns (8, N)."""
     counts = np.empty(columns.shape[1], np.int32)
     kernels.count_agreeing(columns, log_scale, tip, cone, least_cosine, most_log_scale, counts)
     return counts

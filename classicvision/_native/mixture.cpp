@@ -13,7 +13,7 @@
 #include "arena.h"
 #include "kernels.h"
 #include "mixture_screen.h"
-#include "project_rows.h"
+#include "projection_rows.h"
 
 namespace classicvision::CV_ISA {
 namespace {

@@ -1,5 +1,5 @@
 // Points in their principal directions, and what they say about a mixture of Gaussians: what the binding hands to the
-// kernels in project.cpp and mixture.cpp.
+// kernels in projection.cpp and mixture.cpp.
 #pragma once
 
 #include <cstddef>

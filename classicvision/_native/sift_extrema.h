@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "sift_space.h"
+#include "sift_scale_space.h"
 
 namespace classicvision::CV_ISA {
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "sift_settle.h"
+#include "sift_localise.h"
 
 namespace classicvision::CV_ISA {
 

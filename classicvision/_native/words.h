@@ -1,4 +1,4 @@
-// Nearest words and means: what the binding hands to the kernels in words.cpp and means.cpp.
+// Nearest words and means: what the binding hands to the kernels in words.cpp and word_sums.cpp.
 #pragma once
 
 #include <cstddef>

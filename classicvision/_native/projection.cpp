@@ -8,7 +8,7 @@
 
 #include "isa.h"
 #include "kernels.h"
-#include "project_rows.h"
+#include "projection_rows.h"
 
 namespace classicvision::CV_ISA {
 namespace {

@@ -2,7 +2,7 @@
 // the difference of angle and of scale, and the largest sum in a window of two by two of its cells.
 //
 // Votes come by query and are sorted by image, by counting, so that one histogram that stays in the cache serves all.
-#include "votes.h"
+#include "image_votes.h"
 
 #include <algorithm>
 #include <cmath>

@@ -2,15 +2,14 @@
 //
 // With bytes a and b, |a - b|^2 = |a|^2 + |b|^2 - 2 a.b in whole numbers. Blocks of rows of a are compared with chunks of
 // b, panel by panel; while distances are in the cache, the two smallest of each row and of each column are kept.
-#include <cmath>
 #include <cstring>
 
 #include "arena.h"
 #include "isa.h"
 #include "kernels.h"
 #include "match.h"
-#include "match_least.h"
-#include "match_product.h"
+#include "nearest_two_keys.h"
+#include "nearest_two_product.h"
 
 namespace classicvision::CV_ISA {
 namespace {
@@ -165,33 +164,6 @@ void nearest_two(const NearestTwo& task, Arena& arena) {
             }
         }
         write_columns(buffers, n_columns, first, task.of_b);
-    }
-}
-
-namespace {
-
-CV_INLINE void write_roots(const std::uint8_t* from, std::uint8_t* to, std::size_t n, Floats factor) {
-    std::uint8_t bytes[LANES] = {};
-    std::memcpy(bytes, from, n);
-    const Ints rounded = rounded_level(root(to_floats(load_bytes(bytes))) * factor);
-    store_bytes(to, smaller(rounded, spread_as<Ints>(255)), n);
-}
-
-}  // namespace
-
-// RootSIFT of norm 512: 512 sqrt(v / sum), rounded, at most 255 (Arandjelovic and Zisserman 2012).
-void root_bytes(const RootBytes& task) {
-    const std::size_t n_dims = task.n_dims;
-    for (std::size_t i = 0; i < task.n; ++i) {
-        const std::uint8_t* row = task.descriptors + i * n_dims;
-        std::uint8_t* to = task.roots + i * n_dims;
-        std::uint32_t sum = 0;
-        for (std::size_t d = 0; d < n_dims; ++d) sum += row[d];
-        const Floats factor = spread(512.0f / std::sqrt(static_cast<float>(sum ? sum : 1)));
-        std::size_t d = 0;
-        // Copies of a length that the compiler knows are one instruction.
-        for (; d + LANES <= n_dims; d += LANES) write_roots(row + d, to + d, LANES, factor);
-        if (d < n_dims) write_roots(row + d, to + d, n_dims - d, factor);
     }
 }
 

@@ -10,7 +10,7 @@
 #include <type_traits>
 
 #include "isa.h"
-#include "match_least.h"
+#include "nearest_two_keys.h"
 
 namespace classicvision::CV_ISA {
 namespace {
