@@ -14,6 +14,7 @@ constexpr int LARGEST_FACTOR = 64;  // of any byte: 16 bits hold 2 * 255 * 64
 }  // namespace classicvision::CV_ISA
 
 #include "isa_vectors.h"
+
 #include "isa_loops.h"
 
 namespace classicvision::CV_ISA {

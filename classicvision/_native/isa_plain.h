@@ -16,6 +16,7 @@ constexpr int LARGEST_FACTOR = 64;  // of any byte: as with AVX2
 }  // namespace classicvision::CV_ISA
 
 #include "isa_vectors.h"
+
 #include "isa_loops.h"
 
 // The two compilers' names for one operation.
