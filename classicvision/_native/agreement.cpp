@@ -41,8 +41,8 @@ void count_agreeing(const CountAgreeing& task, Arena& arena) {
             const Floats sx = re * dx - im * dy, sy = im * dx + re * dy;
             const Floats ex = sx - (load(column[XB] + n) - spread(column[XB][m]));
             const Floats ey = sy - (load(column[YB] + n) - spread(column[YB][m]));
-            const Floats cosine = load(column[COSINE] + n) * spread(column[COSINE][m]) +
-                                  load(column[SINE] + n) * spread(column[SINE][m]);
+            const Floats cosine =
+                load(column[COSINE] + n) * spread(column[COSINE][m]) + load(column[SINE] + n) * spread(column[SINE][m]);
             const Floats scale = magnitude(load(column[LOG_SCALE] + n) - spread(column[LOG_SCALE][m]));
             const Ints agrees = (k * (ex * ex + ey * ey) <= tip + cone * (k * (sx * sx + sy * sy))) &
                                 (cosine >= least_cosine) & (scale <= most_log_scale);

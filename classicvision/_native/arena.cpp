@@ -42,8 +42,8 @@ void ask_for_huge_pages(void* memory, std::size_t n_bytes) {
 #endif
 }
 
-// AddressSanitizer sees one block where kernels see many parts. In its build a gap that must not be touched stands behind
-// each part. Gaps are not counted, so that a kernel that reserves too little is found there too.
+// AddressSanitizer sees one block where kernels see many parts. In its build a gap that must not be touched stands
+// behind each part. Gaps are not counted, so that a kernel that reserves too little is found there too.
 #if defined(CV_RED_ZONES)
 constexpr std::size_t GAP = 1024, MOST_GAPS = 1024;
 void close(void* memory, std::size_t n_bytes) { ASAN_POISON_MEMORY_REGION(memory, n_bytes); }

@@ -36,9 +36,9 @@ PyObject* method_describe_dense(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *gray_object, *xy_object, *response_object, *descriptors_object;
         DenseSettings settings;
-        parse(arguments, "OiiidddOOO", &gray_object, &settings.step, &settings.bin_size,
-                              &settings.first, &settings.magnification, &settings.window, &settings.contrast,
-                              &xy_object, &response_object, &descriptors_object);
+        parse(arguments, "OiiidddOOO", &gray_object, &settings.step, &settings.bin_size, &settings.first,
+              &settings.magnification, &settings.window, &settings.contrast, &xy_object, &response_object,
+              &descriptors_object);
         check_ranges(settings);
         const Array<const std::uint8_t> gray(gray_object, "gray", 2);
         const DenseImage image = checked_image(gray);

@@ -2,8 +2,8 @@
 #include <vector>
 
 #include "binding.h"
-#include "kernels.h"
 #include "image_votes.h"
+#include "kernels.h"
 
 namespace classicvision {
 namespace {
@@ -79,7 +79,8 @@ PyObject* search_votes(PyObject* const (&objects)[11], int limit) {
     query_scales.require(0, words.size(0));
     weights.require(0, words.size(0));
     const HammingSearch near{offsets.data(), signatures.data(), words.data(), queries.data(), words.size(0), limit};
-    const VoteSearch search{near, rows.data(), angles.data(), scales.data(), query_angles.data(), query_scales.data(),
+    const VoteSearch search{near,           rows.data(),         angles.data(),
+                            scales.data(),  query_angles.data(), query_scales.data(),
                             weights.data(), largest.size(0)};
     {
         const WithoutLock without_lock;
@@ -109,8 +110,8 @@ PyObject* method_find_largest_agreements(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject* of[11];
         int limit;
-        parse(arguments, "OOOOOOOOOOOi", &of[0], &of[1], &of[2], &of[3], &of[4], &of[5], &of[6], &of[7],
-                              &of[8], &of[9], &of[10], &limit);
+        parse(arguments, "OOOOOOOOOOOi", &of[0], &of[1], &of[2], &of[3], &of[4], &of[5], &of[6], &of[7], &of[8], &of[9],
+              &of[10], &limit);
         return search_votes(of, limit);
     });
 }

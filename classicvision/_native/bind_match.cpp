@@ -37,9 +37,9 @@ PyObject* method_nearest_two(PyObject*, PyObject* arguments) {
         const Found of_a(rows_a, squared_a, a.size(0)), of_b(rows_b, squared_b, b.size(0));
         {
             const WithoutLock without_lock;
-            kernels().nearest_two({a.data(), b.data(), a.size(0), b.size(0), a.size(1), of_a.neighbours(),
-                                   of_b.neighbours()},
-                                  arena_of_thread());
+            kernels().nearest_two(
+                {a.data(), b.data(), a.size(0), b.size(0), a.size(1), of_a.neighbours(), of_b.neighbours()},
+                arena_of_thread());
         }
         Py_RETURN_NONE;
     });
@@ -66,8 +66,8 @@ PyObject* method_count_agreeing(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *columns_object, *log_scale_object, *counts_object;
         float tip, cone, least_cosine, most_log_scale;
-        parse(arguments, "OOffffO", &columns_object, &log_scale_object, &tip, &cone, &least_cosine,
-                              &most_log_scale, &counts_object);
+        parse(arguments, "OOffffO", &columns_object, &log_scale_object, &tip, &cone, &least_cosine, &most_log_scale,
+              &counts_object);
         const Array<const float> columns(columns_object, "columns", 2), log_scale(log_scale_object, "log_scale", 1);
         const Array<std::int32_t> counts(counts_object, "counts", 1);
         columns.require(0, 8);
@@ -129,8 +129,8 @@ PyObject* method_find_errors(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *from_object, *to_object, *turn_object, *ratio_object, *h_object, *errors_object;
         double turn, most_turn, ratio, most_ratio;
-        parse(arguments, "OOOOOddddO", &from_object, &to_object, &turn_object, &ratio_object, &h_object,
-                              &turn, &most_turn, &ratio, &most_ratio, &errors_object);
+        parse(arguments, "OOOOOddddO", &from_object, &to_object, &turn_object, &ratio_object, &h_object, &turn,
+              &most_turn, &ratio, &most_ratio, &errors_object);
         const Array<const double> from(from_object, "from", 2), to(to_object, "to", 2);
         const Array<const double> turns(turn_object, "turn", 1), ratios(ratio_object, "log_ratio", 1);
         const Array<const double> h(h_object, "transform", 2);
@@ -146,8 +146,13 @@ PyObject* method_find_errors(PyObject*, PyObject* arguments) {
         h.require(1, 3);
         {
             const WithoutLock without_lock;
-            kernels().find_errors({from.data(), to.data(), turns.data(), ratios.data(), n,
-                                   {h.data(), turn, most_turn, ratio, most_ratio}, errors.data()});
+            kernels().find_errors({from.data(),
+                                   to.data(),
+                                   turns.data(),
+                                   ratios.data(),
+                                   n,
+                                   {h.data(), turn, most_turn, ratio, most_ratio},
+                                   errors.data()});
         }
         Py_RETURN_NONE;
     });
@@ -159,9 +164,8 @@ PyObject* method_count_paired(PyObject*, PyObject* arguments) {
         PyObject *tolerances_object, *counts_object;
         int from_b;
         double turn, most_turn, ratio, most_ratio;
-        parse(arguments, "OOOOOpOddddOO", &a_object, &b_object, &angle_object, &scale_object,
-                              &shifts_object, &from_b, &h_object, &turn, &most_turn, &ratio, &most_ratio,
-                              &tolerances_object, &counts_object);
+        parse(arguments, "OOOOOpOddddOO", &a_object, &b_object, &angle_object, &scale_object, &shifts_object, &from_b,
+              &h_object, &turn, &most_turn, &ratio, &most_ratio, &tolerances_object, &counts_object);
         const Array<const double> a(a_object, "a", 2), b(b_object, "b", 2);
         const Array<const double> angle(angle_object, "angle", 2), log_scale(scale_object, "log_scale", 2);
         const Array<const std::int32_t> shifts(shifts_object, "shifts", 1);
@@ -181,9 +185,18 @@ PyObject* method_count_paired(PyObject*, PyObject* arguments) {
         require(n > 0, "there must be matches to pair anew");
         {
             const WithoutLock without_lock;
-            kernels().count_paired({a.data(), b.data(), angle.data(), log_scale.data(), n, shifts.data(),
-                                    shifts.size(0), from_b != 0, {h.data(), turn, most_turn, ratio, most_ratio},
-                                    tolerances.data(), tolerances.size(0), counts.data()});
+            kernels().count_paired({a.data(),
+                                    b.data(),
+                                    angle.data(),
+                                    log_scale.data(),
+                                    n,
+                                    shifts.data(),
+                                    shifts.size(0),
+                                    from_b != 0,
+                                    {h.data(), turn, most_turn, ratio, most_ratio},
+                                    tolerances.data(),
+                                    tolerances.size(0),
+                                    counts.data()});
         }
         Py_RETURN_NONE;
     });
@@ -205,9 +218,9 @@ PyObject* method_count_places(PyObject*, PyObject* arguments) {
         }
         {
             const WithoutLock without_lock;
-            kernels().count_places({errors.data(), places.data(), n, tolerances.data(), tolerances.size(0),
-                                    counts.data()},
-                                   arena_of_thread());
+            kernels().count_places(
+                {errors.data(), places.data(), n, tolerances.data(), tolerances.size(0), counts.data()},
+                arena_of_thread());
         }
         Py_RETURN_NONE;
     });

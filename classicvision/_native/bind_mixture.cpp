@@ -41,9 +41,9 @@ public:
         columns_.require(0, 3), columns_.require(1, n_columns);
         inverses_.require(0, 2);
         const float* inverses = inverses_.data();
-        return {n_components,      n_dims,   roots_.data(),     shifts_.data(),  are_far_.data(), log_peaks_.data(),
-                n_padded,          to_levels_.data(), factors_.data(), n_columns / panel, n_quads, starts_.data(),
-                columns_.data(),   inverses[0],       inverses[1]};
+        return {n_components,      n_dims,         roots_.data(),     shifts_.data(),  are_far_.data(),
+                log_peaks_.data(), n_padded,       to_levels_.data(), factors_.data(), n_columns / panel,
+                n_quads,           starts_.data(), columns_.data(),   inverses[0],     inverses[1]};
     }
 
 private:
@@ -75,9 +75,10 @@ public:
         basis_.require(0, padded(n_dims, 2 * lanes) / 2), basis_.require(1, n_padded), basis_.require(2, 2);
         steps_.require(0, n_padded);
         offset_.require(0, n_padded);
-        return {n_dims,        levels_.data(), are_roots,      basis_.data(),
-                basis_.size(0), n_padded,       steps_.data(), offset_.data(),
-                static_cast<std::size_t>(n_out), scales_.data(), scales_.size(0)};
+        return {n_dims,         levels_.data(), are_roots,
+                basis_.data(),  basis_.size(0), n_padded,
+                steps_.data(),  offset_.data(), static_cast<std::size_t>(n_out),
+                scales_.data(), scales_.size(0)};
     }
 
 private:
@@ -88,7 +89,8 @@ private:
 // Descriptors and their places, held until the end of the scope.
 class DescriptorArrays {
 public:
-    DescriptorArrays(PyObject* bytes, PyObject* places) : bytes_(bytes, "descriptors", 2), places_(places, "places", 2) {}
+    DescriptorArrays(PyObject* bytes, PyObject* places)
+        : bytes_(bytes, "descriptors", 2), places_(places, "places", 2) {}
 
     std::size_t n_dims() const { return bytes_.size(1); }
 
@@ -144,8 +146,8 @@ PyObject* method_project_points(PyObject*, PyObject* arguments) {
         PyObject *descriptors, *places, *arrays[5], *points_object;
         int are_roots;
         Py_ssize_t n_out;
-        parse(arguments, "OO(OOOOOpn)O", &descriptors, &places, &arrays[0], &arrays[1], &arrays[2],
-                              &arrays[3], &arrays[4], &are_roots, &n_out, &points_object);
+        parse(arguments, "OO(OOOOOpn)O", &descriptors, &places, &arrays[0], &arrays[1], &arrays[2], &arrays[3],
+              &arrays[4], &are_roots, &n_out, &points_object);
         const DescriptorArrays described(descriptors, places);
         const ProjectionArrays held(arrays);
         const Projection projection = held.checked(described.n_dims(), are_roots != 0, n_out);
@@ -164,9 +166,8 @@ PyObject* method_add_moments(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *points_object, *arrays[9], *sums[3];
         double least_share;
-        parse(arguments, "O(OOOOOOOOO)dOOO", &points_object, &arrays[0], &arrays[1], &arrays[2],
-                              &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &arrays[8], &least_share,
-                              &sums[0], &sums[1], &sums[2]);
+        parse(arguments, "O(OOOOOOOOO)dOOO", &points_object, &arrays[0], &arrays[1], &arrays[2], &arrays[3], &arrays[4],
+              &arrays[5], &arrays[6], &arrays[7], &arrays[8], &least_share, &sums[0], &sums[1], &sums[2]);
         const Array<const float> points(points_object, "points", 2);
         const MixtureArrays held(arrays);
         AddMoments task{};
@@ -183,10 +184,10 @@ PyObject* method_add_descriptor_moments(PyObject*, PyObject* arguments) {
         int are_roots;
         Py_ssize_t n_out;
         double least_share;
-        parse(arguments, "OO(OOOOOpn)(OOOOOOOOO)dOOO", &descriptors, &places, &of_projection[0],
-                              &of_projection[1], &of_projection[2], &of_projection[3], &of_projection[4], &are_roots,
-                              &n_out, &arrays[0], &arrays[1], &arrays[2], &arrays[3], &arrays[4], &arrays[5],
-                              &arrays[6], &arrays[7], &arrays[8], &least_share, &sums[0], &sums[1], &sums[2]);
+        parse(arguments, "OO(OOOOOpn)(OOOOOOOOO)dOOO", &descriptors, &places, &of_projection[0], &of_projection[1],
+              &of_projection[2], &of_projection[3], &of_projection[4], &are_roots, &n_out, &arrays[0], &arrays[1],
+              &arrays[2], &arrays[3], &arrays[4], &arrays[5], &arrays[6], &arrays[7], &arrays[8], &least_share,
+              &sums[0], &sums[1], &sums[2]);
         const DescriptorArrays described(descriptors, places);
         const ProjectionArrays held_projection(of_projection);
         const MixtureArrays held(arrays);

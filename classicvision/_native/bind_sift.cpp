@@ -78,8 +78,8 @@ PyObject* method_find_sift(PyObject*, PyObject* arguments) {
         PyObject* gray_object;
         SiftSettings settings;
         int upsample, fast;
-        parse(arguments, "Oidddpp", &gray_object, &settings.n_layers, &settings.sigma,
-                              &settings.contrast, &settings.edge_ratio, &upsample, &fast);
+        parse(arguments, "Oidddpp", &gray_object, &settings.n_layers, &settings.sigma, &settings.contrast,
+              &settings.edge_ratio, &upsample, &fast);
         settings.upsample = upsample != 0;
         check(settings);
         const Array<const std::uint8_t> gray(gray_object, "gray", 2);

@@ -58,7 +58,8 @@ template <typename Bytes>
 WordTable table_of(const Array<const float>& words, std::size_t n_kept, const Array<Bytes>& bytes) {
     require_sizes(words.size(0), words.size(1), n_kept);
     bytes.require(0, kernels().words_table_size(words.size(0), words.size(1), n_kept));
-    require(reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(double) == 0, "table must start at a multiple of 8");
+    require(reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(double) == 0,
+            "table must start at a multiple of 8");
     // A search only reads the table, a preparation has it writable.
     return {words.data(), words.size(0), words.size(1), nullptr, n_kept, const_cast<std::uint8_t*>(bytes.data())};
 }
@@ -82,8 +83,8 @@ PyObject* search(const PointsArray& points, PyObject* words_object, std::size_t 
     Search result;
     {
         const WithoutLock without_lock;
-        result = kernels().nearest_words(
-            {table, points.points(), m, indices.data(), squared ? squared->data() : nullptr});
+        result =
+            kernels().nearest_words({table, points.points(), m, indices.data(), squared ? squared->data() : nullptr});
     }
     require(result != Search::NOT_FINITE, "descriptors hold numbers that are not finite, or not below 1e+15");
     require(result != Search::NOT_READY, "table was not made from these words by this instruction set");
@@ -147,8 +148,7 @@ PyObject* method_add_points(PyObject*, PyObject* arguments) {
     return guarded([&]() -> PyObject* {
         PyObject *points_object, *labels_object, *sums_object, *counts_object;
         int are_roots;
-        parse(arguments, "OpOOO", &points_object, &are_roots, &labels_object, &sums_object,
-                              &counts_object);
+        parse(arguments, "OpOOO", &points_object, &are_roots, &labels_object, &sums_object, &counts_object);
         const PointsArray held(points_object, are_roots != 0);
         const Points points = held.points();
         const Array<const std::int32_t> labels(labels_object, "labels", 1);

@@ -26,21 +26,37 @@ struct PythonErrorSet {};
 template <typename T>
 struct Format;
 template <>
-struct Format<std::int8_t> { static constexpr const char* LETTERS = "b"; };
+struct Format<std::int8_t> {
+    static constexpr const char* LETTERS = "b";
+};
 template <>
-struct Format<std::uint8_t> { static constexpr const char* LETTERS = "B"; };
+struct Format<std::uint8_t> {
+    static constexpr const char* LETTERS = "B";
+};
 template <>
-struct Format<std::uint16_t> { static constexpr const char* LETTERS = "H"; };
+struct Format<std::uint16_t> {
+    static constexpr const char* LETTERS = "H";
+};
 template <>
-struct Format<std::int16_t> { static constexpr const char* LETTERS = "h"; };
+struct Format<std::int16_t> {
+    static constexpr const char* LETTERS = "h";
+};
 template <>
-struct Format<std::int32_t> { static constexpr const char* LETTERS = "il"; };
+struct Format<std::int32_t> {
+    static constexpr const char* LETTERS = "il";
+};
 template <>
-struct Format<std::int64_t> { static constexpr const char* LETTERS = "lq"; };
+struct Format<std::int64_t> {
+    static constexpr const char* LETTERS = "lq";
+};
 template <>
-struct Format<float> { static constexpr const char* LETTERS = "f"; };
+struct Format<float> {
+    static constexpr const char* LETTERS = "f";
+};
 template <>
-struct Format<double> { static constexpr const char* LETTERS = "d"; };
+struct Format<double> {
+    static constexpr const char* LETTERS = "d";
+};
 
 // A C-contiguous array of T with a fixed number of dimensions, held until the end of its scope. T is const for an array
 // that is only read.
@@ -50,8 +66,8 @@ public:
     Array(PyObject* object, const char* name, int n_dimensions) : name_(name) {
         const int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (std::is_const<T>::value ? 0 : PyBUF_WRITABLE);
         if (PyObject_GetBuffer(object, &view_, flags)) throw PythonErrorSet();
-        if (view_.ndim != n_dimensions) refuse("has " + std::to_string(view_.ndim) + " dimensions; expected " +
-                                               std::to_string(n_dimensions));
+        if (view_.ndim != n_dimensions)
+            refuse("has " + std::to_string(view_.ndim) + " dimensions; expected " + std::to_string(n_dimensions));
         if (view_.itemsize != sizeof(T) || !is_format_good()) {
             refuse("has items of format '" + std::string(view_.format ? view_.format : "B") + "'; expected one of '" +
                    Format<Item>::LETTERS + "'");

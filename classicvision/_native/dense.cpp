@@ -148,8 +148,14 @@ private:
 class Describer {
 public:
     Describer(const DenseImage& image, const DenseSettings& settings, DensePatches& patches, Arena& arena)
-        : image_(image), settings_(settings), patches_(patches), arena_(arena), across_(image.width, settings),
-          down_(image.height, settings), bits_(settings.bin_size), scale_(bits_.n_vote),
+        : image_(image),
+          settings_(settings),
+          patches_(patches),
+          arena_(arena),
+          across_(image.width, settings),
+          down_(image.height, settings),
+          bits_(settings.bin_size),
+          scale_(bits_.n_vote),
           window_(settings.bin_size, settings.window) {}
 
     void run() {
@@ -178,8 +184,8 @@ private:
     std::size_t cell_stride() const { return static_cast<std::size_t>(across_.last + 1) * N_DIRECTIONS; }
 
     std::size_t n_bytes(double sigma) const {
-        const std::size_t numbers = n_sums() * (n_kept_sums() + 1) + n_places() + n_lines() * N_DIRECTIONS +
-                                    cell_stride() * n_kept_cells();
+        const std::size_t numbers =
+            n_sums() * (n_kept_sums() + 1) + n_places() + n_lines() * N_DIRECTIONS + cell_stride() * n_kept_cells();
         return numbers * sizeof(float) + down_.gap * sizeof(RowTriple) +
                BlurredRows::n_bytes(image_, sigma, down_.gap + 2) + 16 * Arena::ALIGNMENT;
     }

@@ -66,10 +66,10 @@ CV_INLINE void add_votes(const Votes* votes, int n_rows, std::uint32_t* once, co
     }
     for (int i = 0; i < n_rows; ++i) {
         const Votes& v = votes[i];
-        const Ints four[2][4] = {
-            {v.axis & ~v.steep & ~v.left, v.axis & v.steep & v.up, v.axis & ~v.steep & v.left, v.axis & v.steep & ~v.up},
-            {v.diagonal & ~v.left & v.up, v.diagonal & v.left & v.up, v.diagonal & v.left & ~v.up,
-             v.diagonal & ~v.left & ~v.up}};
+        const Ints four[2][4] = {{v.axis & ~v.steep & ~v.left, v.axis & v.steep & v.up, v.axis & ~v.steep & v.left,
+                                  v.axis & v.steep & ~v.up},
+                                 {v.diagonal & ~v.left & v.up, v.diagonal & v.left & v.up, v.diagonal & v.left & ~v.up,
+                                  v.diagonal & ~v.left & ~v.up}};
         for (int k = 0; k < 4; ++k) {
             sum[k] = sum[k] + as_counts(four[FIRST][k]);
             t[k] = t[k] + sum[k];

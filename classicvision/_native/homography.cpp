@@ -56,7 +56,8 @@ double linearise(const FitHomography& task, const Normalisation& na, const Norma
         const double weight = h[6] * x + h[7] * y + h[8];
         if (!(weight > 0)) return std::numeric_limits<double>::infinity();
         const double p = (h[0] * x + h[1] * y + h[2]) / weight, q = (h[3] * x + h[4] * y + h[5]) / weight;
-        const double ep = (task.b[2 * k] - nb.shift[0]) * nb.scale - p, eq = (task.b[2 * k + 1] - nb.shift[1]) * nb.scale - q;
+        const double ep = (task.b[2 * k] - nb.shift[0]) * nb.scale - p,
+                     eq = (task.b[2 * k + 1] - nb.shift[1]) * nb.scale - q;
         error += ep * ep + eq * eq;
         const double u = x / weight, v = y / weight, w = 1 / weight;
         // The rows of the equations: (u v w 0 0 0 -pu -pv) for p, and (0 0 0 u v w -qu -qv) for q.

@@ -13,8 +13,8 @@
 namespace classicvision {
 namespace {
 
-constexpr int TURNS = 16;  // cells of a turn; the last is beside the first
-constexpr int SIZES = 32;  // cells of the change of size, half an octave each
+constexpr int TURNS = 16;                                    // cells of a turn; the last is beside the first
+constexpr int SIZES = 32;                                    // cells of the change of size, half an octave each
 constexpr int STEPS_A_TURN = 256 / TURNS, STEPS_A_SIZE = 8;  // of the bytes, in a cell
 
 struct Vote {
@@ -78,8 +78,8 @@ public:
         for (std::size_t i = 0; i < n; ++i) {
             const int turn = votes[i].cell / SIZES, size = votes[i].cell % SIZES;
             const int before = (turn + TURNS - 1) % TURNS, smaller = std::max(size - 1, 0);
-            best = std::max({best, window(turn, size), window(before, size), window(turn, smaller),
-                             window(before, smaller)});
+            best = std::max(
+                {best, window(turn, size), window(before, size), window(turn, smaller), window(before, smaller)});
         }
         for (std::size_t i = 0; i < n; ++i) sums_[votes[i].cell] = 0;
         return best;

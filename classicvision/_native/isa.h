@@ -50,7 +50,8 @@ CV_INLINE std::int32_t sum_of_bytes(const std::uint8_t* bytes, std::size_t n) {
     std::int32_t total = 0;
     Ints sums = spread_as<Ints>(0);
     std::size_t i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES) sums = add_quads(sums, spread_as<Ints>(0x01010101), load<Ints>(bytes + i));
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+        sums = add_quads(sums, spread_as<Ints>(0x01010101), load<Ints>(bytes + i));
     for (; i < n; ++i) total += bytes[i];
     return total + sum_of_lanes(sums);
 }

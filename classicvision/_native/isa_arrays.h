@@ -13,8 +13,8 @@ constexpr int LANES = 8;
 #else
 constexpr int LANES = 4;
 #endif
-constexpr int REGISTERS = 16;      // vectors
-constexpr int LARGEST_BYTE = 0;    // no products of bytes: floats are faster
+constexpr int REGISTERS = 16;       // vectors
+constexpr int LARGEST_BYTE = 0;     // no products of bytes: floats are faster
 constexpr int LARGEST_FACTOR = 64;  // of any byte: as with AVX2
 
 template <typename T, int N>
@@ -24,7 +24,7 @@ struct Lanes {
     T& operator[](int i) { return lane[i]; }
 };
 typedef Lanes<float, LANES> Floats;
-typedef Lanes<std::int32_t, LANES> Ints;  // also the masks of comparisons: 0 or -1
+typedef Lanes<std::int32_t, LANES> Ints;     // also the masks of comparisons: 0 or -1
 typedef Lanes<std::uint32_t, LANES> Counts;  // modulo 2^32
 typedef Lanes<std::int16_t, 2 * LANES> Shorts;
 typedef Lanes<std::int16_t, LANES> HalfShorts;
@@ -94,7 +94,7 @@ CV_INLINE To converted(Lanes<T, N> values) {
 CV_INLINE Floats to_floats(Ints values) { return converted<Floats>(values); }
 CV_INLINE Floats to_floats(HalfShorts values) { return converted<Floats>(values); }
 CV_INLINE Octet to_floats(OctetCounts values) { return converted<Octet>(values); }  // values below 2^31
-CV_INLINE Ints to_ints(Floats values) { return converted<Ints>(values); }            // towards zero
+CV_INLINE Ints to_ints(Floats values) { return converted<Ints>(values); }           // towards zero
 CV_INLINE Counts as_counts(Ints values) { return converted<Counts>(values); }
 CV_INLINE Floats as_floats(Ints bits) { return load(reinterpret_cast<const float*>(bits.lane)); }
 CV_INLINE Ints sign_mask(Floats a) { return a < spread(0.0f); }

@@ -8,7 +8,7 @@ namespace classicvision::CV_ISA {
 constexpr int LANES = 8;
 constexpr int REGISTERS = 16;  // vectors
 // Bytes up to this one, times factors from -127 to 127, are added exactly by `add_quads`; 0 where floats are faster.
-constexpr int LARGEST_BYTE = 127;  // two products are added in 16 bits, which hold 2 * 127 * 127
+constexpr int LARGEST_BYTE = 127;   // two products are added in 16 bits, which hold 2 * 127 * 127
 constexpr int LARGEST_FACTOR = 64;  // of any byte: 16 bits hold 2 * 255 * 64
 
 }  // namespace classicvision::CV_ISA
@@ -78,12 +78,12 @@ CV_INLINE Ints add_quads(Ints sums, Ints factors, Ints bytes) {
 // Masks: one bit per lane.
 
 CV_INLINE unsigned equal_lanes(Floats a, Floats b, Floats c) {  // in which a equals b or c
-    return _mm256_movemask_ps(_mm256_or_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_EQ_OQ),
-                                           _mm256_cmp_ps((__m256)a, (__m256)c, _CMP_EQ_OQ)));
+    return _mm256_movemask_ps(
+        _mm256_or_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_EQ_OQ), _mm256_cmp_ps((__m256)a, (__m256)c, _CMP_EQ_OQ)));
 }
 CV_INLINE unsigned equal_lanes(Shorts a, Shorts b, Shorts c) {
-    const __m256i equal = _mm256_or_si256(_mm256_cmpeq_epi16((__m256i)a, (__m256i)b),
-                                          _mm256_cmpeq_epi16((__m256i)a, (__m256i)c));
+    const __m256i equal =
+        _mm256_or_si256(_mm256_cmpeq_epi16((__m256i)a, (__m256i)b), _mm256_cmpeq_epi16((__m256i)a, (__m256i)c));
     if (!_mm256_movemask_epi8(equal)) return 0;
     unsigned bits = 0;
     for (int i = 0; i < 2 * LANES; ++i) bits |= a[i] == b[i] || a[i] == c[i] ? 1u << i : 0u;

@@ -4,11 +4,11 @@
 namespace classicvision::CV_ISA {
 
 typedef float Floats __attribute__((vector_size(4 * LANES)));
-typedef std::int32_t Ints __attribute__((vector_size(4 * LANES)));  // also the masks of comparisons: 0 or -1
+typedef std::int32_t Ints __attribute__((vector_size(4 * LANES)));     // also the masks of comparisons: 0 or -1
 typedef std::uint32_t Counts __attribute__((vector_size(4 * LANES)));  // modulo 2^32
 typedef std::int16_t Shorts __attribute__((vector_size(4 * LANES)));
 typedef std::int16_t HalfShorts __attribute__((vector_size(2 * LANES)));  // as many as `Floats`
-typedef std::uint8_t QuarterBytes __attribute__((vector_size(LANES)));     // as many as `Floats`
+typedef std::uint8_t QuarterBytes __attribute__((vector_size(LANES)));    // as many as `Floats`
 typedef float Quad __attribute__((vector_size(16)));
 typedef float Octet __attribute__((vector_size(32)));
 typedef std::uint32_t OctetCounts __attribute__((vector_size(32)));

@@ -7,9 +7,9 @@
 
 namespace classicvision {
 
-constexpr std::size_t MOST_MATCH_DIMENSIONS = 256;      // 256 * 255^2 < 2^24: float32 has every squared distance exactly
+constexpr std::size_t MOST_MATCH_DIMENSIONS = 256;  // 256 * 255^2 < 2^24: float32 has every squared distance exactly
 constexpr std::size_t MOST_MATCHED = std::size_t{1} << 24;  // float32 has every row number exactly
-constexpr float NO_DISTANCE = 16777216.0f;              // 2^24, more than any squared distance
+constexpr float NO_DISTANCE = 16777216.0f;                  // 2^24, more than any squared distance
 
 // The two nearest of each descriptor in the other picture. Of equally near ones the smaller row comes first.
 struct Neighbours {
@@ -32,7 +32,7 @@ struct RootBytes {
 
 // Matches as hypotheses: each fixes a similarity b = s a + t with s = (cosine, sine), and is tried against all.
 struct CountAgreeing {
-    const float* columns;  // (8, n): xa, ya, xb, yb, re s, im s, angle of s as cosine and sine
+    const float* columns;    // (8, n): xa, ya, xb, yb, re s, im s, angle of s as cosine and sine
     const float* log_scale;  // (n,) log |s|
     std::size_t n;
     float tip, cone, least_cosine, most_log_scale;
@@ -50,16 +50,16 @@ struct FitHomography {
 
 // What the similarity and the affinity of least squared distances follow from.
 struct FindMoments {
-    const double* a;   // (n, 2)
-    const double* b;   // (n, 2)
-    std::size_t n;     // at least 1
-    double* moments;   // (6, 2) means of a and of b; from these, the sums of products of a and a, and of a and b
+    const double* a;  // (n, 2)
+    const double* b;  // (n, 2)
+    std::size_t n;    // at least 1
+    double* moments;  // (6, 2) means of a and of b; from these, the sums of products of a and a, and of a and b
 };
 
 // What a transform says about matches: where they lie and how their frames are turned and scaled.
 struct Expected {
     const double* to_from_from;  // (9,)
-    double turn, most_turn;  // radians
+    double turn, most_turn;      // radians
     double log_ratio, most_log_ratio;
 };
 

@@ -1,9 +1,10 @@
 // What points say about the components of a mixture of Gaussians: the sums of their posteriors g, of g u and of g u^2,
 // with u = (x - mean) / deviation. The E step of EM, and all that a Fisher vector needs.
 //
-// Few components matter to a point. A screen in bytes names them. What matters is then sorted by component, for a block of
-// points: first the densities of large shares are computed in float32, then, with the posteriors at hand, the sums, which
-// stay in registers and are added up in float64. Points are taken in their order: threads and blocks change no bit.
+// Few components matter to a point. A screen in bytes names them. What matters is then sorted by component, for a block
+// of points: first the densities of large shares are computed in float32, then, with the posteriors at hand, the sums,
+// which stay in registers and are added up in float64. Points are taken in their order: threads and blocks change no
+// bit.
 #include "mixture.h"
 
 #include <algorithm>
@@ -110,9 +111,10 @@ CV_INLINE std::uint32_t count_below(const std::int32_t* numbers, std::size_t n, 
     return static_cast<std::uint32_t>(n);
 }
 
-// Name the components near to a point, those of large shares in `large`; the largest score is likely no less than `top`.
+// Name the components near to a point, those of large shares in `large`; the largest score is likely no less than
+// `top`.
 CV_STEP NearCounts find_near(const AddMoments& task, const float* scores, float top, const ScreenPoint& screened,
-                         std::int32_t* CV_RESTRICT large, std::int32_t* CV_RESTRICT small) {
+                             std::int32_t* CV_RESTRICT large, std::int32_t* CV_RESTRICT small) {
     const Mixture& mixture = task.mixture;
     const std::size_t n_columns = mixture.n_panels * PANEL;
     const float* errors = mixture.columns + 2 * n_columns;
@@ -168,7 +170,7 @@ void screen_group(const AddMoments& task, std::size_t start, std::size_t n, cons
     for (std::size_t i = 0; i < n; ++i) {
         const std::size_t row = start + i;
         const NearCounts found = find_near(task, room.scores + i * n_columns, tops[i], points[i],
-                                       room.near + room.begins[row], room.small + i * (n_columns + LANES));
+                                           room.near + room.begins[row], room.small + i * (n_columns + LANES));
         room.larges[row] = found.n_large;
         room.smalls[row] = found.n_small;
         room.begins[row + 1] = room.begins[row] + (found.n_large + found.n_small + LANES - 1) / LANES * LANES;
@@ -229,7 +231,8 @@ CV_STEP double share_rows(const AddMoments& task, std::size_t n, const Room& roo
     const std::uint32_t* begins = room.begins;
     for (std::size_t row = 0; row < n; ++row) {
         Floats most = load(shares + begins[row]);
-        for (std::size_t i = begins[row] + LANES; i < begins[row + 1]; i += LANES) most = larger(most, load(shares + i));
+        for (std::size_t i = begins[row] + LANES; i < begins[row + 1]; i += LANES)
+            most = larger(most, load(shares + i));
         bests[row] = largest_lane(most);
     }
     const Floats least = spread(task.least_share);
@@ -270,8 +273,8 @@ template <std::size_t WIDTH, bool IS_SHIFTED>
 CV_INLINE Sums<WIDTH> sums_of(const Mixture& mixture, std::size_t component, std::size_t start, const Room& room) {
     const std::size_t n_padded = mixture.n_padded;
     const float *CV_RESTRICT points = room.points + start, *CV_RESTRICT shares = room.shares;
-    const float *CV_RESTRICT roots = mixture.roots + component * n_padded + start;
-    const float *CV_RESTRICT shifts = mixture.shifts + component * n_padded + start;
+    const float* CV_RESTRICT roots = mixture.roots + component * n_padded + start;
+    const float* CV_RESTRICT shifts = mixture.shifts + component * n_padded + start;
     const Entry *CV_RESTRICT entry = room.entries + component * LISTED, *end = room.ends[component];
     Sums<WIDTH> sums;
     sums.zeroth = spread(0.0f);
@@ -303,9 +306,8 @@ CV_INLINE Sums<WIDTH> sums_of(const Mixture& mixture, std::size_t component, std
 template <std::size_t WIDTH>
 CV_STEP void add_vectors(const AddMoments& task, std::size_t component, std::size_t start, const Room& room) {
     const Mixture& mixture = task.mixture;
-    const Sums<WIDTH> sums = mixture.are_far[component]
-                                 ? sums_of<WIDTH, false>(mixture, component, start, room)
-                                 : sums_of<WIDTH, true>(mixture, component, start, room);
+    const Sums<WIDTH> sums = mixture.are_far[component] ? sums_of<WIDTH, false>(mixture, component, start, room)
+                                                        : sums_of<WIDTH, true>(mixture, component, start, room);
     float first[WIDTH * LANES], second[WIDTH * LANES];
 #pragma GCC unroll 6
     for (std::size_t v = 0; v < WIDTH; ++v) {

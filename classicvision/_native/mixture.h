@@ -46,9 +46,9 @@ struct ProjectPoints {
 };
 
 constexpr float Z_ZERO = 128;  // the level of a z of 0: levels of z are from 1 to 255
-// Errors of rounding, of at most h_i each and evenly spread, are taken as independent: their sum is seldom more than this
-// times the root of the sum of h_i^2, 3.5 deviations. Where it is more, a component near the least share is left out, or
-// one near what counts as a large share keeps a rounded score.
+// Errors of rounding, of at most h_i each and evenly spread, are taken as independent: their sum is seldom more than
+// this times the root of the sum of h_i^2, 3.5 deviations. Where it is more, a component near the least share is left
+// out, or one near what counts as a large share keeps a rounded score.
 constexpr float LIKELY = 2;
 
 // K components in D dimensions. All widths are padded: dimensions to a multiple of LANES, components to one of
@@ -56,10 +56,10 @@ constexpr float LIKELY = 2;
 struct Mixture {
     std::size_t n_components;
     std::size_t n_dims;
-    const float* roots;       // (n_components, n_padded): 1 / deviation
-    const float* shifts;      // (n_components, n_padded): (centre - mean) / deviation
+    const float* roots;           // (n_components, n_padded): 1 / deviation
+    const float* shifts;          // (n_components, n_padded): (centre - mean) / deviation
     const std::uint8_t* are_far;  // (n_components,): whether the sums of a component must be those of deviates
-    const float* log_peaks;   // (n_components,): logarithm of weight times density at the mean
+    const float* log_peaks;       // (n_components,): logarithm of weight times density at the mean
     std::size_t n_padded;
     // The screen, one product of bytes: z = (x - centre) * scale and q = z^2 * ratio, times factors.
     const float* to_levels;      // (4, n_padded): centre, scale, ratio, and what all components have as factor of q
@@ -80,11 +80,11 @@ struct AddMoments {
     const float* points;  // (n_points, n_dims), or null: those of descriptors
     Projection projection;
     Descriptors descriptors;
-    float least_share;    // components of a smaller density than this share of the largest one are left out
+    float least_share;  // components of a smaller density than this share of the largest one are left out
     float log_least_share;
-    double* zeroth;       // (n_components,), added to
-    double* first;        // (n_components, n_dims), added to
-    double* second;       // (n_components, n_dims), added to
+    double* zeroth;  // (n_components,), added to
+    double* first;   // (n_components, n_dims), added to
+    double* second;  // (n_components, n_dims), added to
 };
 
 }  // namespace classicvision

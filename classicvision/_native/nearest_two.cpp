@@ -1,7 +1,7 @@
 // The two nearest descriptors, for two pictures in both directions, in one pass over their distances.
 //
-// With bytes a and b, |a - b|^2 = |a|^2 + |b|^2 - 2 a.b in whole numbers. Blocks of rows of a are compared with chunks of
-// b, panel by panel; while distances are in the cache, the two smallest of each row and of each column are kept.
+// With bytes a and b, |a - b|^2 = |a|^2 + |b|^2 - 2 a.b in whole numbers. Blocks of rows of a are compared with chunks
+// of b, panel by panel; while distances are in the cache, the two smallest of each row and of each column are kept.
 #include <cstring>
 
 #include "arena.h"
@@ -14,7 +14,7 @@
 namespace classicvision::CV_ISA {
 namespace {
 
-constexpr std::size_t BLOCK = 24;  // rows of a compared together
+constexpr std::size_t BLOCK = 24;                      // rows of a compared together
 constexpr std::size_t CHUNK = LANES < 8 ? 512 : 1024;  // rows of b compared together: they stay in the L2 cache
 static_assert(BLOCK % TILE_ROWS == 0 && CHUNK % PANEL == 0, "blocks and chunks are cut into whole tiles and panels");
 static_assert(BLOCK <= MOST_NUMBERED && CHUNK / LANES <= MOST_NUMBERED, "keys have room for rows and for vectors");
@@ -22,13 +22,13 @@ static_assert(BLOCK <= MOST_NUMBERED && CHUNK / LANES <= MOST_NUMBERED, "keys ha
 constexpr std::size_t rounded_up(std::size_t n, std::size_t unit) { return (n + unit - 1) / unit * unit; }
 
 struct Buffers {
-    ItemA* a;                // (BLOCK, width)
-    std::int32_t* norms_a;   // (BLOCK,)
-    ItemB* panels;           // (CHUNK / PANEL, width, PANEL)
-    std::int32_t* rests;     // (CHUNK,) |b|^2, less what ZERO_OF_A adds
-    std::int32_t* keys;      // (BLOCK, PANEL) squared distances as keys, without numbers
-    TwoKeys* rows;           // (BLOCK,)
-    TwoLeast* columns;       // (CHUNK / LANES,)
+    ItemA* a;               // (BLOCK, width)
+    std::int32_t* norms_a;  // (BLOCK,)
+    ItemB* panels;          // (CHUNK / PANEL, width, PANEL)
+    std::int32_t* rests;    // (CHUNK,) |b|^2, less what ZERO_OF_A adds
+    std::int32_t* keys;     // (BLOCK, PANEL) squared distances as keys, without numbers
+    TwoKeys* rows;          // (BLOCK,)
+    TwoLeast* columns;      // (CHUNK / LANES,)
 };
 
 std::int32_t squared_norm(const std::uint8_t* row, std::size_t n) {
@@ -60,7 +60,8 @@ void fill_block(const NearestTwo& task, std::size_t first, std::size_t n, std::s
     for (std::size_t i = 0; i < n; ++i) {
         const std::uint8_t* CV_RESTRICT row = task.a + (first + i) * n_dims;
         ItemA* CV_RESTRICT to = buffers.a + i * width;
-        for (std::size_t d = 0; d < n_dims; ++d) to[d] = static_cast<ItemA>(static_cast<std::int32_t>(row[d]) - ZERO_OF_A);
+        for (std::size_t d = 0; d < n_dims; ++d)
+            to[d] = static_cast<ItemA>(static_cast<std::int32_t>(row[d]) - ZERO_OF_A);
         for (std::size_t d = n_dims; d < width; ++d) to[d] = 0;  // b is zero there too
         buffers.norms_a[i] = squared_norm(row, n_dims);
     }

@@ -1,7 +1,7 @@
 // Products of a tile of descriptors of one picture with a panel of another's, in whole numbers, exactly.
 //
-// A panel holds PANEL descriptors side by side: GROUP numbers of the first, of the second and so on, then the next GROUP
-// numbers. One instruction multiplies GROUP numbers of a descriptor with those of LANES others and adds them up.
+// A panel holds PANEL descriptors side by side: GROUP numbers of the first, of the second and so on, then the next
+// GROUP numbers. One instruction multiplies GROUP numbers of a descriptor with those of LANES others and adds them up.
 #pragma once
 
 #include <cstddef>
@@ -72,7 +72,8 @@ constexpr std::int32_t ZERO_OF_A = Product::ZERO_OF_A;
 constexpr std::size_t TILE_ROWS = REGISTERS == 32 ? 6 : 4, TILE_VECTORS = REGISTERS == 32 ? 4 : 2;
 constexpr std::size_t PANEL = TILE_VECTORS * LANES;
 
-// Keys (TILE_ROWS, PANEL) of some descriptors and one panel, without numbers. `width` is that of a row of a, a multiple of GROUP.
+// Keys (TILE_ROWS, PANEL) of some descriptors and one panel, without numbers. `width` is that of a row of a, a multiple
+// of GROUP.
 CV_INLINE void compare_tile(const ItemA* a, const std::int32_t* norms_a, const ItemB* panel, const std::int32_t* rests,
                             std::size_t width, std::int32_t* keys) {
     Sums sums[TILE_ROWS][TILE_VECTORS];

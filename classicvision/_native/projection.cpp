@@ -1,7 +1,7 @@
 // Descriptors in their principal directions: the product of bytes, or of their RootSIFT, with a basis, in 16 bits.
 //
-// y = (sum_j root(b_j) B_j) / root(sum_j b_j) - offset, so that the division of RootSIFT is done once for a row. Integer
-// sums are exact: but for the last steps in float32 the results are the same bits on every instruction set.
+// y = (sum_j root(b_j) B_j) / root(sum_j b_j) - offset, so that the division of RootSIFT is done once for a row.
+// Integer sums are exact: but for the last steps in float32 the results are the same bits on every instruction set.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -73,8 +73,8 @@ void project_tile(const Projection& projection, const Descriptors& descriptors, 
     float scales[TILE_ROWS];
     for (std::size_t i = 0; i < TILE_ROWS; ++i) {
         const std::size_t row = start + std::min(i, n_rows - 1);
-        scales[i] = read_row(projection, descriptors.bytes + row * projection.n_dims,
-                             numbers + i * MOST_DESCRIPTOR_BYTES);
+        scales[i] =
+            read_row(projection, descriptors.bytes + row * projection.n_dims, numbers + i * MOST_DESCRIPTOR_BYTES);
     }
     const std::size_t n_vectors = projection.n_padded / LANES, n_parts = (n_vectors + TILE_WIDTH - 1) / TILE_WIDTH;
     for (std::size_t part = 0; part < n_parts; ++part) {

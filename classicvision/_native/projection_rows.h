@@ -6,8 +6,8 @@
 
 namespace classicvision::CV_ISA {
 
-// Write n points, from the descriptor `start` on, less a centre, as rows of n_padded numbers: whole vectors, in which zeros
-// follow the numbers of a point.
+// Write n points, from the descriptor `start` on, less a centre, as rows of n_padded numbers: whole vectors, in which
+// zeros follow the numbers of a point.
 void project_rows(const Projection& projection, const Descriptors& descriptors, std::size_t start, std::size_t n,
                   const float* centre, std::size_t n_padded, float* points);
 

@@ -32,8 +32,7 @@ CV_INLINE double error_of(const Expected& expected, const double* from, const do
 
 void find_errors(const FindErrors& task) {
     for (std::size_t i = 0; i < task.n; ++i) {
-        task.errors[i] =
-            error_of(task.expected, task.from + 2 * i, task.to + 2 * i, task.turn[i], task.log_ratio[i]);
+        task.errors[i] = error_of(task.expected, task.from + 2 * i, task.to + 2 * i, task.turn[i], task.log_ratio[i]);
     }
 }
 

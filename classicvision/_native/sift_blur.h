@@ -51,8 +51,8 @@ CV_INLINE Floats weigh_any(const float* taps, int radius, In in) {
 template <int RADIUS, int N>
 CV_STEP void blur_down(const float* const* in, const float* taps, int, int width, float* const* out) {
     for (int x = 0; x < width; x += LANES) {
-        weigh<RADIUS, N>(taps, [=](int k) { return load(in[k] + x); },
-                         [=](int k, Floats sum) { store(out[k] + x, sum); });
+        weigh<RADIUS, N>(
+            taps, [=](int k) { return load(in[k] + x); }, [=](int k, Floats sum) { store(out[k] + x, sum); });
     }
 }
 
@@ -66,8 +66,9 @@ CV_STEP inline void blur_down_any(const float* const* in, const float* taps, int
 template <int RADIUS>
 CV_STEP void blur_turned(const float* in, const float* taps, int, int n, float* out) {
     for (int x = 0; x < n; x += AT_ONCE) {
-        weigh<RADIUS, AT_ONCE>(taps, [=](int k) { return load(in + (x + k) * LANES); },
-                               [=](int k, Floats sum) { store(out + (x + k) * LANES, sum); });
+        weigh<RADIUS, AT_ONCE>(
+            taps, [=](int k) { return load(in + (x + k) * LANES); },
+            [=](int k, Floats sum) { store(out + (x + k) * LANES, sum); });
     }
 }
 
@@ -89,10 +90,10 @@ template <>
 struct BlurScratch<float> {
     static constexpr int BLOCK = LANES;  // rows that are blurred together: as many as a turned vector holds
 
-    const float** in;     // BLOCK + 2 radius rows
-    float* rows[BLOCK];   // column 0 of each; readable from -radius to one chunk beyond the mirrored samples
-    float* turned;        // CHUNK + 2 radius vectors
-    float* blurred;       // CHUNK vectors
+    const float** in;    // BLOCK + 2 radius rows
+    float* rows[BLOCK];  // column 0 of each; readable from -radius to one chunk beyond the mirrored samples
+    float* turned;       // CHUNK + 2 radius vectors
+    float* blurred;      // CHUNK vectors
 
     static std::size_t n_bytes(std::size_t width, std::size_t radius) {
         return (BLOCK * stride(width, radius) + 2 * (CHUNK + radius + LANES) * LANES) * sizeof(float);

@@ -10,14 +10,14 @@
 
 namespace classicvision::CV_ISA {
 
-constexpr int N_CELLS = 4;                  // along each side
+constexpr int N_CELLS = 4;  // along each side
 constexpr int N_DIRECTIONS = 8;
-constexpr int PER_CELL = 4;                 // places in a cell, along each side
+constexpr int PER_CELL = 4;                     // places in a cell, along each side
 constexpr int SIDE = (N_CELLS + 1) * PER_CELL;  // votes reach half a cell beyond the 4 x 4
 constexpr int N_PLACES = SIDE * SIDE;
-constexpr double CELL = 3.0;                // side of a cell, in scales of the keypoint
-constexpr float CLIP = 0.2f;                // largest share of one direction in one cell, against the norm
-constexpr float NORM = 512.0f;              // of the stored bytes
+constexpr double CELL = 3.0;    // side of a cell, in scales of the keypoint
+constexpr float CLIP = 0.2f;    // largest share of one direction in one cell, against the norm
+constexpr float NORM = 512.0f;  // of the stored bytes
 
 // Half the side of the upright square that holds the turned one, in samples.
 inline int descriptor_reach(double sigma) {
@@ -26,8 +26,8 @@ inline int descriptor_reach(double sigma) {
 
 // What does not depend on the picture.
 struct DescriptorTables {
-    alignas(64) float u[N_PLACES], v[N_PLACES];        // in cells from the centre
-    alignas(64) float share[SIDE][2];                  // of a place for the cell before it and the one after
+    alignas(64) float u[N_PLACES], v[N_PLACES];              // in cells from the centre
+    alignas(64) float share[SIDE][2];                        // of a place for the cell before it and the one after
     alignas(64) float pick[N_DIRECTIONS + 1][N_DIRECTIONS];  // row d: 1 at direction d; row 8 is row 0
 
     DescriptorTables() {
@@ -47,10 +47,10 @@ struct DescriptorTables {
 };
 
 struct DescriptorScratch {
-    alignas(64) std::int32_t sample[N_PLACES];                 // of the patch, before the places
+    alignas(64) std::int32_t sample[N_PLACES];                      // of the patch, before the places
     alignas(64) float row_share[N_PLACES], column_share[N_PLACES];  // and how far beyond them the places are
-    alignas(64) float inside[N_PLACES];                        // 1, or 0 for a place on the border or beyond
-    alignas(64) float gradient[N_PLACES][2];                   // dx and dy
+    alignas(64) float inside[N_PLACES];                             // 1, or 0 for a place on the border or beyond
+    alignas(64) float gradient[N_PLACES][2];                        // dx and dy
     alignas(64) float first_vote[N_PLACES], second_vote[N_PLACES];  // for a direction and the next one
     alignas(64) std::int32_t direction[N_PLACES];
 };

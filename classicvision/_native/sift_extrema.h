@@ -114,8 +114,8 @@ CV_STEP void pick_candidates(const Octave<Sample>& octave, int y, Sample floor, 
 
 // Add the candidates of the rows [first, last).
 template <typename Sample>
-void find_candidates(const Octave<Sample>& octave, int first, int last, Sample floor,
-                     const Extremes<Sample>* extremes, List<Place>& found) {
+void find_candidates(const Octave<Sample>& octave, int first, int last, Sample floor, const Extremes<Sample>* extremes,
+                     List<Place>& found) {
     const bool is_default = octave.n_levels == 6;
     int y = first;
     for (; y + SEARCHED_AT_ONCE <= last; y += SEARCHED_AT_ONCE) {

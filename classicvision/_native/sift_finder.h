@@ -16,7 +16,10 @@ template <typename Sample>
 class Finder {
 public:
     Finder(const SiftImage& image, const SiftSettings& settings, const SiftSink& sink, Arena& arena)
-        : image_(image), settings_(settings), sink_(sink), arena_(arena),
+        : image_(image),
+          settings_(settings),
+          sink_(sink),
+          arena_(arena),
           n_octaves_(count_octaves(image, settings.upsample)),
           width_(settings.upsample ? 2 * image.width : image.width),
           height_(settings.upsample ? 2 * image.height : image.height) {}
@@ -63,7 +66,7 @@ private:
         const std::size_t radius = Blurs<Sample>::largest_radius(settings_), lag = radius * n_levels();
         const std::size_t most = 2 * (MAX_MOVE + radius + reach()) + 4 + lag + 3 * BAND;
         const std::size_t rings = stride * std::min(most, height) * (n_levels() + 1);
-        const std::size_t extremes = 2 * SEARCHED_AT_ONCE * (stride + LANES_OF<Sample>) * n_levels();
+        const std::size_t extremes = 2 * SEARCHED_AT_ONCE * (stride + LANES_OF<Sample>)*n_levels();
         const std::size_t samples = rings + base_samples(1) + base_samples(2) + extremes;
         const std::size_t floats = patch_floats(reach(), width_, height_) + side + 4 * window_samples();
         return Blurs<Sample>::n_bytes(settings_, width_) + samples * sizeof(Sample) + floats * sizeof(float) +

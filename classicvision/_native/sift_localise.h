@@ -5,8 +5,8 @@
 
 namespace classicvision::CV_ISA {
 
-constexpr int MAX_STEPS = 5;   // moves to a neighbouring sample before a candidate is given up
-constexpr int MAX_MOVE = 16;   // rows that a candidate may move in all: beyond, rows may be gone
+constexpr int MAX_STEPS = 5;  // moves to a neighbouring sample before a candidate is given up
+constexpr int MAX_MOVE = 16;  // rows that a candidate may move in all: beyond, rows may be gone
 
 struct Blob {
     Place place;

@@ -8,9 +8,9 @@
 namespace classicvision::CV_ISA {
 
 constexpr int N_BINS = 36;
-constexpr double WINDOW = 1.5;       // sigma of the weights, in scales of the blob
-constexpr double REACH = 3.0;        // half the side of the square looked at, in sigmas of the weights
-constexpr float PEAK_RATIO = 0.8f;   // lesser peaks of at least this share of the highest count too
+constexpr double WINDOW = 1.5;      // sigma of the weights, in scales of the blob
+constexpr double REACH = 3.0;       // half the side of the square looked at, in sigmas of the weights
+constexpr float PEAK_RATIO = 0.8f;  // lesser peaks of at least this share of the highest count too
 constexpr double PI = 3.14159265358979323846;
 
 // atan2(y, x) to about 1e-5 radians by a polynomial in min / max; 0 where both are 0.
@@ -34,7 +34,7 @@ inline int orientation_reach(double sigma) { return static_cast<int>(std::nearby
 struct DirectionScratch {
     float* weight;  // of a column, and of a row
     float *dx, *dy;
-    float* vote;    // at first the weight alone
+    float* vote;  // at first the weight alone
     std::int32_t* bin;
 };
 

@@ -6,10 +6,10 @@
 namespace classicvision::CV_ISA {
 
 struct Patch {
-    float* gradients = nullptr;   // dx and dy of each sample, row by row: differences of its neighbours, not halved
-    int left = 0, top = 0;        // of the rectangle in the octave
+    float* gradients = nullptr;  // dx and dy of each sample, row by row: differences of its neighbours, not halved
+    int left = 0, top = 0;       // of the rectangle in the octave
     int n_columns = 0, n_rows = 0;
-    int stride = 0;               // samples from row to row
+    int stride = 0;  // samples from row to row
 };
 
 // Room for the largest patch around a sample, in floats.

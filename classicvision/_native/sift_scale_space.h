@@ -25,10 +25,10 @@ struct Level {
 template <typename Sample>
 struct Octave {
     int width = 0, height = 0;
-    int n_levels = 0;                   // n_layers + 3
-    Level<Sample> source;               // of the first octave: the picture in samples, not blurred
-    Level<Sample> levels[MAX_LEVELS];   // the Gaussians
-    Sample* next_base = nullptr;        // where every second sample of level n_layers goes, for the next octave
+    int n_levels = 0;                  // n_layers + 3
+    Level<Sample> source;              // of the first octave: the picture in samples, not blurred
+    Level<Sample> levels[MAX_LEVELS];  // the Gaussians
+    Sample* next_base = nullptr;       // where every second sample of level n_layers goes, for the next octave
     std::size_t next_stride = 0;
 };
 

@@ -11,10 +11,10 @@
 //     p'.w' = q.a^ + p'.r = q^.a^ + e.a^ + q.(B r) + p*.r,
 //     |p'.w' - q^.a^| <= |e| |a^| + |q| |B r| + |p*| |r|,                                                           (2)
 //
-// by Cauchy and Schwarz. The lengths are measured, not assumed: r of each word, the others at their largest. So the bytes
-// of n_kept directions bound the score of a word from below, and a word whose bound lies above the m-th best score
-// cannot be among the m nearest. B is right for any matrix with orthonormal rows; the principal directions of the words
-// leave the fewest candidates. Without a basis B is 1 and p* is 0.
+// by Cauchy and Schwarz. The lengths are measured, not assumed: r of each word, the others at their largest. So the
+// bytes of n_kept directions bound the score of a word from below, and a word whose bound lies above the m-th best
+// score cannot be among the m nearest. B is right for any matrix with orthonormal rows; the principal directions of the
+// words leave the fewest candidates. Without a basis B is 1 and p* is 0.
 #include <cfloat>
 #include <cmath>
 #include <cstring>
@@ -52,8 +52,8 @@ CV_STEP void decide(const NearestWords& search, const Block& block, std::size_t 
     }
     for (std::size_t i = 0; i < n_near; ++i) {
         const std::int32_t word = block.candidate[row][near[i]];
-        const double distance = squared_distance(
-            block.point[row], search.table.words + static_cast<std::size_t>(word) * n_dims, n_dims);
+        const double distance =
+            squared_distance(block.point[row], search.table.words + static_cast<std::size_t>(word) * n_dims, n_dims);
         const auto is_nearer = [&](std::size_t than) {
             return distance < distances[than] || (distance == distances[than] && word < indices[than]);
         };

@@ -24,8 +24,8 @@ struct WordTable {
     const float* words;  // (n_words, n_dims), finite
     std::size_t n_words;
     std::size_t n_dims;
-    const float* basis;  // (n_dims, n_kept), columns nearly orthonormal; read by prepare_words alone
-    std::size_t n_kept;  // directions that are compared in bytes; n_dims, and no basis, for the dimensions themselves
+    const float* basis;   // (n_dims, n_kept), columns nearly orthonormal; read by prepare_words alone
+    std::size_t n_kept;   // directions that are compared in bytes; n_dims, and no basis, for the dimensions themselves
     std::uint8_t* bytes;  // words_table_size(n_words, n_dims, n_kept) of them; fastest at a multiple of 64
 };
 
@@ -38,9 +38,9 @@ struct NearestWords {
 };
 
 enum class Search {
-    DONE,       // but for rows that hold -1: too many words were too nearly equal there to be told apart by bytes
-    NOT_FINITE, // a point holds a number that is not finite or not below LARGEST
-    NOT_READY,  // the table was not made for these words by this instruction set
+    DONE,        // but for rows that hold -1: too many words were too nearly equal there to be told apart by bytes
+    NOT_FINITE,  // a point holds a number that is not finite or not below LARGEST
+    NOT_READY,   // the table was not made for these words by this instruction set
 };
 
 constexpr float LARGEST = 1e15f;  // beyond it squared distances leave the range of float32

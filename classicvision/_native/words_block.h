@@ -10,30 +10,30 @@
 namespace classicvision::CV_ISA {
 namespace {
 
-constexpr std::size_t BLOCK = 24;  // points that are searched together: their scores stay in the L2 cache
-constexpr std::size_t PROJECTED = 8;   // points that are projected together
-constexpr std::size_t CHUNK = 1024;    // words that are scored before the limits are drawn
+constexpr std::size_t BLOCK = 24;     // points that are searched together: their scores stay in the L2 cache
+constexpr std::size_t PROJECTED = 8;  // points that are projected together
+constexpr std::size_t CHUNK = 1024;   // words that are scored before the limits are drawn
 constexpr std::size_t CHUNK_SETS = CHUNK / SET;
-constexpr std::size_t CANDIDATES = 128;  // words kept for one point until float64 decides
+constexpr std::size_t CANDIDATES = 128;             // words kept for one point until float64 decides
 constexpr std::size_t ROOM = MOST_DIMENSIONS + 16;  // the 16 keep rows from meeting in the same places of a cache
-constexpr std::size_t PENDING = 32;      // words that are fetched together
+constexpr std::size_t PENDING = 32;                 // words that are fetched together
 static_assert(BLOCK % TILE_POINTS == 0 && BLOCK % PROJECTED == 0, "a block is cut into whole tiles");
 
 struct Block {
-    float scores[BLOCK][CHUNK + 16];               // bounds from below, of the words in a chunk
-    float lowest[BLOCK][CHUNK_SETS + 1][LANES];    // the lowest score of each lane in each set of words
-    float rest[BLOCK][ROOM];                       // p'
-    float kept[BLOCK][ROOM];                       // q = B p'
-    float room[BLOCK][ROOM];                       // points that are stored as bytes
+    float scores[BLOCK][CHUNK + 16];             // bounds from below, of the words in a chunk
+    float lowest[BLOCK][CHUNK_SETS + 1][LANES];  // the lowest score of each lane in each set of words
+    float rest[BLOCK][ROOM];                     // p'
+    float kept[BLOCK][ROOM];                     // q = B p'
+    float room[BLOCK][ROOM];                     // points that are stored as bytes
     const float* point[BLOCK];
-    float scale[BLOCK];         // a product of bytes times it is 2 q^.a^
-    float per_rest[BLOCK];      // |r| times it is what r can take from a score
-    float margin[BLOCK];        // the bound of all other errors of a score
-    float norm[BLOCK];          // |p'|^2
+    float scale[BLOCK];     // a product of bytes times it is 2 q^.a^
+    float per_rest[BLOCK];  // |r| times it is what r can take from a score
+    float margin[BLOCK];    // the bound of all other errors of a score
+    float norm[BLOCK];      // |p'|^2
     float norm_error[BLOCK];
-    float limit[BLOCK];         // words of a larger score are not among the m nearest
-    float reach[BLOCK];         // words of a larger squared distance in float32 are not among the m nearest
-    std::int32_t start[BLOCK];  // what takes WORD_ZERO out of the products
+    float limit[BLOCK];                // words of a larger score are not among the m nearest
+    float reach[BLOCK];                // words of a larger squared distance in float32 are not among the m nearest
+    std::int32_t start[BLOCK];         // what takes WORD_ZERO out of the products
     std::int32_t n_candidates[BLOCK];  // -1: more than there is room for
     float best[BLOCK][MOST_NEAREST];   // the m smallest squared distances in float32 so far, in order
     std::int32_t n_pending[BLOCK];     // words on their way from memory, to be compared

@@ -63,8 +63,9 @@ CV_INLINE void compare(Block* block, std::size_t row, const WordTable& table, st
         if (best[m - 1] < FLT_MAX) {
             const float error = (static_cast<float>(table.n_dims) + 24) * 0x1p-24f;
             block->reach[row] = best[m - 1] * (1 + 4 * error) + 1e-37f;
-            lower_limit(block, row, best[m - 1] - block->norm[row] + best[m - 1] * 2 * error + block->norm_error[row] +
-                                        block->margin[row]);
+            lower_limit(
+                block, row,
+                best[m - 1] - block->norm[row] + best[m - 1] * 2 * error + block->norm_error[row] + block->margin[row]);
         }
     }
     std::int32_t& n = block->n_candidates[row];
@@ -119,7 +120,8 @@ void look_through(Block* block, std::size_t n_rows, std::size_t n_sets, const Wo
     for (std::size_t row = 0; row < n_rows; ++row) {
         seen[row] = -FLT_MAX;
         if (m > LANES) continue;
-        // The lowest scores of the lanes belong to different words, so the m-th of them is no less than the m-th of all.
+        // The lowest scores of the lanes belong to different words, so the m-th of them is no less than the m-th of
+        // all.
         Floats lowest = load(block->lowest[row][0]);
         for (std::size_t i = 1; i < n_sets; ++i) lowest = smaller(load(block->lowest[row][i]), lowest);
         const float mth = mth_lane(smaller(lowest, spread(FLT_MAX)), m);

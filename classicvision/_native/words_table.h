@@ -61,7 +61,10 @@ inline float at_least_root(double square) { return static_cast<float>(std::sqrt(
 class Preparation {
 public:
     Preparation(const WordTable& table, const Parts& parts)
-        : table_(table), parts_(parts), has_basis_(table.n_kept < table.n_dims), word_(new double[table.n_dims]),
+        : table_(table),
+          parts_(parts),
+          has_basis_(table.n_kept < table.n_dims),
+          word_(new double[table.n_dims]),
           kept_(new double[table.n_kept]) {}
 
     void find_centre() {

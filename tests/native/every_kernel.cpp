@@ -130,9 +130,9 @@ Matches match(const Bytes& a, const Bytes& b) {
     std::vector<std::int32_t> rows_a(2 * n_a), rows_b(2 * n_b);
     std::vector<float> squared_a(2 * n_a), squared_b(2 * n_b);
     Arena arena;
-    portable::nearest_two({a.data(), b.data(), n_a, n_b, N_DIMS, {rows_a.data(), squared_a.data()},
-                           {rows_b.data(), squared_b.data()}},
-                          arena);
+    portable::nearest_two(
+        {a.data(), b.data(), n_a, n_b, N_DIMS, {rows_a.data(), squared_a.data()}, {rows_b.data(), squared_b.data()}},
+        arena);
     write("match/rows_a", "i4", rows_a, 2);
     write("match/squared_a", "f4", squared_a, 2);
     write("match/rows_b", "i4", rows_b, 2);
@@ -154,8 +154,9 @@ void verify(const Keypoints& a, const Keypoints& b, const Matches& matches) {
     for (std::size_t i = 0; i < n; ++i) {
         const float *from = a.frame(matches.a[i]), *to = b.frame(matches.b[i]);
         const double turn = to[3] - from[3], ratio = to[2] / from[2];
-        const double own[8] = {from[0], from[1], to[0], to[1], ratio * std::cos(turn), ratio * std::sin(turn),
-                               std::cos(turn), std::sin(turn)};
+        const double own[8] = {
+            from[0],        from[1],       to[0], to[1], ratio * std::cos(turn), ratio * std::sin(turn),
+            std::cos(turn), std::sin(turn)};
         for (std::size_t c = 0; c < 8; ++c) columns[c * n + i] = static_cast<float>(own[c]);
         log_scales[i] = static_cast<float>(std::log(ratio));
         xy_a.insert(xy_a.end(), from, from + 2);
