@@ -48,10 +48,20 @@ def test_the_hull_reaches_as_far_as_the_circles():
     assert_allclose([hull.min(axis=0), hull.max(axis=0)], [[-1, -2], [12, 2]])
 
 
-def test_the_outline_of_evenly_distributed_keypoints_is_the_overlap():
-    polygon_a, polygon_b = shared_outline(GRID, np.ones(400), shift(30, 0), (80, 80), (80, 80))
-    assert sorted(polygon_a.tolist()) == [[-0.5, -0.5], [-0.5, 79.5], [49.5, -0.5], [49.5, 79.5]]
-    assert_allclose(polygon_b - polygon_a, np.tile([30, 0], (len(polygon_a), 1)))
+@pytest.mark.parametrize(
+    ("x", "y", "box"),
+    [
+        (30, 0, (-0.5, -0.5, 49.5, 79.5)),
+        (-30, 0, (29.5, -0.5, 79.5, 79.5)),
+        (0, 30, (-0.5, -0.5, 79.5, 49.5)),
+        (0, -30, (-0.5, 29.5, 79.5, 79.5)),
+    ],
+)
+def test_the_outline_of_evenly_distributed_keypoints_is_the_overlap(x, y, box):
+    polygon_a, polygon_b = shared_outline(GRID, np.ones(400), shift(x, y), (80, 80), (80, 80))
+    left, top, right, bottom = box
+    assert sorted(polygon_a.tolist()) == [[left, top], [left, bottom], [right, top], [right, bottom]]
+    assert_allclose(polygon_b - polygon_a, np.tile([x, y], (len(polygon_a), 1)))
 
 
 def test_the_outline_of_keypoints_in_a_corner_is_their_hull():
@@ -77,10 +87,11 @@ def test_inliers_in_every_cell_fill_the_whole_outline():
     assert filled_share(80.0 / 10 * SQUARE, GRID, fine, fine) == 1
 
 
-def test_a_common_frame_around_different_images_fills_only_its_cells():
-    frame = GRID[(np.abs(GRID - 40) > 30).any(axis=1)]
-    fine = np.concatenate([GRID, GRID + 1])
-    assert filled_share(80.0 / 10 * SQUARE, frame, fine, fine) == pytest.approx(28 / 64)
+@pytest.mark.parametrize("corner", [(0, 0), (30, -20)])
+def test_a_common_frame_around_different_images_fills_only_its_cells(corner):
+    frame = GRID[(np.abs(GRID - 40) > 30).any(axis=1)] + corner
+    fine = np.concatenate([GRID, GRID + 1]) + corner
+    assert filled_share(80.0 / 10 * SQUARE + corner, frame, fine, fine) == pytest.approx(28 / 64)
 
 
 @pytest.mark.parametrize(("n_a", "n_b", "share"), [(6, 6, 0.5), (5, 6, 1), (6, 5, 1)])
