@@ -1,4 +1,4 @@
-"""The canary: what an extractor makes of one synthetic image, kept with a model to notice when it changes."""
+"""The canary: features of one synthetic image, stored with a model to detect when the extractor changes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from classicvision.synthetic import canary
 
 __all__ = ["DRIFT_SHARE", "KEPT_OF_CANARY", "MAX_CANARY", "seen_on_canary", "share_changed"]
 
-# Two SIFT runs on one machine agree in every bit; other builds of OpenCV may round differently.
+# Two SIFT runs on one machine are bit-identical; other builds of OpenCV may round differently.
 SAME_POSITION = 0.01  # pixels
 SAME_DESCRIPTOR = 0.99  # least cosine
-SAME_VECTOR = 0.999  # least cosine of what a network says
-DRIFT_SHARE = 0.02  # of the canary's keypoints may be lost, moved or changed before we warn
-MAX_CANARY = 10_000  # keypoints; a file that claims more is not ours
+SAME_VECTOR = 0.999  # least cosine of two vectors of a network
+DRIFT_SHARE = 0.02  # share of the canary's keypoints that may be lost, moved or changed without a warning
+MAX_CANARY = 10_000  # keypoints; a file with more was not written here
 KEPT_OF_CANARY = 1000  # keypoints, the strongest; a dense grid has many times more
 
 
@@ -29,9 +29,9 @@ def seen_on_canary(extractor: Extractor[Any]) -> Item:
 
 
 def share_changed(then: Item, now: Item) -> float:
-    """Return the share of keypoints of either run that the other did not find at the same place and describe alike.
+    """Return the share of keypoints of either run without an equal one, in place and descriptor, in the other.
 
-    Of vectors: 0 if they point the same way, else 1. Of several parts: the largest.
+    For vectors: 0 if they have the same direction, else 1. For several parts: the largest share.
     """
     if isinstance(then, tuple) and isinstance(now, tuple):
         return max(map(share_changed, then, now)) if len(then) == len(now) else 1.0

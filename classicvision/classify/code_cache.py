@@ -1,4 +1,4 @@
-"""The codes of many images in a cache, as several entries: one holds no more than an archive, 4 GiB."""
+"""The codes of many images in a cache, split into entries of limited size: an entry is at most 4 GiB."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from classicvision.cache import FeatureCache
 
 __all__ = ["get_codes", "put_codes"]
 
-MAX_BLOCK_BYTES = 256 * 2**20  # of codes in one entry; while it is written there are two more copies of it
+MAX_BLOCK_BYTES = 256 * 2**20  # codes in one entry; writing it needs two more copies in memory
 
 
-def put_codes(cache: FeatureCache, key: str, codes: NDArray[np.float32], beside: Mapping[str, NDArray[Any]]) -> None:
-    """Keep codes under a key, with other arrays beside them.
+def put_codes(cache: FeatureCache, key: str, codes: NDArray[np.float32], others: Mapping[str, NDArray[Any]]) -> None:
+    """Store codes under a key, together with other arrays.
 
     Parameters
     ----------
     cache : FeatureCache
     key : str
-        Of the entry that has the other arrays and the first rows; those of further rows have keys derived from it.
+        Of the entry with the other arrays and the first rows; the entries of further rows have keys derived from it.
     codes : (N, n_outputs) float32
-    beside : mapping of str to array
-        None of them is named `codes` or `n_codes`.
+    others : mapping of str to array
+        Their names must not be `codes` or `n_codes`.
 
     Raises
     ------
@@ -37,20 +37,20 @@ def put_codes(cache: FeatureCache, key: str, codes: NDArray[np.float32], beside:
     for start in range(n_rows, len(codes), n_rows):
         block = codes[start : start + n_rows]
         cache.put(_block_key(key, start, start + len(block)), {"codes": block})
-    # The last of all: whoever is interrupted before leaves blocks that nothing asks for.
-    cache.put(key, {"codes": codes[:n_rows], "n_codes": np.array([len(codes)]), **beside})
+    # Written last: after an interruption the blocks without it are never read.
+    cache.put(key, {"codes": codes[:n_rows], "n_codes": np.array([len(codes)]), **others})
 
 
 def get_codes(cache: FeatureCache, key: str) -> tuple[NDArray[np.float32], dict[str, NDArray[Any]]] | None:
-    """Return codes and what was put beside them; None if any of it is missing or damaged."""
-    beside = cache.get(key)
-    if beside is None:
+    """Return codes and the arrays stored with them, or None if any of it is missing or damaged."""
+    others = cache.get(key)
+    if others is None:
         return None
-    codes = beside.pop("codes")
+    codes = others.pop("codes")
     n_rows = len(codes)
-    n_codes = int(beside.pop("n_codes", np.array([n_rows]))[0])  # before there were blocks, one entry had all
+    n_codes = int(others.pop("n_codes", np.array([n_rows]))[0])  # an entry without it has all rows
     if n_codes == n_rows:
-        return codes, beside
+        return codes, others
     joined = np.empty((n_codes, codes.shape[1]), codes.dtype)
     joined[:n_rows] = codes
     for start in range(n_rows, n_codes, n_rows):
@@ -59,7 +59,7 @@ def get_codes(cache: FeatureCache, key: str) -> tuple[NDArray[np.float32], dict[
         if block is None:
             return None
         joined[start:stop] = block["codes"]
-    return joined, beside
+    return joined, others
 
 
 def _block_key(key: str, start: int, stop: int) -> str:

@@ -1,4 +1,4 @@
-"""The codes of many images, by several processes."""
+"""Encoding images in several processes, and the decision values of one image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from classicvision.workers import Workers, count_workers
 
 __all__ = ["decide", "encode_in_workers"]
 
-ROWS_SENT = 32  # images that a worker gets at once
+ROWS_SENT = 32  # images sent to a worker at a time
 
 
 def encode_in_workers(
@@ -28,11 +28,11 @@ def encode_in_workers(
     ----------
     codebook : Codebook
     items : lazy sequence of N items
-        Looked at by the workers, so of dense recipes the extraction is parallel too.
+        Read by the workers, so the extraction of recomputed items is parallel too.
     n_jobs : int
-        Worker processes, each with one thread; -1 for one a core; 1 works in this process.
+        Worker processes, each with one thread; -1 for one per core; 1 works in this process.
     out : (N, n_outputs) float32, optional
-        Where the codes go, so that those of several lists of images can stand in one array.
+        Where to write the codes, so that those of several lists of images can share one array.
     """
     codes = np.empty((len(items), codebook.n_outputs), np.float32) if out is None else out
     n_workers = count_workers(n_jobs, len(items))
@@ -60,15 +60,15 @@ def _put(codes: NDArray[np.float32], workers: Workers[range, NDArray[np.float32]
     for rows, found in workers.finished(n_left=n_left):
         if found is None:
             raise ClassicVisionError(
-                "a worker process died twice while it encoded images, most likely for want of memory. Use one job, or "
-                "a smaller encoder."
+                "a worker process died twice while it encoded images, most likely because memory ran out. Use one job, "
+                "or a smaller encoder."
             )
         codes[rows.start : rows.stop] = found
 
 
 @dataclass(frozen=True)
 class _Encoding:
-    """Encodes the images in some rows; each worker has one."""
+    """Encodes the images in some rows; each worker has a copy."""
 
     codebook: Codebook
     items: Sequence[Any]

@@ -1,4 +1,4 @@
-"""Folds for cross-validation: stratified, shuffled by a seed, copies of one image together. Parts of each class."""
+"""Folds for cross-validation, stratified and with copies of an image together; and random subsets of each class."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ __all__ = ["some_of_each", "split_folds"]
 
 
 def some_of_each(labels: Sequence[str], n_of: Callable[[int], int], seed: int) -> NDArray[np.intp]:
-    """Return the sorted rows of some images of each class, drawn by a seed: where more are asked for, these and others.
+    """Return the sorted rows of some images of each class, drawn at random; a larger draw contains a smaller one.
 
     Parameters
     ----------
     labels : N labels
     n_of : callable
-        How many of a class of so many images; more than there are means all.
+        Returns how many images to draw from a class of n; more than n means all.
     seed : int
+        Random seed; the same seed gives the same images.
     """
     names = np.asarray(labels, dtype=str)
     rng = np.random.default_rng(seed)
@@ -37,10 +38,10 @@ def split_folds(
     ----------
     y : (N,) class indices
     keys : N strings
-        Equal for equal images.
+        Equal for byte-identical images.
     classes : K labels, for messages
     n_folds : int
-        At most; a class with fewer different images lowers it.
+        Upper limit; a class with fewer different images lowers it.
 
     Raises
     ------
@@ -50,14 +51,16 @@ def split_folds(
     if len(classes) < 2:
         raise NotEnoughDataError(f"{len(classes)} class(es) have readable images; a classifier needs at least 2")
     _, first, group = np.unique(np.asarray(keys, dtype=str), return_index=True, return_inverse=True)
-    order = np.sort(first)  # the first of each group of copies, in the order of the images
+    order = np.sort(first)  # the first of each group of copies, in image order
     count = np.bincount(y[order], minlength=len(classes))
     if count.min() < 2:
         label, n_images = str(classes[int(count.argmin())]), int(np.sum(y == count.argmin()))
-        copies = f" Its {n_images} readable images are copies of each other, or of other classes'." * (n_images > 1)
+        copies = f" Its {n_images} readable images are copies of each other, or of images of other classes." * (
+            n_images > 1
+        )
         raise NotEnoughDataError(
-            f"class {label!r} has {count.min()} different readable image(s) of its own; "
-            f"cross-validation needs at least 2.{copies} Add images or leave the class out."
+            f"class {label!r} has {count.min()} different readable image(s); "
+            f"cross-validation needs at least 2.{copies} Add images or remove the class."
         )
     fold_of_group = np.empty(len(first), np.intp)
     fold_of_group[group[order]] = _stratified(y[order], min(n_folds, int(count.min())), seed)
@@ -65,7 +68,7 @@ def split_folds(
 
 
 def _stratified(y: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp]:
-    """Return the fold of each image, such that folds have the same share of each class but for one image.
+    """Return the fold of each image, so that the folds' numbers of images of a class differ by one at most.
 
     These are the folds of scikit-learn's StratifiedKFold with shuffling, whose import costs more than all of this.
     """

@@ -1,4 +1,4 @@
-"""The linear head: what is left of a support vector machine once it has learned. Plain arrays, no scikit-learn."""
+"""The linear head: the hyperplanes of a trained linear classifier, as plain arrays."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 __all__ = ["LinearHead"]
 
-_BLOCK_BYTES = 16 * 2**20  # of codes that are float64 at a time
+_BLOCK_BYTES = 16 * 2**20  # codes converted to float64 at a time
 
 
 @dataclass(frozen=True, eq=False)
 class LinearHead:
-    """One hyperplane a class (for two classes: one hyperplane, positive on the side of the second).
+    """One hyperplane per class (for two classes: one hyperplane, positive on the side of the second).
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class LinearHead:
     weights : (K, D) float64, or (1, D) for two classes
     bias : (K,) float64, or (1,)
     cost : float
-        The C that it was learned with.
+        The C that it was trained with: larger values regularise less.
     """
 
     classes: tuple[str, ...]
@@ -39,8 +39,8 @@ class LinearHead:
                 f"weights {self.weights.shape} and bias {self.bias.shape} do not fit {len(self.classes)} classes"
             )
         if not (np.isfinite(self.weights).all() and np.isfinite(self.bias).all()):
-            raise ValueError("weights or bias hold numbers that are not finite")
-        # One layout in memory, so that a head that was saved and read back adds in the same order, to the last bit.
+            raise ValueError("weights or bias contain numbers that are not finite")
+        # One memory layout, so that a head that was saved and loaded sums in the same order, to the last bit.
         object.__setattr__(self, "weights", np.ascontiguousarray(self.weights, np.float64))
         object.__setattr__(self, "bias", np.ascontiguousarray(self.bias, np.float64))
 
@@ -51,7 +51,7 @@ class LinearHead:
         ----------
         codes : (N, D) array
         rows : (M,) ints, optional
-            The codes that are asked for; all of them if left out.
+            The codes to use; by default all of them.
 
         Returns
         -------
@@ -70,6 +70,6 @@ class LinearHead:
         return np.hstack([-decision, decision]) if len(self.classes) == 2 else decision
 
     def predict(self, codes: NDArray[Any], rows: NDArray[np.intp] | None = None) -> NDArray[np.intp]:
-        """Return the index of the predicted class of each code that `decide` is asked for; the first of equals."""
+        """Return the index of the predicted class of each code in `rows`; of equal scores the first."""
         best: NDArray[np.intp] = np.argmax(self.decide(codes, rows), axis=1)
         return best

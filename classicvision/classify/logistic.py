@@ -21,7 +21,7 @@ def fit_log_odds(
     weighing: NDArray[np.float32] | None = None,
     balanced: bool,
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Minimise the cross-entropy plus half the squared norm of the weights, once for each cost.
+    """Minimise the cross-entropy plus half the squared norm of the weights, once for each value of C.
 
     Parameters
     ----------
@@ -29,11 +29,12 @@ def fit_log_odds(
     y : (M,) class indices from 0 to K - 1
         Of the codes in `rows`.
     costs : sequence of float
-        C, the weight of the cross-entropy.
+        C, the weight of the cross-entropy against the regularisation: larger values fit the training images more
+        closely.
     rows : (M,) ints, optional
-        The codes to learn from; all of them if left out.
+        The codes to train on; by default all of them.
     weighing : (D,) float32, optional
-        What each number of a code is multiplied by before; the weights returned are for codes as they are.
+        Factor of each component of a code in training; the weights returned are for codes without it.
     balanced : bool
         Weigh classes inversely to their number of codes.
 

@@ -34,12 +34,12 @@ __all__ = ["FUSION", "NETWORK", "RECIPES", "fusion_data", "load_recipe", "recipe
 # Caltech-101.
 _SIFT = Sift(contrast=0.02, max_side=640, precision="fast").runnable()
 
-# Of dense grids the settings of the literature; one scale of pictures, so that sizes in pixels mean the same.
+# Dense grids with settings from the literature, at one image size, so that sizes in pixels are comparable.
 _GRID = DenseSift(step=6, bin_sizes=(4, 6, 8, 10), max_side=300)
 _FINE_GRID = replace(_GRID, step=4)
 _ENLARGED = replace(_GRID, enlarge=1.5, max_side=450, window=1.5, contrast=0.002)
 _PYRAMID = ("1x1", "2x2", "4x4")
-# Codes of tens of thousands of numbers: each fold means a vocabulary and all codes anew.
+# Codes of tens of thousands of numbers: each fold learns a vocabulary and encodes all images again.
 _WIDE = SvmSettings(costs=(1.0, 10.0, 100.0), folds=3)
 
 RECIPES: dict[str, Recipe] = {
@@ -51,7 +51,7 @@ RECIPES: dict[str, Recipe] = {
     "sift-bovw-soft": Recipe(extractor=_SIFT, encoder=BovwSettings(assignment="soft", n_neighbors=5)),
     # A grid describes skies and walls too, where keypoints are few (Bosch et al. 2007).
     "dense-bovw": Recipe(extractor=_GRID, encoder=BovwSettings(n_words=4000, n_samples=400_000)),
-    # Where in the picture words lie (Lazebnik et al. 2006).
+    # With the position of the words in the image (Lazebnik et al. 2006).
     "dense-bovw-spm": Recipe(
         extractor=_GRID, encoder=BovwSettings(n_words=4000, n_samples=400_000, cells=_PYRAMID), classifier=_WIDE
     ),
@@ -59,13 +59,13 @@ RECIPES: dict[str, Recipe] = {
     "llc": Recipe(extractor=_GRID, encoder=LlcSettings(n_words=1024, cells=_PYRAMID), classifier=_WIDE),
     # How descriptors differ from their words (Jegou et al. 2010; Arandjelovic and Zisserman 2013).
     "vlad": Recipe(extractor=_GRID, encoder=VladSettings(), classifier=_WIDE),
-    # How descriptors would move a mixture of Gaussians (Perronnin et al. 2010), each of which has the same say.
+    # Fisher vector of a mixture of Gaussians (Perronnin et al. 2010), intra-normalised.
     "fisher": Recipe(extractor=_FINE_GRID, encoder=FisherSettings(intra_norm=True), classifier=_WIDE),
-    # The same of enlarged pictures, of weak patches too, and of their mirror images, which helps scenes and harms
-    # objects; beside it the Fisher vectors of larger patches too, of the picture and of its three bands, and LLC, which
-    # help both. Cross-validated on two sets of 1,500 images of Scene-15 and two of 240 of Caltech-101, the first part
-    # alone has 88.5 and 91.4 %, with LLC 89.0 and 92.6 %, all three have 89.8 and 93.0 %: by ridge regression with
-    # fixed shares, and LLC of the mirror image too, which had helped nothing before.
+    # Fisher vectors of enlarged images with weak patches and mirror images, which help scenes and harm objects; of
+    # larger patches, of the image and of its three bands; and LLC, which help both. Cross-validated on two sets of
+    # 1,500 images of Scene-15 and two of 240 of Caltech-101, the first part alone has 88.5 and 91.4 %, with LLC 89.0
+    # and 92.6 %, all three have 89.8 and 93.0 %: by ridge regression with fixed shares, and with LLC of the mirror
+    # image too, which made no difference before.
     "fisher-best": Recipe(
         extractor=Several(parts=(_ENLARGED, replace(_ENLARGED, bin_sizes=(4, 6, 8, 10, 14)), _GRID)),
         encoder=FusionSettings(
@@ -82,12 +82,12 @@ RECIPES: dict[str, Recipe] = {
 
 
 NETWORK = "cnn:"  # begins a recipe's name that is the path, or the name, of a network
-FUSION = "fusion:"  # the same of four views of a picture, beside the parts of "fisher-best"
+FUSION = "fusion:"  # the same with four views of an image, fused with the parts of "fisher-best"
 # Of the network, both Fisher vectors and LLC.
 _SHARES_WITH_NETWORK = [[0.34, 0.27, 0.27, 0.12], [0.44, 0.22, 0.22, 0.12], [0.55, 0.18, 0.18, 0.09]]
 _PREPROCESSING = "extractor.preprocessing."  # begins an override of one value of a network's preprocessing
 
-# Codes of norm 1 whose dimensions are many and mostly alike ask for more cost than histograms of words do.
+# Codes of norm 1 with many similar dimensions need a larger C than histograms of words.
 _LINEAR_PROBE = SvmSettings(costs=(0.3, 1.0, 3.0, 10.0, 30.0))
 
 
@@ -97,21 +97,21 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     Parameters
     ----------
     name_or_file : str
-        A key of `RECIPES`, or the path of a ``.toml`` file as `recipe_to_toml` writes it. What such a file leaves out
-        has the default of its class, `Sift()` and so on, which is not always that of a named recipe. Or ``cnn:FILE``:
-        a network's features in place of visual words; or ``fusion:FILE``: those beside the parts of "fisher-best".
-        ``FILE@NAME`` also names how pictures are prepared for it.
+        A key of `RECIPES`; or the path of a ``.toml`` file as `recipe_to_toml` writes it, where settings that are
+        missing have the default of their class, such as `Sift()`, which can differ from a named recipe's; or
+        ``cnn:FILE`` for a network's features in place of visual words; or ``fusion:FILE`` for a network fused with
+        the parts of "fisher-best". ``FILE@NAME`` also names the preprocessing preset.
     overrides : iterable of str
         Assignments such as ``extractor.contrast=0.03``, in order.
     seed : int, optional
-        Replaces the recipe's own.
+        Replaces that of the recipe.
 
     Raises
     ------
     SettingsError
         For an unknown name, an unreadable file, or a setting that does not exist or cannot have its value.
     BackboneError
-        If a network's file is not there, or nothing says how pictures are to be prepared for it.
+        If a network's file is not found, or its preprocessing is not known.
     """
     data = _recipe_data(name_or_file)
     for assignment in overrides:
@@ -152,12 +152,12 @@ def recipe_to_toml(recipe: Recipe) -> str:
 
 
 def fusion_data(network: dict[str, Any], encoder: VectorSettings) -> dict[str, Any]:
-    """Return as plain values the recipe of a network, of four views, beside the parts of "fisher-best".
+    """Return as plain values the recipe of a network with four views, fused with the parts of "fisher-best".
 
     Parameters
     ----------
     network : dict
-        The settings of an `OnnxBackbone`; what they lack can still be set.
+        The settings of an `OnnxBackbone`; missing ones can still be set.
     encoder : VectorSettings
         Of its features.
     """
@@ -171,7 +171,7 @@ def fusion_data(network: dict[str, Any], encoder: VectorSettings) -> dict[str, A
 
 
 def _recipe_data(name_or_file: str) -> dict[str, Any]:
-    """Return a recipe as plain values; one with a network is not complete, so that what it lacks can be set."""
+    """Return a recipe as plain values; one with a network may lack some, which can then be set."""
     if name_or_file.startswith(FUSION):
         return fusion_data(_network(name_or_file.removeprefix(FUSION)), VectorSettings())
     if name_or_file.startswith(NETWORK):
@@ -197,7 +197,7 @@ def _network(text: str) -> dict[str, Any]:
 
 
 def _parted(text: str) -> tuple[str, str]:
-    """Return file and preprocessing of ``FILE`` or ``FILE@PREPROCESSING``; empty if there is none."""
+    """Return file and preprocessing of ``FILE`` or ``FILE@PREPROCESSING``; the latter empty if not given."""
     path, at, preset = text.rpartition("@")
     is_preset = at and (preset in PRESETS or (Path(path).is_file() and not Path(text).exists()))
     return (path, preset) if is_preset else (text, "")
@@ -216,8 +216,8 @@ def _read_recipe(name_or_file: str) -> Recipe:
     except OSError as error:
         raise SettingsError(f"{path}: the recipe cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: a recipe is text in UTF-8; this is not") from error
+        raise SettingsError(f"{path}: not UTF-8 text; a recipe is a TOML file in UTF-8") from error
     except (tomllib.TOMLDecodeError, SettingsError) as error:
         raise SettingsError(f"{path}: {error}") from error
     except RecursionError as error:
-        raise SettingsError(f"{path}: it is nested too deeply for a recipe") from error
+        raise SettingsError(f"{path}: nested too deeply for a recipe") from error

@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a result, apart from the images."""
+"""A recipe: everything that determines a result, apart from the images."""
 
 from __future__ import annotations
 
@@ -31,13 +31,19 @@ class SvmSettings:
     Raises
     ------
     SettingsError
-        For a cost that is not positive, or fewer than two folds.
+        For a value of C out of range, or fewer than two folds.
     """
 
     kind: ClassVar[str] = "linear-svm"
     version: ClassVar[int] = 2
 
-    costs: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)  # candidates for C, chosen from by cross-validation
+    costs: tuple[float, ...] = (
+        0.1,
+        0.3,
+        1.0,
+        3.0,
+        10.0,
+    )  # candidates for C; larger regularises less; chosen by cross-validation
     folds: int = 5  # of that cross-validation; fewer where a class has fewer images
     balanced: bool = True  # weigh classes inversely to their number of images
 
@@ -48,18 +54,23 @@ class SvmSettings:
 
 @dataclass(frozen=True)
 class LogisticSettings:
-    """Multinomial logistic regression: linear like the SVM, and its scores are logarithms of odds.
+    """Multinomial logistic regression: linear like the SVM; its scores are log-odds.
 
     Raises
     ------
     SettingsError
-        For a cost that is not positive, or fewer than two folds.
+        For a value of C out of range, or fewer than two folds.
     """
 
     kind: ClassVar[str] = "logistic"
     version: ClassVar[int] = 1
 
-    costs: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)  # candidates for C, chosen from by cross-validation
+    costs: tuple[float, ...] = (
+        1.0,
+        10.0,
+        100.0,
+        1000.0,
+    )  # candidates for C; larger regularises less; chosen by cross-validation
     folds: int = 5  # of that cross-validation; fewer where a class has fewer images
     balanced: bool = True  # weigh classes inversely to their number of images
 
@@ -79,7 +90,7 @@ def _require_costs_and_folds(costs: tuple[float, ...], folds: int) -> None:
 
 @dataclass(frozen=True)
 class Several:
-    """Extractors side by side, for a fusion: an item is the tuple of theirs.
+    """Several extractors, for a fusion: an item is the tuple of theirs.
 
     Raises
     ------
@@ -107,7 +118,7 @@ class Several:
         return tuple(part(image) for part in self.parts)
 
     def runnable(self) -> Self:
-        """Return the same with engines that exist here."""
+        """Return the same with engines that this installation has."""
         return replace(self, parts=tuple(part.runnable() for part in self.parts))
 
 
@@ -115,27 +126,27 @@ class Several:
 class Recipe:
     """Extractor, encoder, classifier and seed: with the same images they give the same model.
 
-    The values of a recipe are the settings classes of each step; `classicvision.config` turns them into plain
-    dictionaries and fingerprints.
+    Each step is an instance of a settings class; `classicvision.config` converts them to plain dictionaries and
+    fingerprints.
     """
 
     extractor: Sift | DenseSift | OnnxBackbone | Several = field(default_factory=Sift)
     encoder: SingleSettings | FusionSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings | LogisticSettings = field(default_factory=SvmSettings)
     seed: int = 0
-    augment: tuple[Augmentation, ...] = ()  # a variant more of each training image for each name; see AUGMENTATIONS
-    tta: TestTime = "none"  # views of an image whose scores are averaged in predictions
+    augment: tuple[Augmentation, ...] = ()  # also train on one variant of each image per name; see AUGMENTATIONS
+    tta: TestTime = "none"  # test-time augmentation: views of an image whose scores are averaged
 
     def __post_init__(self) -> None:
         config.validate(self)
-        if not 0 <= self.seed < 2**32:  # what scikit-learn takes
+        if not 0 <= self.seed < 2**32:  # the range of scikit-learn
             raise SettingsError(f"seed is {self.seed}; give one from 0 to {2**32 - 1}")
         n_extractors = len(self.extractor.parts) if isinstance(self.extractor, Several) else 1
         n_encoders = len(self.encoder.parts) if isinstance(self.encoder, FusionSettings) else 1
         if n_extractors != n_encoders:
             raise SettingsError(
                 f"the recipe has {n_extractors} extractor(s) and {n_encoders} encoder(s); an extractor of kind "
-                "'several' and an encoder of kind 'fusion' belong together, with as many parts each"
+                "'several' needs an encoder of kind 'fusion' with as many parts, and the other way round"
             )
         extractors = self.extractor.parts if isinstance(self.extractor, Several) else (self.extractor,)
         encoders = self.encoder.parts if isinstance(self.encoder, FusionSettings) else (self.encoder,)
@@ -144,7 +155,7 @@ class Recipe:
 
 
 def _require_match(extractor: Sift | DenseSift | OnnxBackbone, encoder: SingleSettings) -> None:
-    """Refuse an encoder of keypoints behind a network, and one of vectors behind anything else."""
+    """Refuse an encoder of keypoints after a network, and one of vectors after any other extractor."""
     if isinstance(extractor, OnnxBackbone) != isinstance(encoder, VectorSettings):
         raise SettingsError(
             f"an extractor of kind {extractor.kind!r} and an encoder of kind {encoder.kind!r} do not fit: the vectors "

@@ -1,4 +1,7 @@
-"""Choosing a recipe by cross-validation within a budget of time: cheap recipes first, and few images first."""
+"""Choosing a recipe by cross-validation within a time budget: cheap recipes first, and few images first.
+
+This is the rule alone: trials and clock are passed in. `recipe_search` makes the trials.
+"""
 
 from __future__ import annotations
 
@@ -23,18 +26,18 @@ __all__ = ["AUTO", "BUDGET", "Selection", "Trial", "TryRecipe", "candidates", "s
 
 AUTO = "auto"  # in place of a recipe's name
 BUDGET = 300.0  # seconds
-FEW = 400  # images that recipes are tried on first
-FEWEST_OF_CLASS = 10  # of them, where a class has as many
+FEW = 400  # images of the first trials
+FEWEST_OF_CLASS = 10  # of these images, if a class has as many
 MAX_FINALISTS = 3  # tried again on all images
-N_FOLDS = 3  # the same for all recipes, so that they answer for the same images
+N_FOLDS = 3  # the same for all recipes, so that their accuracies are of the same images
 
-# One of each kind, in the order of what they cost.
+# One of each kind, the cheapest first.
 _CHEAP_FIRST = ("sift-bovw", "sift-bovw-soft", "vlad", "fisher", "dense-bovw-spm", "llc", "fisher-best")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How a recipe did in cross-validation.
+    """The cross-validation of one recipe.
 
     Attributes
     ----------
@@ -43,9 +46,9 @@ class Trial:
     accuracy, deviation : float
         Mean and standard deviation over the folds of the share of correct images.
     mean_per_class_accuracy : float
-        Of all images together.
+        Of all images.
     seconds : float
-        Wall time, extraction included; less where an earlier run left something in the cache.
+        Wall time including extraction; less if an earlier run has filled the cache.
     """
 
     name: str
@@ -57,7 +60,7 @@ class Trial:
 
     @property
     def standard_error(self) -> float:
-        """Of the accuracy by the number of images; not 0 where all are right (Agresti and Coull 1998)."""
+        """Of the accuracy, from the number of images; above 0 even if all are correct (Agresti and Coull 1998)."""
         n = self.n_images + 4
         share = (self.n_images * self.mean_per_class_accuracy + 2) / n
         return math.sqrt(share * (1 - share) / n)
@@ -67,48 +70,48 @@ class Trial:
 class Selection:
     """The recipe that was chosen, and why.
 
-    Its accuracy is the best of several, so a little more than can be expected of new images.
+    Its accuracy is the best of several, so slightly higher than on new images.
 
     Attributes
     ----------
     name : str
     recipe : Recipe
     trials : tuple of Trial
-        In the order they were made; a finalist has one on few images and one on all.
+        In order of time; a finalist has one on few images and one on all.
     decisive : tuple of Trial
-        Those that were compared last, all on the same images.
-    left_out : dict of str to str
-        Why other recipes, or their trial on all images, have no figure.
+        The trials that the choice is made from, all on the same images.
+    skipped : dict of str to str
+        Why other recipes, or their trials on all images, were not run to the end.
     """
 
     name: str
     recipe: Recipe
     trials: tuple[Trial, ...]
     decisive: tuple[Trial, ...]
-    left_out: Mapping[str, str]
+    skipped: Mapping[str, str]
 
     @property
     def reason(self) -> str:
-        """Why this recipe: by how much it leads, and what costs less and may be as good."""
+        """Why this recipe: its lead, and a cheaper recipe that may be as good."""
         best = _best(self.decisive)
-        said = f"{best.name} has the highest mean per-class accuracy, {100 * best.mean_per_class_accuracy:.1f} %"
+        text = f"{best.name} has the highest mean per-class accuracy, {100 * best.mean_per_class_accuracy:.1f} %"
         others = [trial for trial in self.decisive if trial.name != best.name]
         if not others:
-            return f"{said}; no other recipe could be compared."
+            return f"{text}; no other recipe could be compared."
         second = _best(others)
         lead = best.mean_per_class_accuracy - second.mean_per_class_accuracy
-        said += f" of {best.n_images} images, {100 * lead:.1f} points more than {second.name}."
+        text += f" of {best.n_images} images, {100 * lead:.1f} points more than {second.name}."
         cheap = min(self.decisive, key=lambda trial: trial.seconds if _is_near(trial, best) else math.inf)
         if cheap.name != best.name:
-            said += (
-                f" That {cheap.name} is worse is not certain: it is within two standard errors, and took "
-                f"{cheap.seconds:.0f} seconds in place of {best.seconds:.0f}."
+            text += (
+                f" {cheap.name} may be as good: it is within two standard errors, and took {cheap.seconds:.0f} seconds "
+                f"instead of {best.seconds:.0f}."
             )
-        return said
+        return text
 
 
 TryRecipe: TypeAlias = Callable[[str, Recipe, bool, float], Trial | None]
-"""Cross-validates a recipe of some name, on all images or on few; None if a time of the clock comes first."""
+"""Cross-validates a recipe, given its name, whether on all images, and the time at which to give up: then None."""
 
 
 def candidates(network: Recipe | None = None) -> dict[str, Recipe]:
@@ -117,12 +120,12 @@ def candidates(network: Recipe | None = None) -> dict[str, Recipe]:
     Parameters
     ----------
     network : Recipe, optional
-        As ``cnn:FILE`` names it: it is tried too, and so is its fusion with the parts of "fisher-best".
+        As ``cnn:FILE`` names it: a further candidate, as is its fusion with the parts of "fisher-best".
 
     Raises
     ------
     SettingsError
-        If that is no recipe of a network.
+        If `network` is not a recipe of a network.
     """
     named = {name: RECIPES[name] for name in _CHEAP_FIRST}
     if network is None:
@@ -139,14 +142,14 @@ def candidates(network: Recipe | None = None) -> dict[str, Recipe]:
 
 
 def thin(labels: Sequence[str], seed: int = 0, *, n_images: int = FEW) -> NDArray[np.intp]:
-    """Return the rows of about `n_images` images, as many of each class; all rows where that saves less than a third.
+    """Return the rows of about `n_images` images, equally many per class; all rows if that saves less than a third.
 
     Parameters
     ----------
     labels : N labels
     seed : int
     n_images : int
-        More where there are many classes: of each at least `FEWEST_OF_CLASS` are kept, if it has as many.
+        More if there are many classes: at least `FEWEST_OF_CLASS` of each are kept, if it has as many.
     """
     n_each = max(FEWEST_OF_CLASS, math.ceil(n_images / len(set(labels))))
     rows = some_of_each(labels, lambda _: n_each, seed)
@@ -161,18 +164,18 @@ def select_recipe(
     budget: float = BUDGET,
     clock: Callable[[], float] = time.monotonic,
 ) -> Selection:
-    """Try recipes while there is time, and choose the one of highest mean per-class accuracy; of equals the first.
+    """Try recipes while time lasts, and choose that of the highest mean per-class accuracy; of equals the first.
 
-    If all images are more than the few, every recipe is tried on the few; then those within two standard errors of the
-    best, up to `MAX_FINALISTS`, on all. One recipe is tried whatever the budget.
+    On a large folder, every recipe is tried on few images first; then those within two standard errors of the best, up
+    to `MAX_FINALISTS`, on all. One recipe is tried whatever the budget.
 
     Parameters
     ----------
     recipes : dict of str to Recipe
-        The cheap ones first: a recipe is only begun if there is as much time left as the one before took.
+        The cheap ones first: a trial starts only if as much time is left as the one before took.
     try_recipe : callable
     growth : float
-        How many times as many all images are as the few; 1 if there are few.
+        Ratio of all images to the few; 1 if all are tried.
     budget : float
         Seconds.
     clock : callable
@@ -186,7 +189,9 @@ def select_recipe(
         That of the first recipe, if none could be cross-validated.
     """
     if not recipes or not budget > 0:
-        raise SettingsError(f"{len(recipes)} recipe(s) and {budget:g} seconds to try them; give at least one, and some")
+        raise SettingsError(
+            f"{len(recipes)} recipe(s) and a budget of {budget:g} seconds; give at least one recipe and more than 0"
+        )
     heats = _Heats(recipes, try_recipe, clock() + budget, clock)
     trials = heats.run(list(recipes), on_all=growth <= 1)
     if growth > 1 and not trials:  # the few may be too few of a class, because of copies and broken files
@@ -196,27 +201,27 @@ def select_recipe(
     finals = heats.run_finals(trials, growth) if growth > 1 else []
     decisive = tuple(finals if len(finals) > 1 else trials)
     name = _best(decisive).name
-    return Selection(name, recipes[name], (*trials, *finals), decisive, heats.left_out)
+    return Selection(name, recipes[name], (*trials, *finals), decisive, heats.skipped)
 
 
 @dataclass
 class _Heats:
-    """Tries recipes until the time is up, and remembers what was left out and what went wrong."""
+    """Tries recipes until the time is up, and records which were skipped and which failed."""
 
     recipes: Mapping[str, Recipe]
     try_recipe: TryRecipe
     end: float  # of the clock
     clock: Callable[[], float]
-    left_out: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     errors: list[ClassicVisionError] = field(default_factory=list)
 
     def run(self, names: Sequence[str], *, on_all: bool) -> list[Trial]:
-        """Try recipes in their order; the first that works has all the time it needs."""
+        """Try recipes in order; the first that works has unlimited time."""
         trials: list[Trial] = []
         for name in names:
             left = self.end - self.clock()
             if trials and trials[-1].seconds > left:
-                self.left_out[name] = f"{max(left, 0):.0f} seconds were left, fewer than {trials[-1].name} took"
+                self.skipped[name] = f"{max(left, 0):.0f} seconds were left, fewer than {trials[-1].name} took"
                 continue
             trial = self._try(name, on_all, self.end if trials else math.inf)
             if trial is not None:
@@ -224,9 +229,9 @@ class _Heats:
         return trials
 
     def run_finals(self, trials: Sequence[Trial], growth: float) -> list[Trial]:
-        """Try again on all images, `growth` times as many, what is near the best; the best first, as far as time goes.
+        """Try the recipes near the best again on all images, `growth` times as many; the best first, while time lasts.
 
-        Without time for two there is nothing to compare, and none is tried.
+        If there is time for fewer than two, none is tried: there would be nothing to compare.
         """
         best = _best(trials)
         near = sorted((trial for trial in trials if _is_near(trial, best)), key=lambda t: -t.mean_per_class_accuracy)
@@ -236,7 +241,7 @@ class _Heats:
                 left -= growth * trial.seconds
                 chosen.append(trial.name)
             elif len(near) > 1:
-                self.left_out[trial.name] = "there was no time for all images"
+                self.skipped[trial.name] = "there was no time for all images"
         finals = [self._try(name, True, self.end) for name in chosen] if len(chosen) > 1 else []
         return [trial for trial in finals if trial is not None]
 
@@ -245,12 +250,12 @@ class _Heats:
             trial = self.try_recipe(name, self.recipes[name], on_all, end)
         except ClassicVisionError as error:
             self.errors.append(error)
-            self.left_out[name] = str(error)
+            self.skipped[name] = str(error)
             return None
         if trial is None:
-            self.left_out[name] = "the time was up before it was done"
+            self.skipped[name] = "the time was up before it finished"
         else:
-            self.left_out.pop(name, None)  # of an attempt on few images
+            self.skipped.pop(name, None)  # of a trial on few images
         return trial
 
 

@@ -1,4 +1,4 @@
-"""Linear support vector machines, one class against the rest, for a whole list of costs at once. NumPy only.
+"""Linear support vector machines, one class against the rest, for several values of C in one call. NumPy only.
 
 Minimised is, for each class with labels s = +1 for its images and -1 for all others,
 
@@ -7,39 +7,33 @@ Minimised is, for each class with labels s = +1 for its images and -1 for all ot
 which is what LIBLINEAR and scikit-learn's LinearSVC minimise (Fan et al. 2008, appendix A), by the finite Newton method
 of Keerthi and DeCoste (2005): the function is quadratic as long as no image crosses its margin, so a few Newton steps
 with an exact line search end at the minimum. The steps of all classes share two matrix products with the codes, the
-solution for one cost is the start for the next, and the codes are not widened to float64. Of wide codes only the
-products with each other are needed, which are added up block by block: nothing is copied whole.
+solution for one C is the start for the next, and the codes are not converted to float64. Of wide codes only the
+products with each other are needed, which are summed block by block, so the codes are never copied whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.classify.svm_space import Floats, GramSpace, Hyperplanes, PrimalSpace, Space, TrainingCodes, dots
+
 __all__ = ["LARGEST_COST", "LEAST_COST", "Hyperplanes", "fit_hyperplanes"]
 
-Floats = NDArray[np.float32]
-
-# Within these float32 has digits enough: from 1e9 on a search may end where it began.
+# Within these limits float32 is precise enough; from 1e9 on a search may end where it began.
 LEAST_COST, LARGEST_COST = 1e-6, 1e6
-MAX_STEPS = 100  # Newton steps a cost; 4 to 6 are usual
-MAX_CG_STEPS = 200  # conjugate gradients a Newton step; 5 to 30 are usual
+MAX_STEPS = 100  # Newton steps per value of C; 4 to 6 are usual
+MAX_CG_STEPS = 200  # conjugate gradients per Newton step; 5 to 30 are usual
 _CG_TOLERANCE = 0.1  # of the residual, relative to the gradient
 _LINE_STEPS = 20
 _SMALLEST_STEP = 1e-6
-_RESOLVED = 1e-7  # of the loss: what a step promises below it is rounding
-_MOST_PRODUCTS = 2**14  # images of which all products are held: 1 GiB, and as much while they are added
-_GRAM_BLOCK = 2048  # dimensions whose products are added at a time
-
-
-class Hyperplanes(NamedTuple):
-    """Weights (K, D) and bias (K,), float64: the score of a code x for class k is weights[k] x + bias[k]."""
-
-    weights: NDArray[np.float64]
-    bias: NDArray[np.float64]
+_RESOLVED = 1e-7  # of the loss: a smaller predicted gain is rounding
+_MOST_PRODUCTS = 2**14  # images whose products are all held: 1 GiB, and as much again while they are summed
+_ZERO = np.float32(0)
+_TINY = np.finfo(np.float32).tiny
 
 
 def fit_hyperplanes(
@@ -52,7 +46,7 @@ def fit_hyperplanes(
     balanced: bool = True,
     tolerance: float = 1e-4,
 ) -> list[Hyperplanes]:
-    """Fit one class against the rest, once for each cost.
+    """Fit one class against the rest, once for each value of C.
 
     Parameters
     ----------
@@ -60,11 +54,12 @@ def fit_hyperplanes(
     y : (M,) class indices from 0 to K - 1, each at least once
         Of the codes in `rows`. For two classes there is one hyperplane, positive on the side of class 1.
     costs : sequence of float
-        Values of C from LEAST_COST to LARGEST_COST, in any order.
+        Values of C, the weight of the loss against the regularisation, in any order: larger values fit the training
+        images more closely. From LEAST_COST to LARGEST_COST.
     rows : (M,) ints, optional
-        The codes to learn from; all of them if left out.
+        The codes to train on; by default all of them.
     weighing : (D,) float32, optional
-        What each number of a code is multiplied by before; the weights returned are for codes as they are.
+        Factor of each component of a code in training; the weights returned are for codes without it.
     balanced : bool
         Weigh classes by N / (K n_k), as scikit-learn does.
     tolerance : float
@@ -73,13 +68,13 @@ def fit_hyperplanes(
     Returns
     -------
     list of Hyperplanes
-        In the order of the costs.
+        In the order of `costs`.
     """
     counts = np.bincount(y)
     if len(counts) < 2 or counts.min() < 1:
         raise ValueError(f"the classes have {counts.tolist()} images; at least two classes with one each were expected")
-    chosen = _Chosen(codes, rows, weighing)
-    space: _Space = _Gram(chosen) if _is_wide(*chosen.shape) else _Primal(chosen)
+    chosen = TrainingCodes(codes, rows, weighing)
+    space: Space = GramSpace(chosen) if _is_wide(*chosen.shape) else PrimalSpace(chosen)
     problem = _Problem.of(space, y, counts, balanced)
     state = problem.start()
     found: dict[float, Hyperplanes] = {}
@@ -89,111 +84,13 @@ def fit_hyperplanes(
     return [found[cost] for cost in costs]
 
 
-class _Chosen(NamedTuple):
-    """The codes to learn from: some rows, each number weighed. `None` means all rows, and weights of 1."""
-
-    codes: Floats
-    rows: NDArray[np.intp] | None
-    weighing: Floats | None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.codes if self.rows is None else self.rows), self.codes.shape[1]
-
-    def block(self, start: int, stop: int) -> Floats:
-        """Return some of the dimensions."""
-        block = self.codes[:, start:stop]
-        if self.rows is not None:
-            block = block[self.rows]
-        if self.weighing is None:
-            return block
-        weighed: Floats = np.multiply(block, self.weighing[start:stop], out=None if self.rows is None else block)
-        return weighed
-
-    def unweighed(self, weights: Floats) -> Floats:
-        """Return weights (D, K) of weighed codes as weights of codes as they are."""
-        return weights if self.weighing is None else weights * self.weighing[:, np.newaxis]
-
-
-class _Space(Protocol):
-    """How vectors (w, b) of all classes are held, one a column, and what the method asks of them."""
-
-    n_rows: int
-
-    def decide(self, vectors: Floats) -> Floats:
-        """Return w x + b of every image, (N, K)."""
-        ...
-
-    def collect(self, values: Floats) -> Floats:
-        """Return the sums of (x, 1) over the images, weighted by values (N, K)."""
-        ...
-
-    def inner(self, a: Floats, b: Floats, decided_b: Floats) -> Floats:
-        """Return the inner products (K,) of two vectors; `decide(b)` is known."""
-        ...
-
-    def hyperplanes(self, vectors: Floats) -> Hyperplanes:
-        """Return weights and bias."""
-        ...
-
-
-class _Primal:
-    """Vectors as their numbers, (D + 1, K): for many images."""
-
-    def __init__(self, chosen: _Chosen) -> None:
-        self.n_rows = chosen.shape[1] + 1
-        self._chosen = chosen
-        self._codes = chosen.block(0, chosen.shape[1])
-
-    def decide(self, vectors: Floats) -> Floats:
-        decided: Floats = _product(self._codes, vectors[:-1]) + vectors[-1]
-        return decided
-
-    def collect(self, values: Floats) -> Floats:
-        return np.vstack([_product(self._codes.T, values), values.sum(axis=0)])
-
-    def inner(self, a: Floats, b: Floats, decided_b: Floats) -> Floats:
-        return _dots(a, b)
-
-    def hyperplanes(self, vectors: Floats) -> Hyperplanes:
-        return _hyperplanes(self._chosen.unweighed(vectors[:-1]), vectors[-1])
-
-
-class _Gram:
-    """Vectors as weighted sums of the images, (N, K), which every step of the method stays within: for wide codes."""
-
-    def __init__(self, chosen: _Chosen) -> None:
-        self.n_rows = chosen.shape[0]
-        self._chosen = chosen
-        self._products = np.ones((self.n_rows, self.n_rows), np.float32)  # 1: of the biases
-        for start in range(0, chosen.shape[1], _GRAM_BLOCK):
-            block = chosen.block(start, start + _GRAM_BLOCK)
-            self._products += block @ block.T
-
-    def decide(self, vectors: Floats) -> Floats:
-        return _product(self._products, vectors)
-
-    def collect(self, values: Floats) -> Floats:
-        return values
-
-    def inner(self, a: Floats, b: Floats, decided_b: Floats) -> Floats:
-        return _dots(a, decided_b)
-
-    def hyperplanes(self, vectors: Floats) -> Hyperplanes:
-        n_dims = self._chosen.shape[1]
-        weights = np.empty((n_dims, vectors.shape[1]), np.float32)
-        for start in range(0, n_dims, _GRAM_BLOCK):
-            weights[start : start + _GRAM_BLOCK] = self._chosen.block(start, start + _GRAM_BLOCK).T @ vectors
-        return _hyperplanes(self._chosen.unweighed(weights), vectors.sum(axis=0))
-
-
 def _is_wide(n_images: int, n_dimensions: int) -> bool:
-    """Tell whether the products of the images, N^2, are less work than their codes, read twice a step."""
+    """Return whether the N^2 products of the images are less work than their codes, which are read twice per step."""
     return n_images <= min(2 * n_dimensions, _MOST_PRODUCTS)
 
 
 class _State(NamedTuple):
-    """Where the search stands, for each class in a column, and the decisions that follow. Changed in place."""
+    """The current vectors, one per class in a column, and their decisions. Changed in place."""
 
     at: Floats
     decided: Floats
@@ -202,15 +99,15 @@ class _State(NamedTuple):
 class _Problem(NamedTuple):
     """Signs (N, K), twice the weight of each image for each class (N, K), and what scales the tolerance (K,)."""
 
-    space: _Space
+    space: Space
     signs: Floats
     factors: Floats
     gradient_at_zero: Floats
 
     @classmethod
-    def of(cls, space: _Space, y: NDArray[np.intp], counts: NDArray[np.intp], balanced: bool) -> _Problem:
+    def of(cls, space: Space, y: NDArray[np.intp], counts: NDArray[np.intp], balanced: bool) -> _Problem:
         weights = len(y) / (len(counts) * counts) if balanced else np.ones(len(counts))
-        # As LIBLINEAR has it: with more than two classes the rest is not weighed.
+        # As in LIBLINEAR: with more than two classes the rest is not weighed.
         positive = np.arange(len(counts)) if len(counts) > 2 else np.array([1])
         rest = 1.0 if len(counts) > 2 else weights[0]
         inside = y[:, np.newaxis] == positive
@@ -230,7 +127,7 @@ class _Problem(NamedTuple):
 def _minimise(problem: _Problem, state: _State, cost: float, tolerance: float) -> None:
     """Take Newton steps until the gradient of every class is small enough."""
     space, limit = problem.space, tolerance * cost * problem.gradient_at_zero
-    state.decided[:] = space.decide(state.at)  # the steps before have added up rounding errors
+    state.decided[:] = space.decide(state.at)  # earlier steps have accumulated rounding errors
     live = np.arange(len(limit))
     for _ in range(MAX_STEPS):
         signs, factors = problem.signs[:, live], np.float32(cost) * problem.factors[:, live]
@@ -253,16 +150,16 @@ def _minimise(problem: _Problem, state: _State, cost: float, tolerance: float) -
             return
 
 
-def _loss(space: _Space, state: _State, live: NDArray[np.intp], factors: Floats, signs: Floats) -> Floats:
+def _loss(space: Space, state: _State, live: NDArray[np.intp], factors: Floats, signs: Floats) -> Floats:
     """Return what is minimised, for some of the classes."""
     at, decided = state.at[:, live], state.decided[:, live]
     missing = np.maximum(0, 1 - signs * decided)
-    loss: Floats = np.float32(0.5) * (space.inner(at, at, decided) + _dots(factors * missing, missing))
+    loss: Floats = np.float32(0.5) * (space.inner(at, at, decided) + dots(factors * missing, missing))
     return loss
 
 
 def _solve(
-    space: _Space, curvature: Floats, downhill: Floats, decided: Floats, squared: Floats
+    space: Space, curvature: Floats, downhill: Floats, decided: Floats, squared: Floats
 ) -> tuple[Floats, Floats]:
     """Return the Newton step, about, and its decisions: conjugate gradients (Hestenes and Stiefel 1952)."""
     step, decided_step = np.zeros_like(downhill), np.zeros_like(decided)
@@ -270,7 +167,7 @@ def _solve(
     direction, decided_direction = downhill.copy(), decided.copy()
     for _ in range(MAX_CG_STEPS):
         bent = curvature * decided_direction
-        along = space.inner(direction, direction, decided_direction) + _dots(bent, decided_direction)
+        along = space.inner(direction, direction, decided_direction) + dots(bent, decided_direction)
         length = np.where((squared > goal) & (along > 0), squared / np.maximum(along, _TINY), _ZERO)
         step += length * direction
         decided_step += length * decided_direction
@@ -289,7 +186,7 @@ def _solve(
 
 
 def _search_line(
-    space: _Space, at: Floats, decided: Floats, step: Floats, decided_step: Floats, signs: Floats, factors: Floats
+    space: Space, at: Floats, decided: Floats, step: Floats, decided_step: Floats, signs: Floats, factors: Floats
 ) -> Floats:
     """Return for each class how far to go along its step: the minimum of a function of one number, by Newton again."""
     slope_at_zero = space.inner(at, step, decided_step)
@@ -299,34 +196,10 @@ def _search_line(
     for _ in range(_LINE_STEPS):
         missing = np.maximum(0, missing_at_zero - length * gain)
         pull = factors * gain
-        slope = slope_at_zero + length * bend - _dots(pull, missing)
-        curvature = bend + _dots(pull * (missing > 0), gain)
+        slope = slope_at_zero + length * bend - dots(pull, missing)
+        curvature = bend + dots(pull * (missing > 0), gain)
         change = slope / np.maximum(curvature, _TINY)
         length = np.maximum(length - change, _SMALLEST_STEP).astype(np.float32)
         if (np.abs(change) <= 1e-3 * length).all():
             break
     return length
-
-
-_ZERO = np.float32(0)
-_EIGHT = 8  # columns at least
-_TINY = np.finfo(np.float32).tiny
-
-
-def _product(matrix: Floats, vectors: Floats) -> Floats:
-    """Return a matrix times a few columns: in eights, which linear algebra libraries take in half the time of 15."""
-    n_columns = vectors.shape[1]
-    padded = np.zeros((len(vectors), -(-n_columns // _EIGHT) * _EIGHT), np.float32)
-    padded[:, :n_columns] = vectors
-    product: Floats = (matrix @ padded)[:, :n_columns]
-    return product
-
-
-def _dots(a: Floats, b: Floats) -> Floats:
-    """Return the inner product of each pair of columns."""
-    products: Floats = np.einsum("ij,ij->j", a, b)
-    return products
-
-
-def _hyperplanes(weights: Floats, bias: Floats) -> Hyperplanes:
-    return Hyperplanes(weights.T.astype(np.float64, order="C"), bias.astype(np.float64))

@@ -175,7 +175,7 @@ def _selection_to_dict(selection: Selection) -> dict[str, Any]:
         "name": selection.name,
         "reason": selection.reason,
         "trials": [vars(trial) for trial in selection.trials],
-        "left_out": dict(selection.left_out),
+        "skipped": dict(selection.skipped),
     }
 
 
@@ -187,7 +187,7 @@ def _selection_to_text(selection: Selection) -> str:
         shares = map(render.percent, (trial.accuracy, trial.deviation, trial.mean_per_class_accuracy))
         rows.append((trial.name, str(trial.n_images), *shares, f"{trial.seconds:.1f}"))
     names: dict[str, list[str]] = {}
-    for name, why in selection.left_out.items():
+    for name, why in selection.skipped.items():
         names.setdefault(why, []).append(name)
     lines = [f"Skipped {', '.join(alike)}: {render.printable(why)}." for why, alike in names.items()]
     how = (

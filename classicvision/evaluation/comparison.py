@@ -1,4 +1,4 @@
-"""Several recipes on the same splits: how accurate each is, and which differences are more than chance."""
+"""Comparison of recipes on the same splits: the accuracy of each, and which differences are significant."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from classicvision.evaluation.statistics import ConfidenceInterval, McNemar, Res
 
 __all__ = ["Accuracy", "Comparison", "Split", "Verdict", "compare"]
 
-LEVEL = 0.05  # of the false alarms among all pairs together
-_BLOCK = 500  # resamples held at once
+LEVEL = 0.05  # family-wise error rate over all pairs
+_BLOCK = 500  # resamples in memory at a time
 
 
 @dataclass(frozen=True)
 class Split:
-    """What every recipe was tested on once.
+    """The test images of one split, the same for every recipe.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Split:
         if len(self.images) != len(self.true):
             raise ValueError(f"{len(self.images)} images have {len(self.true)} classes; there must be one for each")
         if not self.images:
-            raise NotEnoughDataError("a split has no test image; leave some images of each class to test with")
+            raise NotEnoughDataError("a split has no test image; keep some images of each class for testing")
         if len(set(self.images)) != len(self.images):
             raise ValueError("a split tests an image twice; name each of its test images once")
         if self.n_train < 1:
@@ -51,14 +51,14 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Accuracy:
-    """How accurate one recipe is.
+    """The accuracy of one recipe.
 
     Attributes
     ----------
     mean : ConfidenceInterval
         Mean per-class accuracy, averaged over the splits. The interval is 95 %, bootstrap over images within each
-        class; an image that several splits test is drawn with all its answers. It says nothing about the choice of the
-        training images.
+        class; an image that several splits test is drawn with all its predictions. It does not include the variation
+        from the choice of training images.
     per_split : (J,) float64
         Mean per-class accuracy of each split.
     """
@@ -74,27 +74,27 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What can be said of two recipes.
+    """The comparison of two recipes.
 
     Attributes
     ----------
     a, b : str
         Their names.
     better : str or None
-        The one that is better; None if no difference is shown.
+        The better one; None if the difference is not significant.
     difference : ConfidenceInterval
         Mean per-class accuracy of a minus that of b, averaged over the splits; the interval as for `Accuracy.mean`.
     per_image : McNemar
-        Each image has one vote, for the recipe that has it right in more of the splits that test it; with one test an
-        image this is McNemar's test. It is exact.
+        Each image has one vote, for the recipe that is correct on it in more of the splits that test it; with one test
+        per image this is McNemar's test. It is exact.
     per_split : ResampledT or None
         None for a single split.
     p : float
-        The larger p-value of both tests, so that both have to agree.
+        The larger p-value of both tests, so that both must agree.
     adjusted_p : float
-        The same after Holm's correction for all pairs that were compared.
+        The same after Holm's correction for all pairs.
     level : float
-        What `adjusted_p` must not exceed for a winner to be named.
+        Largest `adjusted_p` at which a winner is named.
     """
 
     a: str
@@ -109,32 +109,32 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """The verdict for a person, with the numbers behind it."""
+        """The verdict in words, with the numbers behind it."""
         value, low, high = (100 * x for x in (self.difference.value, self.difference.low, self.difference.high))
         n_a, n_b = self.per_image.n_only_a, self.per_image.n_only_b
         if self.better is None:
-            said = f"No difference between {self.a} and {self.b} is shown: {value:+.1f} points"
+            text = f"No difference between {self.a} and {self.b} is shown: {value:+.1f} points"
         else:
             other, sign = (self.b, 1) if self.better == self.a else (self.a, -1)
             value, low, high = sign * value, *sorted((sign * low, sign * high))
             n_a, n_b = (n_a, n_b)[::sign]
-            said = f"{self.better} is better than {other} by {value:.1f} points"
+            text = f"{self.better} is better than {other} by {value:.1f} points"
         tests = f"per image {n_a} against {n_b}, {_p(self.per_image.p)}"
         if self.per_split is None:
             tests += "; one split, so nothing is known about other training images"
         else:
             tests += f"; per split ({self.per_split.n_splits}) {_p(self.per_split.p)}"
-        return f"{said} (95 % interval {low:+.1f} to {high:+.1f}; {tests}; corrected {_p(self.adjusted_p)})."
+        return f"{text} (95 % interval {low:+.1f} to {high:+.1f}; {tests}; corrected {_p(self.adjusted_p)})."
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Everything that the answers of several recipes say about them.
+    """The comparison of several recipes by their predictions.
 
     Attributes
     ----------
     accuracies : mapping from recipe to Accuracy
-        In the order in which they were given.
+        In the order of the predictions.
     verdicts : tuple of Verdict
         One for each pair of recipes, in the same order.
     """
@@ -155,13 +155,13 @@ def compare(
     Parameters
     ----------
     splits : sequence of J Split
-        Of K-fold cross-validation the folds, else random splits.
+        The folds of K-fold cross-validation, or random splits.
     predictions : mapping from recipe to J sequences of str
         The predicted class of each test image of each split.
     level : float
-        Share of benchmarks of equal recipes that may name any winner.
+        Share of benchmarks of equal recipes in which any winner may be named.
     seed : int
-        Of the bootstrap.
+        Random seed of the bootstrap.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def compare(
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """The answers by image: N images that some split tests, J splits, R recipes."""
+    """The predictions by image: N images that some split tests, J splits, R recipes."""
 
     labels: NDArray[np.intp]  # (N,) class of each image
     tested: NDArray[np.bool_]  # (N, J)
@@ -239,7 +239,7 @@ def _mean_per_class(table: _Table) -> NDArray[np.float64]:
 
 
 def _resampled(table: _Table, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return the mean over splits of the mean per-class accuracies (B, R), of images drawn anew within each class."""
+    """Return the mean over splits of the mean per-class accuracies (B, R), of images resampled within each class."""
 
     def draw(rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return how often each of n images is drawn, (_BLOCK, n)."""
@@ -253,9 +253,9 @@ def _resampled(table: _Table, rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _weighted(table: _Table, weights_of: Callable[[NDArray[np.intp]], NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the mean over classes of the weighted share of right answers, (B, J, R).
+    """Return the mean over classes of the weighted share of correct predictions, (B, J, R).
 
-    A class without a test image in a split is left out there; a split without any is NaN.
+    A class without a test image in a split is excluded there; a split without any is NaN.
     """
     _, n_splits, n_recipes = table.right.shape
     total: Any = 0.0
@@ -284,7 +284,7 @@ def _tests(
 
 
 def _is_one_way(apart: float, per_image: McNemar) -> bool:
-    """Tell whether the images speak for the recipe that the mean over classes speaks for."""
+    """Return whether the votes of the images favour the same recipe as the mean over classes."""
     return apart * (per_image.n_only_a - per_image.n_only_b) > 0
 
 

@@ -1,4 +1,4 @@
-"""What a comparison of recipes says, in two sentences, and the images on which two of them part."""
+"""The conclusion of a comparison of recipes in two sentences, and the images on which two recipes differ."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["Disagreement", "best_of", "conclude", "find_disagreements"]
 
 @dataclass(frozen=True)
 class Disagreement:
-    """An image that one recipe has right more often than the other.
+    """An image on which one recipe is correct more often than the other.
 
     Attributes
     ----------
     image, true : str
     predicted_a, predicted_b : str
-        In the first split in which the two differ the way that they do on the whole.
+        In the first split in which the recipe that is better on this image is the only correct one.
     is_a_right : bool
-        Which of the two is right there; the other is wrong.
+        Whether a is correct there, and b wrong; or the other way round.
     n_splits : int
-        Splits in which only that one is right.
+        Splits in which only that one is correct.
     """
 
     image: str
@@ -40,7 +40,7 @@ def best_of(comparison: Comparison) -> str:
 
 
 def conclude(comparison: Comparison) -> str:
-    """Return the verdict for a person: who was right most often, and whether that is more than chance."""
+    """Return the conclusion in words: the recipe of highest accuracy, and whether its lead is significant."""
     best = best_of(comparison)
     mean = comparison.accuracies[best].mean
     figures = f"{100 * mean.value:.1f} % (95 % interval {100 * mean.low:.1f} to {100 * mean.high:.1f} %)"
@@ -64,7 +64,7 @@ def conclude(comparison: Comparison) -> str:
 def find_disagreements(
     splits: Sequence[Split], a: Sequence[Sequence[str]], b: Sequence[Sequence[str]]
 ) -> list[Disagreement]:
-    """Return the images that one of two recipes has right in more splits than the other.
+    """Return the images on which one of two recipes is correct in more splits than the other.
 
     Parameters
     ----------

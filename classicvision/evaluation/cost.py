@@ -1,4 +1,4 @@
-"""What a recipe costs: milliseconds an image in each stage, one thread, and the memory of a process that predicts."""
+"""The cost of a recipe: milliseconds per image in each stage on one thread, and the memory of a predicting process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from classicvision.workers import Workers
 __all__ = ["Cost", "Fitted", "measure_costs"]
 
 STATUS = Path("/proc/self/status")
-N_ROUNDS = 3  # each image is timed as often; its fastest round counts
+N_ROUNDS = 3  # times that each image is timed; the fastest counts
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Cost:
     ----------
     read, extract, encode, predict : float
     peak_mb : float
-        Most memory of a process that does all of it, in 10^6 bytes, libraries included; NaN where the system does not
-        tell.
+        Peak memory of a process that does all of it, in 10^6 bytes including libraries; NaN if the system does not
+        report it.
     """
 
     read: float
@@ -43,13 +43,13 @@ class Cost:
 
     @property
     def total(self) -> float:
-        """Milliseconds an image, all stages."""
+        """Milliseconds per image, all stages."""
         return self.read + self.extract + self.encode + self.predict
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is timed."""
+    """A fitted recipe, to be timed."""
 
     extractor: Extractor[Any]
     codebook: Codebook
@@ -57,9 +57,9 @@ class Fitted:
 
 
 def measure_costs(fitted: Sequence[Fitted], paths: Sequence[Path]) -> list[Cost]:
-    """Time some fitted recipes on the same images, in a process of their own with one thread.
+    """Time fitted recipes on the same images, in a separate process with one thread.
 
-    The recipes take turns at each image, so that what else the machine does meets all alike.
+    The recipes take turns at each image, so that other load on the machine affects all of them equally.
     """
     with Workers(_time_all, 1) as workers:
         workers.send([(tuple(fitted), tuple(paths))])
@@ -76,7 +76,7 @@ def measure_costs(fitted: Sequence[Fitted], paths: Sequence[Path]) -> list[Cost]
 def _time_all(task: tuple[tuple[Fitted, ...], tuple[Path, ...]]) -> list[list[float]]:
     fitted, paths = task
     times = np.full((N_ROUNDS, len(paths), len(fitted), 4), np.inf)
-    for one in fitted:  # loads the libraries, and networks
+    for one in fitted:  # loads libraries and networks
         _time_one(one, paths[0])
     for round_ in range(N_ROUNDS):
         for row, path in enumerate(paths):
@@ -102,7 +102,7 @@ def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
 
 
 def _peak_of(fitted: Fitted, paths: Sequence[Path]) -> float:
-    with Workers(_peak, 1) as workers:  # a fresh process: the peak of one never falls
+    with Workers(_peak, 1) as workers:  # a fresh process: a peak never falls
         workers.send([(fitted, tuple(paths[:5]))])
         ((_, peak),) = workers.finished(n_left=0)
     return float("nan") if peak is None else peak
@@ -116,8 +116,8 @@ def _peak(task: tuple[Fitted, tuple[Path, ...]]) -> float:
 
 
 def peak_megabytes() -> float:
-    """Return the most memory that this process had at once; not a number where the system does not say."""
-    if STATUS.exists():  # of this program alone: getrusage(2) also counts what the process was before
+    """Return the peak memory of this process in 10^6 bytes; NaN if the system does not report it."""
+    if STATUS.exists():  # of this program alone: getrusage(2) includes the program that the process ran before
         lines = STATUS.read_text("ascii").splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
     try:

@@ -17,7 +17,7 @@ Homography = NDArray[np.float64]
 Sizes = tuple[tuple[int, int], tuple[int, int]]  # (height, width) of a and of b
 
 N_REFINEMENTS = 3
-_BLOCK_NUMBERS = 2**18  # distances held at once
+_BLOCK_NUMBERS = 2**18  # distances in memory at a time
 
 
 def is_visible(xy: Points, b_from_a: Homography, sizes: Sizes) -> NDArray[np.bool_]:

@@ -113,7 +113,7 @@ class PairScores:
     accuracies : tuple of float
         Share of the matches with an error within each of `ACCURACY_THRESHOLDS`; 0 without matches.
     corner_error : float
-        Of the homography estimated from the matches, in pixels; infinite if there is none.
+        Of the homography estimated from the matches, in pixels; infinite without one.
     """
 
     n_keypoints: tuple[int, int]

@@ -130,11 +130,11 @@ class Leakage:
             return f"None of {self.n_test} test images has a copy among the training images."
         n_exact = len({leak.test for leak in self.leaks if leak.kind == "exact"})
         n_contradicting = len({leak.test for leak in self.leaks if leak.contradicts})
-        said = (
+        text = (
             f"{n} of {self.n_test} test images ({100 * n / self.n_test:.1f} %) have a copy, whole or in part, among "
             f"the training images; of {n_exact} it is equal byte for byte"
         )
-        return said + (f", and of {n_contradicting} it has another class." if n_contradicting else ".")
+        return text + (f", and of {n_contradicting} it has another class." if n_contradicting else ".")
 
 
 def find_duplicates(

@@ -1,7 +1,7 @@
-"""How well labels were predicted: accuracy, per-class measures, the confusion matrix, and how sure they are.
+"""Scores of predicted labels: accuracy, per-class measures, the confusion matrix, and confidence intervals.
 
-A measure that divides by nothing is NaN: the recall of a class without a test image, the precision of a class that was
-never predicted. Such a class is left out of a mean, and not counted as zero.
+A measure with denominator zero is NaN: the recall of a class without a test image, the precision of a class that was
+never predicted. A mean excludes such a class instead of counting it as zero.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from classicvision.errors import NotEnoughDataError
 __all__ = ["Confusion", "Scores", "score", "wilson_interval"]
 
 Z_95 = 1.959963984540054  # two-sided 95 % point of the normal distribution
-N_RESAMPLES = 10_000  # the ends of the interval then repeat to about 0.1 of its width under another seed
+N_RESAMPLES = 10_000  # another seed then moves the ends of the interval by about 0.1 of its width
 
 
 class Confusion(NamedTuple):
-    """How often one class was taken for another."""
+    """How often one class was predicted as another."""
 
     true: str
     predicted: str
     n_images: int
-    support: int  # test images of the true class, right or wrong
+    support: int  # test images of the true class, correct or not
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,16 +40,16 @@ class Scores:
     confusion : (K, K) int64
         Number of images; the row is the true class, the column the predicted one.
     accuracy : float
-        Share of all images that were right.
+        Share of correct images.
     accuracy_interval : (low, high)
         95 %, after Wilson; see `wilson_interval`.
     mean_per_class_accuracy : float
         Mean of `recall` over the classes that have a test image.
     mean_per_class_interval : (low, high)
-        95 %, bootstrap over images within each class. It says nothing about the choice of the training images, and
-        shrinks to a point where every class is all right or all wrong.
+        95 %, bootstrap over images within each class. It does not include the variation from the choice of training
+        images, and has zero width if every class is all correct or all wrong.
     precision, recall, f1 : (K,) float64
-        NaN where there is nothing to divide by.
+        NaN where the denominator is zero.
     support : (K,) int64
         Test images of each class.
     """
@@ -77,7 +77,7 @@ class Scores:
 
     @property
     def majority_share(self) -> float:
-        """Accuracy of answering the largest class every time: what a model has to beat."""
+        """Accuracy of always predicting the largest class: the baseline of a model."""
         return float(self.support.max() / self.n_images)
 
     def confusions(self, n: int | None = None) -> tuple[Confusion, ...]:
@@ -101,7 +101,7 @@ def score(true: ArrayLike, predicted: ArrayLike, classes: Sequence[str], *, seed
         Indices into `classes`.
     classes : sequence of K str
     seed : int
-        Of the bootstrap behind `Scores.mean_per_class_interval`.
+        Random seed of the bootstrap behind `Scores.mean_per_class_interval`.
 
     Raises
     ------
@@ -126,9 +126,9 @@ def score(true: ArrayLike, predicted: ArrayLike, classes: Sequence[str], *, seed
 
 
 def wilson_interval(n_right: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share, of which n_right out of n were seen.
+    """Return the 95 % confidence interval of a share, given n_right successes out of n.
 
-    Unlike the usual mean plus or minus two deviations it stays in [0, 1] and has a width at 0 and at n
+    Unlike the usual mean plus or minus two deviations it lies in [0, 1] and has positive width at 0 and at n
     (Wilson 1927; Brown, Cai and DasGupta 2001, equation 4, doi:10.1214/ss/1009213286).
     """
     share = n_right / n
@@ -181,8 +181,8 @@ def _bootstrap_mean_recall(
     """Return the 95 % percentile interval of the mean recall (Efron and Tibshirani 1993, section 13.3)."""
     tested = support > 0
     n = support[tested]
-    # Drawing n images with replacement from a class that got `right` of n right gives a binomial count of right ones,
-    # so no image has to be drawn.
+    # Drawing n images with replacement from a class with `right` correct ones of n gives a binomial count of correct
+    # ones, so no image has to be drawn.
     resampled = rng.binomial(n, right[tested] / n, size=(N_RESAMPLES, len(n))) / n
     low, high = np.quantile(resampled.mean(axis=1), [0.025, 0.975])
     return float(low), float(high)

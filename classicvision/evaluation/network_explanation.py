@@ -36,7 +36,7 @@ __all__ = ["Explanation", "Neighbour", "explain_network"]
 
 N_MAPS = 12  # maps shown per stage
 N_NEIGHBOURS = 12
-COVERED = 7  # the covering square has this fraction of the side, and moves by half of its own side
+COVERED = 7  # the side of the image over that of the covering square, which moves by half its side
 N_STEPS = 2
 
 

@@ -58,7 +58,7 @@ class PlannedSplit(NamedTuple):
     Attributes
     ----------
     train : (K, n_train) intp
-        Rows to learn from, one class a row, in random order: the first n columns are the smaller training set of a
+        Rows to train on, one class per row, in random order: the first n columns are the smaller training set of a
         learning curve.
     test : (M,) intp
         All other rows, sorted.
@@ -78,7 +78,7 @@ def plan_splits(labels: Sequence[str], settings: BenchmarkSettings) -> list[Plan
     Raises
     ------
     NotEnoughDataError
-        If a class has no more images than are to be learned from, or fewer than the learning curve asks for.
+        If a class has too few images for training and testing, or for the learning curve.
     """
     names = np.asarray(labels, dtype=str)
     classes, counts = np.unique(names, return_counts=True)
@@ -86,12 +86,12 @@ def plan_splits(labels: Sequence[str], settings: BenchmarkSettings) -> list[Plan
     n_train = settings.n_train or min(MOST_TRAINING_IMAGES, smallest // 2)
     if n_train < 2 or n_train >= smallest:
         raise NotEnoughDataError(
-            f"class {label!r} has {smallest} readable image(s); {max(n_train, 2)} to learn from leave none to test. "
-            "Add images, leave the class out, or learn from fewer (--train)."
+            f"class {label!r} has {smallest} readable image(s); training on {max(n_train, 2)} leaves none to test. "
+            "Add images, remove the class, or train on fewer (--train)."
         )
     if settings.learning_curve and settings.learning_curve[-1] > n_train:
         raise NotEnoughDataError(
-            f"the learning curve goes to {settings.learning_curve[-1]} images a class, the splits learn from "
+            f"the learning curve goes to {settings.learning_curve[-1]} images per class, but the splits train on "
             f"{n_train}; give smaller numbers, or more training images (--train; the smallest class, {label!r}, has "
             f"{smallest})"
         )
@@ -106,12 +106,14 @@ def plan_splits(labels: Sequence[str], settings: BenchmarkSettings) -> list[Plan
 def lite(settings: BenchmarkSettings) -> BenchmarkSettings:
     """Return settings for a run of about a minute that does everything once."""
     curve = tuple(n for n in settings.learning_curve if n <= LITE_IMAGES // 2)
-    n_train = settings.n_train and min(settings.n_train, LITE_IMAGES // 2)  # None is half of what is left of a class
+    n_train = settings.n_train and min(
+        settings.n_train, LITE_IMAGES // 2
+    )  # None: half of the remaining images of a class
     return replace(settings, n_splits=2, n_train=n_train, learning_curve=curve, n_corrupted=10, n_timed=5)
 
 
 def lite_recipe(recipe: Recipe) -> Recipe:
-    """Return a recipe with small vocabularies and one cost: for trying whether all works, not how well."""
+    """Return a recipe with small vocabularies and one value of C: to check that it works, not how well."""
     classifier = replace(recipe.classifier, costs=recipe.classifier.costs[len(recipe.classifier.costs) // 2 :][:1])
     return replace(recipe, encoder=_small(recipe.encoder), classifier=classifier)
 
@@ -126,5 +128,5 @@ def _small(settings: Any) -> Any:
             changes[field.name] = tuple(map(_small, value))
     try:
         return replace(settings, **changes)
-    except SettingsError:  # an encoder whose sizes hang together otherwise stays as it is
+    except SettingsError:  # an encoder whose sizes depend on each other keeps them
         return settings

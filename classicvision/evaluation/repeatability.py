@@ -21,7 +21,7 @@ Features: TypeAlias = LocalFeatures | BinaryFeatures
 Places: TypeAlias = NDArray[np.float64]
 """(N, 3): x, y and scale of distinct keypoints, in pixels of image b."""
 
-_BLOCK_NUMBERS = 2**20  # distances held at once
+_BLOCK_NUMBERS = 2**20  # distances in memory at a time
 
 
 def shared_places(a: Features, b: Features, b_from_a: NDArray[np.float64]) -> tuple[Places, Places, tuple[int, int]]:

@@ -1,9 +1,9 @@
-"""Which of several recipes is better, and whether that could be chance.
+"""Tests of whether one recipe is better than another on the same splits.
 
-Recipes are compared on the same splits. Two questions are asked of each pair. *Per image* (McNemar 1947): do more
-images have only the one right than only the other? *Per split* (Nadeau and Bengio 2003): is the difference of the mean
-per-class accuracies large beside its deviation from split to split? The first knows nothing of the choice of the
-training images; the second does, but has few numbers to go by. `comparison.compare` names a winner only if both agree.
+Each pair of recipes is tested in two ways. *Per image* (McNemar 1947): is only the one correct on more images than only
+the other? *Per split* (Nadeau and Bengio 2003): is the difference of the mean per-class accuracies large compared with
+its deviation over the splits? The first test ignores the variation from the choice of training images; the second
+includes it, but has few numbers. `comparison.compare` names a winner only if both agree.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ class ConfidenceInterval:
 
 @dataclass(frozen=True)
 class McNemar:
-    """How often only one of two recipes is right, and how likely chance is to be as uneven.
+    """How often only one of two recipes is correct, and the probability of a result as uneven by chance alone.
 
     Attributes
     ----------
     n_only_a, n_only_b : int
-        Images that only a, and only b has right.
+        Images on which only a, and only b, is correct.
     p : float
         Two-sided, exact: under the null hypothesis each of these images is a fair toss.
     mid_p : float
-        The same with half of the probability of what was seen. It is closer to the nominal level, and may pass it a
-        little (Fagerland, Lydersen and Laake 2013, doi:10.1186/1471-2288-13-91).
+        The same with half of the probability of the observed result. It is closer to the nominal level, and may exceed
+        it slightly (Fagerland, Lydersen and Laake 2013, doi:10.1186/1471-2288-13-91).
     """
 
     n_only_a: int
@@ -72,12 +72,12 @@ class ResampledT:
 
 
 def mcnemar(n_only_a: int, n_only_b: int) -> McNemar:
-    """Test whether two recipes are right on equally many images, by those that only one of them has right.
+    """Test whether two recipes are correct on equally many images, by those on which only one of them is.
 
     Parameters
     ----------
     n_only_a, n_only_b : int
-        Images that only a, and only b has right.
+        Images on which only a, and only b, is correct.
 
     Examples
     --------
@@ -85,10 +85,10 @@ def mcnemar(n_only_a: int, n_only_b: int) -> McNemar:
     0.21875
     """
     if min(n_only_a, n_only_b) < 0:
-        raise ValueError(f"{n_only_a} and {n_only_b} images are right once; a number of images is not negative")
+        raise ValueError(f"the numbers of images are {n_only_a} and {n_only_b}; they must not be negative")
     n, least = n_only_a + n_only_b, min(n_only_a, n_only_b)
     if n_only_a == n_only_b:
-        # Both tails meet: together they are everything, and the middle is counted once.
+        # Both tails meet: together they are 1, and the middle is counted once.
         return McNemar(n_only_a, n_only_b, 1.0, 1.0 - 0.5 * _toss(n, least) if n else 1.0)
     tail = math.fsum(_toss(n, k) for k in range(least + 1))
     return McNemar(n_only_a, n_only_b, min(1.0, 2 * tail), 2 * tail - _toss(n, least))
@@ -122,7 +122,7 @@ def resampled_t_test(differences: ArrayLike, *, test_over_train: float) -> Resam
     if not test_over_train > 0:
         raise ValueError(f"test_over_train is {test_over_train}; it must be above 0")
     mean = float(values.mean())
-    # Equal differences have rounding for their deviation, which would make any mean significant or none.
+    # Equal differences deviate by rounding only, which would make the result arbitrary.
     spread = 0.0 if np.ptp(values) <= 1e-12 else float(values.std(ddof=1))
     error = math.sqrt(1 / n + test_over_train) * spread
     half = error * float(stdtrit(n - 1, 0.975))
@@ -135,7 +135,7 @@ def resampled_t_test(differences: ArrayLike, *, test_over_train: float) -> Resam
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return the p-values of several tests, raised so that any false alarm among them keeps to one level (Holm 1979).
+    """Return the p-values of several tests, adjusted for the family-wise error rate (Holm 1979).
 
     The k-th smallest of m, counted from 0, is multiplied by m - k, and is no less than the one before it.
     """

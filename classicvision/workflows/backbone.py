@@ -1,4 +1,4 @@
-"""Networks as extractors: what can be fetched, and whether a file is what it says it is."""
+"""``backbone list``, ``pull``, ``verify`` and ``inspect``: networks, and whether a file is what it claims to be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["inspect_backbone", "list_backbones", "pull_backbone", "verify_backbo
 
 
 def list_backbones(*, every_file: bool = False) -> list[Entry]:
-    """Return the networks that can be fetched by name: of each the newest float file, or every file."""
+    """Return the networks that can be fetched by name: the newest float file of each, or every file."""
     entries = known_networks()
     return list(entries) if every_file else newest(entries)
 
@@ -28,7 +28,7 @@ def list_backbones(*, every_file: bool = False) -> list[Entry]:
 def pull_backbone(
     name: str, *, folder: Path | None = None, offline: bool | None = None, progress: Progress | None = None
 ) -> Path:
-    """Fetch a network by its name unless it is there, and return its file; size and SHA-256 are those of the registry.
+    """Fetch a network by name, unless it is there already, and return its file; size and SHA-256 are verified.
 
     `folder` and `offline` are as in `backbone.download.pull`.
     """
@@ -38,21 +38,21 @@ def pull_backbone(
 
 
 def verify_backbone(backbone: OnnxBackbone, *, reference: PathLike | None = None) -> Verification:
-    """Compare a network with the registry, with what photographs show, and with vectors stored in a file."""
+    """Compare a network with the registry, with the classes of photographs, and with vectors stored in a file."""
     return verify(backbone, read_reference(Path(reference)) if reference else None)
 
 
 def write_reference(backbone: OnnxBackbone, output: PathLike) -> dict[str, Any]:
-    """FeatureCache what a network gives for the photographs, for `verify_backbone` elsewhere, and return it."""
+    """Write the vectors of a network for the photographs, for `verify_backbone` on another machine, and return them."""
     reference = make_reference(backbone)
     write_whole(Path(output), [json.dumps(reference, indent=1).encode()])
     return reference
 
 
 def inspect_backbone(network: PathLike, *, size: tuple[int, int] | None = None) -> NetworkInspection:
-    """Return what a network is made of, layer by layer and stage by stage; nothing is run.
+    """Return the layers and stages of a network, with their costs, without running it.
 
-    `network` is a file or a name; `size` is (height, width) of the picture, for files that take any (224 x 224).
+    `network` is a file or a name; `size` is (height, width) of the image, for files that take any (224 x 224).
     """
     graph = read_graph(locate(network), size=size)
     return inspect_graph(graph, penultimate(graph))

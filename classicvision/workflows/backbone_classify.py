@@ -1,4 +1,4 @@
-"""What a network that was trained to name classes says of photos, without any training of ours."""
+"""``backbone classify``: the classes that a pretrained network finds in images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["NamedClasses", "classify_with_backbone"]
 
 @dataclass(frozen=True, eq=False)
 class NamedClasses:
-    """The best classes of each image that could be read, best first, and the images that could not."""
+    """The best classes of each image that could be read, best first, and the images that could not be read."""
 
     paths: tuple[Path, ...]
     answers: tuple[tuple[ClassScore, ...], ...]
@@ -42,29 +42,29 @@ def classify_with_backbone(
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> NamedClasses:
-    """Return the classes that a network names for images, given as files and as folders of files.
+    """Classify images, given as files and as folders of files, by the classes that a network was trained on.
 
     Parameters
     ----------
     backbone : OnnxBackbone
-        Its stage is not looked at: what counts is the network's output.
+        Its stage is ignored: the output of the network is used.
     paths : path or sequence of paths
     n_best : int
-        Classes an image.
+        Number of classes per image.
     names : path, optional
-        A text file with the name of a class a line.
+        A text file with one class name per line.
 
     Raises
     ------
     ImageReadError
-        If a path does not exist. Files that cannot be read are failures and no error.
+        If a path does not exist. Files that cannot be read are failures, not errors.
     NotEnoughDataError
         If there is no image at all.
 
     Warns
     -----
     ClassicVisionWarning
-        If the network has no last layer that would make classes of its features.
+        If the network has no last layer that turns features into classes.
     """
     _warn_of_features(backbone)
     files = images_in(paths)
@@ -83,8 +83,8 @@ def _warn_of_features(backbone: OnnxBackbone) -> None:
     file = locate(backbone.path)
     if not has_classes(read_graph(file)):
         warnings.warn(
-            f"{file}: the network seems to end in features, so these classes mean nothing. Give it with its last "
-            "layer, or learn classes of your own with `classicvision fit --backbone`.",
+            f"{file}: the network seems to end in features, so these classes mean nothing. Use a file with its last "
+            "layer, or train a classifier with `classicvision fit --backbone`.",
             ClassicVisionWarning,
             stacklevel=3,
         )

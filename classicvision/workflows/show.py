@@ -9,13 +9,12 @@ from classicvision.images import read_image
 __all__ = ["show"]
 
 
-def show(photo: PathLike, output: PathLike, *, sift: Sift | None = None) -> int:
+def show(image: PathLike, output: PathLike, *, sift: Sift | None = None) -> int:
     """Draw every step of SIFT on one image as a sheet, and return the number of keypoints.
 
     Parameters
     ----------
-    photo : path
-        The image.
+    image : path
     output : path
         A .png, .pdf or .svg file to write.
     sift : Sift, optional
@@ -23,4 +22,4 @@ def show(photo: PathLike, output: PathLike, *, sift: Sift | None = None) -> int:
     """
     from classicvision.viz import write_stages
 
-    return write_stages(output, read_image(photo), sift)
+    return write_stages(output, read_image(image), sift)

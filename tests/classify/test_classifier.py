@@ -111,8 +111,8 @@ def test_a_model_fitted_with_kernels_works_where_there_are_none(model_file, text
         warnings.simplefilter("ignore", ExtractorDriftWarning)
         classifier = Classifier.load(tmp_path / "native.cvmodel")
     assert classifier.recipe.extractor.engine == "opencv"
-    photo = find_images([texture_folder / "texture-1"])[0]
-    (answer,) = classifier.predict(extract([photo], classifier.recipe.extractor).items)
+    path = find_images([texture_folder / "texture-1"])[0]
+    (answer,) = classifier.predict(extract([path], classifier.recipe.extractor).items)
     assert answer.label == "texture-1"
 
 

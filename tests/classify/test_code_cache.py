@@ -12,7 +12,7 @@ from classicvision.classify.code_cache import get_codes, put_codes
 KEY = "ab" + "0" * 62
 ROW_BYTES = 4 * 3
 CODES = np.arange(21, dtype=np.float32).reshape(7, 3)
-BESIDE = {"codebook/words": np.eye(2)}
+OTHERS = {"codebook/words": np.eye(2)}
 
 
 @pytest.fixture
@@ -29,12 +29,12 @@ def files_of(cache):
 )
 def test_codes_come_back_from_as_many_entries_as_it_takes(cache, monkeypatch, n_bytes, n_entries):
     monkeypatch.setattr(code_cache, "MAX_BLOCK_BYTES", n_bytes)
-    put_codes(cache, KEY, CODES, BESIDE)
+    put_codes(cache, KEY, CODES, OTHERS)
     assert len(files_of(cache)) == n_entries
-    codes, beside = get_codes(cache, KEY)
+    codes, others = get_codes(cache, KEY)
     assert_array_equal(codes, CODES, strict=True)
-    assert list(beside) == ["codebook/words"]
-    assert_array_equal(beside["codebook/words"], BESIDE["codebook/words"], strict=True)
+    assert list(others) == ["codebook/words"]
+    assert_array_equal(others["codebook/words"], OTHERS["codebook/words"], strict=True)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
@@ -46,7 +46,7 @@ def test_codes_without_numbers_come_back(cache, shape):
 def test_codes_that_no_entry_holds_are_kept(cache, monkeypatch):
     monkeypatch.setattr(code_cache, "MAX_BLOCK_BYTES", 2 * ROW_BYTES)
     monkeypatch.setattr(arrays, "MAX_BYTES", CODES.nbytes - 1)
-    put_codes(cache, KEY, CODES, BESIDE)
+    put_codes(cache, KEY, CODES, OTHERS)
     assert_array_equal(get_codes(cache, KEY)[0], CODES)
 
 
@@ -54,10 +54,10 @@ def test_codes_that_no_entry_holds_are_kept(cache, monkeypatch):
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"cut")])
 def test_codes_of_which_a_block_is_missing_or_damaged_are_absent(cache, monkeypatch, number, damage):
     monkeypatch.setattr(code_cache, "MAX_BLOCK_BYTES", 2 * ROW_BYTES)
-    put_codes(cache, KEY, CODES, BESIDE)
+    put_codes(cache, KEY, CODES, OTHERS)
     damage(files_of(cache)[number])
     assert get_codes(cache, KEY) is None
-    put_codes(cache, KEY, CODES, BESIDE)
+    put_codes(cache, KEY, CODES, OTHERS)
     assert_array_equal(get_codes(cache, KEY)[0], CODES)
 
 
@@ -73,23 +73,23 @@ def test_codes_whose_writing_was_interrupted_are_absent(cache, monkeypatch):
 
     monkeypatch.setattr(FeatureCache, "put", stop_at_the_last)
     with pytest.raises(KeyboardInterrupt):
-        put_codes(cache, KEY, CODES, BESIDE)
+        put_codes(cache, KEY, CODES, OTHERS)
     assert len(files_of(cache)) == 3
     assert get_codes(cache, KEY) is None
 
 
 def test_codes_kept_with_another_size_of_blocks_come_back(cache, monkeypatch):
     monkeypatch.setattr(code_cache, "MAX_BLOCK_BYTES", 2 * ROW_BYTES)
-    put_codes(cache, KEY, CODES, BESIDE)
+    put_codes(cache, KEY, CODES, OTHERS)
     monkeypatch.setattr(code_cache, "MAX_BLOCK_BYTES", 3 * ROW_BYTES)
     assert_array_equal(get_codes(cache, KEY)[0], CODES)
 
 
 def test_codes_that_one_entry_has_without_saying_how_many_come_back(cache):
-    cache.put(KEY, {"codes": CODES, **BESIDE})
-    codes, beside = get_codes(cache, KEY)
+    cache.put(KEY, {"codes": CODES, **OTHERS})
+    codes, others = get_codes(cache, KEY)
     assert_array_equal(codes, CODES)
-    assert list(beside) == ["codebook/words"]
+    assert list(others) == ["codebook/words"]
 
 
 def test_other_codes_are_other_entries(cache, monkeypatch):

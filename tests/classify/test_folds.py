@@ -8,7 +8,7 @@ from classicvision.classify.folds import some_of_each
 LABELS = ["b"] * 7 + ["a"] * 5
 
 
-def test_of_each_class_as_many_are_drawn_as_asked_for_its_size():
+def test_of_each_class_the_number_for_its_size_is_drawn():
     rows = some_of_each(LABELS, lambda n: n // 2, seed=0)
     assert [LABELS[row] for row in rows] == ["b"] * 3 + ["a"] * 2
     assert_array_equal(rows, np.sort(rows))

@@ -90,7 +90,7 @@ def test_a_part_of_a_fusion_is_set_by_its_number():
         config.changed(fusion, ["encoder.parts.2.n_components=8"])
 
 
-def test_the_most_accurate_recipe_has_the_numbers_told_and_sees_no_left_and_right_in_its_fisher_vectors(checkout):
+def test_the_most_accurate_recipe_has_the_documented_length_and_sees_no_left_and_right_in_its_fisher_vectors(checkout):
     rng = np.random.default_rng(0)
 
     def image():

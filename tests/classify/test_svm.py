@@ -13,7 +13,7 @@ COSTS = (0.1, 1.0, 10.0)
 
 
 def make_problem(n, d, n_classes, seed=0):
-    """Return codes of unit length around a centre for each class, too near each other to be told apart, and y."""
+    """Return codes of unit length around a centre for each class, too close to be separable, and y."""
     rng = np.random.default_rng(seed)
     y = np.sort(np.concatenate([np.arange(n_classes), rng.integers(0, n_classes, n - n_classes)]))
     codes = rng.random((n_classes, d))[y] + rng.random((n, d))

@@ -408,9 +408,9 @@ def test_other_images_are_not_answered_from_the_store(problem):
 
 
 def test_progress_counts_the_folds_and_the_last_model(problem):
-    told = []
-    train(*problem, RECIPE, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    reported = []
+    train(*problem, RECIPE, progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_balanced_classes_help_the_rare_one():

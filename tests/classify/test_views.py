@@ -19,7 +19,7 @@ WORDS = BovwSettings(n_words=15, n_samples=1000)
 RECIPE = Recipe(Sift(), WORDS, augment=("mirror", "crop", "crop"))
 
 
-def test_variants_follow_from_the_seed_and_the_picture_alone():
+def test_variants_follow_from_the_seed_and_the_image_alone():
     image = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
     first, again = training_extractor(RECIPE)(image), training_extractor(RECIPE)(image)
     other = training_extractor(replace(RECIPE, seed=1))(image)
@@ -53,17 +53,17 @@ def test_a_fusion_is_augmented_part_by_part(texture_folder):
 def test_the_scores_of_views_are_averaged(tta, views, texture_folder, tmp_path):
     fitted = workflows.fit(texture_folder, recipe=replace(RECIPE, augment=(), tta=tta))
     fitted.classifier.save(tmp_path / "tta.cvmodel")
-    photo = next(texture_folder.rglob("*.png"))
-    (answer,) = workflows.predict(tmp_path / "tta.cvmodel", photo).predictions
+    path = next(texture_folder.rglob("*.png"))
+    (answer,) = workflows.predict(tmp_path / "tta.cvmodel", path).predictions
     single = replace(fitted.classifier, recipe=replace(fitted.classifier.recipe, tta="none"))
-    alone = [single.predict_item(Sift()(view)).scores for view in views(read_image(photo))]
+    alone = [single.predict_item(Sift()(view)).scores for view in views(read_image(path))]
     for label, score in answer.scores.items():
         assert_allclose(score, np.mean([scores[label] for scores in alone]), atol=1e-9)
 
 
 def test_a_prediction_may_replace_what_the_model_says_of_views(model_file, texture_folder):
-    photo = next(texture_folder.rglob("*.png"))
-    plain, mirrored, same = (workflows.predict(model_file, photo, tta=tta) for tta in (None, "mirror", "none"))
+    path = next(texture_folder.rglob("*.png"))
+    plain, mirrored, same = (workflows.predict(model_file, path, tta=tta) for tta in (None, "mirror", "none"))
     assert plain.predictions[0].scores == same.predictions[0].scores
     assert plain.predictions[0].scores != mirrored.predictions[0].scores
     assert Classifier.load(model_file).recipe.tta == "none"

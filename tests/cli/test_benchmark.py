@@ -81,7 +81,7 @@ def test_a_usage_error_is_reported_before_any_work(run, texture_folder, more, me
 def test_too_few_images_are_an_error(run, places, texture_folder):
     code, _, error = run(*words(places, texture_folder), "--train", 8)
     assert code == 1
-    assert "leave none to test" in error
+    assert "leaves none to test" in error
 
 
 def test_an_unreadable_image_is_listed(run, places, texture_folder, tmp_path):

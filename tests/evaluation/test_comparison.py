@@ -1,4 +1,4 @@
-"""Comparing recipes: no winner by chance, none on split evidence, and the right one where there is one."""
+"""Comparing recipes: no winner without significance or where the tests differ, and the correct one otherwise."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ def with_mistakes(n):
 
 
 def test_one_recipe_has_an_accuracy_and_no_verdict():
-    said = conclude(compare([SPLIT], {"a": [RIGHT]}))
-    assert said == "The mean per-class accuracy of a is 100.0 % (95 % interval 100.0 to 100.0 %)."
+    text = conclude(compare([SPLIT], {"a": [RIGHT]}))
+    assert text == "The mean per-class accuracy of a is 100.0 % (95 % interval 100.0 to 100.0 %)."
 
 
 def test_the_best_is_better_where_it_is_shown():
@@ -27,14 +27,14 @@ def test_the_best_is_better_where_it_is_shown():
 
 
 def test_the_highest_is_no_winner_where_nothing_is_shown():
-    said = conclude(compare([SPLIT], {"a": [RIGHT], "b": [with_mistakes(2)], "c": [with_mistakes(3)]}))
-    assert said.startswith("a has the highest mean per-class accuracy, 100.0 %")
-    assert said.endswith("That does not make it the winner: no difference from b and c is shown.")
+    text = conclude(compare([SPLIT], {"a": [RIGHT], "b": [with_mistakes(2)], "c": [with_mistakes(3)]}))
+    assert text.startswith("a has the highest mean per-class accuracy, 100.0 %")
+    assert text.endswith("That does not make it the winner: no difference from b and c is shown.")
 
 
-def test_whom_it_beats_and_whom_not_is_told_apart():
-    said = conclude(compare([SPLIT], {"a": [RIGHT], "b": [with_mistakes(2)], "c": [with_mistakes(20)]}))
-    assert said.endswith("It is better than c, by every test; no difference from b is shown.")
+def test_beaten_recipes_and_others_are_named_separately():
+    text = conclude(compare([SPLIT], {"a": [RIGHT], "b": [with_mistakes(2)], "c": [with_mistakes(20)]}))
+    assert text.endswith("It is better than c, by every test; no difference from b is shown.")
 
 
 def test_of_equal_recipes_the_first_is_named():

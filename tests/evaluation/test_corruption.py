@@ -25,9 +25,9 @@ def name_of(how):
 
 @pytest.fixture(scope="module")
 def image(make_image):
-    picture = make_image(0)
-    picture.flags.writeable = False
-    return picture
+    made = make_image(0)
+    made.flags.writeable = False
+    return made
 
 
 def change(one, other):
@@ -35,7 +35,7 @@ def change(one, other):
 
 
 @pytest.mark.parametrize("how", ALL, ids=name_of)
-def test_one_picture_and_seed_give_one_corrupted_image(image, how):
+def test_one_image_and_seed_give_one_corrupted_image(image, how):
     first = corrupt(image, how)
     assert_array_equal(first, corrupt(image, how))
     assert (first.dtype, first.shape[2]) == (np.uint8, 3)
@@ -43,7 +43,7 @@ def test_one_picture_and_seed_give_one_corrupted_image(image, how):
 
 
 @pytest.mark.parametrize("how", ALL, ids=name_of)
-def test_even_a_tiny_picture_can_be_corrupted(how):
+def test_even_a_tiny_image_can_be_corrupted(how):
     assert corrupt(np.full((3, 2, 3), 90, np.uint8), how).size
 
 
@@ -59,7 +59,7 @@ def test_another_seed_gives_another_corrupted_image(image, name):
     assert one.shape != other.shape or not np.array_equal(one, other)
 
 
-def test_different_pictures_are_not_covered_at_one_place(make_image):
+def test_different_images_are_not_covered_at_one_place(make_image):
     places = {
         tuple(np.argwhere((corrupt(make_image(i), Corruption("occlusion", 0.1)) == 128).all(axis=2))[0])
         for i in range(8)
@@ -89,11 +89,11 @@ def test_scale_is_the_factor_of_the_sides(image, how):
 def test_a_quarter_turn_of_a_square_is_exact_up_to_its_border(image):
     square = image[:160, :160]
     turns = [symmetry(square, np.random.default_rng(0), name=name)[0] for name in SYMMETRIES if "mirror" not in name]
-    turned = corrupt(square, Corruption("rotation", 90))
-    assert min(change(turned[4:-4, 4:-4], turn[4:156, 4:156][: turned.shape[0] - 8]) for turn in turns) < 0.5
+    rotated = corrupt(square, Corruption("rotation", 90))
+    assert min(change(rotated[4:-4, 4:-4], turn[4:156, 4:156][: rotated.shape[0] - 8]) for turn in turns) < 0.5
 
 
-def test_ten_degrees_keep_what_lies_within_both_pictures(image):
+def test_ten_degrees_keep_what_lies_within_both_images(image):
     height, width = corrupt(image, Corruption("rotation", 10)).shape[:2]
     assert height / width == pytest.approx(160 / 208, rel=0.02)
     cos, sin = np.cos(np.radians(10)), np.sin(np.radians(10))

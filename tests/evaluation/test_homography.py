@@ -35,13 +35,13 @@ def test_a_shift_leaves_the_part_that_it_leaves():
     assert_array_equal(is_visible(xy, shift(-10, -5), ((20, 20), (20, 20))), [False, False, False, True])
 
 
-def test_the_last_pixel_is_in_the_picture_and_half_a_pixel_on_is_not():
+def test_the_last_pixel_is_in_the_image_and_half_a_pixel_on_is_not():
     assert_array_equal(is_visible(np.array([[19, 9], [19.5, 9]]), np.eye(3), ((10, 20), (10, 20))), [True, False])
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("mirror", [1, -1])
-def test_a_point_behind_the_horizon_is_not_seen_though_it_is_mapped_into_the_picture(sign, mirror):
+def test_a_point_behind_the_horizon_is_not_seen_though_it_is_mapped_into_the_image(sign, mirror):
     # The depth is 1 - x / 100: 0.5 in the middle of a, at x = 50, and -1 at x = 200.
     b_from_a = sign * np.array([[1, 0, 0], [0, mirror, 0], [-0.01, 0, 1.0]])
     xy = np.array([[200, -20 * mirror], [10, 9 * mirror]], float)
@@ -63,8 +63,8 @@ def test_growth_is_the_root_of_the_area_that_a_small_square_gets():
     assert_allclose(growth(xy, TILT), np.sqrt(np.abs(x * v - y * u)) / step, rtol=1e-4)
 
 
-def test_halving_a_picture_halves_pixels_about_their_borders():
-    # The centre of the first pixel of the halved picture is between two old ones: 0 -> 0.5.
+def test_halving_an_image_halves_pixels_about_their_borders():
+    # The centre of the first pixel of the halved image is between two old ones: 0 -> 0.5.
     b_from_a = in_resized(np.eye(3), ((40, 60), (40, 60)), ((20, 30), (40, 60)))
     assert_allclose(warp_points(np.array([[0.0, 0.0]]), b_from_a), [[0.5, 0.5]])
     assert_allclose(in_resized(TILT, ((40, 60), (30, 30)), ((40, 60), (30, 30))), TILT)

@@ -1,4 +1,4 @@
-"""The measures of matching on pictures whose truth is known, and the figures of a published set."""
+"""The scores of matching on images with known homographies, and the figures of a published set."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def scores(**changes):
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_a_picture_beside_itself_is_perfect(make_image, name):
+def test_an_image_matches_itself_perfectly(make_image, name):
     found = DETECTORS[name](make_image(0))
     result = score_pair(found, found, np.eye(3))
     assert result.repeatability == 1
@@ -52,7 +52,7 @@ def test_a_picture_beside_itself_is_perfect(make_image, name):
 
 @pytest.mark.parametrize("name", HERE)
 @pytest.mark.parametrize("edit", [lambda *x: rotate(*x, degrees=30), lambda *x: perspective(*x, strength=0.1)])
-def test_a_warped_picture_is_nearly_so(make_image, name, edit):
+def test_a_warped_image_matches_nearly_perfectly(make_image, name, edit):
     image = make_image(0)
     warped, b_from_a = edit(image, np.random.default_rng(0))
     result = score_pair(DETECTORS[name](image), DETECTORS[name](warped), b_from_a)
@@ -69,7 +69,7 @@ def test_a_wrong_homography_has_nothing_right(make_image):
     assert result.corner_error == pytest.approx(40, abs=0.1)
 
 
-def test_pictures_without_keypoints_score_nothing_and_have_no_homography():
+def test_images_without_keypoints_score_nothing_and_have_no_homography():
     nothing = DETECTORS["sift-opencv"](np.zeros((60, 60, 3), np.uint8))
     result = score_pair(nothing, nothing, np.eye(3))
     assert (result.repeatability, result.matching_score, result.precision) == (0, 0, 0)

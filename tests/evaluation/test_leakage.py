@@ -28,7 +28,7 @@ def exact(make_finding, a, b):
     return make_finding(a, b, method="bytes", score=math.inf)
 
 
-def test_a_copy_on_the_other_side_is_a_leak_whichever_was_the_suspect(make_finding):
+def test_a_copy_on_the_other_side_is_a_leak_whichever_was_the_query(make_finding):
     findings = [make_finding("a", "b", HALF), make_finding("d", "c", HALF)]
     assert leaks_of(findings, [A, C], [B, D]) == [("a", "b", "near"), ("c", "d", "near")]
 
@@ -53,7 +53,7 @@ def test_a_near_copy_of_one_file_is_one_of_all_its_equals(make_finding):
     assert leaks_of(findings, [B], [C]) == [("b", "c", "near")]
 
 
-def test_a_near_copy_that_was_found_of_several_equals_is_told_once(make_finding):
+def test_a_near_copy_that_was_found_of_several_equals_is_reported_once(make_finding):
     near = [make_finding("a", "c", HALF, score=9.0), make_finding("d", "b", HALF, score=8.0)]
     findings = [exact(make_finding, "b", "a"), exact(make_finding, "d", "c"), *near]
     pairs = Duplicates.of(Findings.of(findings)).pairs
@@ -83,11 +83,11 @@ def test_many_equal_files_are_put_together_in_few_steps(make_finding, monkeypatc
     assert len(hashed) <= 10 * 200
 
 
-def test_a_part_copied_within_one_picture_is_no_leak(make_finding):
+def test_a_part_copied_within_one_image_is_not_a_leak(make_finding):
     assert leaks_of([make_finding("a", "a", HALF)], [A], [B]) == []
 
 
-def test_a_leak_between_classes_is_told_and_one_within_is_not(make_finding):
+def test_a_leak_between_classes_contradicts_and_one_within_does_not(make_finding):
     duplicates = Duplicates.of(Findings.of([exact(make_finding, "a", "b"), exact(make_finding, "c", "d")]))
     found = find_leaks(duplicates, [A, C], [B, D], labels={A: "city", B: "street", C: "city", D: "city"})
     assert {leak.train: leak.contradicts for leak in found.leaks} == {A: True, C: False}
@@ -105,7 +105,7 @@ def test_a_test_image_with_two_copies_is_one_image(make_finding):
     assert found.sentence.endswith("of 0 it is equal byte for byte.")
 
 
-def test_a_clean_split_is_told_to_be_clean():
+def test_a_clean_split_is_reported_as_clean():
     assert (
         find_leaks(Duplicates(()), [A], [B]).sentence == "None of 1 test images has a copy among the training images."
     )

@@ -49,7 +49,7 @@ def test_a_class_that_would_have_no_test_image_is_an_error_that_names_it(setting
 
 
 def test_a_learning_curve_beyond_the_training_images_is_an_error():
-    with pytest.raises(NotEnoughDataError, match="goes to 4 images a class, the splits learn from 3"):
+    with pytest.raises(NotEnoughDataError, match="goes to 4 images per class, but the splits train on 3"):
         plan_splits(LABELS, BenchmarkSettings(n_train=3, learning_curve=(2, 4)))
 
 

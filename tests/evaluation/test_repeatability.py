@@ -53,7 +53,7 @@ def test_two_places_that_share_a_nearest_come_back_once():
     assert repeated(places((10, 10, 2), (11, 10, 2)), places((10, 10, 2))) == 1
 
 
-def test_a_near_place_of_another_scale_does_not_stand_before_the_right_one():
+def test_a_near_place_of_another_scale_does_not_win_over_the_correct_one():
     assert repeated(places((10, 10, 2)), places((10, 10, 9), (12, 10, 2))) == 1
 
 
@@ -62,7 +62,7 @@ def test_without_places_none_comes_back():
 
 
 @given(st.integers(0, 1000))
-def test_exchanging_the_pictures_and_working_in_blocks_change_nothing(seed):
+def test_exchanging_the_images_and_working_in_blocks_change_nothing(seed):
     rng = np.random.default_rng(seed)
     a, b = (np.column_stack([rng.uniform(0, 30, (n, 2)), rng.uniform(1, 2, n)]) for n in (40, 25))
     expected = repeated(a, b)
@@ -72,7 +72,7 @@ def test_exchanging_the_pictures_and_working_in_blocks_change_nothing(seed):
         assert repeated(a, b) == expected
 
 
-def test_only_what_both_pictures_show_can_come_back_and_sizes_grow_with_the_picture():
+def test_only_what_both_images_show_can_be_repeated_and_scales_grow_with_the_image():
     a, b = sift([[10, 10], [60, 60]]), sift([[20, 20], [90, 20]], scale=4)
     in_b, of_b, n_visible = shared_places(a, b, np.diag([2, 2, 1.0]))
     assert_array_equal(in_b, [[20, 20, 4]])  # (60, 60) would go to (120, 120)

@@ -94,7 +94,7 @@ def test_costs_are_measured_in_every_stage(found):
         assert cost.peak_mb > 20  # an interpreter with NumPy has more
 
 
-def test_what_was_answered_once_is_not_asked_again(found, texture_folder, cache, monkeypatch):
+def test_a_cached_result_is_not_computed_again(found, texture_folder, cache, monkeypatch):
     monkeypatch.setattr(split_run, "predict_rows", lambda *_: pytest.fail("predicted again"))
     again = workflows.benchmark(texture_folder, {"words": WORDS}, settings=SETTINGS, cache=cache)
     assert_array_equal(again.results[0].split_results[2].predicted, found.results[0].split_results[2].predicted)
@@ -104,10 +104,10 @@ def test_what_was_answered_once_is_not_asked_again(found, texture_folder, cache,
 def test_what_was_interrupted_goes_on_where_it_was(texture_folder, tmp_path, monkeypatch):
     settings = replace(SETTINGS, robustness=True, n_corrupted=3, learning_curve=())
     how = {"settings": settings, "cache": FeatureCache(tmp_path / "cache"), "leakage": False}
-    asked = []
+    trained = []
 
     def learn(*arguments, **options):
-        asked.append(len(asked))
+        trained.append(len(trained))
         return train(*arguments, **options)
 
     def stop(stage, done, total):
@@ -117,11 +117,11 @@ def test_what_was_interrupted_goes_on_where_it_was(texture_folder, tmp_path, mon
     monkeypatch.setattr(split_run, "train", learn)
     with pytest.raises(KeyboardInterrupt):
         workflows.benchmark(texture_folder, {"words": WORDS}, progress=stop, **how)
-    assert len(asked) == 2
+    assert len(trained) == 2
     found = workflows.benchmark(texture_folder, {"words": WORDS}, **how)
-    assert len(asked) == 4  # the third split, and the first once more for corrupted images and costs
+    assert len(trained) == 4  # the third split, and the first once more for corrupted images and costs
     again = workflows.benchmark(texture_folder, {"words": WORDS}, **how)
-    assert len(asked) == 4
+    assert len(trained) == 4
     assert again.results[0].corrupted == found.results[0].corrupted
     assert again.results[0].cost == found.results[0].cost
 
@@ -136,7 +136,7 @@ def test_each_split_is_learned_once_by_each_recipe(texture_folder, monkeypatch):
     monkeypatch.setattr(split_run, "train", learn)
     settings = replace(SETTINGS, n_splits=2, robustness=True, n_corrupted=3)
     workflows.benchmark(texture_folder, {"words": WORDS, "blind": ONE_WORD}, settings=settings, leakage=False)
-    # Each split has a seed of its own, which the smaller training set of the learning curve shares.
+    # Each split has its own seed, which the smaller training set of the learning curve shares.
     assert sorted(seeds) == [
         (n_words, n_images, seed) for n_words in (1, 12) for n_images in (6, 12) for seed in (0, 1)
     ]

@@ -48,7 +48,7 @@ def test_mid_p_is_the_exact_p_less_the_probability_of_what_was_seen(n_a, n_b):
 
 
 def test_a_negative_number_of_images_is_refused():
-    with pytest.raises(ValueError, match="-1 and 3 images"):
+    with pytest.raises(ValueError, match="-1 and 3; they must not be negative"):
         mcnemar(-1, 3)
 
 

@@ -20,13 +20,13 @@ DETECTORS = ("sift-opencv", "orb")
 
 
 def write_scene(folder, image, *, layout):
-    """Write a picture, the same turned by 20 degrees, and at 70 %."""
-    picture, homography = {"oxford": ("img{}.png", "H1to{}p"), "hpatches": ("{}.ppm", "H_1_{}")}[layout]
+    """Write an image, the same rotated by 20 degrees, and at 70 %."""
+    name, homography = {"oxford": ("img{}.png", "H1to{}p"), "hpatches": ("{}.ppm", "H_1_{}")}[layout]
     folder.mkdir(parents=True)
-    write_image(folder / picture.format(1), image)
+    write_image(folder / name.format(1), image)
     rng = np.random.default_rng(0)
     for number, (copy, b_from_a) in enumerate([rotate(image, rng, degrees=20), rescale(image, rng, factor=0.7)], 2):
-        write_image(folder / picture.format(number), copy)
+        write_image(folder / name.format(number), copy)
         np.savetxt(folder / homography.format(number), b_from_a)
 
 
@@ -61,29 +61,29 @@ def test_two_processes_measure_what_one_measures(scenes, measured):
     assert [pair.scores for pair in same.pairs] == [pair.scores for pair in measured.pairs]
 
 
-def test_errors_are_in_pixels_of_the_shrunk_pictures(scenes):
+def test_errors_are_in_pixels_of_the_shrunk_images(scenes):
     small = workflows.benchmark_matching(scenes, detectors=["orb"], protocol=MatchingProtocol(max_side=104))
     assert small.summaries["orb"].n_keypoints < 100
     assert small.summaries["orb"].homographies[2] > 0
 
 
 def test_the_whole_is_json_with_its_protocol(measured):
-    told = json.loads(json.dumps(matching_to_dict(measured), allow_nan=False))
-    assert told["protocol"] == {
+    data = json.loads(json.dumps(matching_to_dict(measured), allow_nan=False))
+    assert data["protocol"] == {
         "kind": "matching-protocol", "n_keypoints": 2000, "ratio": 0.8, "mutual": True, "threshold": 3.0,
         "scale_factor": 1.29, "n_hypotheses": 2000, "seed": 0,
     }  # fmt: skip
-    assert told["detectors"]["sift-opencv"]["engine"] == "opencv"
-    assert len(told["pairs"]) == 8
-    assert told["versions"]["numpy"] == np.__version__
+    assert data["detectors"]["sift-opencv"]["engine"] == "opencv"
+    assert len(data["pairs"]) == 8
+    assert data["versions"]["numpy"] == np.__version__
 
 
 def test_a_pair_without_homography_is_null_in_json(tmp_path):
     write_scene(tmp_path / "flat", np.full((60, 80, 3), 9, np.uint8), layout="oxford")
-    told = matching_to_dict(workflows.benchmark_matching(tmp_path, detectors=["orb"]))
-    assert told["pairs"][0]["corner_error"] is None
-    assert told["summaries"]["orb"]["median_corner_error"] is None
-    json.dumps(told, allow_nan=False)
+    data = matching_to_dict(workflows.benchmark_matching(tmp_path, detectors=["orb"]))
+    assert data["pairs"][0]["corner_error"] is None
+    assert data["summaries"]["orb"]["median_corner_error"] is None
+    json.dumps(data, allow_nan=False)
 
 
 def test_a_detector_that_is_not_here_is_listed_and_the_others_go_on(scenes, monkeypatch):
@@ -95,22 +95,22 @@ def test_a_detector_that_is_not_here_is_listed_and_the_others_go_on(scenes, monk
         workflows.benchmark_matching(scenes, detectors=["akaze"])
 
 
-def test_a_picture_that_cannot_be_read_costs_its_pair_for_all_detectors(scenes, tmp_path):
+def test_an_image_that_cannot_be_read_costs_its_pair_for_all_detectors(scenes, tmp_path):
     folder = shutil.copytree(scenes / "one", tmp_path / "one")
-    (folder / "img2.png").write_bytes(b"no picture")
+    (folder / "img2.png").write_bytes(b"not an image")
     found = workflows.benchmark_matching(folder, detectors=DETECTORS)
     assert [pair.b.name for pair in found.pairs] == ["img3.png"] * 2
     assert [failure.path.name for failure in found.failures] == ["img2.png"]
 
 
-def test_without_a_first_picture_nothing_is_left(scenes, tmp_path):
+def test_without_a_first_image_nothing_is_left(scenes, tmp_path):
     folder = shutil.copytree(scenes / "one", tmp_path / "one")
-    (folder / "img1.png").write_bytes(b"no picture")
+    (folder / "img1.png").write_bytes(b"not an image")
     with pytest.raises(NotEnoughDataError, match="no pair of images"):
         workflows.benchmark_matching(folder, detectors=["orb"])
 
 
-def test_a_missing_picture_is_named(scenes, tmp_path):
+def test_a_missing_image_is_named(scenes, tmp_path):
     folder = shutil.copytree(scenes / "one", tmp_path / "one")
     (folder / "img3.png").unlink()
     with pytest.raises(NotEnoughDataError, match="has a homography for img3, but no image"):
@@ -131,7 +131,7 @@ def test_an_unknown_detector_is_refused(scenes):
 
 
 @pytest.mark.parametrize(("name", "message"), [("", "no scene in"), ("gone", "does not exist"), ("a.txt", "is a file")])
-def test_a_place_without_scenes_is_told(tmp_path, name, message):
+def test_a_folder_without_scenes_is_an_error(tmp_path, name, message):
     (tmp_path / "a.txt").touch()
     with pytest.raises(NotEnoughDataError, match=message):
         workflows.benchmark_matching(tmp_path / name)

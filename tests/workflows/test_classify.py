@@ -19,9 +19,9 @@ RECIPE = load_recipe("sift-bovw", ["encoder.n_words=30"])
 
 
 @pytest.fixture
-def photos(texture_folder, tmp_path):
+def folder(texture_folder, tmp_path):
     """Return a copy of the texture folder that a test may spoil."""
-    return shutil.copytree(texture_folder, tmp_path / "photos")
+    return shutil.copytree(texture_folder, tmp_path / "images")
 
 
 def test_fit_learns_easy_textures(fitted):
@@ -62,79 +62,79 @@ def test_a_warm_fit_equals_a_cold_one_and_extracts_nothing(texture_folder, model
     assert (tmp_path / "warm.cvmodel").read_bytes() == model_file.read_bytes()
 
 
-def test_a_broken_image_is_left_out_and_listed(photos):
-    (photos / "texture-1" / "broken.jpg").write_text("not a picture")
-    fitted = workflows.fit(photos, recipe=RECIPE)
+def test_a_broken_image_is_skipped_and_listed(folder):
+    (folder / "texture-1" / "broken.jpg").write_text("not an image")
+    fitted = workflows.fit(folder, recipe=RECIPE)
     (failure,) = fitted.failures
     assert failure.path.name == "broken.jpg"
     assert fitted.classifier.training.n_unreadable == 1
     assert fitted.classifier.training.n_images == 24
 
 
-def spoil_the_first(photos):
+def spoil_the_first(folder):
     """Break the first image of all, so that every later one moves up."""
-    (photos / "texture-0" / "00.png").write_bytes(b"")
+    (folder / "texture-0" / "00.png").write_bytes(b"")
 
 
-def test_behind_a_broken_image_every_label_stays_with_its_own_image(photos, monkeypatch):
-    spoil_the_first(photos)
+def test_behind_a_broken_image_every_label_stays_with_its_own_image(folder, monkeypatch):
+    spoil_the_first(folder)
     seen = []
     train = training_images.train
     monkeypatch.setattr(
         training_images, "train", lambda items, labels, *a, **k: seen.extend(labels) or train(items, labels, *a, **k)
     )
-    fitted = workflows.fit(photos, recipe=RECIPE)
+    fitted = workflows.fit(folder, recipe=RECIPE)
     assert seen == ["texture-0"] * 7 + ["texture-1"] * 8 + ["texture-2"] * 8
     assert fitted.classifier.training.images_per_class == (7, 8, 8)
 
 
-def test_behind_a_broken_image_predictions_stay_with_their_paths(model_file, photos):
-    spoil_the_first(photos)
-    answers = workflows.predict(model_file, photos)
+def test_behind_a_broken_image_predictions_stay_with_their_paths(model_file, folder):
+    spoil_the_first(folder)
+    answers = workflows.predict(model_file, folder)
     assert [failure.path.name for failure in answers.failures] == ["00.png"]
     assert [path.name for path in answers.paths] == [f"{n:02}.png" for n in range(1, 24)]
     assert [answer.label for answer in answers.predictions] == [path.parent.name for path in answers.paths]
 
 
-def test_behind_a_broken_image_cases_stay_with_their_classes(model_file, photos):
-    spoil_the_first(photos)
-    evaluation = workflows.evaluate(model_file, photos)
+def test_behind_a_broken_image_cases_stay_with_their_classes(model_file, folder):
+    spoil_the_first(folder)
+    evaluation = workflows.evaluate(model_file, folder)
     assert [case.true for case in evaluation.cases] == [case.path.parent.name for case in evaluation.cases]
     assert evaluation.scores.accuracy == 1.0
 
 
-def test_behind_a_broken_image_contradictions_are_still_those_files(photos):
-    spoil_the_first(photos)
-    shutil.copy(photos / "texture-1" / "08.png", photos / "texture-2" / "copy.png")
-    (group,) = workflows.fit(photos, recipe=RECIPE).contradictions
+def test_behind_a_broken_image_contradictions_are_still_those_files(folder):
+    spoil_the_first(folder)
+    shutil.copy(folder / "texture-1" / "08.png", folder / "texture-2" / "copy.png")
+    (group,) = workflows.fit(folder, recipe=RECIPE).contradictions
     assert {path.name for path in group} == {"08.png", "copy.png"}
 
 
-def test_a_class_of_broken_images_is_an_error_that_names_one(photos):
-    spoil_the_first(photos)
-    (photos / "texture-9").mkdir()
-    (photos / "texture-9" / "broken.jpg").write_text("not a picture")
+def test_a_class_of_broken_images_is_an_error_that_names_one(folder):
+    spoil_the_first(folder)
+    (folder / "texture-9").mkdir()
+    (folder / "texture-9" / "broken.jpg").write_text("not an image")
     with pytest.raises(NotEnoughDataError, match=r"'texture-9'.*broken\.jpg"):
-        workflows.fit(photos, recipe=RECIPE)
+        workflows.fit(folder, recipe=RECIPE)
 
 
-def test_one_image_under_two_labels_is_pointed_out(photos):
-    first, second = photos / "texture-0" / "00.png", photos / "texture-1" / "copy.png"
+def test_one_image_under_two_labels_is_pointed_out(folder):
+    first, second = folder / "texture-0" / "00.png", folder / "texture-1" / "copy.png"
     shutil.copy(first, second)
-    shutil.copy(first, photos / "texture-0" / "same label.png")
-    (group,) = workflows.fit(photos, recipe=RECIPE).contradictions
+    shutil.copy(first, folder / "texture-0" / "same label.png")
+    (group,) = workflows.fit(folder, recipe=RECIPE).contradictions
     assert {path.name for path in group} == {"00.png", "copy.png", "same label.png"}
 
 
-def test_copies_under_one_label_contradict_nothing(photos):
-    shutil.copy(photos / "texture-0" / "00.png", photos / "texture-0" / "copy.png")
-    assert workflows.fit(photos, recipe=RECIPE).contradictions == ()
+def test_copies_under_one_label_contradict_nothing(folder):
+    shutil.copy(folder / "texture-0" / "00.png", folder / "texture-0" / "copy.png")
+    assert workflows.fit(folder, recipe=RECIPE).contradictions == ()
 
 
-def test_images_without_keypoints_take_part(photos):
+def test_images_without_keypoints_take_part(folder):
     for label in ("texture-0", "texture-1"):
-        write_image(photos / label / "blank.png", np.full((50, 50, 3), 128 + len(label), np.uint8))
-    assert workflows.fit(photos, recipe=RECIPE).classifier.training.n_images == 26
+        write_image(folder / label / "blank.png", np.full((50, 50, 3), 128 + len(label), np.uint8))
+    assert workflows.fit(folder, recipe=RECIPE).classifier.training.n_images == 26
 
 
 def test_too_few_keypoints_for_the_words_is_an_error_with_the_remedy(texture_folder):
@@ -167,26 +167,26 @@ def test_predict_refuses_a_path_that_does_not_exist(model_file, tmp_path):
         workflows.predict(model_file, [tmp_path / "nowhere"])
 
 
-def test_evaluate_scores_each_image_and_counts_those_it_was_fitted_on(model_file, photos):
-    write_image(photos / "texture-0" / "new.png", np.full((60, 60, 3), 77, np.uint8))
-    evaluation = workflows.evaluate(model_file, photos)
+def test_evaluate_scores_each_image_and_counts_those_it_was_fitted_on(model_file, folder):
+    write_image(folder / "texture-0" / "new.png", np.full((60, 60, 3), 77, np.uint8))
+    evaluation = workflows.evaluate(model_file, folder)
     assert evaluation.scores.n_images == 25
     assert evaluation.model["seen_in_training"] == 24
     assert sum(case.correct for case in evaluation.cases) / 25 == evaluation.scores.accuracy
 
 
-def test_evaluate_accepts_some_of_the_classes(model_file, photos):
-    shutil.rmtree(photos / "texture-0")
-    shutil.rmtree(photos / "texture-1")
-    evaluation = workflows.evaluate(model_file, photos)
+def test_evaluate_accepts_some_of_the_classes(model_file, folder):
+    shutil.rmtree(folder / "texture-0")
+    shutil.rmtree(folder / "texture-1")
+    evaluation = workflows.evaluate(model_file, folder)
     assert evaluation.scores.classes == ("texture-0", "texture-1", "texture-2")
     assert evaluation.scores.mean_per_class_accuracy == 1.0
 
 
-def test_evaluate_refuses_a_class_that_the_model_does_not_know(model_file, photos):
-    (photos / "texture-2").rename(photos / "bricks")
+def test_evaluate_refuses_a_class_that_the_model_does_not_know(model_file, folder):
+    (folder / "texture-2").rename(folder / "bricks")
     with pytest.raises(SettingsError, match=r"bricks.*It knows texture-0"):
-        workflows.evaluate(model_file, photos)
+        workflows.evaluate(model_file, folder)
 
 
 def test_inspect_tells_the_recipe_and_the_arrays(model_file):
@@ -197,9 +197,9 @@ def test_inspect_tells_the_recipe_and_the_arrays(model_file):
 
 
 def test_progress_names_both_stages(texture_folder):
-    told = set()
-    workflows.fit(texture_folder, recipe=RECIPE, progress=lambda stage, done, total: told.add((stage, total)))
-    assert told == {("images", 24), ("folds", 6)}
+    reported = set()
+    workflows.fit(texture_folder, recipe=RECIPE, progress=lambda stage, done, total: reported.add((stage, total)))
+    assert reported == {("images", 24), ("folds", 6)}
 
 
 def test_inspect_refuses_a_file_that_is_no_classifier(checkout):
@@ -213,6 +213,6 @@ def test_a_recipe_may_be_named(texture_folder, monkeypatch):
 
 
 def test_show_draws_a_sheet_and_counts_the_keypoints(texture_folder, tmp_path):
-    photo = find_images([texture_folder])[0]
-    assert workflows.show(photo, tmp_path / "stages.png") > 10
+    path = find_images([texture_folder])[0]
+    assert workflows.show(path, tmp_path / "stages.png") > 10
     assert (tmp_path / "stages.png").read_bytes().startswith(b"\x89PNG")

@@ -81,7 +81,7 @@ def test_a_classifier_on_dense_sift_learns_is_cached_and_comes_back_from_its_fil
     assert loaded.recipe == recipe
 
 
-def test_patches_are_made_anew_and_not_kept(recipe_file, texture_folder, tmp_path):
+def test_patches_are_recomputed_and_not_cached(recipe_file, texture_folder, tmp_path):
     cache = FeatureCache(tmp_path / "cache")
     workflows.fit(texture_folder, recipe=load_recipe(str(recipe_file)), cache=cache)
     n_entries, n_bytes = cache.size()

@@ -33,7 +33,7 @@ from classicvision.errors import ArchiveError, BackboneError, ExtractorDriftWarn
 
 @pytest.fixture(scope="module")
 def network(make_network):
-    """Return a network that says how pictures are prepared for it."""
+    """Return a network that names its preprocessing."""
     return make_network(weights=((1.0,), (2.0,), (3.0,)), preprocessing="imagenet", name="colors.onnx")
 
 
@@ -124,7 +124,7 @@ def test_a_network_that_sees_something_else_is_warned_of(model, tmp_path):
         Classifier.load(tmp_path / "other.cvmodel")
 
 
-def test_a_network_is_found_beside_the_model(moved):
+def test_a_network_is_found_in_the_folder_of_the_model(moved):
     model, network = moved
     with pytest.raises(BackboneError, match=r"gone.*models.*cache.*--backbone"):
         Classifier.load(model)
@@ -141,7 +141,7 @@ def test_a_network_is_found_among_those_that_were_pulled(moved, tmp_path):
         assert Classifier.load(model).recipe.extractor.path == str(tmp_path / "cache" / "backbones" / "colors.onnx")
 
 
-def test_a_network_is_found_where_it_is_said_to_be(moved, texture_folder):
+def test_a_network_is_found_at_the_given_path(moved, texture_folder):
     model, network = moved
     renamed = network.rename(network.with_name("renamed.onnx"))
     assert len(workflows.predict(model, texture_folder, backbone=renamed).predictions) == 24
@@ -184,7 +184,7 @@ def test_predicting_with_a_network_loads_no_scikit_learn(model, texture_folder):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_network_and_keypoints_stand_side_by_side(network, texture_folder, tmp_path):
+def test_a_network_and_keypoints_are_fused(network, texture_folder, tmp_path):
     recipe = Recipe(
         Several((Sift(), OnnxBackbone(network, "pixels", pooling="max"))),
         FusionSettings((BovwSettings(n_words=20, n_samples=2000), VectorSettings())),
