@@ -186,8 +186,7 @@ def _one_to_one(matches: Correspondences, motion: Motion) -> Correspondences:
 def _unexplained(regions: Sequence[Region], matches: Correspondences) -> Correspondences:
     """Return the matches that do not lie in one of the regions in both images."""
     for region in regions:
-        if len(matches):
-            matches = matches[~(contains(region.polygon_a, matches.a) & contains(region.polygon_b, matches.b))]
+        matches = matches[~(contains(region.polygon_a, matches.a) & contains(region.polygon_b, matches.b))]
     return matches
 
 

@@ -14,6 +14,7 @@ from classicvision.matching import regions
 from classicvision.matching.correspondences import Correspondences
 from classicvision.matching.geometry import mirror_transform, warp_points
 from classicvision.matching.hypotheses import find_agreement
+from classicvision.matching.nearest import match_descriptors
 from classicvision.matching.pair import match_features
 from classicvision.matching.result import Region
 from classicvision.matching.settings import MatchSettings
@@ -170,6 +171,14 @@ def test_unrelated_keypoints_give_no_evidence():
     assert result.score < 3
 
 
+def test_matches_are_counted_that_are_mutual_and_pass_the_ratio_test():
+    a = keypoints(150)
+    b = together(moved(a, TILTED, noise=0.3), keypoints(100, seed=1))
+    result = match_features(a, b, MatchSettings(ratio=0.75))
+    assert result.n_matches == len(match_descriptors(a.descriptors, b.descriptors, ratio=0.75)) > 0
+    assert result.n_keypoints == (len(a), len(b))
+
+
 def test_exchanging_the_images_inverts_the_transform():
     a = keypoints(150)
     b = together(moved(a, TILTED, noise=0.3), keypoints(100, seed=1))
@@ -227,6 +236,21 @@ def test_parts_shared_above_and_below_are_two_regions_with_one_transform():
         assert region.share_a == pytest.approx(0.125, abs=0.06)
 
 
+def test_matches_within_a_region_are_no_second_region():
+    """Some of the keypoints of an image are rotated about its middle, the others are as they were."""
+    a = keypoints(300)
+    rotated = np.array([[0.0, -1, 349], [1, 0, -50], [0, 0, 1]])
+    (region,) = match_features(a, together(a[40:], moved(a[:40], rotated))).regions
+    assert_allclose(region.b_from_a, np.eye(3), atol=1e-3)
+
+
+def test_strips_that_fill_more_than_half_of_their_outline_are_one_region():
+    a, other = keypoints(900), keypoints(900, seed=5)
+    top, middle, bottom = a.xy[:, 1] < 112, np.abs(other.xy[:, 1] - 150) < 38, a.xy[:, 1] > 188
+    (region,) = match_features(a, together(a[top], other[middle], a[bottom])).regions
+    assert region.share_a == pytest.approx(0.75, abs=0.06)
+
+
 def test_an_image_that_occurs_twice_is_two_regions():
     a = keypoints(100)
     twice = [np.array([[0.5, 0, x], [0, 0.5, 20], [0, 0, 1]]) for x in (0.0, 200)]
@@ -254,7 +278,8 @@ def test_matches_that_are_nearest_in_one_direction_only_start_no_region():
     rough[:, ::2] = np.minimum(rough[:, ::2] + 9.0, 255).astype(np.uint8)
     doubles = replace(keypoints(60, seed=1), descriptors=b.descriptors)
     assert match_features(replace(b, descriptors=rough), b).verdict == "copy"
-    assert match_features(together(replace(b, descriptors=rough), doubles), b).verdict == "no evidence"
+    result = match_features(together(replace(b, descriptors=rough), doubles), b)
+    assert (result.verdict, result.n_matches) == ("no evidence", 60)  # those of the doubles
 
 
 def test_a_certain_copy_of_all_of_one_image_is_not_searched_for_mirrored(monkeypatch):
