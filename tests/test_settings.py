@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from classicvision.backbone.preprocessing import Preprocessing
-from classicvision.config import changed
+from classicvision.classify.recipe import LogisticSettings, Recipe, SvmSettings
 from classicvision.copies.settings import SearchSettings
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fisher import FisherSettings
@@ -74,6 +75,11 @@ LIMITS = [
     (VladSettings(), "n_words", (1, 250_000), (0, 250_001)),
     (VladSettings(), "n_dims", (1, 128), (0, 129)),
     (VladSettings(), "power", (ABOVE_0, 1.0), (0.0, ABOVE_1)),
+    (SvmSettings(), "costs", ((1e-6,), (1e6, 1.0)), ((), (0.9e-6,), (1.0, 1.1e6))),
+    (SvmSettings(), "folds", (2,), (1,)),
+    (LogisticSettings(), "costs", ((1e-6,), (1e6, 1.0)), ((), (0.9e-6,), (1.0, 1.1e6))),
+    (LogisticSettings(), "folds", (2,), (1,)),
+    (Recipe(), "seed", (0, 2**32 - 1), (-1, 2**32)),
     (Preprocessing(), "white", (ABOVE_0, 65535.0), (0.0, 65536.0)),
     (Preprocessing(), "crop", (1, 256), (0, 257)),  # no more than what is resized
     (BenchmarkSettings(), "n_splits", (1, 1000), (0, 1001)),
@@ -96,7 +102,7 @@ LIMITS = [
 )
 def test_a_setting_is_accepted_up_to_its_limits_and_refused_beyond(settings, name, accepted, refused):
     for value in accepted:
-        assert getattr(changed(settings, [f"{name}={value!r}"]), name) == value
+        assert getattr(replace(settings, **{name: value}), name) == value
     for value in refused:
         with pytest.raises(SettingsError, match=rf"\b{name}\b"):
-            changed(settings, [f"{name}={value!r}"])
+            replace(settings, **{name: value})

@@ -1,5 +1,6 @@
 """Recipes, by name and as TOML."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,20 @@ from classicvision.features.dense import DenseSift
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
 
+MEASURED = {
+    "sift-bovw": "79d40980a2e7",
+    "sift-bovw-chi2": "5895b20768d4",
+    "sift-bovw-soft": "e1981c93ed57",
+    "dense-bovw": "a16887562177",
+    "dense-bovw-spm": "780a97b8493d",
+    "llc": "95c337a2a044",
+    "vlad": "699c5b038b43",
+    "fisher": "3a737a533b41",
+    "fisher-best": "d4f218c0c305",
+}
+"""SHA-256 of the recipes' settings, without the engines. If one differs, the accuracies in the docs belong to another
+recipe: measure them again, and update the digest."""
+
 NETWORK = OnnxBackbone("a.onnx", preprocessing="inception", sha256="0" * 64)
 
 
@@ -26,6 +41,25 @@ NETWORK = OnnxBackbone("a.onnx", preprocessing="inception", sha256="0" * 64)
 def test_named_recipes_name_an_engine_that_is_here(name):
     extractor = RECIPES[name].extractor
     assert extractor.runnable() == extractor
+
+
+def settings_digest(values):
+    def without_engines(value):
+        if isinstance(value, dict):
+            return {key: without_engines(item) for key, item in value.items() if key != "engine"}
+        return [without_engines(item) for item in value] if isinstance(value, list) else value
+
+    return hashlib.sha256(config.canonical_json(without_engines(values)).encode()).hexdigest()[:12]
+
+
+def test_the_named_recipes_are_those_whose_accuracy_was_measured():
+    assert {name: settings_digest(config.to_dict(recipe)) for name, recipe in RECIPES.items()} == MEASURED
+
+
+@pytest.mark.parametrize(("kind", "digest"), [("cnn", "015c265d2e1b"), ("fusion", "79f036863ca4")])
+def test_the_recipes_of_a_network_have_the_encoder_and_classifier_that_were_measured(kind, digest, make_network):
+    recipe = load_recipe(f"{kind}:{make_network(preprocessing='imagenet')}")
+    assert settings_digest([config.to_dict(recipe.encoder), config.to_dict(recipe.classifier)]) == digest
 
 
 @pytest.mark.parametrize("name", RECIPES)
