@@ -1,8 +1,8 @@
-"""The accuracy of recipes over seeded splits of an image set, kept split by split in a JSON file, and shown as a table.
+"""The accuracy of recipes over seeded splits of an image set, stored per split in a JSON file and shown as a table.
 
-In each split the codebook is learned, and C and the weights of a fusion chosen by cross-validation, on the training
-images alone; the folds share the codebook. What the file has for a recipe and a split is not measured again, unless the
-recipe has changed since.
+In each split the codebook is learned, and C and the weights of a fusion are chosen by cross-validation, on the training
+images only; the folds share the codebook. Splits that the file already has are not measured again, unless the recipe
+has changed since.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _BLOCK_IMAGES = 256  # predicted at a time: the head widens codes to float64
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A folder of images by class, and how many of each class are trained on."""
+    """A folder of images by class."""
 
     title: str
-    folder: str  # of the shared image sets
-    n_train: int
+    folder: str  # in the folder of image sets
+    n_train: int  # training images per class
 
 
 SCENE15 = ImageSet("Scene-15", "scene15", 100)
@@ -50,30 +50,30 @@ CALTECH = ImageSet("Caltech-101, 8 classes", "caltech101", 30)
 
 @dataclass(frozen=True)
 class Row:
-    """A recipe on one split."""
+    """The figures of a recipe on one split."""
 
     recipe: str
     overrides: tuple[str, ...]
     fingerprint: str  # of the recipe with seed 0
     split: int  # number and seed
-    accuracy: float  # mean per class, of the test images, in per cent
-    cross_validated: float  # the same of the training images
+    accuracy: float  # mean per class on the test images, in per cent
+    cross_validated: float  # the same, cross-validated on the training images
     cost: float
     weights: tuple[float, ...]  # of a fusion
-    dimension: int  # numbers per image
-    ms: float  # of one thread, from the decoded image to its code: median of processor time over some images
-    minutes: float  # of the whole split, wall time
+    dimension: int  # of a code
+    ms: float  # from a decoded image to its code, one thread: median processor time over some images
+    minutes: float  # wall time of the whole split
     machine: str
     commit: str
 
     @property
     def label(self) -> str:
-        """The recipe's name and what was changed in it."""
+        """The recipe's name and its overrides."""
         return " ".join([self.recipe, *self.overrides])
 
 
 def run(images: ImageSet, description: str, default: Sequence[str]) -> None:
-    """Measure what the command line asks for, and print the table of all that the file has."""
+    """Measure the recipes and splits of the command line, and print a table of everything in the file."""
     options = _parse(description, default)
     rows = read_rows(options.json)
     splits = range(options.first_split, options.first_split + options.splits)
@@ -90,14 +90,16 @@ def run(images: ImageSet, description: str, default: Sequence[str]) -> None:
 
 def _parse(description: str, default: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    text = f"a name, a TOML file, cnn:FILE or fusion:FILE; may be repeated. By default {', '.join(default)}"
+    text = f"a name, a TOML file, cnn:FILE or fusion:FILE; repeatable. By default {', '.join(default)}"
     parser.add_argument("--recipe", action="append", help=text)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
-    parser.add_argument("--splits", type=int, default=10, help="how many")
-    parser.add_argument("--first-split", type=int, default=0, metavar="SPLIT", help="number, and seed, of the first")
-    parser.add_argument("--cache", type=Path, help="where features are kept; by default a temporary folder")
+    parser.add_argument("--splits", type=int, default=10, help="number of splits")
+    parser.add_argument(
+        "--first-split", type=int, default=0, metavar="SPLIT", help="number and seed of the first split"
+    )
+    parser.add_argument("--cache", type=Path, help="folder of the feature cache; by default a temporary one")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
-    parser.add_argument("--json", type=Path, help="figures of earlier runs, to which those of this run are added")
+    parser.add_argument("--json", type=Path, help="figures of earlier runs; those of this run are added")
     return parser.parse_args()
 
 
@@ -109,7 +111,7 @@ def measure(
     cache: FeatureCache,
     options: argparse.Namespace,
 ) -> Iterator[Row]:
-    """Yield the row of each split as it is done."""
+    """Yield the row of each split when it is done."""
     if not splits:
         return
     folder = ImageFolder.open(protocol.shared_data() / images.folder)
@@ -169,7 +171,7 @@ def predict(learned: Training, items: Items[Any], n_jobs: int) -> list[str]:
 
 
 def milliseconds(recipe: Recipe, learned: Training, paths: Sequence[Path]) -> float:
-    """Return the processor time of a decoded image's code: the median over some images, after one to warm up."""
+    """Return the processor time from a decoded image to its code: the median over some images, after a warm-up."""
     from threadpoolctl import threadpool_limits
 
     seconds = []
@@ -183,7 +185,7 @@ def milliseconds(recipe: Recipe, learned: Training, paths: Sequence[Path]) -> fl
 
 
 def read_rows(path: Path | None) -> list[Row]:
-    """Return the rows that a file has, none if there is no file."""
+    """Read the rows of a file; empty if it does not exist."""
     if path is None or not path.exists():
         return []
     plain = json.loads(path.read_text("utf-8"))
@@ -192,9 +194,9 @@ def read_rows(path: Path | None) -> list[Row]:
 
 
 def rows_of_benchmark(path: Path | None) -> list[Row]:
-    """Return what the JSON of `classicvision benchmark` says of each split; it divides images as this does.
+    """Convert the JSON of `classicvision benchmark`, which uses the same splits, to rows.
 
-    Its milliseconds are of another clock and its cross-validation is not told: both are not a number here.
+    Its milliseconds are measured by another clock and it has no cross-validated accuracy: both are NaN here.
     """
     if path is None:
         return []
@@ -222,7 +224,7 @@ def rows_of_benchmark(path: Path | None) -> list[Row]:
 
 
 def write_rows(path: Path | None, rows: Sequence[Row]) -> None:
-    """Write rows so that a run that is killed leaves the old file or the new one."""
+    """Write rows atomically, so that a killed run leaves either the old file or the new one."""
     if path is None:
         return
     partial = path.with_suffix(".partial")
@@ -231,7 +233,7 @@ def write_rows(path: Path | None, rows: Sequence[Row]) -> None:
 
 
 def table(sets: dict[str, list[Row]]) -> str:
-    """Return recipes and their figures on each image set as Markdown; time is that of the first set that has it."""
+    """Format the recipes and their figures on each image set as Markdown; time is from the first set that has it."""
     labels = list(dict.fromkeys(row.label for rows in sets.values() for row in rows))
     header = ["recipe", *(f"{title}, %" for title in sets), "dimensions", "ms per image"]
     lines = [f"| {' | '.join(header)} |", f"| --- |{' ---: |' * (len(header) - 1)}"]
@@ -246,7 +248,7 @@ def table(sets: dict[str, list[Row]]) -> str:
 
 
 def _accuracy(rows: Sequence[Row]) -> str:
-    """Return mean, deviation and number of splits."""
+    """Format mean, standard deviation and number of splits."""
     if not rows:
         return ""
     values = [row.accuracy for row in rows]
@@ -255,12 +257,12 @@ def _accuracy(rows: Sequence[Row]) -> str:
 
 
 def _in_order(labels: Sequence[str]) -> list[str]:
-    """Return the recipes as they are usually listed, then the others as they came."""
+    """Return the named recipes in their usual order, then the others in order of appearance."""
     return [*(name for name in RECIPES if name in labels), *(label for label in labels if label not in RECIPES)]
 
 
 def _is_replaced(old: Row, new: Row) -> bool:
-    """Whether a row is of the recipe's earlier settings, or of the same split."""
+    """Whether a new row replaces an old one: same recipe, with other settings or for the same split."""
     return old.label == new.label and (old.fingerprint != new.fingerprint or old.split == new.split)
 
 

@@ -1,8 +1,8 @@
-"""Linear probes: how well a linear SVM tells scenes and objects apart by the features of networks, over seeded splits.
+"""Linear probes: the accuracy of a linear SVM on the features of networks, for scenes and objects, over seeded splits.
 
-Features are extracted once a network; C is chosen by cross-validation on the training images of each split alone.
-Scene-15 has 100 training images a class, the 8 classes of Caltech-101 have 30; the rest is the test set, and accuracy
-is the mean over the classes.
+Features are extracted once per network; C is chosen by cross-validation on the training images of each split only.
+There are 100 training images per class for Scene-15 and 30 for the 8 classes of Caltech-101; the rest is the test set.
+Accuracy is the mean over the classes.
 
     python benchmarks/backbones.py --splits 10 mobilenetv2.onnx=inception googlenet.onnx=caffe
 """
@@ -27,12 +27,12 @@ N_TRAIN = {"scene15": 100, "caltech101": 30}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", metavar="FILE[=PREPROCESSING]", help="by default those of the folder")
+    parser.add_argument("networks", nargs="*", metavar="FILE[=PREPROCESSING]", help="by default the networks in onnx/")
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--stage", default="penultimate")
     parser.add_argument("--views", nargs="+", default=["one"], choices=["one", "mirror", "whole", "ten-crop"])
     parser.add_argument("--sets", nargs="+", default=list(N_TRAIN), choices=list(N_TRAIN))
-    parser.add_argument("--cache", type=Path, help="where features are kept; by default a temporary folder")
+    parser.add_argument("--cache", type=Path, help="folder of the feature cache; by default a temporary one")
     protocol.add_common_options(parser)
     options = parser.parse_args()
     results = []
@@ -43,7 +43,7 @@ def main() -> None:
                 for views in options.views:
                     results.append(measure(name, network, options.stage, views, options.splits, cache, options.jobs))
     print(f"\n{options.splits} splits, stage {options.stage}, {protocol.versions_line()}\n")
-    print("| images | network | views | mean per-class accuracy % | deviation | numbers an image |")
+    print("| images | network | views | mean per-class accuracy % | deviation | dimensions |")
     print("| --- | --- | --- | --- | --- | --- |")
     for r in results:
         row = (r["images"], r["network"], r["views"], f"{r['mean']:.2f}", f"{r['deviation']:.2f}", r["dimension"])

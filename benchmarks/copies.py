@@ -1,21 +1,21 @@
-"""Made copies: what share is found after each edit, beside other projects on the same files.
+"""Copy detection on synthetic copies: recall per edit, compared with other projects on the same files.
 
-Protocol. Of the 200 photographs of BSDS500's training set, in the order of their names, every second one is a source,
-each of the others a distractor, but for the last ten, which only fill collages. From each source every edit of
-`synthetic.EDITS` makes one copy, seeded by source and edit, and stored as PNG. A copy is found if it and its source are
-called copies. Unrelated pairs are a copy and any source or distractor but its own source.
+Protocol. Of the 200 images of BSDS500's training set, sorted by name, every second one is a source; the others are
+distractors, except the last ten, which only fill collages. Each edit of `synthetic.EDITS` makes one copy of each
+source, seeded by source and edit, stored as PNG. A copy counts as found if it and its source are reported as copies.
+An unrelated pair is a copy with any source or distractor except its own source.
 
-Ours runs at its default threshold, on all copies with their sources and on `--unrelated` random photographs for each
-copy; the settings were chosen on other pictures (coco128, Caltech-101 and Scene-15). Peers see all unrelated pairs, and
-each has the threshold that is best for it on these very files: the loosest with no false match. Their environments are
-named on the command line; each hash is a script of `peers/`.
+Ours runs at its default threshold, on all copies with their sources and on `--unrelated` random images per copy; the
+settings were chosen on other images (coco128, Caltech-101 and Scene-15). Peers get all unrelated pairs, and for each
+the threshold that is best on these very files: the loosest without a false match. Their environments are given on the
+command line; each hash is computed by a script in `peers/`.
 
     python benchmarks/copies.py
     python benchmarks/copies.py --hashes hashes/bin/python --perception perception/bin/python --json copies.json
 
 `--hashes` needs imagededup, imagehash and pdqhash; `--perception` needs perception[approximate-deduplication].
-imagehash's crop-resistant hash takes about a second a picture, so it sees the copies of `--slow-sources` sources only.
-imagededup's CNN is not here: it downloads its weights when it is made.
+imagehash's crop-resistant hash takes about a second per image, so it gets the copies of `--slow-sources` sources only.
+imagededup's CNN is excluded, because it downloads its weights.
 """
 
 from __future__ import annotations
@@ -56,34 +56,34 @@ SLOW_HASH = "imagehash-crop-resistant"
 
 @dataclass(frozen=True)
 class Copy:
-    """A made copy on disk: of which source, by which edit, and where it shows each point."""
+    """A synthetic copy on disk: its source, its edit, and the true transform."""
 
     source: int
     edit: str
     path: Path
     b_from_a: NDArray[np.float64]
-    kept: float  # share of the area of the source that the copy shows
+    kept: float  # fraction of the source's area that the copy shows
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was said about one pair."""
+    """The result for one pair."""
 
     verdict: str
     method: str
     score: float
-    error: float  # of the transform, largest over the corners of the region, in shares of the copy's diagonal
+    error: float  # of the transform: largest over the corners of the region, as a fraction of the copy's diagonal
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     protocol.add_common_options(parser)
-    parser.add_argument("--sources", type=int, default=100, help="at most so many sources (default %(default)s)")
-    parser.add_argument("--unrelated", type=int, default=20, help="unrelated pairs for each copy (default %(default)s)")
-    parser.add_argument("--hashes", type=Path, help="python of an environment with the hashes")
-    parser.add_argument("--perception", type=Path, help="python of an environment with perception")
-    parser.add_argument("--slow-sources", type=int, default=5, help="for the slow hash (default %(default)s)")
-    parser.add_argument("--edits", nargs="+", default=list(EDITS), help="only these")
+    parser.add_argument("--sources", type=int, default=100, help="maximum number of sources (default %(default)s)")
+    parser.add_argument("--unrelated", type=int, default=20, help="unrelated pairs per copy (default %(default)s)")
+    parser.add_argument("--hashes", type=Path, help="Python executable of an environment with the hashes")
+    parser.add_argument("--perception", type=Path, help="Python executable of an environment with perception")
+    parser.add_argument("--slow-sources", type=int, default=5, help="sources for the slow hash (default %(default)s)")
+    parser.add_argument("--edits", nargs="+", default=list(EDITS), help="edits to test; by default all")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as work:
@@ -95,8 +95,8 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
-    photos = sorted((protocol.shared_data() / "bsds500" / "train").glob("*.jpg"))
-    sources, rest = photos[::2][: arguments.sources], photos[1::2]
+    photographs = sorted((protocol.shared_data() / "bsds500" / "train").glob("*.jpg"))
+    sources, rest = photographs[::2][: arguments.sources], photographs[1::2]
     distractors, fillers = rest[:-N_FILLERS], rest[-N_FILLERS:]
     make = delayed(make_copies)
     made = Parallel(arguments.jobs)(make(i, path, arguments.edits, fillers, work) for i, path in enumerate(sources))
@@ -126,7 +126,7 @@ def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 
 def make_copies(number: int, path: Path, edits: Sequence[str], fillers: Sequence[Path], work: Path) -> list[Copy]:
-    """Make one copy of a source by each edit."""
+    """Make one copy of a source per edit."""
     image, others = read_image(path), [read_image(filler) for filler in fillers]
     copies = []
     for edit in edits:
@@ -139,20 +139,20 @@ def make_copies(number: int, path: Path, edits: Sequence[str], fillers: Sequence
 
 
 def kept_share(image: NDArray[np.uint8], copy: NDArray[np.uint8], edit: str, b_from_a: NDArray[np.float64]) -> float:
-    """Return the share of the points of a picture that land inside its copy."""
+    """Return the fraction of an image's points that are mapped into its copy."""
     height, width = image.shape[:2]
     x, y = ((np.arange(100) + 0.5) * side / 100 - 0.5 for side in (width, height))
     xy = np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2)
     landed = warp_points(xy, b_from_a)
     inside = ((landed >= -0.5) & (landed <= np.array(copy.shape[1::-1]) - 0.5)).all(axis=1)
-    # A screenshot shows the window around the crop, where the rest of the picture would be.
+    # In a screenshot the window is around the crop, where the rest of the image would be.
     return 0.6 if edit == "strong-reposted" else float(inside.mean())
 
 
 def measure_ours(
     copies: Sequence[Copy], originals: Sequence[Path], arguments: argparse.Namespace, work: Path
 ) -> tuple[list[Found], list[Found]]:
-    """Compare each copy with its source, and with unrelated photographs."""
+    """Compare each copy with its source and with unrelated images."""
     files = [*originals, *(copy.path for copy in copies)]
     cache = FeatureCache(work / "features")
     features = extract(files, MATCHING_SIFT, cache=cache, n_jobs=arguments.jobs).items
@@ -244,7 +244,7 @@ def summary_of_unrelated(found: Sequence[Found]) -> dict[str, Any]:
 def measure_peer(
     command: Sequence[Path | str], copies: Sequence[Copy], originals: Sequence[Path], work: Path
 ) -> dict[str, Any]:
-    """Run a peer, and return its recall on each edit at the loosest threshold without a false match."""
+    """Run a peer and return its recall per edit at the loosest threshold without a false match."""
     files, output = work / "files.json", work / "distances.f32"
     names = {"originals": [str(path) for path in originals], "copies": [str(copy.path) for copy in copies]}
     files.write_text(json.dumps(names), "utf-8")
@@ -263,7 +263,7 @@ def measure_peer(
 
 
 def measure_bridge() -> dict[str, Any]:
-    """Find the 20 versions of one photograph from the original."""
+    """Compare a photograph with 20 edited versions of it."""
     folder = protocol.shared_data() / "pdq_bridge"
     original = MATCHING_SIFT(read_image(folder / "bridge-mods" / "aaa-orig.jpg"))
     versions = sorted(folder.glob("*/*.jpg"))

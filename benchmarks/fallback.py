@@ -1,12 +1,12 @@
-"""Pictures with too few keypoints: what a network finds beyond the perceptual hash, without a false match.
+"""Images with too few keypoints: what a network finds beyond the perceptual hash, without a false match.
 
-Photographs of BSDS500's training set, Caltech-101 and Scene-15, each blurred until it has too few keypoints. A network
-is calibrated on every second of them, as `classicvision calibrate --backbone` does, on pairs across folders. On the
-others we count false matches among all pairs across folders, and what is found of copies made of the blurred pictures.
+Images of BSDS500's training set, Caltech-101 and Scene-15, each blurred until it has too few keypoints. A network is
+calibrated on every second image, as by `classicvision calibrate --backbone`, on pairs across folders. On the others we
+count false matches among all pairs across folders, and the recall on copies of the blurred images.
 
-Each column is a way to decide: the hash at its default threshold; the hash, the cosine and both together, each at the
-loosest threshold without a false match on these very pictures, which flatters it; and last what the program does, which
-is the hash, and where that shows no copy both together above the threshold that was measured on the other half.
+Each column is a decision rule: the hash at its default threshold; the hash, the cosine and both together, each at the
+loosest threshold without a false match on these very images, which is optimistic; and last what the program does: the
+hash, and if it finds no copy, both together above the threshold calibrated on the other half.
 
     python benchmarks/fallback.py --network mobilenet.onnx=inception --json fallback.json
 """
@@ -55,8 +55,8 @@ EDITS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """Blurred pictures as wholes; only those with enough in them to be compared."""
+class BlurredImages:
+    """Blurred images with enough texture to be compared."""
 
     images: list[Image]
     folders: NDArray[np.str_]
@@ -67,13 +67,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     protocol.add_common_options(parser)
     parser.add_argument("--network", nargs="+", required=True, metavar="FILE=PREPROCESSING")
-    parser.add_argument("--caltech", type=int, default=4, help="pictures of each class (default %(default)s)")
-    parser.add_argument("--scenes", type=int, default=20, help="pictures of each class (default %(default)s)")
-    parser.add_argument("--every", type=int, default=3, help="make copies of every so many pictures")
+    parser.add_argument("--caltech", type=int, default=4, help="images per class (default %(default)s)")
+    parser.add_argument("--scenes", type=int, default=20, help="images per class (default %(default)s)")
+    parser.add_argument("--every", type=int, default=3, help="copy every n-th image (default %(default)s)")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     files = photographs(arguments.caltech, arguments.scenes)
-    result: dict[str, Any] = {"machine": machine.describe(), "n_pictures": len(files), "networks": {}}
+    result: dict[str, Any] = {"machine": machine.describe(), "n_images": len(files), "networks": {}}
     for network in arguments.network:
         result["networks"][Path(network).stem] = row = measure(network, files, arguments)
         print_table(network, row)
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def photographs(n_caltech: int, n_scenes: int) -> list[Path]:
-    """Return all of BSDS500's training set and the first pictures of each class of the others."""
+    """Return BSDS500's training set and the first images of each class of the other sets."""
     data = protocol.shared_data()
     files = sorted((data / "bsds500" / "train").glob("*.jpg"))
     for name, n in (("caltech101", n_caltech), ("scene15", n_scenes)):
@@ -102,13 +102,13 @@ def measure(network: str, files: Sequence[Path], arguments: argparse.Namespace) 
         n_jobs=arguments.jobs,
     )
     fallback, known = run.fallback, run.fallback.calibration
-    pictures = look([(soften(read_image(path)), str(path.parent)) for path in files[1::2]], fallback)
-    unrelated = pictures.folders[:, np.newaxis] != pictures.folders[np.newaxis]
-    scores = compare(pictures.seen, pictures.seen, fallback)
+    blurred = extract_all([(soften(read_image(path)), str(path.parent)) for path in files[1::2]], fallback)
+    unrelated = blurred.folders[:, np.newaxis] != blurred.folders[np.newaxis]
+    scores = compare(blurred.seen, blurred.seen, fallback)
     highest = {name: score[unrelated].max() for name, score in scores.items()}
-    rows = np.arange(0, len(pictures.images), arguments.every)
-    found = {edit: compare(copies(pictures, rows, edit, fallback), pictures.seen, fallback) for edit in EDITS}
-    for of_edit in found.values():  # a copy and any picture but its source is an unrelated pair too
+    rows = np.arange(0, len(blurred.images), arguments.every)
+    found = {edit: compare(copies(blurred, rows, edit, fallback), blurred.seen, fallback) for edit in EDITS}
+    for of_edit in found.values():  # a copy and any image except its source is an unrelated pair too
         highest = {name: max(highest[name], score[unrelated[rows]].max()) for name, score in of_edit.items()}
     return {
         "calibration": config.to_dict(known),
@@ -123,19 +123,19 @@ def measure(network: str, files: Sequence[Path], arguments: argparse.Namespace) 
     }
 
 
-def look(pictures: Sequence[tuple[Image, str]], fallback: BackboneFallback) -> Pictures:
-    seen = [(image, folder, PerceptualHash()(image)) for image, folder in pictures]
+def extract_all(labelled: Sequence[tuple[Image, str]], fallback: BackboneFallback) -> BlurredImages:
+    seen = [(image, folder, PerceptualHash()(image)) for image, folder in labelled]
     images, folders, signatures = zip(*(one for one in seen if has_enough_coefficients(one[2])), strict=True)
-    return Pictures(
+    return BlurredImages(
         list(images), np.array(folders), Seen(np.stack(signatures), np.stack([fallback.features(x) for x in images]))
     )
 
 
-def copies(pictures: Pictures, rows: NDArray[np.intp], edit: str, fallback: BackboneFallback) -> Seen:
-    """Return what copies of some pictures look like; one edit more than `plagiarise` has is a third more light."""
+def copies(blurred: BlurredImages, rows: NDArray[np.intp], edit: str, fallback: BackboneFallback) -> Seen:
+    """Return the hashes and features of edited copies; the edit "brighter", not in `plagiarise`, adds a third."""
     made = []
     for row in rows.tolist():
-        image = pictures.images[row]
+        image = blurred.images[row]
         if edit == "brighter":
             made.append(np.clip(image * (4 / 3), 0, 255).astype(np.uint8))
         else:
@@ -144,7 +144,7 @@ def copies(pictures: Pictures, rows: NDArray[np.intp], edit: str, fallback: Back
 
 
 def compare(a: Seen, b: Seen, fallback: BackboneFallback) -> dict[str, NDArray[np.float64]]:
-    """Return, for each of M pictures a and N pictures b, (M, N) by waves, by cosine and by both."""
+    """Return the (M, N) scores of M images a and N images b, by hash, by cosine and by both."""
     scores: dict[str, list[NDArray[np.floating]]] = {"hash": [], "cosine": [], "both": []}
     for signature, features in zip(*a, strict=True):
         scores["hash"].append(symmetric_significance(signature, b.signature).max(axis=1))
@@ -172,13 +172,11 @@ def summary(
 
 def print_table(network: str, row: dict[str, Any]) -> None:
     together, highest = row["calibration"]["together"], row["highest"]
-    print(
-        f"\n{network}: calibrated on {together['n_pairs']:,} pairs of {together['n_images']} pictures, highest cosine"
-    )
+    print(f"\n{network}: calibrated on {together['n_pairs']:,} pairs of {together['n_images']} images, highest cosine")
     print(f"{row['highest_cosine_of_calibration']:.4f}, highest of both {together['highest']:.2f}; threshold", end=" ")
     print(f"{row['threshold']:.2f}. On {row['n_unrelated']:,} other unrelated pairs (median cosine", end=" ")
     print(f"{row['median_cosine']:.3f}) the highest are: {', '.join(f'{k} {v:.4g}' for k, v in highest.items())}.")
-    print(f"{row['n_copies']} copies an edit; {row['seconds']:.0f} s. Extractor {MATCHING_SIFT}, {MatchSettings()}\n")
+    print(f"{row['n_copies']} copies per edit; {row['seconds']:.0f} s. Extractor {MATCHING_SIFT}, {MatchSettings()}\n")
     columns = list(next(iter(row["edits"].values())))
     print(f"| edit | {' | '.join(columns)} |\n| --- |{' ---: |' * len(columns)}")
     for edit, shares in row["edits"].items():

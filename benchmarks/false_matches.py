@@ -1,8 +1,8 @@
-"""Pairs of unrelated photographs: how high their scores reach, and what threshold that asks for.
+"""The score distribution of unrelated images, and the threshold that follows from its tail.
 
-All photographs of BSDS500's training set, Caltech-101 and Scene-15; pairs are drawn at random across classes, where
-BSDS500 is one. The kinds of `synthetic.lookalikes`, each against its own kind, are added: what false matches are made
-of. The tail is fitted to one half of all pairs, and the false matches at its thresholds are counted in the other half.
+Images of BSDS500's training set, Caltech-101 and Scene-15; random pairs across classes, with BSDS500 as one class. The
+typical causes of false matches are added: `synthetic.lookalikes`, compared within each kind. The tail is fitted to one
+half of the pairs, and the false matches at its thresholds are counted in the other half.
 
     python benchmarks/false_matches.py --pairs 200000 --jobs 2 --json false_matches.json
 """
@@ -26,7 +26,7 @@ from classicvision.matching.pair import match_features
 from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic.lookalikes import LOOKALIKES
 
-# Two photographs of one field, in two classes of Scene-15: found by this very benchmark.
+# Two photographs of the same field, in two classes of Scene-15; this benchmark found them.
 RELATED = [{"forest/image_0270.jpg", "open_country/image_0357.jpg"}]
 RATES = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 N_LOOKALIKES = 30  # of each kind
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def unrelated_scores(run: workflows.CalibrationRun) -> NDArray[np.float64]:
-    """Return the scores of all pairs but those that are known to show the same thing."""
+    """Return the scores of all pairs except those known to show the same scene."""
     scores = run.scores
     for pair in run.worst:
         if {"/".join(path.parts[-2:]) for path in (pair.path_a, pair.path_b)} in RELATED:
@@ -72,7 +72,7 @@ def unrelated_scores(run: workflows.CalibrationRun) -> NDArray[np.float64]:
 
 
 def kept_out(scores: NDArray[np.float64]) -> list[dict[str, float]]:
-    """Fit on one half of the pairs, in both ways, and count the false matches in the other."""
+    """Fit the tail on each half of the pairs and count the false matches in the other half."""
     shuffled = np.random.default_rng(0).permutation(scores)
     halves = np.array_split(shuffled, 2)
     rows = []
@@ -86,8 +86,8 @@ def kept_out(scores: NDArray[np.float64]) -> list[dict[str, float]]:
 
 
 def lookalikes(kind: str) -> dict[str, Any]:
-    pictures = [LOOKALIKES[kind](np.random.default_rng([7, number])) for number in range(N_LOOKALIKES)]
-    features = [MATCHING_SIFT(picture) for picture in pictures]
+    images = [LOOKALIKES[kind](np.random.default_rng([7, number])) for number in range(N_LOOKALIKES)]
+    features = [MATCHING_SIFT(image) for image in images]
     found = [match_features(a, b) for a, b in combinations(features, 2)]
     scores = sorted((result.score for result in found), reverse=True)
     return {

@@ -1,7 +1,7 @@
-"""A whole `fit` of one Scene-15 split beside the script that everybody writes: accuracy, wall time, peak memory.
+"""A whole `fit` of one Scene-15 split compared with the usual everyday script: accuracy, wall time, peak memory.
 
-Both see the same 1,500 images and are tested on the same rest, interleaved in one run; a warm `fit` is one that finds
-the cache of the cold one.
+Both train on the same 1,500 images and are tested on the rest, interleaved in one run; a warm `fit` uses the cache of
+the cold one.
 
     python benchmarks/fit.py --repeats 3
 """
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--recipe", default="sift-bovw")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-accuracy", action="store_true", help="time and memory alone, in half the time")
+    parser.add_argument("--no-accuracy", action="store_true", help="measure only time and memory, in half the time")
     protocol.add_common_options(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Split:
-    """One split as folders of links and as lists of paths, for training and for testing; and a place to work in."""
+    """One split as folders of links and as lists of paths, for training and testing, and a working folder."""
 
     work: Path
     folders: tuple[Path, Path]
@@ -80,7 +80,7 @@ class Split:
 
 
 def compare(split: Split, recipe: str, repeats: int, jobs: int) -> dict[str, dict[str, float]]:
-    """Return median times and peak memory of each way to learn from the training images."""
+    """Return median times and peak memory of each training method."""
     cache, nothing = split.work / "cache", _write_list(split.work / "nothing.txt", [])
     fit = [sys.executable, "-m", "classicvision", "fit", split.folders[0], "-o", split.model, "--recipe", recipe, "-q"]
     fit += ["--cache", cache, "--jobs", str(jobs)]
@@ -101,7 +101,7 @@ def compare(split: Split, recipe: str, repeats: int, jobs: int) -> dict[str, dic
 
 
 def add_accuracy(result: dict[str, dict[str, float]], split: Split) -> None:
-    """Add how many of the test images the last model and the script get right, as the mean over the classes."""
+    """Add the mean per-class accuracy of the last model and of the script on the test images."""
     evaluate = [sys.executable, "-m", "classicvision", "evaluate", split.model, split.folders[1]]
     evaluate += ["--json", "-q", "--no-cache"]
     result["fit, cold"]["accuracy"] = json.loads(measure.run(evaluate).output)["mean_per_class_accuracy"]

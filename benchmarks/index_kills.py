@@ -1,9 +1,9 @@
-"""`kill -9` at random moments of `index add`: what is lost, and whether the index always opens.
+"""`kill -9` at random moments of `index add`: nothing may be lost, and the index must always open.
 
-A folder of real images (Scene-15) is added to an index as the command does it, over and over, but in batches of 8
-instead of 256, so that most moments fall into a commit or a merge; the process is killed each time at a random one.
-Meanwhile this process reads the index as others would. What a reader has seen was acknowledged; after each kill all of
-it must be there, with its features, and every checksum must hold.
+A folder of real images (Scene-15) is added to an index as by the command, repeatedly, but in batches of 8 instead of
+256, so that most moments fall into a commit or a merge; each time the process is killed at a random moment. Meanwhile
+this process reads the index. What a reader has seen counts as acknowledged; after each kill all of it must still be
+there, with its features, and every checksum must be correct.
 
     python benchmarks/index_kills.py --kills 50
 """
@@ -37,13 +37,13 @@ SECONDS = 3.0  # from the first commit to the kill, at most
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--cache", type=Path, help="keep features here between runs")
+    parser.add_argument("--cache", type=Path, help="folder of a feature cache to keep between runs")
     arguments = parser.parse_args()
     images = protocol.shared_data() / "scene15"
     with tempfile.TemporaryDirectory() as folder:
         cache = arguments.cache or Path(folder) / "cache"
         index = Path(folder) / "scene15.cvindex"
-        start_anew(index, cache)
+        recreate(index, cache)
         chance = random.Random(0)
         figures = {
             "kills": 0,
@@ -56,7 +56,7 @@ def main() -> None:
         while figures["kills"] < arguments.kills:
             seen, finished = add_and_kill(index, images, cache, chance.uniform(0, SECONDS))
             if finished:
-                start_anew(index, cache)
+                recreate(index, cache)
                 continue
             figures["kills"] += 1
             figures["while writing"] += any(index.glob(".classicvision-*.tmp")) or len(stray(index)) > 0
@@ -68,8 +68,8 @@ def main() -> None:
             print(json.dumps(figures), flush=True)
 
 
-def start_anew(index: Path, cache: Path) -> None:
-    """Make an index of a few photos, whose words do for this."""
+def recreate(index: Path, cache: Path) -> None:
+    """Create an index of a few images, which is enough for a vocabulary."""
     if index.exists():
         for path in index.iterdir():
             path.unlink()
@@ -78,7 +78,7 @@ def start_anew(index: Path, cache: Path) -> None:
 
 
 def add_and_kill(index: Path, images: Path, cache: Path, seconds: float) -> tuple[set[int], bool]:
-    """Run the command until it is killed; return the numbers that were seen meanwhile, and whether it ended."""
+    """Run the command and kill it; return the images that a reader saw meanwhile, and whether it finished first."""
     process = subprocess.Popen([sys.executable, "-c", ADD, str(index), str(images), str(cache)])
     before = len(Index.open(index))
     seen: set[int] = set()

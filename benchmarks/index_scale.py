@@ -1,11 +1,11 @@
-"""The index at scale: build rate, size, memory, and the time of a query against the number of images.
+"""The index at scale: build rate, size, memory, and query time against the number of images.
 
-The photos of bsds500 are in the index as they are. All other images are made from the features of real ones
-(caltech101, scene15, coco128): each has the postings of half of the keypoints of two of them, turned, a quarter moved
-to a word beside their own, with one bit in eight of the signatures flipped. Their words are not searched anew, which
-would take most of the time and says nothing about the size of the index; `build` measures what an honest build takes,
-on real images. As keypoints to verify with each has those of one of 256 images that are made likewise; they are no
-copies of the queries either. Queries are copies of the photos, made in pixels and extracted.
+The images of bsds500 are indexed as they are. All other images are synthetic, made from the features of real images
+(caltech101, scene15, coco128): each has the postings of half of the keypoints of two images, rotated, a quarter of them
+moved to a neighbouring word, with one bit in eight of the signatures flipped. Their words are not searched again, which
+would take most of the time and does not depend on the size of the index; `build` measures a real build, on real images.
+For verification each has the keypoints of one of 256 images made in the same way, which are not copies of the queries
+either. Queries are edited copies of the bsds500 images, with their features extracted.
 
     OMP_NUM_THREADS=1 python benchmarks/index_scale.py --counts 10000 100000 --folder /scratch
 """
@@ -52,25 +52,25 @@ from classicvision.index.writer import MOST_MERGED, IndexWriter
 
 SETS = ("bsds500/train", "caltech101", "scene15", "coco128")
 NOISE = 5.0  # standard deviation added to each number of a descriptor; SIFT under JPEG 60 differs by about as much
-N_OTHERS = 500  # real images that the made ones are mixed from
-N_BLOCKS = 256  # made images whose features stand for those of all others
+N_OTHERS = 500  # real images that the synthetic ones are made from
+N_BLOCKS = 256  # synthetic images whose features represent those of all others
 SEED = 1
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000], help="images, ascending")
-    parser.add_argument("--folder", type=Path, required=True, help="for the index, which is removed at the end")
-    parser.add_argument("--cache", type=Path, help="keep features and vocabulary here between runs")
-    parser.add_argument("--queries", type=int, default=40, help="of each kind")
-    parser.add_argument("--json", type=Path, help="write everything to this file too")
-    parser.add_argument("--keep", action="store_true", help="leave the index there")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the index, which is deleted at the end")
+    parser.add_argument("--cache", type=Path, help="folder of features and vocabulary to keep between runs")
+    parser.add_argument("--queries", type=int, default=40, help="queries of each kind")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
+    parser.add_argument("--keep", action="store_true", help="do not delete the index")
     arguments = parser.parse_args()
     cache = arguments.cache or arguments.folder / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     settings = IndexSettings()
-    photos, others = (load_sources(sets, settings, cache) for sets in (SETS[:1], SETS[1:]))
-    vocabulary = load_vocabulary(photos + others, settings, cache)
+    originals, others = (load_sources(sets, settings, cache) for sets in (SETS[:1], SETS[1:]))
+    vocabulary = load_vocabulary(originals + others, settings, cache)
     queries = make_queries(settings, arguments.queries)
     report: dict[str, Any] = {"machine": machine.describe(), "build": measure_build(others, vocabulary, arguments)}
     print_row(report["build"])
@@ -78,7 +78,7 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     Index.create(folder, vocabulary, settings, root=arguments.folder)
     report["scale"] = []
-    add_photos(folder, photos)
+    add_originals(folder, originals)
     library = Library.of(others[:: max(len(others) // N_OTHERS, 1)], vocabulary)
     for count in arguments.counts:
         start = time.process_time()
@@ -123,7 +123,7 @@ def crop(image: NDArray[np.uint8], share: float, rng: np.random.Generator) -> ND
 
 
 def strong(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Crop to 40 %, turn, shrink, compress."""
+    """Crop to 40 %, rotate, shrink, compress."""
     part = crop(image, 0.4, rng)
     turn = cv2.getRotationMatrix2D((part.shape[1] / 2, part.shape[0] / 2), float(rng.uniform(-40, 40)), 0.7)
     return jpeg(cv2.warpAffine(part, turn, part.shape[1::-1], flags=cv2.INTER_AREA), 30)
@@ -151,19 +151,20 @@ def make_queries(settings: IndexSettings, n: int) -> dict[str, list[tuple[int, L
 
 @dataclass(frozen=True, eq=False)
 class Library:
-    """What made images are put together from.
+    """The material of synthetic images.
 
     Attributes
     ----------
     sources : sequence of LocalFeatures
+        Features of real images.
     words : (W, 3) int32
-        Each word and the two beside it.
+        Each word and its two nearest neighbours.
     columns : (row of words, signatures, bytes of angles, bytes of scales)
         Of the keypoints of all sources, one source after the other.
     ends : (n_sources + 1,) int64
-        Where they begin and end in the columns.
+        Start of each source in the columns, and the end.
     blocks : sequence of bytes
-        Features of made images, as a segment has them.
+        Features of synthetic images, in the format of a segment.
     """
 
     sources: Sequence[LocalFeatures]
@@ -174,7 +175,7 @@ class Library:
 
     @classmethod
     def of(cls, sources: Sequence[LocalFeatures], vocabulary: Vocabulary) -> Library:
-        """Look up the words of real images."""
+        """Quantise real images and make the synthetic features."""
         quantized = [vocabulary.quantize(features.descriptors) for features in sources]
         rng = np.random.default_rng(SEED)
         made = [made_features(sources, rng) for _ in range(N_BLOCKS)]
@@ -192,7 +193,7 @@ class Library:
         )
 
     def postings(self, n: int, rng: np.random.Generator) -> Postings:
-        """Return the postings of n made images: of two sources each, half of the keypoints and another noise."""
+        """Return the postings of n synthetic images: half of the keypoints of two sources each, with noise."""
         rows, turns = [], []
         for _ in range(n):
             of_two = [np.arange(*self.ends[row : row + 2]) for row in rng.choice(len(self.sources), 2, replace=False)]
@@ -230,7 +231,7 @@ def made_features(sources: Sequence[LocalFeatures], rng: np.random.Generator) ->
 
 
 def grow(folder: Path, library: Library, n: int) -> None:
-    """Add made images until there are n, in segments of the size that merging ends at."""
+    """Add synthetic images until there are n, in segments of the largest size that merging makes."""
     with IndexWriter(folder) as writer:
         while (number := len(writer.index)) < n:
             manifest = writer.index.manifest
@@ -248,18 +249,18 @@ def grow(folder: Path, library: Library, n: int) -> None:
             writer._replace((*manifest.segments, entry), writer.index.removed, manifest.next_file + 1)
 
 
-def add_photos(folder: Path, photos: Sequence[LocalFeatures]) -> None:
+def add_originals(folder: Path, originals: Sequence[LocalFeatures]) -> None:
     """Add real images as they are."""
     status = Path(__file__).stat()
     with IndexWriter(folder) as writer:
-        for number, features in enumerate(photos):
+        for number, features in enumerate(originals):
             writer.add(folder.parent / f"{number:07}.jpg", features, content=f"{number:064x}", status=status)
 
 
 def measure_build(
     sources: list[LocalFeatures], vocabulary: Vocabulary, arguments: argparse.Namespace
 ) -> dict[str, float]:
-    """Add five hundred real images as `index build` does after extraction, and time it on one thread."""
+    """Time adding 500 real images on one thread, as `index build` does after extraction."""
     folder = arguments.folder / "build.cvindex"
     shutil.rmtree(folder, ignore_errors=True)
     Index.create(folder, vocabulary, root=arguments.folder)
@@ -271,16 +272,16 @@ def measure_build(
             writer.add(folder.parent / f"{number:07}.jpg", features, content=f"{number:064x}", status=status)
     figures = {
         "images": len(chosen),
-        "keypoints_an_image": float(np.mean([len(features) for features in chosen])),
-        "images_a_cpu_second": len(chosen) / (time.process_time() - start),
-        "images_a_second": len(chosen) / (time.perf_counter() - wall),
+        "keypoints_per_image": float(np.mean([len(features) for features in chosen])),
+        "images_per_cpu_second": len(chosen) / (time.process_time() - start),
+        "images_per_second": len(chosen) / (time.perf_counter() - wall),
     }
     shutil.rmtree(folder)
     return figures
 
 
 def measure_queries(folder: Path, queries: dict[str, list[tuple[int, LocalFeatures]]]) -> dict[str, Any]:
-    """Time search and verification apart, in CPU milliseconds, each query once after one that warms up."""
+    """Time search and verification separately, in CPU milliseconds, each query once, after a warm-up."""
     settings = SearchSettings()
     start = time.perf_counter()
     index = Index.open(folder)
@@ -317,7 +318,7 @@ def measure_queries(folder: Path, queries: dict[str, list[tuple[int, LocalFeatur
     info = index.info()
     return {
         "bytes_per_image": info["bytes_per_image"],
-        "keypoints_an_image": info["n_keypoints"] / info["n_images"],
+        "keypoints_per_image": info["n_keypoints"] / info["n_images"],
         "postings_bytes_per_image": info["bytes_of"]["postings"] / info["n_images"],
         "segments": info["n_segments"],
         "open_ms": 1e3 * opened,

@@ -1,4 +1,4 @@
-"""What a measurement was made on: processor, versions, commit."""
+"""The machine and software of a measurement: processor, versions, commit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from classicvision.evaluation.machine import machine_facts
 
 
 def describe() -> dict[str, Any]:
-    """Return the facts that a reader needs to judge a figure."""
+    """Return the facts needed to judge a figure."""
     return {**machine_facts(), "commit": _commit()}
 
 

@@ -1,9 +1,9 @@
-"""The table of recipes in the documentation, from figures of `scene15.py`, `caltech.py` and `classicvision benchmark`.
+"""Make the table of recipes of the documentation from figures of `scene15.py`, `caltech.py` and `benchmark`.
 
     classicvision benchmark scene15/ --splits 10 --train 100 --recipe ... --json > report.json
     python benchmarks/make_recipe_table.py --scene15 scene15.json --report report.json --caltech caltech.json
 
-Of a recipe that the report has, its splits count and not those of `scene15.py`. The file is written anew each time.
+For a recipe in the report, its splits count instead of those of `scene15.py`. The file is overwritten.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Memory against the number of images: extraction of thousands of files and a pass over all their items, or a `fit`.
+"""Memory against the number of images: extract thousands of files and read all items, or run a `fit`.
 
-The files are the real images of Scene-15, repeated under new names and with new bytes (a number after the end of the
-JPEG), so that each is decoded, extracted and kept. Every count runs in a process and a cache of its own.
+The files are the images of Scene-15, repeated with new names and new content (a number after the end of the JPEG), so
+that each is decoded, extracted and cached. Every count runs in a separate process with a separate cache.
 
     python benchmarks/many_images.py --counts 1000 10000
     python benchmarks/many_images.py --counts 1000 10000 --command fit
@@ -35,13 +35,13 @@ def extract_and_read(images: Path, cache: Path, jobs: int) -> dict[str, float]:
 
 
 def fit(images: Path, cache: Path, jobs: int) -> dict[str, float]:
-    """Fit the default recipe. The accuracy would mean nothing: pictures repeat across the folds."""
+    """Fit the default recipe. Its accuracy would be meaningless: images repeat across the folds."""
     start = time.monotonic()
     fitted = workflows.fit(images, cache=FeatureCache(cache), n_jobs=jobs)
     return {"failures": len(fitted.failures), "seconds": time.monotonic() - start}
 
 
-# What may be measured: each works on a folder of images and an empty cache, and returns figures to report.
+# The commands to measure: each takes a folder of images and an empty cache, and returns figures to report.
 COMMANDS: dict[str, Callable[[Path, Path, int], dict[str, float]]] = {"extract": extract_and_read, "fit": fit}
 
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def run_apart(command: str, count: int, jobs: int) -> dict[str, float]:
-    """Make the images, and run the command in a process of its own."""
+    """Make the images and run the command in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         repeat_images(Path(folder) / "images", count)
         run = measure.run(
@@ -74,7 +74,7 @@ def run_apart(command: str, count: int, jobs: int) -> dict[str, float]:
 
 
 def run_here(command: str, folder: Path, jobs: int) -> dict[str, float]:
-    """Run the command, and add what this process and the largest of its workers held at most."""
+    """Run the command and add the peak memory of this process and of its largest worker."""
     figures = COMMANDS[command](folder / "images", folder / "cache", jobs)
     entries, n_bytes = FeatureCache(folder / "cache").size()
     return {
@@ -87,7 +87,7 @@ def run_here(command: str, folder: Path, jobs: int) -> dict[str, float]:
 
 
 def peak_memory(who: int) -> float:
-    """Return the largest resident set in MB; of children, that of the largest one."""
+    """Return the peak resident set size in MB; of children, that of the largest."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(who).ru_maxrss * unit / MEGABYTE
 
@@ -95,10 +95,10 @@ def peak_memory(who: int) -> float:
 def repeat_images(folder: Path, count: int) -> None:
     """Fill a folder with images that differ in name and bytes, each in the folder of its class."""
     folder.mkdir()
-    # By file name first, so that the first few are of all classes.
+    # Sorted by file name first, so that the first few cover all classes.
     sources = sorted((protocol.shared_data() / "scene15").glob("*/*.jpg"), key=lambda path: (path.name, path.parent))
     for number, source in zip(range(count), itertools.cycle(sources), strict=False):
-        # Decoders stop at the end-of-image marker, so these bytes change the content and not the picture.
+        # Decoders stop at the end-of-image marker, so these bytes change the content but not the pixels.
         copy = folder / source.parent.name / f"{number:07}.jpg"
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes(source.read_bytes() + f"copy {number}".encode())

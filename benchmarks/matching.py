@@ -1,8 +1,8 @@
-"""SIFT: one of our engines beside OpenCV's, on real photographs: do they find the same keypoints.
+"""Compare the keypoints of one of our SIFT engines with OpenCV's on real photographs.
 
-What share of OpenCV's keypoints our engine finds within 1 px, 10 % of scale and 10 degrees, the share the other way
-round, and the mean cosine of the descriptors of those pairs. How well keypoints come back and match where the
-homography is known is what `classicvision benchmark-matching` measures.
+The fraction of OpenCV's keypoints that our engine finds within 1 px, 10 % of scale and 10 degrees, the fraction of ours
+that OpenCV finds, and the mean cosine of the descriptors of those pairs. Repeatability and matching accuracy for known
+homographies are measured by `classicvision benchmark-matching`.
 
     python benchmarks/matching.py
     python benchmarks/matching.py --engine reference
@@ -92,12 +92,12 @@ def timed(sift: Sift, image: Image) -> tuple[LocalFeatures, float]:
 
 
 def near_pairs(a: LocalFeatures, b: LocalFeatures) -> NDArray[np.intp]:
-    """Return the (M, 2) rows of keypoints of a that have a near one in b, each with the one most like it in angle."""
+    """Return the (M, 2) rows of keypoints of a that have a near one in b, each with the one closest in angle."""
     if not (len(a) and len(b)):
         return np.zeros((0, 2), np.intp)
     distance, partner = cKDTree(b.xy).query(a.xy, k=min(16, len(b)), distance_upper_bound=1.0)
     distance, partner = distance.reshape(len(a), -1), partner.reshape(len(a), -1)
-    other = np.minimum(partner, len(b) - 1)  # the tree writes len(b) where there is no further neighbour
+    other = np.minimum(partner, len(b) - 1)  # the tree returns len(b) for a missing neighbour
     turn = np.abs((a.angle[:, None] - b.angle[other] + np.pi) % (2 * np.pi) - np.pi)
     is_near = (partner < len(b)) & (np.abs(b.scale[other] / a.scale[:, None] - 1) < 0.1) & (turn < np.radians(10))
     best = np.where(is_near, distance + turn, np.inf).argmin(axis=1)

@@ -1,4 +1,4 @@
-"""Run a command and tell how long it took and how much memory it and its children held at most."""
+"""Run a command and measure its time and the peak memory of its whole process tree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import psutil
 
 @dataclass(frozen=True)
 class Run:
-    """What a command printed, its wall and processor time in seconds, and its peak memory in bytes.
+    """A command's output, its wall and processor time in seconds, and its peak memory in bytes.
 
     Processor time and memory are those of the whole tree of processes.
     """
@@ -27,7 +27,7 @@ class Run:
 
 
 def run(command: Sequence[str | Path]) -> Run:
-    """Run a command to its end; its failure is ours.
+    """Run a command to its end; raises if it fails.
 
     Memory is the sum over all processes of what each holds alone plus its share of what it shares (PSS where the system
     tells it, else RSS), sampled every 50 ms.
@@ -46,7 +46,7 @@ def run(command: Sequence[str | Path]) -> Run:
 
 
 def _cpu_of_children() -> float:
-    """Return the processor time of all processes that ended below this one."""
+    """Return the processor time of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

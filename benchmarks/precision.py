@@ -1,7 +1,7 @@
-"""SIFT in both precisions on photographs of scikit-image, warped by seeded random homographies, with a little noise.
+"""SIFT in both precisions on images of scikit-image, warped by seeded random homographies, with a little noise.
 
-A turn, a scale of 0.6 to 1.6 and perspective; measures and protocol are those of `classicvision benchmark-matching`,
-which is for real scenes.
+Each homography is a rotation, a scale of 0.6 to 1.6 and perspective; metrics and protocol are those of
+`classicvision benchmark-matching`, which is for real scenes.
 
     python benchmarks/precision.py
 """
@@ -26,7 +26,7 @@ PRECISIONS = {"exact": DETECTORS["sift-exact"], "fast": DETECTORS["sift-fast"]}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--warps", type=int, default=4, help="of each photograph (default %(default)s)")
+    parser.add_argument("--warps", type=int, default=4, help="warps per image (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -57,16 +57,16 @@ def warped_pairs(n_warps: int, rng: np.random.Generator) -> Iterator[tuple[Image
 
 
 def random_homography(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Turn, scale and tilt a picture about its middle."""
+    """Return a random homography that rotates, scales and tilts an image about its centre."""
     height, width = shape
     to_middle, back = np.eye(3), np.eye(3)
     to_middle[:2, 2], back[:2, 2] = (-width / 2, -height / 2), (width / 2, height / 2)
     angle, scale = rng.uniform(-np.pi, np.pi), np.exp2(rng.uniform(np.log2(0.6), np.log2(1.6)))
-    turned = np.eye(3)
-    turned[:2, :2] = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    rotation = np.eye(3)
+    rotation[:2, :2] = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     tilt = np.eye(3)
     tilt[2, :2] = rng.uniform(-0.3, 0.3, 2) / max(shape)
-    homography: NDArray[np.float64] = back @ tilt @ turned @ to_middle
+    homography: NDArray[np.float64] = back @ tilt @ rotation @ to_middle
     return homography / homography[2, 2]
 
 

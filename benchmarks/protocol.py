@@ -1,4 +1,4 @@
-"""The protocol of scene and object benchmarks: seeded splits, and the mean over classes of their accuracies."""
+"""The protocol of the scene and object benchmarks: seeded splits and mean per-class accuracy."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from classicvision.versions import library_versions
 
 
 def shared_data() -> Path:
-    """Return the folder of real image sets."""
+    """Return the folder of the image sets."""
     folder = Path(os.environ.get("CLASSICVISION_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
     if not folder.is_dir():
         raise SystemExit(f"no image sets in {folder}; name their folder in CLASSICVISION_SHARED")
     return folder
 
 
-# The preprocessing that each network of the shared folder was trained with.
+# The preprocessing that each network in the shared folder was trained with.
 NETWORKS = {
     "mobilenetv1-0.25-128-w8": "inception-128",
     "mobilenetv2-tf2ptq-w8": "inception",
@@ -46,7 +46,7 @@ def backbone(network: str, **settings: Any) -> OnnxBackbone:
 
 
 def split_rows(labels: Sequence[str], n_train: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows to train on, `n_train` random ones of each class, and all other rows to test on."""
+    """Return the training rows, `n_train` random ones per class, and the test rows, which are all others."""
     names = np.asarray(labels)
     rng = np.random.default_rng(seed)
     train = [rng.permutation(np.flatnonzero(names == name))[:n_train] for name in np.unique(names)]
@@ -55,18 +55,18 @@ def split_rows(labels: Sequence[str], n_train: int, seed: int) -> tuple[NDArray[
 
 
 def mean_per_class(true: Sequence[str], predicted: Sequence[str]) -> float:
-    """Return the mean over classes of the share of its images that were right."""
+    """Return the mean over classes of the fraction of correct predictions."""
     truth = np.asarray(true)
     right = truth == np.asarray(predicted)
     return float(np.mean([right[truth == name].mean() for name in np.unique(truth)]))
 
 
 def versions_line() -> str:
-    """Return the versions of the libraries, for a table's caption."""
+    """Format the versions of the libraries for the caption of a table."""
     return ", ".join(f"{name} {number}" for name, number in library_versions().items())
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Add what every benchmark takes."""
+    """Add the options of every benchmark."""
     parser.add_argument("--jobs", type=int, default=2, help="worker processes")
-    parser.add_argument("--json", type=Path, help="also write the result here")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")

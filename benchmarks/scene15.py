@@ -1,7 +1,7 @@
-"""Scene-15: 100 random training images a class, the rest is the test set; mean per-class accuracy over seeded splits.
+"""Scene-15: 100 random training images per class, the rest is the test set; mean per-class accuracy over seeded splits.
 
-The codebook is learned, and C chosen by cross-validation, on the training images of each split alone; the folds share
-the codebook. With --json a run goes on where an earlier one ended.
+The codebook is learned, and C is chosen by cross-validation, on the training images of each split only; the folds share
+the codebook. With --json a run resumes where an earlier one stopped.
 
     python benchmarks/scene15.py --splits 10 --recipe sift-bovw --recipe fisher --json scene15.json
     python benchmarks/scene15.py --splits 2 --recipe mine.toml --set encoder.n_words=4000

@@ -1,9 +1,8 @@
-"""Speed of the compiled SIFT, in both precisions, beside OpenCV's: in turn in one process, same pictures, one thread.
+"""Speed of the compiled SIFT in both precisions against OpenCV's: alternating in one process, same images, one thread.
 
-Each figure is the median of the process's CPU time over the repetitions. OpenCV allocates its pyramid anew in each
-call, so its time depends on the heap: the table is measured twice, in processes of their own, with a heap that keeps
-its pages (warm) and with the default one. Peak memory is that of the first call in a fresh process, above what it held
-before (Linux only).
+Each figure is the median CPU time over the repetitions. OpenCV allocates its pyramid in each call, so its time depends
+on the heap: everything is measured twice, in separate processes, with a heap that keeps its pages (warm) and with the
+default one. Peak memory is that of the first call in a fresh process, minus what the process held before (Linux only).
 
     python benchmarks/speed.py
     python benchmarks/speed.py --isa v3 --json speed.json
@@ -53,10 +52,10 @@ Method = Callable[[Gray], int]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--isa", choices=["portable", "v3", "v4"], help="instruction set; the best one if left out")
-    parser.add_argument("--repeats", type=int, default=9, help="of each picture and method (default %(default)s)")
-    parser.add_argument("--json", type=Path, help="write everything to this file too")
-    parser.add_argument("--part", help=argparse.SUPPRESS)  # what a process of its own measures
+    parser.add_argument("--isa", choices=["portable", "v3", "v4"], help="instruction set; by default the best one")
+    parser.add_argument("--repeats", type=int, default=9, help="repetitions per image and method (default %(default)s)")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
+    parser.add_argument("--part", help=argparse.SUPPRESS)  # what a separate process measures
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     if arguments.part:
@@ -74,7 +73,7 @@ def main() -> None:
 
 
 def run_part(part: str, arguments: argparse.Namespace, environment: dict[str, str] | None = None) -> Any:
-    """Measure one part in a process of its own."""
+    """Measure one part in a separate process."""
     isa = {"CLASSICVISION_ISA": arguments.isa} if arguments.isa else {}
     words = [sys.executable, __file__, "--part", part, "--repeats", str(arguments.repeats)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"} | isa | (environment or {})
@@ -85,13 +84,13 @@ def measure(part: str, repeats: int) -> Any:
     if part == "machine":
         return machine.describe()
     if part == "times":
-        return [compare(name, gray, repeats) for name, gray in pictures()]
+        return [compare(name, gray, repeats) for name, gray in images()]
     gray = tiled(*TILED[0])
     return peak_of(methods()[part.removeprefix("memory-")], gray)
 
 
 def methods() -> dict[str, Method]:
-    """Return the ways from a grey picture to keypoints and descriptors, as plain as they come."""
+    """Return the methods that compute keypoints and descriptors of a grey image."""
     settings = Sift()
     # enable_precise_upscale, the last argument: the same keypoints as ours.
     sift = cv2.SIFT_create(0, 3, settings.contrast, settings.edge_ratio, settings.sigma, cv2.CV_8U, True)
@@ -108,8 +107,8 @@ def methods() -> dict[str, Method]:
 
 
 def compare(name: str, gray: Gray, repeats: int) -> dict[str, Any]:
-    """Time the methods in turn, after one call of each that is not counted."""
-    row: dict[str, Any] = {"picture": name, "height": gray.shape[0], "width": gray.shape[1]}
+    """Time the methods alternately, after one warm-up call of each."""
+    row: dict[str, Any] = {"image": name, "height": gray.shape[0], "width": gray.shape[1]}
     row["keypoints"] = {method: find(gray) for method, find in methods().items()}
     seconds: dict[str, list[float]] = {method: [] for method in methods()}
     finders = methods()
@@ -124,8 +123,8 @@ def compare(name: str, gray: Gray, repeats: int) -> dict[str, Any]:
 
 
 def peak_of(find: Method, gray: Gray) -> int:
-    """Return how many bytes one call holds at most, above what the process held before."""
-    Path("/proc/self/clear_refs").write_text("5", "utf-8")  # the peak begins anew
+    """Return the peak memory of one call in bytes, minus what the process held before."""
+    Path("/proc/self/clear_refs").write_text("5", "utf-8")  # reset the peak
     before = held("VmRSS")
     find(gray)
     return held("VmHWM") - before
@@ -141,14 +140,14 @@ def photographs() -> Iterator[tuple[str, Gray]]:
         yield name, to_gray(read_image(Path(skimage.__file__).parent / "data" / name))
 
 
-def pictures() -> Iterator[tuple[str, Gray]]:
+def images() -> Iterator[tuple[str, Gray]]:
     yield from photographs()
     for height, width in TILED:
         yield "photographs, tiled", tiled(height, width)
 
 
 def tiled(height: int, width: int) -> Gray:
-    """Return the photographs side by side, row under row, cut to one size."""
+    """Tile the photographs into one image of a given size."""
     tiles = [gray[:384, :512] for _, gray in photographs()]
     rows, columns = -(-height // 384), -(-width // 512)
     grid = [[tiles[(row * columns + column) % len(tiles)] for column in range(columns)] for row in range(rows)]
@@ -157,13 +156,13 @@ def tiled(height: int, width: int) -> Gray:
 
 def print_table(heap: str, rows: list[dict[str, Any]]) -> None:
     print(f"\n{heap.capitalize()} heap:\n")
-    print("| picture | size | keypoints | OpenCV ms | exact ms | fast ms | exact ratio | fast ratio |")
+    print("| image | size | keypoints | OpenCV ms | exact ms | fast ms | exact ratio | fast ratio |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for row in rows:
         times = " | ".join(f"{milliseconds:.1f}" for milliseconds in row["milliseconds"].values())
         ratios = " | ".join(f"{ratio:.2f}" for ratio in row["ratio"].values())
         size = f"{row['width']} x {row['height']}"
-        print(f"| {row['picture']} | {size} | {row['keypoints']['exact']} | {times} | {ratios} |")
+        print(f"| {row['image']} | {size} | {row['keypoints']['exact']} | {times} | {ratios} |")
     means = [np.exp(np.mean([np.log(row["ratio"][name]) for row in rows])) for name in PRECISIONS]
     print("| **geometric mean** | | | | | | " + " | ".join(f"**{mean:.2f}**" for mean in means) + " |")
 

@@ -1,11 +1,11 @@
-"""Networks through `OnnxBackbone` beside plain onnxruntime, one thread; and two workers beside one over a folder.
+"""`OnnxBackbone` against plain onnxruntime on one thread, and two workers against one over a folder.
 
-"plain" is a session of the whole file that is asked for the same tensor as ours, with the same prepared picture as its
-input; of a file whose stage is no output, it is the same session asked for its output. Each figure is the median of
-process CPU time, with the two ways in turn in one process. "picture" is ours from the decoded picture on. The folder is
-read, decoded, prepared and run by `extract` into an empty cache. Workers are started for each folder, so its wall time
-is given whole, and without the wall time of its first fifth, which has the same start. The load of the machine is said
-beside them: on a busy one these figures mean little.
+"plain" is an onnxruntime session of the whole file that computes the same tensor as ours from the same input tensor; if
+that tensor is not an output of the file, it computes the file's output. Each figure is the median CPU time, with both
+methods alternating in one process. "image" is ours from the decoded image. The folder is read, decoded, preprocessed
+and run by `extract` into an empty cache. Workers start for each folder, so the wall time is given in full, and minus
+the wall time of the first fifth, which has the same start-up. The load of the machine is reported too: on a busy
+machine these figures mean little.
 
     OMP_NUM_THREADS=1 python benchmarks/speed_backbones.py
     OMP_NUM_THREADS=1 python benchmarks/speed_backbones.py --networks mobilenetv2.onnx=inception --images 100
@@ -33,26 +33,30 @@ from classicvision.backbone.network import tensor_of_stage
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", metavar="FILE[=PREPROCESSING]", help="by default those of the folder")
-    parser.add_argument("--repeats", type=int, default=51, help="of each way (default %(default)s)")
-    parser.add_argument("--images", type=int, default=200, help="of the folder; 0 leaves it out (default %(default)s)")
-    parser.add_argument("--folder", type=Path, help="of photographs; by default those of BSDS500 for training")
-    parser.add_argument("--json", type=Path, help="also write the result here")
+    parser.add_argument(
+        "--networks", nargs="+", metavar="FILE[=PREPROCESSING]", help="by default the networks in onnx/"
+    )
+    parser.add_argument("--repeats", type=int, default=51, help="repetitions per method (default %(default)s)")
+    parser.add_argument(
+        "--images", type=int, default=200, help="images of the folder; 0 skips it (default %(default)s)"
+    )
+    parser.add_argument("--folder", type=Path, help="folder of images; by default BSDS500's training set")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
     options = parser.parse_args()
-    photos = find_images([options.folder or protocol.shared_data() / "bsds500" / "train"])
+    images = find_images([options.folder or protocol.shared_data() / "bsds500" / "train"])
     backbones = [protocol.backbone(network) for network in options.networks or protocol.shared_networks()]
     report: dict[str, Any] = {"machine": machine.describe()}
-    report["networks"] = [compare(backbone, photos[0], options.repeats) for backbone in backbones]
-    print("| network | ours ms | plain ms | ours / plain | picture ms |")
+    report["networks"] = [compare(backbone, images[0], options.repeats) for backbone in backbones]
+    print("| network | ours ms | plain ms | ours / plain | image ms |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for row in report["networks"]:
         times = row["milliseconds"]
         figures = " | ".join(
-            f"{figure:.2f}" for figure in (times["ours"], times["plain"], row["ratio"], times["picture"])
+            f"{figure:.2f}" for figure in (times["ours"], times["plain"], row["ratio"], times["image"])
         )
         print(f"| {row['network']} | {figures} |", flush=True)
     if options.images:
-        report["folder"] = [throughput(backbone, photos[: options.images]) for backbone in backbones]
+        report["folder"] = [throughput(backbone, images[: options.images]) for backbone in backbones]
         print("\n| network | one worker s | two workers s | times as fast | after the start | load |")
         print("| --- | ---: | ---: | ---: | ---: | ---: |")
         for row in report["folder"]:
@@ -64,14 +68,14 @@ def main() -> None:
         options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
 
 
-def compare(backbone: OnnxBackbone, photo: Path, repeats: int) -> dict[str, Any]:
-    """Return the median milliseconds of each way, and the median over the rounds of ours by plain."""
-    image = read_image(photo)
+def compare(backbone: OnnxBackbone, path: Path, repeats: int) -> dict[str, Any]:
+    """Return the median milliseconds of each method, and the median ratio of ours to plain over the rounds."""
+    image = read_image(path)
     tensors = backbone.tensors(image)
     ways = {
         "ours": lambda: backbone.run(tensors),
         "plain": plain(backbone, tensors),
-        "picture": lambda: backbone(image),
+        "image": lambda: backbone(image),
     }
     for way in ways.values():
         way()
@@ -84,7 +88,7 @@ def compare(backbone: OnnxBackbone, photo: Path, repeats: int) -> dict[str, Any]
 
 
 def plain(backbone: OnnxBackbone, tensors: Any) -> Callable[[], Any]:
-    """Return what runs the same picture through the same file without us."""
+    """Return a function that runs the same image through the same file with onnxruntime alone."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -98,21 +102,21 @@ def plain(backbone: OnnxBackbone, tensors: Any) -> Callable[[], Any]:
     return lambda: session.run(wanted, fed)
 
 
-def throughput(backbone: OnnxBackbone, photos: list[Path]) -> dict[str, Any]:
-    """Return the wall seconds of a folder with one worker, which is this process, and with two."""
-    folders = (photos, photos[: len(photos) // 5])
+def throughput(backbone: OnnxBackbone, images: list[Path]) -> dict[str, Any]:
+    """Return the wall time of a folder in seconds, in this process and with two workers."""
+    folders = (images, images[: len(images) // 5])
     whole, started = [], []
     for n_jobs in (1, 2):
         seconds = [wall_seconds(folder, backbone, n_jobs) for folder in folders]
         whole.append(seconds[0])
         started.append(seconds[0] - seconds[1])
-    facts = {"network": Path(backbone.path).stem, "load": os.getloadavg()[0], "images": len(photos)}
+    facts = {"network": Path(backbone.path).stem, "load": os.getloadavg()[0], "images": len(images)}
     return facts | {"seconds": whole, "seconds_after_start": started}
 
 
-def wall_seconds(photos: list[Path], backbone: OnnxBackbone, n_jobs: int) -> float:
+def wall_seconds(images: list[Path], backbone: OnnxBackbone, n_jobs: int) -> float:
     start = time.perf_counter()
-    extract(photos, backbone, cache=FeatureCache.temporary(), n_jobs=n_jobs)
+    extract(images, backbone, cache=FeatureCache.temporary(), n_jobs=n_jobs)
     return time.perf_counter() - start
 
 

@@ -1,9 +1,9 @@
-"""Speed of the compiled dense SIFT beside VLFeat's and OpenCV's, one thread, and how far VLFeat's descriptors agree.
+"""Speed of the compiled dense SIFT against VLFeat and OpenCV on one thread, and agreement with VLFeat's descriptors.
 
-All describe the same patches, in turn in one process; a figure is the median of the process's CPU time. VLFeat has its
-flat window, its SIMD as Debian built it, memory that it keeps and pictures that are float already; OpenCV has upright
-keypoints on the grid whose cells are as large. The last row has four sizes, each with a blur before it (PHOW): ours
-against VLFeat's blur and descriptors; OpenCV has no such thing, so it describes the four grids in one call.
+All describe the same patches, alternating in one process; each figure is the median CPU time. VLFeat uses its flat
+window, the SIMD of Debian's build, preallocated memory and float images; OpenCV uses upright keypoints on the grid,
+with cells of the same size. The last row has four cell sizes, each after a blur (PHOW): ours against VLFeat's blur and
+descriptors. OpenCV has no equivalent, so it describes the four grids in one call.
 
 VLFeat's library is needed: `apt-get install libvlfeat1`.
 
@@ -34,9 +34,9 @@ from classicvision import DenseSift
 from classicvision.features.patches import first_cell
 
 NO_BLUR = 1e6  # magnification
-CELL = 3  # side of a cell, in scales of a keypoint; OpenCV's size is twice the scale
+CELL = 3  # side of a cell in units of the keypoint's scale; OpenCV's size is twice the scale
 
-# Height and width, step, sizes of cells.
+# Height and width, step, cell sizes.
 CASES: list[tuple[tuple[int, int], int, tuple[int, ...]]] = [
     ((512, 512), 4, (4,)),
     ((512, 512), 4, (8,)),
@@ -51,9 +51,9 @@ Method = Callable[[], Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--isa", choices=["portable", "v3", "v4"], help="instruction set; the best one if left out")
-    parser.add_argument("--repeats", type=int, default=9, help="of each case and peer (default %(default)s)")
-    parser.add_argument("--json", type=Path, help="write everything to this file too")
+    parser.add_argument("--isa", choices=["portable", "v3", "v4"], help="instruction set; by default the best one")
+    parser.add_argument("--repeats", type=int, default=9, help="repetitions per case and peer (default %(default)s)")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # in the process that measures
     arguments = parser.parse_args()
     if not arguments.here:
@@ -82,12 +82,12 @@ def ours(step: int, sizes: tuple[int, ...]) -> DenseSift:
 
 
 def by_vlfeat(gray: Gray, step: int, sizes: tuple[int, ...]) -> Method:
-    picture = gray.astype(np.float32)
+    image = gray.astype(np.float32)
     filters = [VlDsift(gray.shape, step, size, first_cell(size, max(sizes))) for size in sizes]
     if len(sizes) == 1:
-        return lambda: filters[0].process(picture)
+        return lambda: filters[0].process(image)
     sigmas = [max((size / 6) ** 2 - 0.25, 0.01) ** 0.5 for size in sizes]
-    return lambda: sum(dsift.process(smooth(picture, sigma)) for dsift, sigma in zip(filters, sigmas, strict=True))
+    return lambda: sum(dsift.process(smooth(image, sigma)) for dsift, sigma in zip(filters, sigmas, strict=True))
 
 
 def by_opencv(gray: Gray, step: int, sizes: tuple[int, ...]) -> Method:
@@ -101,7 +101,7 @@ def by_opencv(gray: Gray, step: int, sizes: tuple[int, ...]) -> Method:
 
 
 def compare(shape: tuple[int, int], step: int, sizes: tuple[int, ...], repeats: int) -> dict[str, Any]:
-    """Time the three in turn, after one call of each that is not counted."""
+    """Time the three alternately, after one warm-up call of each."""
     gray = tiled(*shape)
     settings = ours(step, sizes)
     ways = {
@@ -129,18 +129,18 @@ def compare(shape: tuple[int, int], step: int, sizes: tuple[int, ...], repeats: 
 
 
 def agree(name: str, gray: Gray, bin_size: int) -> dict[str, Any]:
-    """Return how far positions and descriptors are from VLFeat's on one picture."""
+    """Compare positions and descriptors with VLFeat's on one image."""
     features = ours(4, (bin_size,))(gray)
     dsift = VlDsift(gray.shape, 4, bin_size)
     dsift.process(gray.astype(np.float32))
     xy, theirs = dsift.result()
     mine = features.descriptors.astype(np.float64)
-    known = mine.any(axis=1) & theirs.any(axis=1)  # an even patch has no direction
+    known = mine.any(axis=1) & theirs.any(axis=1)  # a uniform patch has no gradient
     lengths = np.linalg.norm(mine[known], axis=1) * np.linalg.norm(theirs[known], axis=1)
     cosine = np.sum(mine[known] * theirs[known], axis=1) / lengths
     clear = features.response[known] >= DenseSift().contrast
     return {
-        "picture": name,
+        "image": name,
         "bin_size": bin_size,
         "patches": len(features),
         "same_positions": bool(np.array_equal(features.xy, xy)),
@@ -164,11 +164,11 @@ def print_speed(rows: list[dict[str, Any]]) -> None:
 
 def print_agreement(rows: list[dict[str, Any]]) -> None:
     print("\nAgreement with VLFeat, step 4; the least cosine is that of patches above the default contrast:\n")
-    print("| picture | cells | patches | same positions | mean cosine | least cosine |")
+    print("| image | cells | patches | same positions | mean cosine | least cosine |")
     print("| --- | ---: | ---: | --- | ---: | ---: |")
     for row in rows:
         print(
-            f"| {row['picture']} | {row['bin_size']} | {row['patches']} | {'yes' if row['same_positions'] else 'NO'} "
+            f"| {row['image']} | {row['bin_size']} | {row['patches']} | {'yes' if row['same_positions'] else 'NO'} "
             f"| {row['mean_cosine']:.6f} | {row['least_cosine']:.6f} |"
         )
 

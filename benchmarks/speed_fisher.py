@@ -1,9 +1,9 @@
-"""What a Fisher vector costs an image, stage by stage: dense SIFT, from descriptors to moments, the rest.
+"""The cost of a Fisher vector per image, stage by stage: dense SIFT, descriptors to moments, the rest.
 
-One kernel makes points and counts them; what either would cost alone is measured too. One thread, pictures of Scene-15
-of 256 x 256 pixels, a mixture learned from them; a figure is the median over repetitions of the process's CPU time for
-all pictures, over their number. Beside the stages stands the one product of matrices that the posteriors would take by
-the linear algebra library, float32: what other work on the machine costs, it costs it too.
+One kernel projects descriptors and accumulates moments; the cost of each alone is measured too. One thread, images of
+Scene-15 of 256 x 256 pixels, a mixture learned from them; each figure is the median over repetitions of the CPU time
+for all images, divided by their number. For comparison, the float32 matrix product that the posteriors would take with
+the linear algebra library is timed as well: other load on the machine slows it down equally.
 
     OMP_NUM_THREADS=1 python benchmarks/speed_fisher.py
     OMP_NUM_THREADS=1 python benchmarks/speed_fisher.py --components 64 --dims 64 --isa v3
@@ -32,19 +32,19 @@ from classicvision.encoding.fisher import fisher_gradient
 from classicvision.encoding.mixture import descriptor_moments, moments
 from classicvision.encoding.vocabulary import relative_places
 
-N_PICTURES = 50
+N_IMAGES = 50
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--components", type=int, default=256)
     parser.add_argument("--dims", type=int, default=80)
-    parser.add_argument("--no-places", action="store_true", help="describe a patch without its place in the picture")
-    parser.add_argument("--step", type=int, default=4, help="of the grid, in pixels")
+    parser.add_argument("--no-places", action="store_true", help="descriptors without their position in the image")
+    parser.add_argument("--step", type=int, default=4, help="step of the grid in pixels")
     parser.add_argument("--samples", type=int, default=250_000, help="descriptors to learn from")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--isa", choices=["portable", "v3", "v4"], help="instruction set; the best one if left out")
-    parser.add_argument("--json", type=Path, help="write everything to this file too")
+    parser.add_argument("--isa", choices=["portable", "v3", "v4"], help="instruction set; by default the best one")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)  # in the process that measures
     arguments = parser.parse_args()
     if not arguments.here:
@@ -65,10 +65,10 @@ def run_apart(isa: str | None) -> int:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return CPU milliseconds of each stage and the memory of the process."""
     images = ImageFolder.open(protocol.shared_data() / "scene15")
-    square = [picture for picture in map(read_image, images.paths[::30]) if picture.shape[:2] == (256, 256)]
-    pictures = [square[row] for row in np.linspace(0, len(square) - 1, N_PICTURES).astype(int)]
+    square = [image for image in map(read_image, images.paths[::30]) if image.shape[:2] == (256, 256)]
+    chosen = [square[row] for row in np.linspace(0, len(square) - 1, N_IMAGES).astype(int)]
     extractor = DenseSift(step=arguments.step, max_side=300)
-    items = [extractor(picture) for picture in pictures]
+    items = [extractor(image) for image in chosen]
     settings = FisherSettings(
         n_components=arguments.components,
         n_dims=arguments.dims,
@@ -85,7 +85,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     factors = np.ones((2 * mixture.means.shape[1], len(mixture.weights)), np.float32)
     both = [np.concatenate([each, each], axis=1) for each in points]
     ways: dict[str, Callable[[], Any]] = {
-        "dense SIFT": lambda: drop(map(extractor, pictures)),
+        "dense SIFT": lambda: drop(map(extractor, chosen)),
         "descriptors to moments": lambda: drop(
             descriptor_moments(item.descriptors, places, codebook.projection, mixture)
             for item, places in zip(items, found_places, strict=True)
@@ -94,7 +94,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "posteriors and sums alone": lambda: drop(moments(each, mixture) for each in points),
         "gradient": lambda: drop(fisher_gradient(each, mixture) for each in found),
         "whole encoding": lambda: drop(map(codebook.encode, items)),
-        "picture to code": lambda: drop(codebook.encode(extractor(picture)) for picture in pictures),
+        "image to code": lambda: drop(codebook.encode(extractor(image)) for image in chosen),
         "product of matrices": lambda: drop(each @ factors for each in both),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -105,8 +105,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             seconds[name].append(time.process_time() - start)
     return {
         "descriptors": float(np.mean([len(item) for item in items])),
-        "pixels": float(np.mean([picture.shape[0] * picture.shape[1] for picture in pictures])),
-        "milliseconds": {name: 1e3 * float(np.median(times)) / N_PICTURES for name, times in seconds.items()},
+        "pixels": float(np.mean([image.shape[0] * image.shape[1] for image in chosen])),
+        "milliseconds": {name: 1e3 * float(np.median(times)) / N_IMAGES for name, times in seconds.items()},
         "numbers": codebook.n_outputs,
         "learning_seconds": learned,
         "mebibytes_at_most": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -114,14 +114,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def drop(results: Iterable[Any]) -> None:
-    """Make results one after another and keep none: memory that is new to each would cost more than the work."""
+    """Compute results one by one and discard them: allocating fresh memory for each would cost more than the work."""
     for _ in results:
         pass
 
 
 def print_report(report: dict[str, Any]) -> None:
     print(f"\n{report['descriptors']:.0f} descriptors of {report['pixels']:.0f} pixels, {report['numbers']} numbers.\n")
-    print("| stage | ms an image |\n| --- | ---: |")
+    print("| stage | ms per image |\n| --- | ---: |")
     for name, value in report["milliseconds"].items():
         print(f"| {name} | {value:.2f} |")
     print(

@@ -1,9 +1,8 @@
-"""Speed of learning a mixture of Gaussians beside scikit-learn and VLFeat: as many passes of EM from one start.
+"""Speed of learning a GMM against scikit-learn and VLFeat: the same number of EM iterations from the same start.
 
-All fit 256 components with diagonal covariance to 250,000 descriptors of Scene-15 in 80 principal directions, one
-thread. Each figure is process CPU time. scikit-learn works in the float32 given to it and in float64; VLFeat in float32
-with its SIMD as Debian built it. faiss has no mixtures. The likelihood of all is that which scikit-learn computes in
-float64.
+All fit 256 components with diagonal covariance to 250,000 descriptors of Scene-15 in 80 PCA dimensions, on one thread.
+Each figure is CPU time. scikit-learn runs in float32 and in float64; VLFeat in float32 with the SIMD of Debian's build.
+faiss has no mixtures. All likelihoods are computed by scikit-learn in float64.
 
 VLFeat's library is needed for its row: `apt-get install libvlfeat1`.
 
@@ -36,7 +35,7 @@ from classicvision.encoding.mixture import DiagonalMixture
 from classicvision.encoding.pca import learn_projection
 from classicvision.encoding.vocabulary import sample_places
 
-N_PICTURES = 300
+N_IMAGES = 300
 
 Points = NDArray[np.float32]
 
@@ -46,9 +45,9 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=250_000)
     parser.add_argument("--components", type=int, default=256)
     parser.add_argument("--dims", type=int, default=80)
-    parser.add_argument("--passes", type=int, default=15, help="of EM")
-    parser.add_argument("--without", nargs="*", default=[], help="ways to leave out")
-    parser.add_argument("--json", type=Path, help="write everything to this file too")
+    parser.add_argument("--passes", type=int, default=15, help="iterations of EM")
+    parser.add_argument("--without", nargs="*", default=[], help="methods to skip")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
     arguments = parser.parse_args()
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -66,7 +65,7 @@ def main() -> None:
 
 def draw_points(n_samples: int, n_dims: int) -> Points:
     images = ImageFolder.open(protocol.shared_data() / "scene15")
-    rows = np.linspace(0, len(images.paths) - 1, N_PICTURES).astype(int)
+    rows = np.linspace(0, len(images.paths) - 1, N_IMAGES).astype(int)
     extractor = DenseSift(max_side=300)
     items = (extractor(read_image(images.paths[row])) for row in rows)
     descriptors, places = sample_places(items, n_samples, np.random.default_rng(0))
@@ -74,7 +73,7 @@ def draw_points(n_samples: int, n_dims: int) -> Points:
 
 
 def compare(points: Points, arguments: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Return CPU seconds and mean log likelihood of each way."""
+    """Return CPU seconds and mean log likelihood of each method."""
     n, n_passes = arguments.components, arguments.passes
     begin = time.process_time()
     start = start_mixture(points, n, np.random.default_rng(0))

@@ -1,10 +1,10 @@
-"""Speed of matching two pictures beside OpenCV: nearest neighbours, ratio test and a robust homography, one thread.
+"""Speed of matching two images against OpenCV: nearest neighbours, ratio test and a robust homography, one thread.
 
-Both work on the same keypoints and descriptors, extracted before. OpenCV gets RootSIFT in float32, made before, and
-does BFMatcher.knnMatch, the ratio test at 0.8 and findHomography with USAC_MAGSAC. Ours makes RootSIFT itself, matches
-both ways, tries the mirror where nothing is found, and says the transform, its kind, the outlines and the significance.
-Each figure is the median process CPU time of the two in turn. Copies are pairs of one scene and made copies; strangers
-are photographs of different scenes.
+Both get the same keypoints and descriptors, extracted before. OpenCV gets RootSIFT in float32, computed before, and
+runs BFMatcher.knnMatch, the ratio test at 0.8 and findHomography with USAC_MAGSAC. Ours includes RootSIFT, matches in
+both directions, tries the mirror image if nothing is found, and estimates the transform, its kind, the outlines and the
+significance. Each figure is the median CPU time, alternating between the two. Copies are pairs of the same scene and
+synthetic copies; strangers are images of different scenes.
 
     OMP_NUM_THREADS=1 python benchmarks/speed_match.py
     OMP_NUM_THREADS=1 CLASSICVISION_ISA=v3 python benchmarks/speed_match.py --json match.json
@@ -39,8 +39,8 @@ EDITS = ["jpeg-50", "rotate", "mirror", "crop-50"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=9, help="of each pair (default %(default)s)")
-    parser.add_argument("--json", type=Path, help="write everything to this file too")
+    parser.add_argument("--repeats", type=int, default=9, help="repetitions per pair (default %(default)s)")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     rows = []

@@ -1,13 +1,13 @@
-"""Speed of the compiled search for nearest words and of k-means beside faiss and scikit-learn, one thread.
+"""Speed of the compiled nearest-word search and of k-means against faiss and scikit-learn, one thread.
 
-All work on RootSIFT descriptors of Scene-15. Each figure is process CPU time, with the ways in turn in one process: the
-median of the repetitions for the search, the mean of the seeds for k-means. faiss is a peer, not a requirement of the
-package: `pip install faiss-cpu` into the environment that measures.
+All run on RootSIFT descriptors of Scene-15. Each figure is CPU time, with the methods alternating in one process: the
+median over repetitions for the search, the mean over seeds for k-means. faiss is only needed here: install it with
+`pip install faiss-cpu`.
 
     OMP_NUM_THREADS=1 python benchmarks/speed_words.py
     OMP_NUM_THREADS=1 python benchmarks/speed_words.py --words 20000 --learn-from 1000000 --seeds 0
 
-On a CPU with AVX-512 faiss and its BLAS use it whatever our kernels are held to. To hold all to AVX2:
+On a CPU with AVX-512, faiss and its BLAS use it even if our kernels are limited. To limit all of them to AVX2:
 
     export OMP_NUM_THREADS=1 CLASSICVISION_ISA=v3 FAISS_SIMD_LEVEL=AVX2 OPENBLAS_CORETYPE=Haswell
     python benchmarks/speed_words.py --json words.json
@@ -44,13 +44,15 @@ Raw = NDArray[np.uint8]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cache", type=Path, help="keep the features here between runs")
-    parser.add_argument("--jobs", type=int, default=2, help="of the extraction that comes before")
-    parser.add_argument("--words", type=int, nargs="+", default=[1000, 4096], help="vocabularies that are searched")
-    parser.add_argument("--learn-from", type=int, default=100_000, help="descriptors (default %(default)s)")
-    parser.add_argument("--repeats", type=int, default=9, help="of each search (default %(default)s)")
-    parser.add_argument("--seeds", type=int, default=3, help="of k-means (default %(default)s)")
-    parser.add_argument("--json", type=Path, help="write everything to this file too")
+    parser.add_argument("--cache", type=Path, help="folder of a feature cache to keep between runs")
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes of the extraction")
+    parser.add_argument("--words", type=int, nargs="+", default=[1000, 4096], help="sizes of vocabularies to search")
+    parser.add_argument(
+        "--learn-from", type=int, default=100_000, help="descriptors to learn from (default %(default)s)"
+    )
+    parser.add_argument("--repeats", type=int, default=9, help="repetitions per search (default %(default)s)")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds of k-means (default %(default)s)")
+    parser.add_argument("--json", type=Path, help="also write the result to this file")
     arguments = parser.parse_args()
     learned_from, others = draw_descriptors(arguments.cache, arguments.jobs, arguments.learn_from)
     faiss.omp_set_num_threads(1)
@@ -69,7 +71,7 @@ def main() -> None:
 
 
 def describe_faiss() -> dict[str, Any]:
-    """Return faiss's version, its instruction set, and the one of its linear algebra, which does most of the work."""
+    """Return faiss's version, its instruction set, and that of its BLAS, which does most of the work."""
     blas = [library["architecture"] for library in threadpool_info() if "faiss" in library["filepath"]
             and library["user_api"] == "blas"]  # fmt: skip
     return {
@@ -80,7 +82,7 @@ def describe_faiss() -> dict[str, Any]:
 
 
 def compare_searches(learned_from: Raw, raw: Raw, n_words: int, repeats: int) -> dict[str, Any]:
-    """Time all ways to the nearest word of each point, and count where they name the same word."""
+    """Time all methods for the nearest word of each point, and count where they agree."""
     words = learn_words(learned_from, n_words, np.random.default_rng(0), as_root_sift=True, max_iterations=5)
     points = root_sift(raw)
     flat = faiss.IndexFlatL2(words.shape[1])
@@ -104,7 +106,7 @@ def compare_searches(learned_from: Raw, raw: Raw, n_words: int, repeats: int) ->
 
 
 def compare_kmeans(raw: Raw, n_seeds: int) -> dict[str, dict[str, float]]:
-    """Return mean CPU seconds and mean inertia of each way to learn 1000 words in the same number of passes."""
+    """Return mean CPU seconds and mean inertia of each method, for 1000 words and the same number of iterations."""
     n_words, points = N_WORDS, root_sift(raw)
 
     def by_faiss(seed: int) -> Points:

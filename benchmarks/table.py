@@ -1,9 +1,9 @@
 """Every speed benchmark in one document, Markdown and JSON, with the machine, its flags, versions and commit.
 
-Each piece is one script with some options, in a process of its own. What it finds is written to the JSON file at once
-and replaces what the file had for that piece, so the pieces can be measured one after the other, a few at a time, and
-again. The document has all that are in the file: first the ratios beside what is asked of them, then what each script
-printed.
+Each piece is one script with some options, run in a separate process. Its figures are written to the JSON file
+immediately and replace those that the file had for the piece, so pieces can be measured a few at a time, and again. The
+document contains every piece in the file: first the ratios and what is required of them, then the output of each
+script.
 
     python benchmarks/table.py speed.json --markdown speed.md
     python benchmarks/table.py speed.json --only sift words-avx2
@@ -32,7 +32,7 @@ Rows = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Piece:
-    """A script, its options, variables of its environment, and what its figures come to."""
+    """A script, its options, its environment variables, and how to summarise its figures."""
 
     title: str
     script: str
@@ -40,15 +40,15 @@ class Piece:
     repeats: int
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    column: int = 0  # of the summary: 0 for the best instruction set, 1 where ours is held to AVX2
+    column: int = 0  # of the summary: 0 for the best instruction set, 1 if limited to AVX2
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("figures", type=Path, help="JSON file that is added to, or begun")
-    parser.add_argument("--only", nargs="*", choices=PIECES, default=list(PIECES), help="measure these pieces alone")
-    parser.add_argument("--repeats", type=int, help="of each measurement; by default as many as each piece says")
-    parser.add_argument("--markdown", type=Path, help="also write the document here")
+    parser.add_argument("figures", type=Path, help="JSON file of figures, created if missing")
+    parser.add_argument("--only", nargs="*", choices=PIECES, default=list(PIECES), help="measure only these pieces")
+    parser.add_argument("--repeats", type=int, help="repetitions per measurement; by default set per piece")
+    parser.add_argument("--markdown", type=Path, help="also write the document to this file")
     options = parser.parse_args()
     report: Report = json.loads(options.figures.read_text("utf-8")) if options.figures.exists() else {}
     for name in options.only:
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def measure(piece: Piece, repeats: int | None) -> Report:
-    """Run a script; return its command, what it printed without its line about the machine, and its figures."""
+    """Run a script; return its command, its output without the line about the machine, and its figures."""
     words = [f"{piece.script}.py", "--repeats", str(repeats or piece.repeats), *piece.options]
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -88,24 +88,24 @@ def document(report: Report) -> str:
     machine = next(iter(report.values()))["machine"]
     facts = "\n".join(f"- {name}: {_plain(machine[name])}" for name in FACTS if name in machine)
     rows = "\n".join(f"| {' | '.join(row)} |" for row in summary(report))
-    head = "| ours against the peer | best instruction set | held to AVX2 | asked |\n| --- | ---: | ---: | ---: |"
+    head = "| ours against the peer | best instruction set | held to AVX2 | required |\n| --- | ---: | ---: | ---: |"
     chapters = "\n\n".join(chapter(name, found, machine) for name, found in report.items())
     return f"# Speed\n\n{facts}\n\n{head}\n{rows}\n\n{chapters}\n"
 
 
 def summary(report: Report) -> Iterator[tuple[str, str, str, str]]:
-    """Yield what was compared, our ratios with the best instruction set and held to AVX2, and what is asked of them."""
+    """Yield each comparison, our ratios with the best instruction set and limited to AVX2, and the required ones."""
     found: dict[str, list[str]] = {}
     for name, part in report.items():
         piece = PIECES[name]
         for what, value in piece.summarise(part["figures"]):
             found.setdefault(what, ["", ""])[piece.column] = value
     for what, values in found.items():
-        yield what, *values, ASKED.get(what, "")
+        yield what, *values, REQUIRED.get(what, "")
 
 
 def chapter(name: str, found: Report, machine: Report) -> str:
-    """Return what one piece printed, with its command and whatever is not as the document's head says."""
+    """Return the output of one piece, with its command and the machine facts that differ from the document's head."""
     other = [f"{fact}: {_plain(value)}" for fact, value in found["machine"].items() if machine.get(fact) != value]
     command = f"`{found['command']}`, {found['minutes']} minutes" + "".join(f"; {fact}" for fact in other)
     return f"## {PIECES[name].title}\n\n{command}\n\n{found['printed']}"
@@ -129,7 +129,7 @@ def of_dense(report: Report) -> Rows:
 
 def of_match(report: Report) -> Rows:
     for kind, ratio in report["ratio"].items():
-        yield f"two pictures compared, {kind}, OpenCV and MAGSAC", _times([ratio])
+        yield f"two images compared, {kind}, OpenCV and MAGSAC", _times([ratio])
 
 
 def of_words(report: Report) -> Rows:
@@ -184,16 +184,16 @@ PIECES = {
     "dense-avx2": Piece("Dense SIFT, held to AVX2", "speed_dense", of_dense, 3, (), AVX2, 1),
     "words": Piece("Nearest words and k-means", "speed_words", of_words, 5, ("--seeds", "1"), ONE_THREAD),
     "words-avx2": Piece("The same, all held to AVX2", "speed_words", of_words, 5, ("--seeds", "1"), FAISS_AVX2, 1),
-    "match": Piece("Two pictures compared", "speed_match", of_match, 5, (), ONE_THREAD),
-    "match-avx2": Piece("Two pictures compared, held to AVX2", "speed_match", of_match, 5, (), AVX2, 1),
+    "match": Piece("Two images compared", "speed_match", of_match, 5, (), ONE_THREAD),
+    "match-avx2": Piece("Two images compared, held to AVX2", "speed_match", of_match, 5, (), AVX2, 1),
     "folder": Piece("A folder on two cores", "throughput", of_folder, 1, ("--precision", "exact")),
     "folder-fast": Piece("A folder on two cores, fast", "throughput", of_folder, 1, ("--precision", "fast")),
     "networks": Piece("Networks", "speed_backbones", of_backbones, 51, (), ONE_THREAD),
     "fit": Piece("A whole fit", "fit", of_fit, 1, ("--no-accuracy",)),
 }
 
-# What is asked, with the best instruction set / held to AVX2.
-ASKED = {
+# The required ratios, with the best instruction set / limited to AVX2.
+REQUIRED = {
     "SIFT exact, OpenCV, warm heap, geometric mean of 11": "4 / 3.3",
     "SIFT fast, OpenCV, warm heap, geometric mean of 11": "7 / 5",
     "SIFT exact, OpenCV, peak memory": "1/3",

@@ -1,13 +1,13 @@
-"""SIFT over a folder of photographs on two cores, beside the ways in which OpenCV can do it.
+"""SIFT over a folder of images on two cores, compared with the ways to parallelise OpenCV.
 
-Wall and processor time of a whole folder, after workers were started and have done one picture each; `extract` alone
-starts its workers, hashes the files and writes a cache within its time. "In memory" gives every way the same grey
-pictures; "from files" has it read and decode them. OpenCV's ways are worker processes of one thread each, threads of
-one process, and one call after the other with OpenCV's own threads; the best of them is the peer. Each run is a process
-of its own, in turn, with a heap that keeps its pages and with the default one; peak memory is that of the whole tree.
+Wall and processor time of a whole folder, after workers have started and done one image each; only `extract` includes
+starting its workers, hashing the files and writing a cache. "In memory" gives every method the same grey images; "from
+files" includes reading and decoding them. OpenCV runs in worker processes with one thread each, in threads of one
+process, and in sequence with OpenCV's own threads; the best of them is the peer. Each run is a separate process, with a
+heap that keeps its pages and with the default one; peak memory is that of the whole process tree.
 
     python benchmarks/throughput.py
-    python benchmarks/throughput.py --repeats 1 --folder photos/ --json throughput.json
+    python benchmarks/throughput.py --repeats 1 --folder images/ --json throughput.json
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from numpy.typing import NDArray
 from classicvision import FeatureCache, Sift, extract, find_images
 from classicvision.images import read_image, to_gray
 
-Picture = Path | NDArray[np.uint8]
-Finder = Callable[[Picture], int]
+ImageSource = Path | NDArray[np.uint8]
+Finder = Callable[[ImageSource], int]
 
 SOURCES = ("in memory", "from files")
 PEERS = ("OpenCV, processes", "OpenCV, threads", "OpenCV, own threads")
@@ -47,9 +47,9 @@ OURS = ("classicvision, threads", "classicvision, extract")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="of photographs; by default those of BSDS500 for training")
-    parser.add_argument("--repeats", type=int, default=3, help="of each way (default %(default)s)")
-    parser.add_argument("--precision", help="of our SIFT, where it has several")
+    parser.add_argument("--folder", type=Path, help="folder of images; by default BSDS500's training set")
+    parser.add_argument("--repeats", type=int, default=3, help="repetitions per method (default %(default)s)")
+    parser.add_argument("--precision", help="precision of our SIFT: exact or fast")
     parser.add_argument("--part", nargs=2, metavar=("WAY", "SOURCE"), help=argparse.SUPPRESS)
     protocol.add_common_options(parser)
     options = parser.parse_args()
@@ -68,13 +68,13 @@ def main() -> None:
 
 
 def heaps() -> dict[str, dict[str, str]]:
-    from speed import HEAPS  # scikit-image comes with it, which must not count as memory of a way
+    from speed import HEAPS  # imports scikit-image, which must not count as memory of a method
 
     return HEAPS
 
 
 def compare(environment: dict[str, str], options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return the median seconds and the peak memory of each way and source."""
+    """Return the median seconds and the peak memory of each method and source."""
     tasks = [(way, source) for source in SOURCES for way in (*PEERS, *OURS) if (way, source) != (OURS[1], SOURCES[0])]
     found: dict[tuple[str, str], list[dict[str, float]]] = {task: [] for task in tasks}
     os.environ.update(environment)
@@ -98,56 +98,58 @@ def run_here(way: str, source: str, options: argparse.Namespace) -> dict[str, fl
     if way == OURS[1]:
         with tempfile.TemporaryDirectory() as folder:
             return timed(lambda: extract_all(paths, settings, Path(folder), options.jobs))
-    cv2.setNumThreads(options.jobs if way == PEERS[2] else 1)  # first of all: its threads do not survive a fork
-    pictures: Sequence[Picture] = paths if source == SOURCES[1] else [to_gray(read_image(path)) for path in paths]
+    cv2.setNumThreads(
+        options.jobs if way == PEERS[2] else 1
+    )  # before anything else: OpenCV's threads do not survive a fork
+    images: Sequence[ImageSource] = paths if source == SOURCES[1] else [to_gray(read_image(path)) for path in paths]
     finder = our_finder(settings) if way in OURS else opencv_finder(settings)
     if way == PEERS[0]:
-        return with_processes(finder, pictures, options.jobs)
+        return with_processes(finder, images, options.jobs)
     with ThreadPoolExecutor(1 if way == PEERS[2] else options.jobs) as pool:
-        list(pool.map(finder, pictures[: options.jobs]))
-        return timed(lambda: sum(pool.map(finder, pictures)))
+        list(pool.map(finder, images[: options.jobs]))
+        return timed(lambda: sum(pool.map(finder, images)))
 
 
 def extract_all(paths: Sequence[Path], settings: Sift, folder: Path, n_jobs: int) -> int:
-    """Extract into a cache, and return how many keypoints it has; counting them is part of the time."""
+    """Extract into a cache and return the number of keypoints; counting them is part of the time."""
     return sum(map(len, extract(paths, settings, cache=FeatureCache(folder), n_jobs=n_jobs).items))
 
 
 def our_finder(settings: Sift) -> Finder:
-    return lambda picture: len(settings(read_image(picture) if isinstance(picture, Path) else picture))
+    return lambda image: len(settings(read_image(image) if isinstance(image, Path) else image))
 
 
 def opencv_finder(settings: Sift) -> Finder:
-    """Return OpenCV's SIFT with the same settings, an object for each thread."""
+    """Return OpenCV's SIFT with the same settings, one object per thread."""
     own = threading.local()
 
-    def find(picture: Picture) -> int:
+    def find(image: ImageSource) -> int:
         if not hasattr(own, "sift"):
             own.sift = cv2.SIFT_create(
                 0, settings.n_layers, settings.contrast, settings.edge_ratio, settings.sigma, cv2.CV_8U, True
             )
-        if isinstance(picture, Path):
-            picture = cv2.imdecode(np.frombuffer(picture.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
-        return len(own.sift.detectAndCompute(picture, None)[0])
+        if isinstance(image, Path):
+            image = cv2.imdecode(np.frombuffer(image.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+        return len(own.sift.detectAndCompute(image, None)[0])
 
     return find
 
 
 _found_by: Finder
-_pictures: Sequence[Picture]
+_images: Sequence[ImageSource]
 
 
-def with_processes(finder: Finder, pictures: Sequence[Picture], n_jobs: int) -> dict[str, float]:
-    """Time worker processes, which inherit the pictures and return the number of keypoints only."""
-    global _found_by, _pictures
-    _found_by, _pictures = finder, pictures
+def with_processes(finder: Finder, images: Sequence[ImageSource], n_jobs: int) -> dict[str, float]:
+    """Time worker processes, which inherit the images and return only the number of keypoints."""
+    global _found_by, _images
+    _found_by, _images = finder, images
     with get_context("fork").Pool(n_jobs) as pool:
         pool.map(_find, range(n_jobs), chunksize=1)
-        return timed(lambda: sum(pool.imap_unordered(_find, range(len(pictures)), chunksize=4)))
+        return timed(lambda: sum(pool.imap_unordered(_find, range(len(images)), chunksize=4)))
 
 
 def _find(number: int) -> int:
-    return _found_by(_pictures[number])
+    return _found_by(_images[number])
 
 
 def timed(work: Callable[[], int]) -> dict[str, float]:
@@ -157,7 +159,7 @@ def timed(work: Callable[[], int]) -> dict[str, float]:
 
 
 def cpu_seconds() -> float:
-    """Return the processor time of this process and of its children, alive or gone."""
+    """Return the processor time of this process and its children, running or ended."""
     me = psutil.Process()
     own = me.cpu_times()
     alive = (child.cpu_times() for child in me.children(recursive=True))
@@ -166,7 +168,7 @@ def cpu_seconds() -> float:
 
 def print_table(heap: str, rows: list[dict[str, Any]]) -> None:
     print(f"\n{heap.capitalize()} heap:\n")
-    print("| pictures | way | wall s | CPU s | peak MB | keypoints | faster than OpenCV (wall, CPU) |")
+    print("| images | way | wall s | CPU s | peak MB | keypoints | faster than OpenCV (wall, CPU) |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for row in rows:
         times = (row["seconds"], row["cpu_seconds"])
@@ -178,7 +180,7 @@ def print_table(heap: str, rows: list[dict[str, Any]]) -> None:
 
 
 def best_peer(rows: list[dict[str, Any]], source: str) -> tuple[float, float]:
-    """Return the wall time of the fastest of OpenCV's ways, and the least processor time of any."""
+    """Return the wall time of OpenCV's fastest method, and the least processor time of any."""
     peers = [row for row in rows if row["source"] == source and row["way"] in PEERS]
     return min(row["seconds"] for row in peers), min(row["cpu_seconds"] for row in peers)
 

@@ -1,7 +1,7 @@
-"""Ways to learn 1000 words from 100,000 RootSIFT descriptors of Scene-15: time, and how near other descriptors lie.
+"""Methods to learn 1000 words from 100,000 RootSIFT descriptors of Scene-15: time and mean quantisation error.
 
-One thread each; CPU seconds, which other work on the machine disturbs less than the clock. `learn_words` is what the
-package does; its choice of start and of passes rests on this table.
+One thread each; CPU seconds, which other load on the machine disturbs less than wall time. `learn_words` is the
+package's method; its seeding and number of iterations were chosen by this table.
 
     OMP_NUM_THREADS=1 python benchmarks/vocabulary.py
 """
@@ -35,7 +35,7 @@ Points = NDArray[np.float32]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cache", type=Path, help="keep the features here between runs")
+    parser.add_argument("--cache", type=Path, help="folder of a feature cache to keep between runs")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     learned_from, others = (root_sift(sample) for sample in draw_descriptors(options.cache, options.jobs))
@@ -52,20 +52,22 @@ def main() -> None:
     start = time.process_time()
     with threadpool_limits(1):
         nearest_words(others, words)
-    print(f"\nnearest_words: {(time.process_time() - start) / len(others) * 1e6:.2f} us a descriptor, {N_WORDS} words")
+    print(
+        f"\nnearest_words: {(time.process_time() - start) / len(others) * 1e6:.2f} us per descriptor, {N_WORDS} words"
+    )
 
 
 def draw_descriptors(
     cache: Path | None, n_jobs: int, n_samples: int = N_SAMPLES
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return samples (n_samples, 128) and (N_SAMPLES, 128) of a training split, without a descriptor in common."""
+    """Return two disjoint samples of a training split, (n_samples, 128) and (N_SAMPLES, 128)."""
     images = ImageFolder.open(protocol.shared_data() / "scene15")
     rows, _ = protocol.split_rows(images.labels, 100, seed=0)
     paths = [images.paths[row] for row in rows]
     cache = FeatureCache(cache) if cache else None
     items = extract(paths, load_recipe("sift-bovw").extractor, cache=cache, n_jobs=n_jobs).items
     rng = np.random.default_rng(0)
-    # The order of a sample follows that of the images, so it is shuffled before it is halved.
+    # A sample is in the order of the images, so it is shuffled before it is split.
     points = rng.permutation(sample_descriptors(items, n_samples + N_SAMPLES, rng))
     return points[:-N_SAMPLES], points[-N_SAMPLES:]
 

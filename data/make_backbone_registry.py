@@ -1,11 +1,11 @@
-"""Make classicvision/backbone/registry.json from a survey of the ONNX model zoo.
+"""Generate classicvision/backbone/registry.json from a survey of the ONNX model zoo.
 
     python data/make_backbone_registry.py SURVEY.json [REGISTRY.json]
 
-The survey has, for each file of the zoo: name, family, size and SHA-256 as Git stored them, the output and the tensor
-of features as the zoo's manifest states them, accuracy, licence, and what the family's page says of preprocessing. Kept
-are the classifiers of ImageNet's 1000 classes in an operator set that onnxruntime reads. A sentence about preprocessing
-becomes the name of a preset, or nothing where the page does not say: nobody guesses.
+For each file of the zoo, the survey has: name, family, size and SHA-256 as stored by Git, the output and the feature
+tensor as stated by the zoo's manifest, accuracy, licence, and the sentence about preprocessing on the family's page.
+Classifiers of ImageNet's 1000 classes in an operator set that onnxruntime supports are included. A sentence about
+preprocessing is mapped to the name of a preset; without one the preset is null, never guessed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 REGISTRY = Path(__file__).resolve().parent.parent / "classicvision" / "backbone" / "registry.json"
-OLDEST_OPSET = 7  # onnxruntime promises nothing for older ones
+OLDEST_OPSET = 7  # onnxruntime does not guarantee older ones
 N_CLASSES = 1000
 
-# How each sentence begins, and the preset that it describes.
+# The beginning of each sentence, and the preset that it describes.
 PRESETS = {
     "RGB, NCHW; shorter side 256, centre crop 224; /255, mean .485 .456 .406, std .229 .224 .225": "imagenet",
     "RGB, NCHW; Resize(256), CenterCrop(224), /255, mean/std as ResNet": "imagenet",
@@ -33,7 +33,7 @@ LICENCES = {"[BSD-3](LICENSE)": "BSD-3-Clause", "BSD 3-Clause License": "BSD-3-C
 
 
 def main(survey: Path, registry: Path) -> None:
-    """Write the registry, the families and names in order."""
+    """Write the registry, sorted by family and name."""
     models = json.loads(survey.read_text("utf-8"))["models"]
     networks = sorted((entry(model) for model in models if is_usable(model)), key=order)
     text = json.dumps({"networks": networks}, indent=1, ensure_ascii=False)
@@ -41,18 +41,18 @@ def main(survey: Path, registry: Path) -> None:
 
 
 def is_usable(model: dict[str, Any]) -> bool:
-    """Tell whether a file classifies ImageNet's classes and can be read."""
+    """Tell whether a file is an ImageNet classifier in a supported operator set."""
     output = model["output"]
     return model["opset_stated"] >= OLDEST_OPSET and output is not None and output["shape"][1] == N_CLASSES
 
 
 def order(network: dict[str, Any]) -> tuple[str, str]:
-    """Return what the networks are sorted by."""
+    """Return the sort key of a network."""
     return network["family"], network["name"]
 
 
 def entry(model: dict[str, Any]) -> dict[str, Any]:
-    """Return what the registry says of one file."""
+    """Return the registry entry of one file."""
     accuracy = model["accuracy"]
     return {
         "name": model["name"],
@@ -70,7 +70,7 @@ def entry(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def preset(model: dict[str, Any]) -> str | None:
-    """Return the preset that the page describes, or None where it describes none, or another file."""
+    """Return the preset that the page describes; None if it describes no preprocessing, or that of another file."""
     if model["name"].startswith(CONTRADICTED):
         return None
     for beginning, name in PRESETS.items():
@@ -80,7 +80,7 @@ def preset(model: dict[str, Any]) -> str | None:
 
 
 def complement(error: float | None) -> float | None:
-    """Return the accuracy, in percent, that belongs to an error rate."""
+    """Convert an error rate to an accuracy in percent."""
     return None if error is None else round(100 - error, 2)
 
 

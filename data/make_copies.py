@@ -1,9 +1,9 @@
-"""Make data/copies from photographs that come inside the scikit-image wheel: a small library, and suspects.
+"""Generate data/copies from the photographs in the scikit-image wheel: a small library, and queries.
 
     python data/make_copies.py [FOLDER]
 
-`library` has six photographs. `suspects` has made copies of five of them, each named after its original and the edit,
-and a stranger that copies none. Seeded; the JPEG library decides about the last bytes.
+`library` has six photographs. `queries` has edited copies of five of them, each named after its original and the edit,
+and an unrelated photograph. Deterministic, except that the last bytes depend on the JPEG library.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LIBRARY = {
     "rocket": "rocket.jpg",
     "stars": "hubble_deep_field.jpg",
 }
-SUSPECTS = {  # original: edit
+EDITED = {  # original: edit
     "astronaut": "crop-30",
     "cat": "strong-disguised",
     "coffee": "screenshot",
@@ -40,21 +40,21 @@ LONGER_SIDE = 320  # pixels
 
 
 def main(folder: Path) -> None:
-    """Write both folders below `folder`/copies, in place of what is there."""
+    """Write both folders below `folder`/copies, replacing existing ones."""
     shutil.rmtree(folder / "copies", ignore_errors=True)
     photographs = {name: read(file_name) for name, file_name in LIBRARY.items()}
     for name, photograph in photographs.items():
         save(photograph, folder / "copies" / "library" / f"{name}.jpg")
-    for number, (name, edit) in enumerate(SUSPECTS.items()):
+    for number, (name, edit) in enumerate(EDITED.items()):
         copy, _ = plagiarise(photographs[name], edit, np.random.default_rng([SEED, number]))
         save(copy, folder / "copies" / "queries" / f"{name}-{edit}.jpg")
     save(read(STRANGER), folder / "copies" / "queries" / "stranger.jpg")
 
 
 def read(file_name: str) -> NDArray[np.uint8]:
-    """Return a photograph of the wheel, made smaller."""
-    with PillowImage.open(Path(skimage.__file__).parent / "data" / file_name) as picture:
-        small = picture.convert("RGB")
+    """Return a photograph of the wheel, downsampled."""
+    with PillowImage.open(Path(skimage.__file__).parent / "data" / file_name) as image:
+        small = image.convert("RGB")
         small.thumbnail((LONGER_SIDE, LONGER_SIDE), PillowImage.Resampling.LANCZOS)
         return np.asarray(small)
 

@@ -1,11 +1,11 @@
-"""Make data/textures and data/held-out from photographs that come inside the scikit-image wheel.
+"""Generate data/textures and data/held-out from the photographs in the scikit-image wheel.
 
     python data/make_textures.py [FOLDER]
 
-Each photograph is cut into 5 x 5 cells that do not overlap, and each cell gives one image: a piece of it, seen under a
-random perspective and light, with noise, as JPEG. So no pixel of a photograph is in two images, and none of the
-held-out images shows anything that can be learned by heart. The images are grey, because colour would give the classes
-away. One seed gives one result; the JPEG library decides about the last bytes.
+Each photograph is cut into 5 x 5 disjoint cells, and each cell gives one image: a part of it under a random perspective
+and light, with noise, as JPEG. So no pixel of a photograph is in two images, and the held-out images cannot be
+recognised by memorising the others. The images are grey, because colour would give the classes away. The result is
+deterministic, except that the last bytes depend on the JPEG library.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ N_HELD_OUT = 5  # of the GRID * GRID images of a class
 
 
 def main(folder: Path) -> None:
-    """Write both sets below `folder`, in place of what is there."""
+    """Write both sets below `folder`, replacing existing ones."""
     photographs = Path(skimage.__file__).parent / "data"
     for name in ("textures", "held-out"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for number, (label, file_name) in enumerate(PHOTOGRAPHS.items()):
         rng = np.random.default_rng([SEED, number])
-        with PillowImage.open(photographs / file_name) as picture:
-            cells = cut(np.asarray(picture.convert("L")))
+        with PillowImage.open(photographs / file_name) as image:
+            cells = cut(np.asarray(image.convert("L")))
         images = [PillowImage.fromarray(photograph_again(cells[row], rng)) for row in rng.permutation(len(cells))]
         save(images[N_HELD_OUT:], folder / "textures" / label, rng)
         save(images[:N_HELD_OUT], folder / "held-out" / label, rng)
@@ -59,9 +59,9 @@ def photograph_again(cell: NDArray[np.uint8], rng: np.random.Generator) -> NDArr
     height, width = cell.shape
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], float)
     inwards = np.where(corners == 0, 1, -1)
-    # Each corner of the view lies inside the cell, up to a fifth of its side from the cell's own corner.
+    # Each corner of the view is inside the cell, at most a fifth of its side from the corresponding corner.
     seen = (corners + inwards * rng.uniform(0, 0.2, (4, 2))) * [width - 1, height - 1]
-    seen = np.roll(seen, rng.integers(4), axis=0)  # quarter turns
+    seen = np.roll(seen, rng.integers(4), axis=0)  # rotations by 90 degrees
     view_from_cell = cv2.getPerspectiveTransform(seen.astype(np.float32), (corners * (SIDE - 1)).astype(np.float32))
     view = cv2.warpPerspective(cell, view_from_cell, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     contrast, brightness = rng.uniform(0.7, 1.2), rng.uniform(-20, 20)

@@ -1,9 +1,9 @@
-"""Copies found by the local descriptors of Thorn's `perception`; runs in an environment that has it.
+"""Find copies by the local descriptors of Thorn's `perception`; runs in an environment that has it.
 
     python copies_by_descriptors.py files.json distances.f32
 
-`files.json` has `originals` and `copies`, lists of paths; what is written is (copies, originals) plain float32: minus
-the number of inliers where `deduplicate`, with its default settings, calls a pair duplicates, and 0 elsewhere.
+`files.json` has `originals` and `copies`, lists of paths. The output is raw float32 (copies, originals): minus the
+number of inliers where `deduplicate`, with its default settings, reports a pair as duplicates, and 0 elsewhere.
 """
 
 from __future__ import annotations

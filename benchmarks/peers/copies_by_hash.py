@@ -1,9 +1,9 @@
-"""Distances between copies and originals by the hashes of other projects; runs in an environment that has them.
+"""Compute distances between copies and originals by the hashes of other projects; runs in an environment with them.
 
     python copies_by_hash.py HASH files.json distances.f32
 
-`files.json` has `originals` and `copies`, lists of paths; what is written is (copies, originals) plain float32, where
-less is nearer. HASH is imagededup-phash, imagehash-phash, imagehash-crop-resistant or pdqhash.
+`files.json` has `originals` and `copies`, lists of paths. The output is raw float32 (copies, originals); smaller values
+are more similar. HASH is imagededup-phash, imagehash-phash, imagehash-crop-resistant or pdqhash.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def to_bits(number: str) -> np.ndarray:
 
 
 def hamming(copies: list[np.ndarray], originals: list[np.ndarray]) -> np.ndarray:
-    """Return (copies, originals): bits that differ in the best of the (versions, bits) of each original."""
+    """Return the (copies, originals) Hamming distances to the best of the (versions, bits) of each original."""
     ours = np.stack([np.atleast_2d(bits)[0] for bits in copies]) * 2.0 - 1
     theirs = np.stack([np.atleast_2d(bits) for bits in originals]) * 2.0 - 1
     agreement = np.einsum("cb,ovb->cov", ours, theirs).max(axis=2)
@@ -45,7 +45,7 @@ def imagehash_phash() -> tuple[Callable[[str], np.ndarray], Callable[..., np.nda
 def pdq() -> tuple[Callable[[str], np.ndarray], Callable[..., np.ndarray]]:
     import pdqhash
 
-    # All eight versions, the picture's own first; an original is compared in each of them.
+    # All eight flips and rotations, the image itself first; each version of an original is compared.
     return lambda path: np.stack(pdqhash.compute_dihedral(np.asarray(Image.open(path).convert("RGB")))[0]), hamming
 
 

@@ -1,6 +1,6 @@
-"""The script that everybody writes: SIFT in a loop, MiniBatchKMeans, histograms, an SVM. A peer to measure against.
+"""The usual everyday script: SIFT in a loop, MiniBatchKMeans, histograms, an SVM. A peer to measure against.
 
-Written plainly on purpose: one process, everything in lists, no cache, no cross-validation.
+Deliberately simple: one process, everything in lists, no cache, no cross-validation.
 """
 
 from __future__ import annotations

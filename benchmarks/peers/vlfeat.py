@@ -17,7 +17,7 @@ class _Geometry(ctypes.Structure):
 
 
 class _Filter(ctypes.Structure):
-    """The beginning of VlDsiftFilter, vl/dsift.h."""
+    """The first fields of VlDsiftFilter, vl/dsift.h."""
 
     _fields_ = [
         *((name, c_int) for name in ("width", "height", "step_x", "step_y", "min_x", "min_y", "max_x", "max_y")),
@@ -46,7 +46,7 @@ def _library() -> ctypes.CDLL:
 
 
 class VlDsift:
-    """A filter for pictures of one size; it keeps its memory from one picture to the next."""
+    """A filter for images of one size; it reuses its memory for every image."""
 
     def __init__(self, shape: tuple[int, int], step: int, bin_size: int, first: int = 0):
         self._library = _library()
@@ -60,7 +60,7 @@ class VlDsift:
         self._library.vl_dsift_delete(self._filter)
 
     def process(self, gray: NDArray[np.float32]) -> int:
-        """Describe a grey picture, (H, W) float32, and return the number of patches."""
+        """Describe a grey image, (H, W) float32, and return the number of patches."""
         self._library.vl_dsift_process(self._filter, gray.ctypes.data)
         return int(self._filter.contents.n_frames)
 
@@ -73,7 +73,7 @@ class VlDsift:
 
 
 def smooth(gray: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Blur a grey picture, (H, W) float32."""
+    """Blur a grey image, (H, W) float32."""
     height, width = gray.shape
     out = np.empty_like(gray)
     _library().vl_imsmooth_f(out.ctypes.data, width, gray.ctypes.data, width, height, width, sigma, sigma)
@@ -81,7 +81,7 @@ def smooth(gray: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 
 
 _FLOAT = 1  # VL_TYPE_FLOAT, vl/generic.h
-_CUSTOM = 2  # VlGMMCustom, vl/gmm.h: begin with the means, covariances and priors that were set
+_CUSTOM = 2  # VlGMMCustom, vl/gmm.h: start from the given means, covariances and priors
 
 
 def fit_gmm(
@@ -91,7 +91,7 @@ def fit_gmm(
     variances: NDArray[np.float32],
     n_passes: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Improve a mixture by passes of EM over points (N, D), one thread; returns weights, means and variances."""
+    """Run EM iterations over points (N, D) on one thread; returns weights, means and variances."""
     library = _library()
     library.vl_set_num_threads.argtypes = [c_long]
     library.vl_set_num_threads(1)

@@ -79,13 +79,13 @@ def test_a_broken_file_is_an_error_that_says_what_was_found(run, tmp_path):
     (tmp_path / "broken.onnx").write_bytes(b"\x08\x08\x12")
     code, output, messages = run(tmp_path / "broken.onnx")
     assert (code, output) == (1, "")
-    assert "broken.onnx: the ONNX file is damaged or cut short (3 bytes)" in messages
+    assert "broken.onnx: the ONNX file is damaged or truncated (3 bytes)" in messages
 
 
 def test_an_image_that_is_too_small_is_an_error(run, network):
     code, _, messages = run(network, "--size", 2)
     assert code == 1
-    assert "does not fit. Give a larger picture" in messages
+    assert "does not fit. Use larger images" in messages
 
 
 @pytest.mark.parametrize("size", ["0", "large", "3x4x5", "-1", "99999999"])

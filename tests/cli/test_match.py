@@ -116,7 +116,7 @@ def test_a_network_that_was_not_calibrated_tells_its_cosine_and_decides_nothing(
 def test_how_pictures_are_prepared_for_a_network_is_never_guessed(run, soft, make_network):
     code, _, messages = run("match", *soft, "--backbone", make_network())
     assert code == 1
-    assert "neither the file nor the registry says how pictures are to be prepared" in messages
+    assert "neither the file nor the registry states the preprocessing of this network" in messages
     assert run("match", *soft, "--backbone", make_network(), "--preprocessing", "nonsense")[0] == 2
 
 
