@@ -89,7 +89,6 @@ PENDING = (
     "tests/report/test_copies",
     "tests/report/conftest.py",
     "tests/synthetic/",
-    "tests/test_",
     "tests/viz/",
     "tests/workflows/test_calibrate.py",
     "tests/workflows/test_copies.py",
