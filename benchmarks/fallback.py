@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 
 from classicvision import config, workflows
 from classicvision.cache import FeatureCache, default_cache_folder
+from classicvision.copies.backbone_calibration import soften
 from classicvision.features.phash import PerceptualHash
 from classicvision.images import Image, read_image
 from classicvision.matching.global_match import HASH_THRESHOLD, has_enough_coefficients, symmetric_significance
 from classicvision.matching.likeness import BackboneFallback, Seen, symmetric_cosines
 from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic import plagiarise
-from classicvision.workflows.calibrate_backbone import soften
 
 EDITS = (
     "jpeg-75",

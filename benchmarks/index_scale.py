@@ -40,7 +40,7 @@ from classicvision import (
     read_image,
 )
 from classicvision.archive import pack_arrays
-from classicvision.copies.search import choose_candidates, find_copies
+from classicvision.copies.search import choose_candidates, search_index
 from classicvision.encoding.nearest import nearest_words
 from classicvision.index.catalogue import Catalogue, IndexedImage
 from classicvision.index.packed_features import pack_features
@@ -297,7 +297,7 @@ def measure_queries(folder: Path, queries: dict[str, list[tuple[int, LocalFeatur
             start = time.process_time()
             candidates = choose_candidates(index, features, settings)
             middle = time.process_time()
-            copies = [number for number, _ in find_copies(index, features, settings)]
+            copies = [number for number, _ in search_index(index, features, settings)]
             end = time.process_time()
             search.append(1e3 * (middle - start))
             whole.append(1e3 * (end - middle))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from classicvision.classify.named_recipes import RECIPES, load_recipe, recipe_to_toml
     from classicvision.classify.prediction import Prediction
     from classicvision.classify.recipe import Recipe, SvmSettings
-    from classicvision.copies.search import find_copies
+    from classicvision.copies.search import search_index
     from classicvision.copies.settings import SearchSettings
     from classicvision.encoding.bovw import BovwSettings
     from classicvision.encoding.estimators import BagOfVisualWords, FisherVector, LocalityConstrainedCoding, Vlad
@@ -82,7 +82,6 @@ _MODULE_OF = {
     "default_cache_folder": "cache",
     "describe_region": "matching.transform_text",
     "extract": "extraction",
-    "find_copies": "copies.search",
     "find_copy_moves": "matching.copymove",
     "find_images": "folders",
     "load_recipe": "classify.named_recipes",
@@ -91,6 +90,7 @@ _MODULE_OF = {
     "read_image": "images",
     "recipe_to_toml": "classify.named_recipes",
     "root_sift": "features.rootsift",
+    "search_index": "copies.search",
     "shrink": "images",
     "to_gray": "images",
     "trace": "features.sift",
@@ -138,7 +138,6 @@ __all__ = [
     "describe_region",
     "errors",
     "extract",
-    "find_copies",
     "find_copy_moves",
     "find_images",
     "load_recipe",
@@ -147,6 +146,7 @@ __all__ = [
     "read_image",
     "recipe_to_toml",
     "root_sift",
+    "search_index",
     "shrink",
     "to_gray",
     "trace",

@@ -11,9 +11,9 @@ import click
 from classicvision.cli import options, render
 
 if TYPE_CHECKING:
+    from classicvision.copies.calibration_pairs import WorstPair
     from classicvision.matching.calibration import Calibration
     from classicvision.workflows import BackboneCalibrationRun, CalibrationRun
-    from classicvision.workflows.calibrate import WorstPair
 
 EXAMPLES = """\b
 Examples:

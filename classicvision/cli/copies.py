@@ -26,20 +26,20 @@ Examples:
 """
 
 
-@click.command("copies", epilog=EXAMPLES, short_help="Find out which pictures copy which, and where.")
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command("copies", epilog=EXAMPLES, short_help="Find copies among images, completely or in part.")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
     metavar="INDEX|FOLDER",
-    help="Compare with these instead of with each other; a folder is indexed first.",
+    help="Compare with these images instead of with each other; a folder is indexed first.",
 )
-@click.option("--self", "within", is_flag=True, help="Look for parts that were copied within each picture.")
+@click.option("--self", "within", is_flag=True, help="Search each image for parts that were copied within it.")
 @options.output_option(
-    "--report", suffixes=(".html", ".htm"), required=False, text="Write a page with all pairs side by side."
+    "--report", suffixes=(".html", ".htm"), required=False, text="Write an HTML page that shows all pairs side by side."
 )
-@options.output_option("--csv", suffixes=(".csv",), required=False, text="Write a row a finding.")
-@click.option("--exit-code", is_flag=True, help="Leave with exit code 11 if a copy was found.")
+@options.output_option("--csv", suffixes=(".csv",), required=False, text="Write one CSV row per finding.")
+@click.option("--exit-code", is_flag=True, help="Exit with code 11 if a copy was found.")
 @click.option(
     "--false-match-rate",
     type=options.FloatRange(0, 1, min_open=True, max_open=True),
@@ -50,7 +50,7 @@ Examples:
     "--calibration",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
-    help="Where rates were measured: written by `classicvision calibrate` on pictures that you know to be unrelated.",
+    help="Calibration file for the rate: written by `classicvision calibrate` from images known to be unrelated.",
 )
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one setting, e.g. n_candidates=500."
@@ -59,7 +59,7 @@ Examples:
 @options.extraction_options
 @options.JSON
 def copies_command(
-    pictures: tuple[Path, ...],
+    images: tuple[Path, ...],
     against: Path | None,
     within: bool,
     report: Path | None,
@@ -72,28 +72,28 @@ def copies_command(
     run: options.Run,
     as_json: bool,
 ) -> int:
-    """Find out which of PICTURES copy each other, or pictures elsewhere, whole or in part.
+    """Find the IMAGES that copy each other, or images elsewhere, completely or in part.
 
-    PICTURES are files, and folders searched through. Crops, turned, mirrored and rescaled copies, collages and
-    screenshots are found, and said in words: what takes picture a to picture b. Pictures with too few keypoints are
-    compared as a whole: by a perceptual hash, and by the features of a network where one is given. No file is ever
-    changed, moved or deleted.
+    IMAGES are files, and folders, searched at every depth. Crops, rotated, mirrored and rescaled copies, collages and
+    screenshots are found, and the transform from image a to image b is described. Images with too few keypoints are
+    compared as a whole: by a perceptual hash and, with --backbone, by the features of a network. No file is changed,
+    moved or deleted.
     """
     from classicvision import workflows
 
     if within and (against or false_match_rate or calibration or overrides):
-        raise click.UsageError("--self takes none of --against, --false-match-rate, --calibration and --set")
+        raise click.UsageError("--self cannot be combined with --against, --false-match-rate, --calibration or --set")
     if within and fallback.backbone:
-        raise click.UsageError("--self takes no --backbone: a network compares whole pictures, never their parts")
+        raise click.UsageError("--self cannot be combined with --backbone: a network compares whole images, not parts")
     settings = _settings(overrides, false_match_rate, calibration, against)
     network = fallback.open(false_match_rate)
     with run.settings() as how:
         if within:
-            findings = workflows.find_copy_moves(pictures, **how)
+            findings = workflows.find_copies_within(images, **how)
         elif against:
-            findings = workflows.find_copies(pictures, against, settings=settings, fallback=network, **how)
+            findings = workflows.find_copies(images, against, settings=settings, fallback=network, **how)
         else:
-            findings = workflows.find_copies_among(pictures, settings=settings, fallback=network, **how)
+            findings = workflows.find_copies_among(images, settings=settings, fallback=network, **how)
     _show(findings, as_json)
     _write(findings, report, csv, run.quiet)
     code = render.report_failures(findings.failures)
@@ -109,7 +109,7 @@ def _settings(
     settings = options.change(SearchSettings(), overrides)
     if false_match_rate is None:
         if calibration is not None:
-            raise click.UsageError("--calibration says what a --false-match-rate asks for; give the rate too")
+            raise click.UsageError("--calibration is used with --false-match-rate; give the rate too")
         return settings
     return workflows.at_false_match_rate(settings, false_match_rate, calibration, against=against)
 
@@ -122,12 +122,12 @@ def _show(findings: Findings, as_json: bool) -> None:
         return
     click.echo(_to_text(findings))
     if findings.undecided:
-        n = render.count(len(findings.undecided), "picture")
-        click.echo(f"{n} could not be decided: too few keypoints. --json lists them.", err=True)
+        n = render.count(len(findings.undecided), "undecided image")
+        click.echo(f"{n}: too few keypoints. --json lists them.", err=True)
 
 
 def _write(findings: Findings, report: Path | None, csv: Path | None, quiet: bool) -> None:
-    """Write the files last: a full disk then costs them and not what was printed."""
+    """Write the files last: the result is printed even if the disk is full."""
     from classicvision.report.copies import write_copies_csv
     from classicvision.report.copies_page import write_copies
 
@@ -136,47 +136,52 @@ def _write(findings: Findings, report: Path | None, csv: Path | None, quiet: boo
         click.echo(f"Wrote {render.printable(csv)}.", err=True)
     if report:
         with render.progress_bar(quiet) as progress:
-            write_copies(report, findings, progress=partial(progress, "pictures") if progress else None)
+            write_copies(report, findings, progress=partial(progress, "images") if progress else None)
         click.echo(f"Wrote {render.printable(report)}.", err=True)
 
 
 def _to_text(findings: Findings) -> str:
-    compared = render.count(findings.n_suspects, "picture")
-    if findings.library:
-        compared += f" with {render.count(findings.n_library, 'picture')}"
-    elif findings.is_within:
-        compared += " with itself" if findings.n_suspects == 1 else ", each with itself"
+    compared = _compared(findings)
     if not findings.findings:
-        alone = not findings.library and not findings.is_within and findings.n_suspects == 1
-        hint = " A picture alone has no other to copy: give more, or --against, or --self." if alone else ""
+        is_alone = findings.scope == "among" and findings.n_queries == 1
+        hint = " Only one image given. Pass more, or use --against or --self." if is_alone else ""
         return f"No copies found. Compared {compared}.{hint}"
-    parts = _pairs(findings) if findings.library else _groups(findings)
+    parts = _pairs(findings) if findings.scope == "against" else _groups(findings)
     n = render.count(len(findings.findings), "copy", "copies")
     groups = render.count(len(findings.groups), "group")
     return f"{parts}\n\n{n} in {groups}. Compared {compared} in {findings.seconds:.1f} s."
 
 
+def _compared(findings: Findings) -> str:
+    queries = render.count(findings.n_queries, "image")
+    if findings.scope == "against":
+        return f"{queries} with {render.count(findings.n_references, 'image')}"
+    if findings.scope == "within":
+        return f"{queries} with itself" if findings.n_queries == 1 else f"{queries}, each with itself"
+    return queries
+
+
 def _pairs(findings: Findings) -> str:
-    rows = [("picture a", "copies b", "score", "a to b")]
+    rows = [("image a", "copies b", "score", "a to b")]
     rows += [(str(f.path_a), str(f.path_b), _score(f), _words(f)) for f in findings.findings[:MAX_SHOWN]]
     return render.table(rows, right=(2,)) + _more(len(findings.findings), "finding")
 
 
 def _groups(findings: Findings) -> str:
-    """Return the pairs under the heading of their group."""
+    """Return the pairs of each group below its heading."""
     blocks = []
     for number, group in enumerate(findings.groups[:MAX_SHOWN], 1):
         pairs = [findings.findings[row] for row in group.rows[:MAX_SHOWN]]
         rows = [(f"  {f.path_a}", str(f.path_b) if not f.is_within else "", _score(f), _words(f)) for f in pairs]
-        title = f"Group {number}: {render.count(len(group.paths), 'picture')}"
+        title = f"Group {number}: {render.count(len(group.paths), 'image')}"
         more = len(group.rows) - len(pairs)
         blocks.append(f"{title}\n{render.table(rows, right=(2,))}" + (f"\n  ... and {more} more pairs" if more else ""))
     return "\n".join(blocks) + _more(len(findings.groups), "group")
 
 
 def _more(n: int, noun: str) -> str:
-    left = n - MAX_SHOWN
-    return f"\n... and {render.count(left, f'more {noun}')}; --report, --csv and --json have them" if left > 0 else ""
+    n_more = n - MAX_SHOWN
+    return f"\n... and {render.count(n_more, f'more {noun}')}; see --report, --csv or --json" if n_more > 0 else ""
 
 
 def _score(finding: Finding) -> str:

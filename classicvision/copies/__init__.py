@@ -1,1 +1,1 @@
-"""The search for copies: candidates, comparison, findings."""
+"""The search for copies: queries, candidates, matching, findings; and the calibration of its thresholds."""

@@ -1,9 +1,10 @@
-"""Candidates: images of an index whose keypoints are the query's words and agree about one rotation and size.
+"""Candidates: images of an index that share words with the query and agree with it on one rotation and scale.
 
-A keypoint of the query votes for an image by a posting of its word whose signature is near (Jegou, Douze and Schmid
-2008, section 4). A vote counts as much as the word is rare (idf), and less the more votes the same keypoint has for the
-same image, as repeated structures give (burstiness; Jegou, Douze and Schmid 2009, section 4.2). The score of an image
-is the largest sum of votes that agree about the difference of angle and of scale (weak geometric consistency; 2008, 5).
+A keypoint of the query votes for an image by a posting of its word with a similar signature (Jegou, Douze and Schmid
+2008, section 4). A vote is weighted by the rarity of the word (idf), and damped if the same keypoint has several votes
+for the same image, as repeated structures cause (burstiness; Jegou, Douze and Schmid 2009, section 4.2). The score of
+an image is the largest sum of votes that agree on the differences of angle and of scale (weak geometric consistency;
+2008, section 5).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.copies.votes import Query, largest_agreements
+from classicvision.copies.votes import VotingKeypoints, largest_agreements
 from classicvision.errors import ArchiveError
 from classicvision.features.local import LocalFeatures
 from classicvision.index.index import Index
@@ -33,11 +34,11 @@ class Candidates:
     ----------
     ids : (C,) int64
     votes : (C,) float64
-        The largest weighted number of keypoints that agree about a rotation and a change of size.
+        The largest weighted number of keypoints that agree on a rotation and a change of scale.
     mirrored : (C,) bool
         Whether those are keypoints of the query's mirror image.
     other_votes : (C,) float64
-        The same of the other orientation, at most `votes`.
+        The votes of the other orientation, at most `votes`.
     """
 
     ids: NDArray[np.int64]
@@ -49,14 +50,14 @@ class Candidates:
         return len(self.ids)
 
     def __getitem__(self, rows: slice | NDArray[Any]) -> Self:
-        """Return those chosen by a mask, a slice or an index array."""
+        """Return the candidates selected by a mask, a slice or an index array."""
         return type(self)(self.ids[rows], self.votes[rows], self.mirrored[rows], self.other_votes[rows])
 
 
 def find_candidates(
     index: Index, features: LocalFeatures, *, limit: int, stop_ratio: float = np.inf, mirrored: bool = True
 ) -> Candidates:
-    """Find all images that have a vote.
+    """Find all images that have at least one vote.
 
     Parameters
     ----------
@@ -64,16 +65,16 @@ def find_candidates(
     features : LocalFeatures
         Of the query.
     limit : int
-        Bits of 64 in which descriptors of one word may differ.
+        Bits of 64 in which descriptors of one word may differ. Larger values give more votes, true and false ones.
     stop_ratio : float
-        Words that so many times more images have than the mean word are not searched.
+        Words in more than this many times as many images as the mean word are not searched.
     mirrored : bool
-        Look for the query's mirror image too.
+        Search for the query's mirror image too.
 
     Returns
     -------
     Candidates
-        Of equal votes the image of smaller number first.
+        Of equal votes the image with the smaller ID first.
     """
     weights = rarity(index, stop_ratio)
     upright = index.vocabulary.quantize(features.descriptors)
@@ -91,10 +92,10 @@ def find_candidates(
 
 
 def rarity(index: Index, stop_ratio: float) -> NDArray[np.float32]:
-    """Return the weight of each word, (K,): idf as a share of the largest, and 0 for a word that is not searched.
+    """Return the weight of each word, (K,): idf divided by the largest, and 0 for a word that is not searched.
 
-    The inverse document frequency is log(1 + N / n), with n of N images that have the word, so that no word of a small
-    library is worth nothing.
+    The inverse document frequency is log(1 + N / n) for a word in n of N images: above 0 even for a word in all images
+    of a small library.
     """
     n_images = sum(segment.entry.n_images for segment in index.segments)
     n_with = index.n_images_of_words
@@ -109,20 +110,20 @@ def _vote(
 ) -> NDArray[np.float64]:
     """Return the votes of one orientation of the query for each row of `index.all_ids`."""
     searched = np.flatnonzero(weights[quantized.words] > 0)
-    query = Query(
+    voters = VotingKeypoints(
         quantized[searched],
         angle_bytes(features.angle[searched]),
         scale_bytes(features.scale[searched]),
         weights[quantized.words[searched]],
     )
-    return np.concatenate([np.zeros(0), *(_votes_in(segment, query, limit) for segment in index.segments)])
+    return np.concatenate([np.zeros(0), *(_votes_in(segment, voters, limit) for segment in index.segments)])
 
 
-def _votes_in(segment: Segment, query: Query, limit: int) -> NDArray[np.float64]:
+def _votes_in(segment: Segment, voters: VotingKeypoints, limit: int) -> NDArray[np.float64]:
     try:
-        return largest_agreements(segment.postings, query, len(segment.catalogue), limit)
+        return largest_agreements(segment.postings, voters, len(segment.catalogue), limit)
     except ValueError as error:
         path = segment.folder / segment.entry.postings.name
         raise ArchiveError(
-            f"{path} is damaged; `classicvision index verify` says what else is. Build the index again."
+            f"{path} is damaged; `classicvision index verify` lists all damage. Build the index again."
         ) from error

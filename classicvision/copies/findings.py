@@ -1,11 +1,12 @@
-"""What a search for copies found: pairs with their evidence, the groups they form, and what could not be decided."""
+"""The result of a search for copies: pairs with their evidence, the groups they form, and undecided images."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from classicvision.extraction import Failure
     from classicvision.features.local import LocalFeatures
 
-__all__ = ["LABELS", "Finding", "Findings", "Group", "Undecided", "region_points"]
+__all__ = ["LABELS", "Finding", "Findings", "Group", "Scope", "Undecided", "region_points"]
 
 LABELS: Final = (
     "exact",
@@ -30,28 +31,32 @@ LABELS: Final = (
     "signature",
     "backbone",
 )
-"""Everything that `Finding.labels` can say, in its order."""
+"""All values of `Finding.labels`, in its order."""
 
-# From where a change has a name. JPEG and resampling move a fitted transform by far less.
+Scope: TypeAlias = Literal["against", "among", "within"]
+"""What queries are compared with: references, each other, or only themselves."""
+
+# Least changes that get a label. JPEG and resampling move a fitted transform by far less.
 MIN_DEGREES = 2.0
 MIN_SCALE = 1.05
-MAX_WHOLE = 0.9  # share of a picture that is shared, from which it counts as shown whole
+MAX_WHOLE = 0.9  # share of an image from which it counts as shown completely
+MAX_SHOWN = 10  # findings in the table that a notebook shows
 
 _CERTAINTY = {"bytes": 0, "keypoints": 1, "signature": 2, "backbone": 3}
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """Two pictures of which one copies the other, or a picture that copies itself.
+    """Two images of which one copies the other, or an image that copies a part of itself.
 
     Attributes
     ----------
     path_a, path_b : Path
-        The suspect and the picture of the library. Equal for a part that was copied within one picture.
+        The query and the reference. Equal for a part that was copied within one image.
     result : MatchResult
         Its verdict is ``copy``.
     points : tuple of (2, M, 2) float32
-        For each region of the result the positions of its M matches, those in a and those in b, in pixels.
+        For each region of the result the positions of its M matches in a and in b, in pixels.
     """
 
     path_a: Path
@@ -61,22 +66,22 @@ class Finding:
 
     @property
     def is_within(self) -> bool:
-        """Whether the copy lies in the picture it was taken from."""
+        """Whether the copy is in the image that it was copied from."""
         return self.path_a == self.path_b
 
     @property
     def share_a(self) -> float:
-        """Share of the area of a that the largest region covers; 1 for pictures that were compared as a whole."""
+        """Share of the area of a that the largest region covers; 1 for images that were compared as a whole."""
         return max((region.share_a for region in self.result.regions), default=1.0)
 
     @property
     def share_b(self) -> float:
-        """Share of the area of b that the largest region covers; 1 for pictures that were compared as a whole."""
+        """Share of the area of b that the largest region covers; 1 for images that were compared as a whole."""
         return max((region.share_b for region in self.result.regions), default=1.0)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What was done to the picture, as words to filter by: some of `LABELS`, in its order."""
+        """What was done to the image, as words to filter by: some of `LABELS`, in its order."""
         if self.result.method == "bytes":
             return ("exact",)
         if self.result.method in ("signature", "backbone"):
@@ -88,7 +93,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Undecided:
-    """A picture whose keypoints are too few to say whether it is a copy."""
+    """An image with too few keypoints to decide whether it is a copy."""
 
     path: Path
     reason: str
@@ -96,67 +101,113 @@ class Undecided:
 
 @dataclass(frozen=True)
 class Group:
-    """Pictures that findings connect, directly or through others.
+    """Images that findings connect, directly or through others.
 
     Attributes
     ----------
     paths : tuple of Path
         Sorted.
     rows : tuple of int
-        Where the findings between them stand in `Findings.findings`, best first.
+        Positions in `Findings.findings` of the findings between them, best first.
     """
 
     paths: tuple[Path, ...]
     rows: tuple[int, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Findings:
-    """Everything that a search for copies has to say.
+    """The result of a search for copies.
 
     Attributes
     ----------
     findings : tuple of Finding
-        Best first: equal files, then by significance, then by share of the picture; signatures and backbones last.
+        Best first: equal files, then by significance, then by share of the image; signatures and backbones last.
     groups : tuple of Group
         The group of the best finding first.
+    scope : {"against", "among", "within"}
+        Whether the queries were compared with references, with each other, or only with themselves.
     undecided : tuple of Undecided
-        Suspects with too few keypoints. Only equal bytes, the signature and a backbone can find their copies.
+        Queries with too few keypoints. Only equal bytes, the signature and a backbone can find their copies.
     failures : tuple of Failure
         Files that could not be read.
-    n_suspects, n_library : int
-        Pictures that were compared, and pictures they were compared with.
-    suspects, library : str
-        Where they are, as the user named it. The library is empty if the suspects were compared among themselves.
-    is_within : bool
-        Whether each suspect was compared with itself only.
+    n_queries, n_references : int
+        Images that were compared, and images that they were compared with.
+    queries, references : str
+        Their paths as the user gave them. `references` is empty unless the scope is ``against``.
     settings : mapping
-        How it was searched, as plain values. Only shown.
+        The settings of the search, as plain values, for display.
     seconds : float
         Wall time.
     """
 
     findings: tuple[Finding, ...]
     groups: tuple[Group, ...]
-    undecided: tuple[Undecided, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    n_suspects: int = 0
-    n_library: int = 0
-    suspects: str = ""
-    library: str = ""
-    is_within: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
+    scope: Scope
+    undecided: tuple[Undecided, ...]
+    failures: tuple[Failure, ...]
+    n_queries: int
+    n_references: int
+    queries: str
+    references: str
+    settings: Mapping[str, Any]
+    seconds: float
 
     @classmethod
-    def of(cls, findings: Iterable[Finding], **facts: Any) -> Findings:
-        """Put findings in order, group them, and keep them with the facts, which are attributes."""
+    def of(
+        cls,
+        findings: Iterable[Finding],
+        scope: Scope = "among",
+        *,
+        undecided: tuple[Undecided, ...] = (),
+        failures: tuple[Failure, ...] = (),
+        n_queries: int = 0,
+        n_references: int = 0,
+        queries: str = "",
+        references: str = "",
+        settings: Mapping[str, Any] | None = None,
+        seconds: float = 0.0,
+    ) -> Findings:
+        """Sort and group findings; the other parameters are attributes."""
         best_first = tuple(sorted(findings, key=_rank))
-        return cls(best_first, _groups(best_first), **facts)
+        return cls(
+            best_first,
+            _groups(best_first),
+            scope,
+            undecided,
+            failures,
+            n_queries,
+            n_references,
+            queries,
+            references,
+            settings or {},
+            seconds,
+        )
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self.findings):,} in {len(self.groups):,} groups", self._compared()]
+        if self.undecided:
+            parts.append(f"{len(self.undecided):,} undecided")
+        if self.failures:
+            parts.append(f"{len(self.failures):,} not readable")
+        return f"<Findings: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("a", "b", "labels", "score"))
+        rows = "".join(f"<tr>{_html_cells(finding)}</tr>" for finding in self.findings[:MAX_SHOWN])
+        n_more = len(self.findings) - MAX_SHOWN
+        more = f'<tr><td colspan="4">... and {n_more:,} more</td></tr>' if n_more > 0 else ""
+        return f"<table><caption>{html.escape(repr(self)[1:-1])}</caption><tr>{head}</tr>{rows}{more}</table>"
+
+    def _compared(self) -> str:
+        images = f"{self.n_queries:,} images compared"
+        if self.scope == "against":
+            return f"{images} with {self.n_references:,}"
+        return f"{images} with {'each other' if self.scope == 'among' else 'themselves'}"
 
 
 def region_points(result: MatchResult, a: LocalFeatures, b: LocalFeatures) -> tuple[NDArray[np.float32], ...]:
-    """Return the positions of the matches of each region, as `Finding.points` has them.
+    """Return the positions of the matches of each region: `Finding.points`.
 
     Parameters
     ----------
@@ -179,7 +230,7 @@ def _facts(regions: tuple[Region, ...]) -> dict[str, bool]:
 
 
 def _rank(finding: Finding) -> tuple[int, float, float, tuple[str, ...], tuple[str, ...]]:
-    """Return what puts findings in order, with the paths so that no order depends on chance."""
+    """Return the sort key of findings, with the paths last so that the order is deterministic."""
     share = max(finding.share_a, finding.share_b)
     certainty = _CERTAINTY[finding.result.method]
     return certainty, -finding.result.score, -share, finding.path_a.parts, finding.path_b.parts
@@ -191,7 +242,7 @@ def _groups(findings: tuple[Finding, ...]) -> tuple[Group, ...]:
 
     def root(path: Path) -> Path:
         above = parent.setdefault(path, path)
-        while above != path:  # halve the way, so that chains of copies stay short
+        while above != path:  # path halving, so that chains of copies stay short
             parent[path] = parent[above]
             path, above = above, parent[above]
         return path
@@ -205,3 +256,9 @@ def _groups(findings: tuple[Finding, ...]) -> tuple[Group, ...]:
         paths.setdefault(top, set()).update((finding.path_a, finding.path_b))
         rows.setdefault(top, []).append(row)
     return tuple(Group(tuple(sorted(paths[top], key=lambda p: p.parts)), tuple(rows[top])) for top in rows)
+
+
+def _html_cells(finding: Finding) -> str:
+    score = "" if finding.result.method == "bytes" else f"{finding.result.score:.1f}"
+    cells = (str(finding.path_a), str(finding.path_b), ", ".join(finding.labels), score)
+    return "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)

@@ -1,36 +1,36 @@
-"""The search for copies of many pictures: each against an index, in parallel, without what is no news.
+"""The search for copies of many images in parallel: against an index, and among the images of an index.
 
-A picture is no copy of itself, whatever path leads to it. Files of equal bytes are compared once: by their content they
-are found without looking at keypoints.
+An image is not a copy of itself, whatever path leads to it. Files of equal bytes are compared once: they are found by
+their hash, without looking at keypoints.
 """
 
 from __future__ import annotations
 
 import math
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, region_points
-from classicvision.copies.search import find_copied_contents
+from classicvision.copies.search import search_contents
 from classicvision.copies.settings import SearchSettings
+from classicvision.extraction import Extraction
 from classicvision.features.local import LocalFeatures
 from classicvision.index.catalogue import absolute
 from classicvision.index.index import Index
 from classicvision.items import Items
 from classicvision.matching.result import MatchResult
+from classicvision.progress import StageProgress
 from classicvision.workers import in_order
 
-__all__ = ["Answer", "Suspect", "best_of_each_pair", "search_suspects"]
+__all__ = ["Query", "QueryResult", "best_of_each_pair", "queries_of", "search_among", "search_queries"]
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A picture to search for.
+class Query:
+    """An image to search for.
 
     Attributes
     ----------
@@ -38,62 +38,84 @@ class Suspect:
     content : str
         SHA-256 of the file.
     key : str
-        Of its features in their cache.
+        Cache key of its features. Workers read them from the cache: they are not sent, nor all held in memory.
     """
 
     path: Path
     content: str
     key: str
 
+    def features(self, cache: FeatureCache) -> LocalFeatures:
+        """Return the features from the cache."""
+        return Items[LocalFeatures](cache, (self.key,))[0]
+
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """What came of one suspect: its findings, and what it had to be found by."""
+class QueryResult:
+    """The findings of one query, and the facts about it that explain why there are no more."""
 
     findings: tuple[Finding, ...]
     n_keypoints: int
     image_size: tuple[int, int]
 
 
-def search_suspects(
+def queries_of(files: Sequence[Path], extraction: Extraction[LocalFeatures]) -> list[Query]:
+    """Return the images of which features were extracted, as queries, in the order of the files."""
+    found = zip(extraction.rows, extraction.contents, extraction.items.keys, strict=True)
+    return [Query(files[row], content, key) for row, content, key in found]
+
+
+def search_queries(
     index: Index,
-    suspects: Sequence[Suspect],
+    queries: Sequence[Query],
     cache: FeatureCache,
     settings: SearchSettings,
     *,
-    among: bool = False,
     n_workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Answer]:
-    """Search an index for copies of pictures.
+    progress: StageProgress | None = None,
+) -> list[QueryResult]:
+    """Search an index for the images that each query copies, or that copy it.
 
     Parameters
     ----------
     index : Index
-    suspects : sequence of Suspect
+    queries : sequence of Query
     cache : FeatureCache
         Has the features of each.
     settings : SearchSettings
-    among : bool
-        The suspects are the library. Of files with equal bytes then only the first is searched for and found; each of
-        the others is a finding with the first, so that n equal files are n - 1 findings. A pair can be found from both
-        its sides: see `best_of_each_pair`.
     n_workers : int
-        Processes. It changes no answer.
+        Processes. The results do not depend on it.
     progress : callable, optional
-        Told the number of suspects done and of all.
+        Called with the number of queries done and of all queries.
 
     Returns
     -------
-    list of Answer
-        In the order of the suspects.
+    list of QueryResult
+        In the order of the queries.
     """
-    search = _Search(index.folder, secrets.token_hex(8), cache, settings, among)
-    return in_order(search, suspects, n_workers, progress)
+    return in_order(_AgainstIndex(_References(index), cache, settings), queries, n_workers, progress)
+
+
+def search_among(
+    index: Index,
+    queries: Sequence[Query],
+    cache: FeatureCache,
+    settings: SearchSettings,
+    *,
+    n_workers: int = 1,
+    progress: StageProgress | None = None,
+) -> list[QueryResult]:
+    """Search the images of an index for copies of each other: the queries are those images.
+
+    Of files with equal bytes only the first is searched for and found; each of the others is a finding with the first,
+    so that n equal files are n - 1 findings. A pair can be found from both its sides: see `best_of_each_pair`.
+    Parameters and results are those of `search_queries`.
+    """
+    return in_order(_AmongImages(_References(index), cache, settings), queries, n_workers, progress)
 
 
 def best_of_each_pair(findings: Iterable[Finding]) -> list[Finding]:
-    """Return one finding of each two pictures, whichever is a and whichever b: the one with the larger score."""
+    """Return one finding for each two images, whichever of them is a: the finding of higher score."""
     best: dict[frozenset[Path], Finding] = {}
     for finding in findings:
         pair = frozenset((finding.path_a, finding.path_b))
@@ -102,93 +124,97 @@ def best_of_each_pair(findings: Iterable[Finding]) -> list[Finding]:
     return list(best.values())
 
 
-@dataclass(frozen=True)
-class _Search:
-    """What is done for each suspect, in this process or in a worker."""
-
-    folder: Path
-    name: str  # of this search, so that no earlier snapshot is taken for its own
-    cache: FeatureCache
-    settings: SearchSettings
-    among: bool
-
-    def __call__(self, suspect: Suspect) -> Answer:
-        library = _snapshot(self.folder, self.name)
-        features: LocalFeatures = Items[LocalFeatures](self.cache, (suspect.key,))[0]
-        equal = library.equals(suspect.content)
-        is_first = not equal.paths or equal.paths[0] == absolute(suspect.path)
-        exact = _equal_bytes(features)
-        findings = [
-            Finding(suspect.path, path, exact)
-            for path in (equal.paths[:1] if self.among else equal.paths)
-            if not _is_same_file(path, suspect.path)
-        ]
-        if is_first or not self.among:
-            known = {*equal.numbers, *self._known(library.index, suspect)}
-            findings += self._copies(library, suspect, features, known)
-        return Answer(tuple(findings), len(features), features.image_size)
-
-    def _known(self, index: Index, suspect: Suspect) -> Iterable[int]:
-        """Return the suspect's own number, even if the file changed, and those whose turn compares them with it."""
-        own = index.with_path(suspect.path)
-        if own is None:
-            return ()
-        all_are_compared = len(index) <= self.settings.n_candidates
-        return index.ids[index.ids <= own].tolist() if self.among and all_are_compared else (own,)
-
-    def _copies(
-        self, library: _Library, suspect: Suspect, features: LocalFeatures, known: set[int]
-    ) -> Iterator[Finding]:
-        index = library.index
-        for numbers, result in find_copied_contents(index, features, self.settings, exclude=known):
-            if self.among:
-                first = library.equals(index.image(numbers[0]).content).numbers[0]
-                numbers = (first,) if first in numbers else ()
-            points = region_points(result, features, index.features(numbers[0])) if numbers else ()
-            for number in numbers:
-                yield Finding(suspect.path, index.path(number), result, points)
-
-
 class _Equals(NamedTuple):
-    """The images of one content: their numbers and paths, sorted by path."""
+    """The images of one content: their IDs and paths, sorted by path."""
 
-    numbers: tuple[int, ...]
+    ids: tuple[int, ...]
     paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class _Library:
-    """A snapshot of an index, and what was asked of it about files with many equals."""
+class _References:
+    """The images of an index, and those of equal content, which are looked up once where they are many."""
 
     index: Index
     _known: dict[str, _Equals] = field(default_factory=dict)
 
     def equals(self, content: str) -> _Equals:
-        """Return the images of a content, which may be none."""
+        """Return the images of a content; there may be none."""
         if (known := self._known.get(content)) is not None:
             return known
-        paths = {number: self.index.path(number) for number in self.index.with_content(content)}
-        numbers = sorted(paths, key=lambda number: paths[number].parts)
-        equals = _Equals(tuple(numbers), tuple(paths[number] for number in numbers))
-        if len(numbers) > 1:  # a file without an equal is hardly asked for again
+        paths = {image_id: self.index.path(image_id) for image_id in self.index.with_content(content)}
+        ids = sorted(paths, key=lambda image_id: paths[image_id].parts)
+        equals = _Equals(tuple(ids), tuple(paths[image_id] for image_id in ids))
+        if len(ids) > 1:  # a file without an equal is rarely looked up again
             self._known[content] = equals
         return equals
 
 
-@lru_cache(maxsize=1)
-def _snapshot(folder: Path, search: str) -> _Library:
-    """Open an index, once in each process for all suspects of a search."""
-    return _Library(Index.open(folder))
+@dataclass(frozen=True)
+class _AgainstIndex:
+    """The search for one query, in this process or in a worker, which maps the index itself."""
+
+    references: _References
+    cache: FeatureCache
+    settings: SearchSettings
+
+    def __call__(self, query: Query) -> QueryResult:
+        features, equal = query.features(self.cache), self.references.equals(query.content)
+        own = self.references.index.with_path(query.path)  # even if the file has changed since
+        exclude = {*equal.ids, own} if own is not None else {*equal.ids}
+        findings = [*_equal_files(query, equal.paths, features), *self._copies(query, features, exclude)]
+        return QueryResult(tuple(findings), len(features), features.image_size)
+
+    def _copies(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
+        index = self.references.index
+        for ids, result in search_contents(index, features, self.settings, exclude=exclude):
+            points = region_points(result, features, index.features(ids[0]))
+            yield from (Finding(query.path, index.path(image_id), result, points) for image_id in ids)
+
+
+@dataclass(frozen=True)
+class _AmongImages:
+    """The same for one of the images of the index."""
+
+    references: _References
+    cache: FeatureCache
+    settings: SearchSettings
+
+    def __call__(self, query: Query) -> QueryResult:
+        features, equal = query.features(self.cache), self.references.equals(query.content)
+        findings = list(_equal_files(query, equal.paths[:1], features))
+        if not equal.paths or equal.paths[0] == absolute(query.path):
+            findings += self._copies(query, features, {*equal.ids, *self._compared_elsewhere(query)})
+        return QueryResult(tuple(findings), len(features), features.image_size)
+
+    def _compared_elsewhere(self, query: Query) -> Iterable[int]:
+        """Return the query's own ID, and the IDs before it if each of those is compared with all images."""
+        index = self.references.index
+        own = index.with_path(query.path)
+        if own is None:
+            return ()
+        all_are_compared = len(index) <= self.settings.n_candidates
+        return index.ids[index.ids <= own].tolist() if all_are_compared else (own,)
+
+    def _copies(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
+        index = self.references.index
+        for ids, result in search_contents(index, features, self.settings, exclude=exclude):
+            first = self.references.equals(index.image(ids[0]).content).ids[0]
+            if first in ids:
+                points = region_points(result, features, index.features(first))
+                yield Finding(query.path, index.path(first), result, points)
+
+
+def _equal_files(query: Query, paths: Iterable[Path], features: LocalFeatures) -> Iterator[Finding]:
+    """Yield a finding for each path whose file is equal to the query's, unless it is the query's file itself."""
+    n, size = len(features), features.image_size
+    result = MatchResult("copy", "bytes", (), math.inf, (n, n), 0, (size, size), "the files are equal, byte for byte")
+    return (Finding(query.path, path, result) for path in paths if not _is_same_file(path, query.path))
 
 
 def _is_same_file(path: Path, other: Path) -> bool:
-    """Tell whether two paths lead to one file; a file that is gone is no other's."""
+    """Tell whether two paths lead to one file; a file that no longer exists is compared by its path."""
     try:
         return path.samefile(other)
     except OSError:
         return absolute(path) == absolute(other)
-
-
-def _equal_bytes(features: LocalFeatures) -> MatchResult:
-    n, size = len(features), features.image_size
-    return MatchResult("copy", "bytes", (), math.inf, (n, n), 0, (size, size), "the files are equal, byte for byte")

@@ -1,70 +1,108 @@
-"""Parts copied within a picture, for many pictures."""
+"""Parts that were copied within an image, for many images in parallel."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from classicvision import config
 from classicvision.cache import FeatureCache
-from classicvision.copies.findings import Finding, region_points
-from classicvision.copies.queries import Answer, Suspect
-from classicvision.features.local import LocalFeatures
-from classicvision.items import Items
+from classicvision.copies.findings import Finding, Findings, region_points
+from classicvision.copies.queries import Query, QueryResult, queries_of
+from classicvision.extraction import extract
+from classicvision.features.sift import Sift
+from classicvision.files import PathLike
+from classicvision.folders import images_in, listed
+from classicvision.images import LIBRARIES
 from classicvision.matching.copymove import find_copy_moves
 from classicvision.matching.result import MatchResult
 from classicvision.matching.settings import CopyMoveSettings
-from classicvision.workers import in_order
+from classicvision.progress import EXTRACTING, Progress, StageProgress, stage
+from classicvision.workers import count_workers, in_order
 
-__all__ = ["search_within"]
+__all__ = ["find_within", "search_within"]
+
+
+def find_within(
+    images: PathLike | Sequence[PathLike],
+    sift: Sift,
+    settings: CopyMoveSettings,
+    *,
+    cache: FeatureCache,
+    n_jobs: int,
+    progress: Progress | None,
+) -> Findings:
+    """Search each of some images for copied parts; parameters are those of `workflows.find_copies_within`."""
+    start = time.perf_counter()
+    files = images_in(images)
+    found = extract(files, sift, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    queries = queries_of(files, found)
+    workers = count_workers(n_jobs, len(queries))
+    results = search_within(queries, cache, settings, n_workers=workers, progress=stage(progress, "search"))
+    return Findings.of(
+        (finding for result in results for finding in result.findings),
+        "within",
+        failures=found.failures,
+        n_queries=len(queries),
+        n_references=len(queries),
+        queries=listed(images),
+        settings={
+            "search": config.to_dict(settings),
+            "extractor": config.to_dict(sift),
+            "libraries": LIBRARIES,
+        },
+        seconds=time.perf_counter() - start,
+    )
 
 
 def search_within(
-    pictures: Sequence[Suspect],
+    queries: Sequence[Query],
     cache: FeatureCache,
     settings: CopyMoveSettings,
     *,
     n_workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Answer]:
-    """Look in each picture for parts that stand in it a second time.
+    progress: StageProgress | None = None,
+) -> list[QueryResult]:
+    """Search each image for parts that occur in it a second time.
 
     Parameters
     ----------
-    pictures : sequence of Suspect
+    queries : sequence of Query
     cache : FeatureCache
         Has the features of each.
     settings : CopyMoveSettings
     n_workers, progress
-        As for `search_suspects`.
+        As for `search_queries`.
 
     Returns
     -------
-    list of Answer
-        In the order of the pictures; each has one finding or none.
+    list of QueryResult
+        In the order of the queries; each has at most one finding.
     """
-    return in_order(_Within(cache, settings), pictures, n_workers, progress)
+    return in_order(_WithinImage(cache, settings), queries, n_workers, progress)
 
 
 @dataclass(frozen=True)
-class _Within:
+class _WithinImage:
     cache: FeatureCache
     settings: CopyMoveSettings
 
-    def __call__(self, picture: Suspect) -> Answer:
-        features: LocalFeatures = Items[LocalFeatures](self.cache, (picture.key,))[0]
+    def __call__(self, query: Query) -> QueryResult:
+        features = query.features(self.cache)
         regions = find_copy_moves(features, self.settings)
         if not regions:
-            return Answer((), len(features), features.image_size)
-        n_pairs = sum(len(region.pairs) for region in regions)
+            return QueryResult((), len(features), features.image_size)
+        n_matches = sum(len(region.pairs) for region in regions)
         result = MatchResult(
             verdict="copy",
             method="keypoints",
             regions=regions,
             score=regions[0].significance,
             n_keypoints=(len(features), len(features)),
-            n_matches=n_pairs,
+            n_matches=n_matches,
             image_sizes=(features.image_size, features.image_size),
-            reason=f"{n_pairs} keypoints stand in the picture a second time",
+            reason=f"{n_matches} keypoints occur in the image a second time",
         )
-        finding = Finding(picture.path, picture.path, result, region_points(result, features, features))
-        return Answer((finding,), len(features), features.image_size)
+        finding = Finding(query.path, query.path, result, region_points(result, features, features))
+        return QueryResult((finding,), len(features), features.image_size)

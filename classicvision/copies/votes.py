@@ -1,4 +1,4 @@
-"""How much of a query's keypoints agree with each image of a segment about one rotation and one change of size."""
+"""How many of a query's keypoints agree with each image of a segment on one rotation and one change of scale."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from classicvision._native import native_available
 from classicvision.index.postings import SCALE_STEPS, Postings, near_postings
 from classicvision.index.vocabulary import QuantizedFeatures
 
-__all__ = ["Query", "largest_agreements"]
+__all__ = ["VotingKeypoints", "largest_agreements"]
 
-_TURNS = 16  # steps of the difference of angle; votes that agree lie in two neighbouring ones
-_SIZES = 32  # steps of the difference of scale, half an octave each, likewise
+_ROTATIONS = 16  # steps of the difference of angle; votes that agree are in two neighbouring ones
+_SCALES = 32  # steps of the difference of scale, half an octave each, likewise
 _STEP_BYTES = SCALE_STEPS // 2
 
 
 @dataclass(frozen=True, eq=False)
-class Query:
-    """The keypoints that vote.
+class VotingKeypoints:
+    """The keypoints of a query that vote, Q in all.
 
     Attributes
     ----------
     quantized : QuantizedFeatures
     angles, scales : (Q,) uint8
-        As in postings.
+        In the units of `Postings`.
     weights : (Q,) float32
-        Of a vote.
+        Of a vote: the rarity of the word.
     """
 
     quantized: QuantizedFeatures
@@ -37,39 +37,39 @@ class Query:
     weights: NDArray[np.float32]
 
 
-def largest_agreements(postings: Postings, query: Query, n_images: int, limit: int) -> NDArray[np.float64]:
+def largest_agreements(postings: Postings, voters: VotingKeypoints, n_images: int, limit: int) -> NDArray[np.float64]:
     """Return, for each image, the largest sum of votes in a window of two by two steps, (n_images,).
 
-    The votes of one keypoint for one image weigh the less the more they are: n of them weigh 1 / sqrt(n) each.
+    Votes of one keypoint for one image are damped: n of them weigh 1 / sqrt(n) each.
 
     Raises
     ------
     ValueError
-        If a list lies outside of the postings, or a posting names no image.
+        If a list of postings lies outside the postings, or a posting refers to an unknown image.
     """
     if native_available():
         from classicvision._native import hamming
 
         columns = (postings.offsets, postings.signatures, postings.rows, postings.angles, postings.scales)
-        asked = (query.quantized.words, query.quantized.signatures, query.angles, query.scales, query.weights)
-        return hamming.find_largest_agreements(columns, asked, n_images, limit)
-    return _largest_agreements(postings, query, n_images, limit)
+        of_query = (voters.quantized.words, voters.quantized.signatures, voters.angles, voters.scales, voters.weights)
+        return hamming.find_largest_agreements(columns, of_query, n_images, limit)
+    return _largest_agreements(postings, voters, n_images, limit)
 
 
-def _largest_agreements(postings: Postings, query: Query, n_images: int, limit: int) -> NDArray[np.float64]:
-    posting, row_of_query, _ = near_postings(postings, query.quantized, limit)
+def _largest_agreements(postings: Postings, voters: VotingKeypoints, n_images: int, limit: int) -> NDArray[np.float64]:
+    posting, row_of_query, _ = near_postings(postings, voters.quantized, limit)
     images = postings.rows[posting].astype(np.int64)
     if len(images) and int(images.max()) >= n_images:
         raise ValueError("a posting names no image")
-    # Differences of bytes are taken modulo a turn.
-    turned = (postings.angles[posting] - query.angles[row_of_query]).astype(np.int64) // (256 // _TURNS)
-    grown = postings.scales[posting].astype(np.int64) - query.scales[row_of_query]
-    sizes = np.clip(grown // _STEP_BYTES + _SIZES // 2, 0, _SIZES - 1)
-    burst = _burst(images, row_of_query, len(query.weights))
-    votes = query.weights[row_of_query] / np.sqrt(burst.astype(np.float32))
+    # Differences of bytes are modulo a full rotation.
+    rotation = (postings.angles[posting] - voters.angles[row_of_query]).astype(np.int64) // (256 // _ROTATIONS)
+    growth = postings.scales[posting].astype(np.int64) - voters.scales[row_of_query]
+    scales = np.clip(growth // _STEP_BYTES + _SCALES // 2, 0, _SCALES - 1)
+    burst = _burst(images, row_of_query, len(voters.weights))
+    votes = voters.weights[row_of_query] / np.sqrt(burst.astype(np.float32))
     found, place = np.unique(images, return_inverse=True)
-    cells = (place.reshape(-1) * _TURNS + turned) * _SIZES + sizes
-    sums = np.bincount(cells, votes, minlength=len(found) * _TURNS * _SIZES).reshape(-1, _TURNS, _SIZES)
+    cells = (place.reshape(-1) * _ROTATIONS + rotation) * _SCALES + scales
+    sums = np.bincount(cells, votes, minlength=len(found) * _ROTATIONS * _SCALES).reshape(-1, _ROTATIONS, _SCALES)
     sums = sums + np.roll(sums, -1, axis=1)
     sums[:, :, :-1] += sums[:, :, 1:].copy()
     largest = np.zeros(n_images)

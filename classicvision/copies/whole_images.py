@@ -1,6 +1,6 @@
-"""Copies of pictures with too few keypoints: they are compared as wholes.
+"""Copies of images with too few keypoints: they are compared as a image.
 
-Their global signatures come first; what these do not decide, a network may, where one is given.
+Their global signatures are compared first; pairs that these leave undecided are compared by a network, if one is given.
 """
 
 from __future__ import annotations
@@ -24,14 +24,21 @@ from classicvision.matching.global_match import (
 from classicvision.matching.likeness import BackboneFallback, Seen, likeness_result
 from classicvision.matching.result import MatchResult
 
-__all__ = ["FeaturesOf", "Lead", "Whole", "compare_wholes", "compare_wholes_by_backbone"]
+__all__ = [
+    "FeaturesOf",
+    "NearestReference",
+    "SignedImage",
+    "WholeImage",
+    "compare_whole_images",
+    "compare_whole_images_by_backbone",
+]
 
-BLOCK: Final = 256  # pictures of a side whose features are held at a time: 10 MB with 1280 numbers a version
+BLOCK: Final = 256  # images of a side whose network features are in memory: 10 MB for 1280 numbers per symmetry
 
 
-@dataclass(frozen=True, eq=False)
-class Whole:
-    """A picture as a whole.
+@dataclass(frozen=True)
+class WholeImage:
+    """An image to be compared as a whole: what decides whether it is, and what its findings state.
 
     Attributes
     ----------
@@ -40,151 +47,163 @@ class Whole:
         SHA-256 of the file.
     n_keypoints : int
     image_size : (height, width)
-    signature : (256,) float32
-        As `PerceptualHash` returns it.
     """
 
     path: Path
     content: str
     n_keypoints: int
     image_size: tuple[int, int]
+
+    def signed(self, signature: NDArray[np.float32]) -> SignedImage:
+        """Return this image with its signature (256,), as `PerceptualHash` returns it."""
+        return SignedImage(self.path, self.content, self.n_keypoints, self.image_size, signature)
+
+
+@dataclass(frozen=True, eq=False)
+class SignedImage(WholeImage):
+    """A whole image with its signature (256,)."""
+
     signature: NDArray[np.float32]
 
 
-FeaturesOf: TypeAlias = Callable[[Whole], NDArray[np.float32]]
+FeaturesOf: TypeAlias = Callable[[WholeImage], NDArray[np.float32]]
+"""Returns the network features (8 d,) of an image, as `SymmetricBackbone` does."""
 
 
 @dataclass(frozen=True)
-class Lead:
-    """The picture that another is most like by a network, where that is not enough to call it a copy."""
+class NearestReference:
+    """The reference that is most similar to a query by a network, where that is not enough to call it a copy."""
 
     path: Path
     cosine: float
 
 
-def compare_wholes(suspects: Sequence[Whole], library: Sequence[Whole], *, min_keypoints: int) -> list[Finding]:
-    """Find the pictures that are the same as a whole, among pairs that keypoints cannot decide.
+def compare_whole_images(
+    queries: Sequence[SignedImage], references: Sequence[SignedImage], *, min_keypoints: int
+) -> list[Finding]:
+    """Find the images that are the same as a whole by their signatures, among pairs that keypoints cannot decide.
 
     Parameters
     ----------
-    suspects, library : sequences of Whole
+    queries, references : sequences of SignedImage
     min_keypoints : int
-        Pairs in which both have so many are left to the keypoints.
+        A pair is compared only if one of its images has fewer keypoints.
 
     Returns
     -------
     list of Finding
-        Without pairs of equal content, which are found by it.
+        Without pairs of equal content, which are found by their hashes.
     """
-    if not library:
+    if not references:
         return []
-    signatures = np.stack([whole.signature for whole in library])
-    has_few = np.array([whole.n_keypoints < min_keypoints for whole in library])
+    signatures = np.stack([image.signature for image in references])
+    has_few = np.array([image.n_keypoints < min_keypoints for image in references])
     findings = []
-    for suspect in suspects:
-        rows = np.flatnonzero(has_few | (suspect.n_keypoints < min_keypoints))
-        surely = hash_significance(suspect.signature, signatures[rows]) >= HASH_THRESHOLD
-        found = (library[row] for row in rows[surely].tolist())
-        findings += [_finding(suspect, whole) for whole in found if whole.content != suspect.content]
+    for query in queries:
+        rows = np.flatnonzero(has_few | (query.n_keypoints < min_keypoints))
+        surely = hash_significance(query.signature, signatures[rows]) >= HASH_THRESHOLD
+        found = (references[row] for row in rows[surely].tolist())
+        findings += [_finding(query, image) for image in found if image.content != query.content]
     return findings
 
 
-def compare_wholes_by_backbone(
-    suspects: Sequence[Whole],
-    library: Sequence[Whole],
+def compare_whole_images_by_backbone(
+    queries: Sequence[SignedImage],
+    references: Sequence[SignedImage],
     features: FeaturesOf,
     fallback: BackboneFallback,
     *,
     min_keypoints: int,
-) -> tuple[list[Finding], dict[Path, Lead]]:
-    """Find the pictures that are the same as a whole by signature and network, among pairs that nothing else decides.
+) -> tuple[list[Finding], dict[Path, NearestReference]]:
+    """Find the images that are the same as a whole by signature and network, among pairs that nothing else decides.
 
     Parameters
     ----------
-    suspects, library : sequences of Whole
+    queries, references : sequences of SignedImage
     features : callable
-        Returns (8 d,) of a picture, as `SymmetricBackbone` does.
+        Returns the network features (8 d,) of an image.
     fallback : BackboneFallback
     min_keypoints : int
-        Pairs in which both have so many are left to the keypoints.
+        A pair is compared only if one of its images has fewer keypoints.
 
     Returns
     -------
     findings : list of Finding
-        Without pairs that their signatures show, as those of equal files do. A picture with too little in it, as
-        `has_enough_coefficients` tells, is in none: plain colours are all alike to a network.
-    leads : dict from path to Lead
-        Of each suspect that was compared and is in no finding, what it is most like by the network.
+        Without pairs that their signatures alone reveal, such as equal files. Images with too little texture
+        (`has_enough_coefficients`) are not compared: to a network all plain colours are alike.
+    nearest : dict from path to NearestReference
+        For each query that was compared and is in no finding, the reference most similar to it by the network.
     """
-    suspects, library = (
-        [whole for whole in side if has_enough_coefficients(whole.signature)] for side in (suspects, library)
-    )
-    few_a, rich_a = _parted(suspects, min_keypoints)
-    few_b, _ = _parted(library, min_keypoints)
+    textured_a = [image for image in queries if has_enough_coefficients(image.signature)]
+    textured_b = [image for image in references if has_enough_coefficients(image.signature)]
+    few_a, rich_a = _split_by_keypoints(textured_a, min_keypoints)
+    few_b, _ = _split_by_keypoints(textured_b, min_keypoints)
     findings: list[Finding] = []
-    leads: dict[Path, Lead] = {}
-    # Every pair with a picture that has too few keypoints, and no other. The side with few is held, the other passes.
-    of_few_a = ((a, b) for a in _blocks(few_a) for b in _blocks(library))
+    nearest: dict[Path, NearestReference] = {}
+    # Every pair with an image that has too few keypoints, once. The outer blocks stay in memory, the inner ones pass.
+    of_few_a = ((a, b) for a in _blocks(few_a) for b in _blocks(textured_b))
     of_few_b = ((a, b) for b in _blocks(few_b) for a in _blocks(rich_a))
-    seen_a, seen_b = _Held(features), _Held(features)
+    held_a, held_b = _HeldBlock(features), _HeldBlock(features)
     for block_a, block_b in chain(of_few_a, of_few_b):
-        all_a, all_b = seen_a(block_a), seen_b(block_b)
-        for suspect, *a in zip(block_a, *all_a, strict=True):
-            found, lead = _compare_with_block(suspect, Seen(*a), block_b, all_b, fallback)
+        seen_a, seen_b = held_a(block_a), held_b(block_b)
+        for query, *a in zip(block_a, *seen_a, strict=True):
+            found, candidate = _compare_with_block(query, Seen(*a), block_b, seen_b, fallback)
             findings += found
-            if lead and (suspect.path not in leads or lead.cosine > leads[suspect.path].cosine):
-                leads[suspect.path] = lead
+            if candidate and (query.path not in nearest or candidate.cosine > nearest[query.path].cosine):
+                nearest[query.path] = candidate
     in_findings = {finding.path_a for finding in findings}
-    return findings, {path: lead for path, lead in leads.items() if path not in in_findings}
+    return findings, {path: reference for path, reference in nearest.items() if path not in in_findings}
 
 
-class _Held:
-    """What is compared of the pictures of a block, until another block is asked for."""
+class _HeldBlock:
+    """Signatures and features of the images of one block, kept until another block is requested."""
 
     def __init__(self, features: FeaturesOf) -> None:
         self._features = features
-        self._block: Sequence[Whole] = ()
+        self._block: Sequence[SignedImage] = ()
         self._seen = Seen(np.zeros(0, np.float32), np.zeros(0, np.float32))
 
-    def __call__(self, block: Sequence[Whole]) -> Seen:
+    def __call__(self, block: Sequence[SignedImage]) -> Seen:
         if block is not self._block:
-            signatures, features = [whole.signature for whole in block], [self._features(whole) for whole in block]
+            signatures, features = [image.signature for image in block], [self._features(image) for image in block]
             self._block, self._seen = block, Seen(np.stack(signatures), np.stack(features))
         return self._seen
 
 
 def _compare_with_block(
-    suspect: Whole, a: Seen, block: Sequence[Whole], b: Seen, fallback: BackboneFallback
-) -> tuple[list[Finding], Lead | None]:
-    """Compare a suspect with some pictures, but for those that its signature shows; a lead if any is left."""
+    query: SignedImage, a: Seen, block: Sequence[SignedImage], b: Seen, fallback: BackboneFallback
+) -> tuple[list[Finding], NearestReference | None]:
+    """Compare a query with the images of a block that its signature does not reveal; return the nearest too."""
     rows = np.flatnonzero(hash_significance(a.signature, b.signature) < HASH_THRESHOLD)
     if not len(rows):
         return [], None
     found = fallback.compare(a, Seen(b.signature[rows], b.features[rows]))
     findings = []
     for place in np.flatnonzero(found.significance > fallback.threshold).tolist():
-        whole = block[rows[place]]
-        result = likeness_result(found, place, fallback, _compared(suspect, whole))
-        findings.append(Finding(suspect.path, whole.path, result))
+        image = block[rows[place]]
+        result = likeness_result(found, place, fallback, _compared(query, image))
+        findings.append(Finding(query.path, image.path, result))
     best = int(found.cosine.argmax())
-    return findings, Lead(block[rows[best]].path, float(found.cosine[best]))
+    return findings, NearestReference(block[rows[best]].path, float(found.cosine[best]))
 
 
-def _parted(wholes: Sequence[Whole], min_keypoints: int) -> tuple[list[Whole], list[Whole]]:
-    """Return the pictures with fewer keypoints, and the others."""
-    few = [whole for whole in wholes if whole.n_keypoints < min_keypoints]
-    return few, [whole for whole in wholes if whole.n_keypoints >= min_keypoints]
+def _split_by_keypoints(
+    images: Sequence[SignedImage], min_keypoints: int
+) -> tuple[list[SignedImage], list[SignedImage]]:
+    """Return the images with fewer keypoints, and the others."""
+    few = [image for image in images if image.n_keypoints < min_keypoints]
+    return few, [image for image in images if image.n_keypoints >= min_keypoints]
 
 
-def _blocks(wholes: Sequence[Whole]) -> Iterator[Sequence[Whole]]:
-    return (wholes[start : start + BLOCK] for start in range(0, len(wholes), BLOCK))
+def _blocks(images: Sequence[SignedImage]) -> Iterator[Sequence[SignedImage]]:
+    return (images[start : start + BLOCK] for start in range(0, len(images), BLOCK))
 
 
-def _finding(a: Whole, b: Whole) -> Finding:
+def _finding(a: SignedImage, b: SignedImage) -> Finding:
     return Finding(a.path, b.path, _compared(a, b))
 
 
-def _compared(a: Whole, b: Whole) -> MatchResult:
+def _compared(a: SignedImage, b: SignedImage) -> MatchResult:
     return compare_hashes(
         a.signature,
         b.signature,

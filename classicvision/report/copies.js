@@ -1,10 +1,10 @@
 "use strict";
-// The page of copies: draws each pair when it comes near the window, filters, moves by keys, keeps and exports marks.
-// Names of files come from strangers: text is only ever set as text, and never becomes HTML.
+// The page of copies: draws each pair when it comes near the window, filters, moves by keys, stores and exports marks.
+// File names are untrusted: they are only ever set as text, never as HTML.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const findings = data.findings;
-  const pictures = new Map(Object.entries(data.pictures));
+  const images = new Map(Object.entries(data.images));
   const byId = (id) => document.getElementById(id);
   const list = byId("findings");
   const tools = byId("tools");
@@ -24,9 +24,9 @@
     return element;
   }
 
-  // One picture in its own frame: inside, a unit is a pixel of the original and pixel centres are whole numbers.
-  function picture(path, [height, width], [x, y, w, h], outlines) {
-    const source = pictures.get(path);
+  // One image in its own frame, whose unit is a pixel of the original; pixel centres are integers.
+  function drawImage(path, [height, width], [x, y, w, h], outlines) {
+    const source = images.get(path);
     const frame = { x: -0.5, y: -0.5, width, height };
     const image = source
       ? svg("image", { ...frame, href: source, preserveAspectRatio: "none" })
@@ -39,11 +39,11 @@
       drawn.append(svg("polygon", { points, class: `outline r${region % N_COLOURS}` }));
     });
     const parts = [drawn];
-    if (!source) parts.push(svg("text", { x: x + w / 2, y: y + h / 2, class: "gone-words" }, "picture left out or gone"));
+    if (!source) parts.push(svg("text", { x: x + w / 2, y: y + h / 2, class: "gone-words" }, "image not available"));
     return parts;
   }
 
-  // Where a pixel of a picture lies in the drawing.
+  // The position in the drawing of a pixel of an image.
   function placed([px, py], [height, width], [x, y, w, h]) {
     return [x + ((px + 0.5) * w) / width, y + ((py + 0.5) * h) / height];
   }
@@ -75,10 +75,10 @@
 
   function description(card, finding) {
     const [first, second] = Array.from(card.querySelectorAll(".names span"), (name) => name.textContent);
-    const words = card.querySelector("h3").lastChild.textContent.trim();
+    const transform = card.querySelector(".transform").textContent.trim();
     const names = finding.within ? first : `${first} and ${second}`;
     const outlines = finding.outlines.length ? "The shared parts are outlined." : "";
-    return `${names}: ${words}. ${outlines}`.trim();
+    return `${names}: ${transform}. ${outlines}`.trim();
   }
 
   function draw(card) {
@@ -88,8 +88,8 @@
     const sideA = finding.outlines.map((pair) => pair[0]);
     const sideB = finding.outlines.map((pair) => pair[1]);
     const parts = finding.within
-      ? picture(finding.path_a, finding.sizes[0], boxA, finding.outlines.flat())
-      : [...picture(finding.path_a, finding.sizes[0], boxA, sideA), ...picture(finding.path_b, finding.sizes[1], boxB, sideB)];
+      ? drawImage(finding.path_a, finding.sizes[0], boxA, finding.outlines.flat())
+      : [...drawImage(finding.path_a, finding.sizes[0], boxA, sideA), ...drawImage(finding.path_b, finding.sizes[1], boxB, sideB)];
     const drawn = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": description(card, finding) });
     drawn.append(...parts, ...matchLines(finding, boxes), ...numbers(finding, boxes));
     card.querySelector(".pair").replaceChildren(drawn);
@@ -103,7 +103,7 @@
           draw(target);
           drawn.add(target);
         } else if (!isIntersecting && drawn.delete(target)) {
-          target.querySelector(".pair").replaceChildren(); // its place is kept by the aspect ratio
+          target.querySelector(".pair").replaceChildren(); // the aspect ratio reserves its place
         }
       }
     },
@@ -138,18 +138,18 @@
         (!input.group.value || finding.group === Number(input.group.value));
       if (passes) shown.push(row);
     });
-    // Taking cards out costs a tenth of hiding them, since hiding ends what content-visibility spares.
+    // Removing cards takes a tenth of the time of hiding them, which would undo content-visibility.
     list.replaceChildren(...shown.map((row) => cards[row]));
     byId("nothing").hidden = shown.length > 0;
     list.parentElement.classList.toggle("no-lines", !input.lines.checked);
-    tell();
+    showStatus();
   }
 
-  function tell() {
+  function showStatus() {
     const count = (n) => n.toLocaleString("en");
     const place = shown.indexOf(current);
     const at = place >= 0 ? `${count(place + 1)} of ` : "";
-    const all = shown.length === findings.length ? "" : ` (${count(findings.length)} in all)`;
+    const all = shown.length === findings.length ? "" : ` (${count(findings.length)} in total)`;
     const noun = shown.length === 1 ? "finding" : "findings";
     byId("status").textContent = `${at}${count(shown.length)} ${noun}${all}, ${count(marks.size)} marked`;
     byId("export-json").disabled = byId("export-csv").disabled = !marks.size;
@@ -167,7 +167,7 @@
     current = row;
     cards[row].classList.add("current");
     list.style.setProperty("--moving", `${moving.offsetHeight}px`);
-    tell();
+    showStatus();
   }
 
   function move(step) {
@@ -194,7 +194,7 @@
       const kept = JSON.parse(localStorage.getItem(STORED)) ?? {};
       return Object.fromEntries(Object.entries(kept).filter(([row, mark]) => findings[row] && MARKS.includes(mark)));
     } catch {
-      return {}; // no storage here, or not ours: the marks then last as long as the page
+      return {}; // no storage, or unusable content: marks then last as long as the page
     }
   }
 
@@ -202,7 +202,7 @@
     try {
       localStorage.setItem(STORED, JSON.stringify(Object.fromEntries(marks)));
     } catch {
-      // full or forbidden
+      // the storage is full or forbidden
     }
   }
 
@@ -220,7 +220,7 @@
     else marks.delete(row);
     showMark(row);
     remember();
-    tell();
+    showStatus();
   }
 
   list.addEventListener("click", (event) => {
@@ -253,7 +253,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in KEYS)) return;
-    if (event.target.matches("select, input:not([type=checkbox])")) return; // there they are text
+    if (event.target.matches("select, input:not([type=checkbox])")) return; // there the keys are text
     event.preventDefault();
     KEYS[event.key]();
   });
@@ -268,7 +268,7 @@
     });
   }
 
-  // RFC 4180; text that a spreadsheet would take for a formula gets an apostrophe in front.
+  // RFC 4180; text that a spreadsheet would take for a formula is prefixed with an apostrophe.
   function cell(value) {
     let text = value === null ? "" : Array.isArray(value) ? value.map((v) => v.replaceAll(" ", "-")).join(" ") : String(value);
     if (typeof value === "string" && /^[=+\-@\t\r\n]/.test(text)) text = `'${text}`;

@@ -1,7 +1,7 @@
-"""What a search for copies found as plain data, as JSON knows it, and as rows of a CSV file.
+"""The findings of a search for copies as JSON data, and as rows of a CSV file.
 
-The data follow `copies.schema.json` beside this file. Names of files come from strangers: text that a spreadsheet would
-take for a formula is made harmless, and names that are no UTF-8 are spelled out.
+The data follow `copies.schema.json`. File names are untrusted: text that a spreadsheet would take for a formula is
+escaped, and so are names that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from classicvision.copies.findings import Finding, Findings
+from classicvision.copies.findings import MAX_WHOLE, Finding, Findings
 from classicvision.files import write_whole
 from classicvision.matching.result import Region
 from classicvision.matching.transform_text import describe_region
 from classicvision.report.plain import plain, text
 
-__all__ = ["copies_to_csv", "copies_to_dict", "in_words", "write_copies_csv"]
+__all__ = ["copies_to_csv", "copies_to_dict", "in_words", "title", "write_copies_csv"]
 
 FORMAT = "classicvision-copies"
 VERSION = 1
@@ -45,7 +45,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def copies_to_dict(findings: Findings) -> dict[str, Any]:
-    """Return findings as plain values, fit for JSON; what is not defined is None.
+    """Return findings as plain values for JSON; undefined values are None.
 
     Parameters
     ----------
@@ -54,16 +54,17 @@ def copies_to_dict(findings: Findings) -> dict[str, Any]:
     Returns
     -------
     dict
-        As `copies.schema.json` describes it. Groups name findings by their place in the list, from 0.
+        As `copies.schema.json` describes it. Groups refer to findings by their position in the list, from 0.
     """
     group_of = _group_of(findings)
     return {
         "format": FORMAT,
         "version": VERSION,
-        "suspects": text(findings.suspects),
-        "library": text(findings.library),
-        "n_suspects": findings.n_suspects,
-        "n_library": findings.n_library,
+        "scope": findings.scope,
+        "queries": text(findings.queries),
+        "references": text(findings.references),
+        "n_queries": findings.n_queries,
+        "n_references": findings.n_references,
         "seconds": round(findings.seconds, 3),
         "findings": [_finding(finding, group_of[row]) for row, finding in enumerate(findings.findings)],
         "groups": [
@@ -76,9 +77,9 @@ def copies_to_dict(findings: Findings) -> dict[str, Any]:
 
 
 def copies_to_csv(findings: Findings) -> str:
-    """Return one row a finding under a row of names, as RFC 4180 has it; findings and groups count from 1.
+    """Return one row per finding below a header row, as RFC 4180 defines it; findings and groups count from 1.
 
-    A text that begins like a formula gets an apostrophe in front, since spreadsheets run formulas.
+    A text that begins like a formula is prefixed with an apostrophe, since spreadsheets run formulas.
     """
     group_of = _group_of(findings)
     out = io.StringIO()
@@ -97,7 +98,7 @@ def copies_to_csv(findings: Findings) -> str:
 
 
 def write_copies_csv(path: str | os.PathLike[str], findings: Findings) -> None:
-    """Write the rows of `copies_to_csv` to a file, whole or not at all; an existing file is replaced.
+    """Write the rows of `copies_to_csv` to a file, completely or not at all; an existing file is replaced.
 
     Raises
     ------
@@ -107,8 +108,33 @@ def write_copies_csv(path: str | os.PathLike[str], findings: Findings) -> None:
     write_whole(Path(path), [copies_to_csv(findings).encode()])
 
 
+def title(finding: Finding) -> str:
+    """Return how the two images are related, by their names: ``crop.jpg is part of whole.jpg``."""
+    a, b = _names(finding.path_a, finding.path_b)
+    if finding.is_within:
+        return f"{a} contains a part twice"
+    if finding.result.method == "bytes":
+        return f"{a} and {b} are equal files"
+    is_all_of_a, is_all_of_b = finding.share_a >= MAX_WHOLE, finding.share_b >= MAX_WHOLE
+    if is_all_of_a and is_all_of_b:
+        return f"{a} is the same image as {b}"
+    if is_all_of_a or is_all_of_b:
+        return f"{a} is part of {b}" if is_all_of_a else f"{a} contains {b}"
+    n_parts = len(finding.result.regions)
+    return f"{a} and {b} share {'a part' if n_parts == 1 else f'{n_parts} parts'}"
+
+
+def _names(a: Path, b: Path) -> tuple[str, str]:
+    """Return the shortest ends of two paths that differ; of one path twice, its name."""
+    for n in range(1, max(len(a.parts), len(b.parts))):
+        ends = [str(Path(*path.parts[-n:])) for path in (a, b)]
+        if ends[0] != ends[1] or a == b:
+            return ends[0], ends[1]
+    return str(a), str(b)
+
+
 def in_words(finding: Finding) -> str:
-    """Return what the copy is, for a person: the transform of each region, or what else the finding rests on."""
+    """Return the transform of each region in words, or what else the finding is based on."""
     result = finding.result
     if result.method == "bytes":
         return "the same file, byte for byte"
@@ -123,7 +149,7 @@ def _words(region: Region, finding: Finding) -> str:
     share = max(region.share_a, region.share_b)
     part = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
     words = describe_region(replace(region, share_a=1.0, share_b=1.0), *finding.result.image_sizes)
-    return f"{part} of it stands there again: {words}"
+    return f"{part} of the image is duplicated: {words}"
 
 
 def _finding(finding: Finding, group: int) -> dict[str, Any]:
@@ -166,7 +192,7 @@ def _region(region: Region, finding: Finding) -> dict[str, Any]:
 
 
 def _group_of(findings: Findings) -> dict[int, int]:
-    """Return the group of each finding, both by their place."""
+    """Return the group of each finding, both by their positions."""
     return {row: number for number, group in enumerate(findings.groups) for row in group.rows}
 
 

@@ -1,8 +1,8 @@
-"""What a search for copies found as one page for people: pictures side by side, with what they share drawn on them.
+"""The findings of a search for copies as one HTML page: images side by side, with the parts they share outlined.
 
-The page holds its style, its script and its pictures and loads nothing; its policy lets no other script run. All text
-is in the HTML, so it can be read and searched without the script, which draws the pictures as they come into view,
-filters, and keeps the marks.
+The page contains its style, script and images and loads nothing; its policy forbids all other scripts. All text is in
+the HTML, so it can be read and searched without the script, which draws the images as they come into view, filters, and
+stores the marks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,44 +21,45 @@ from numpy.typing import NDArray
 
 from classicvision.copies.findings import LABELS, Finding, Findings
 from classicvision.files import write_whole
-from classicvision.report.copies import copies_to_dict
+from classicvision.progress import StageProgress
+from classicvision.report.copies import copies_to_dict, title
 from classicvision.report.images import thumbnail
 from classicvision.report.plain import flat, text, visible
 from classicvision.report.templates import page_environment
 
 __all__ = ["Layout", "copies_to_html", "pair_layout", "write_copies"]
 
-# What a page shows at most. The data have all.
+# The most that a page shows. The JSON data are complete.
 MAX_FINDINGS = 2000
 MAX_LINES = 40  # matches drawn of each region
-MAX_LISTED = 200  # undecided pictures, and failures
-# Longest side of an embedded picture in pixels, by the number of different pictures; beyond the last there are none.
+MAX_LISTED = 200  # undecided images, and failures
+# Number of images up to which, and longest side in pixels with which they are embedded; further images are not.
 SIDES: Final = ((200, 480), (2000, 256))
 
-BOX = (480.0, 400.0)  # width and height that a picture is fitted into, in units of the drawing
+BOX = (480.0, 400.0)  # width and height that an image is fitted into, in units of the drawing
 GAP = 16.0
 
 
 class Layout(NamedTuple):
-    """Where two pictures stand in a drawing: its size, and left, top, width, height of each, all in one unit."""
+    """The places of two images in a drawing: its size, and left, top, width, height of each, all in one unit."""
 
     size: tuple[float, float]
     a: tuple[float, float, float, float]
     b: tuple[float, float, float, float]
 
 
-def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] | None = None) -> str:
+def copies_to_html(findings: Findings, *, progress: StageProgress | None = None) -> str:
     """Return findings as one HTML page that needs no other file.
 
-    Pictures are read again from their paths; one that is gone is left out. With up to 200 different pictures they have
-    480 pixels, with up to 2,000 they have 256; any further are left out, and their outlines stay. The page shows the
-    best 2,000 findings.
+    Images are read again from their paths; of a missing one only the outlines are shown. Up to 200 different images
+    are embedded with 480 pixels, up to 2,000 with 256; of more only the outlines are shown. The page shows
+    the best 2,000 findings.
 
     Parameters
     ----------
     findings : Findings
     progress : callable, optional
-        Told the number of pictures done and of all pictures.
+        Called with the number of images done and of all images.
 
     Returns
     -------
@@ -73,8 +74,7 @@ def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] |
     drawings = _drawings(shown)
     return environment.get_template("copies.html.j2").render(
         data,
-        is_within=findings.is_within,
-        shown=list(zip(data["findings"][:MAX_FINDINGS], drawings, strict=True)),
+        shown=list(zip(data["findings"][:MAX_FINDINGS], map(title, shown), drawings, strict=True)),
         all_shown=len(shown) == len(findings.findings),
         n_copied=len({finding.path_a for finding in findings.findings}),
         labels=_counted_labels(shown),
@@ -82,14 +82,12 @@ def copies_to_html(findings: Findings, *, progress: Callable[[int, int], None] |
         settings_rows=list(flat(data["settings"])),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        page_data=_script_data(data, drawings, _pictures(shown, progress)),
+        page_data=_script_data(data, drawings, _embedded(shown, progress)),
     )
 
 
-def write_copies(
-    path: str | os.PathLike[str], findings: Findings, *, progress: Callable[[int, int], None] | None = None
-) -> None:
-    """Write the page of `copies_to_html` to a file, whole or not at all; an existing file is replaced.
+def write_copies(path: str | os.PathLike[str], findings: Findings, *, progress: StageProgress | None = None) -> None:
+    """Write the page of `copies_to_html` to a file, completely or not at all; an existing file is replaced.
 
     Raises
     ------
@@ -100,12 +98,13 @@ def write_copies(
 
 
 def pair_layout(size_a: tuple[int, int], size_b: tuple[int, int], *, stacked: bool = False) -> Layout:
-    """Put two pictures, each fitted into one box, beside each other, or one above the other.
+    """Lay out two images, each fitted into a box, side by side or one above the other.
 
     Parameters
     ----------
     size_a, size_b : (height, width)
     stacked : bool
+        One above the other, for narrow windows.
     """
     (wa, ha), (wb, hb) = _fitted(size_a), _fitted(size_b)
     if stacked:
@@ -124,7 +123,7 @@ def _fitted(size: tuple[int, int]) -> tuple[float, float]:
 
 
 def _drawings(shown: Iterable[Finding]) -> list[dict[str, Any]]:
-    """Return what the script needs to draw each finding."""
+    """Return the data from which the script draws each finding."""
     return [
         {
             "wide": _plain_layout(finding, stacked=False),
@@ -138,7 +137,7 @@ def _drawings(shown: Iterable[Finding]) -> list[dict[str, Any]]:
 
 def _plain_layout(finding: Finding, *, stacked: bool) -> list[list[float]]:
     size_a, size_b = finding.result.image_sizes
-    if finding.is_within:  # one picture, which both outlines are drawn on
+    if finding.is_within:  # one image, on which both outlines are drawn
         width, height = _fitted(size_a)
         layout = Layout((width, height), (0.0, 0.0, width, height), (0.0, 0.0, width, height))
     else:
@@ -147,7 +146,7 @@ def _plain_layout(finding: Finding, *, stacked: bool) -> list[list[float]]:
 
 
 def _lines(points: NDArray[np.float32]) -> list[list[float]]:
-    """Return (x, y) in a and (x, y) in b of some matches, spread evenly over all."""
+    """Return (x, y) in a and (x, y) in b of some matches, spread evenly among all."""
     n = points.shape[1]
     rows = np.unique(np.linspace(0, n - 1, min(n, MAX_LINES)).round().astype(np.intp))
     chosen = np.concatenate([points[0, rows], points[1, rows]], axis=1).astype(np.float64)
@@ -161,23 +160,23 @@ def _counted_labels(shown: Iterable[Finding]) -> list[tuple[str, int]]:
     return [(label, found.count(label)) for label in LABELS if label in found]
 
 
-def _pictures(shown: Iterable[Finding], progress: Callable[[int, int], None] | None) -> dict[str, str]:
-    """Return the embedded picture of each file that can still be read, by its path."""
+def _embedded(shown: Iterable[Finding], progress: StageProgress | None) -> dict[str, str]:
+    """Return the data URI of each image that can still be read, by its path."""
     paths = list(dict.fromkeys(path for finding in shown for path in (finding.path_a, finding.path_b)))
     side = next((side for most, side in SIDES if len(paths) <= most), SIDES[-1][1])
     paths = paths[: SIDES[-1][0]]
-    pictures = {}
+    images = {}
     for done, path in enumerate(paths, 1):
-        picture = thumbnail(path, side)
-        if picture is not None:
-            pictures[text(path)] = picture
+        image = thumbnail(path, side)
+        if image is not None:
+            images[text(path)] = image
         if progress is not None:
             progress(done, len(paths))
-    return pictures
+    return images
 
 
-def _script_data(data: dict[str, Any], drawings: list[dict[str, Any]], pictures: dict[str, str]) -> str:
-    """Return a JSON text that cannot end the element it stands in."""
+def _script_data(data: dict[str, Any], drawings: list[dict[str, Any]], images: dict[str, str]) -> str:
+    """Return JSON text that cannot end the script element that contains it."""
     keys = ("path_a", "path_b", "method", "score", "labels", "group")
     rows = [
         {
@@ -188,7 +187,7 @@ def _script_data(data: dict[str, Any], drawings: list[dict[str, Any]], pictures:
         }
         for finding, drawing in zip(data["findings"], drawings, strict=False)
     ]
-    # Marks made on an earlier page return on this one only where it shows the same findings.
+    # Marks of an earlier page are restored only on a page of the same findings.
     identity = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:16]
-    whole = json.dumps({"id": identity, "findings": rows, "pictures": pictures}, separators=(",", ":"))
+    whole = json.dumps({"id": identity, "findings": rows, "images": images}, separators=(",", ":"))
     return whole.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")

@@ -6,6 +6,10 @@ and `progress` is called with a stage, the number of its steps that are done, an
 """
 
 from classicvision.classify.fitting import Fit
+from classicvision.copies.backbone_calibration import BackboneCalibrationRun, read_fallback
+from classicvision.copies.calibration_file import write_calibration
+from classicvision.copies.keypoint_calibration import CalibrationRun, read_calibration
+from classicvision.copies.thresholds import at_false_match_rate
 from classicvision.evaluation.keypoint_benchmark import MatchingBenchmark
 from classicvision.index.changes import IndexChange
 from classicvision.progress import Progress
@@ -20,14 +24,8 @@ from classicvision.workflows.backbone_classify import NamedClasses, classify_wit
 from classicvision.workflows.backbone_explain import explain_backbone
 from classicvision.workflows.benchmark import benchmark
 from classicvision.workflows.benchmark_matching import benchmark_matching
-from classicvision.workflows.calibrate import CalibrationRun, calibrate, read_calibration, write_calibration
-from classicvision.workflows.calibrate_backbone import (
-    BackboneCalibrationRun,
-    calibrate_backbone,
-    read_fallback,
-)
-from classicvision.workflows.copies import at_false_match_rate, find_copies, find_copies_among
-from classicvision.workflows.copymove import find_copy_moves
+from classicvision.workflows.calibrate import calibrate, calibrate_backbone
+from classicvision.workflows.copies import find_copies, find_copies_among, find_copies_within
 from classicvision.workflows.doctor import doctor
 from classicvision.workflows.evaluate import evaluate
 from classicvision.workflows.fit import compare_stages, fit
@@ -67,7 +65,7 @@ __all__ = [
     "explain_backbone",
     "find_copies",
     "find_copies_among",
-    "find_copy_moves",
+    "find_copies_within",
     "fit",
     "index_info",
     "inspect",

@@ -27,7 +27,7 @@ def run(capsys, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def unrelated(tmp_path_factory):
-    """Return a folder of 21 pictures (210 pairs) of which no two share anything."""
+    """Return a folder of 21 images (210 pairs) of which no two share anything."""
     folder = tmp_path_factory.mktemp("calibrate") / "unrelated"
     folder.mkdir()
     rng = np.random.default_rng(1)
@@ -40,7 +40,7 @@ def unrelated(tmp_path_factory):
 def test_it_tells_the_pairs_and_the_thresholds(run, unrelated):
     code, output, _ = run(unrelated)
     assert code == 0
-    assert output.startswith("210 pairs of 21 pictures; highest score ")
+    assert output.startswith("210 pairs of 21 images; highest score ")
     rows = [line.split() for line in output.splitlines() if line.strip().startswith("1e-")]
     assert [row[0] for row in rows] == ["1e-03", "1e-04", "1e-05", "1e-06", "1e-07", "1e-08"]
     assert {row[2] for row in rows} == {"extrapolated"}

@@ -39,7 +39,7 @@ def test_pairs_are_a_table_with_the_best_first(run):
     code, output, messages = run("queries", "--against", "library")
     header, *rows, empty, summary = output.splitlines()
     assert code == 0
-    assert header.split() == ["picture", "a", "copies", "b", "score", "a", "to", "b"]
+    assert header.split() == ["image", "a", "copies", "b", "score", "a", "to", "b"]
     assert rows[0].split(maxsplit=2) == ["queries/equal.png", "library/2.png", "the same file, byte for byte"]
     assert {tuple(row.split()[:2]) for row in rows[1:]} == {
         ("queries/crop.png", "library/0.png"),
@@ -47,16 +47,16 @@ def test_pairs_are_a_table_with_the_best_first(run):
     }
     assert "mirrored" in next(row for row in rows if "queries/mirrored.png" in row).split(maxsplit=3)[3]
     assert empty == ""
-    assert summary.startswith("3 copies in 3 groups. Compared 4 pictures with 5 pictures in ")
+    assert summary.startswith("3 copies in 3 groups. Compared 4 images with 5 images in ")
     assert messages == ""
 
 
 def test_pictures_among_each_other_are_listed_in_groups(run):
     code, output, _ = run("queries", "library")
     assert code == 0
-    assert output.startswith("Group 1: 2 pictures\n  queries/equal.png")
-    assert "Group 3: 2 pictures" in output
-    assert "3 copies in 3 groups. Compared 9 pictures in " in output
+    assert output.startswith("Group 1: 2 images\n  queries/equal.png")
+    assert "Group 3: 2 images" in output
+    assert "3 copies in 3 groups. Compared 9 images in " in output
 
 
 def test_an_index_can_be_searched(run, tmp_path, capsys):
@@ -70,7 +70,7 @@ def test_an_index_can_be_searched(run, tmp_path, capsys):
 def test_nothing_found_is_said_and_is_no_error(run):
     assert run("queries/stranger.png", "--against", "library", "--exit-code")[:2] == (
         0,
-        "No copies found. Compared 1 picture with 5 pictures.\n",
+        "No copies found. Compared 1 image with 5 images.\n",
     )
 
 
@@ -102,7 +102,7 @@ def test_json_is_one_document_with_everything(run, with_broken):
     code, output, _ = run(with_broken, "--against", "library", "--json")
     data = json.loads(output)
     assert code == 3
-    assert (data["format"], data["n_suspects"], data["n_library"]) == ("classicvision-copies", 4, 5)
+    assert (data["format"], data["n_queries"], data["n_references"]) == ("classicvision-copies", 4, 5)
     assert [f["labels"] for f in data["findings"][:1]] == [["exact"]]
     assert [f["path"] for f in data["failures"]] == [str(with_broken / "broken.jpg")]
 
@@ -132,7 +132,7 @@ def test_an_undecided_picture_is_counted_on_standard_error(run, tmp_path):
     code, output, messages = run(tmp_path / "blank.png", "--against", "library")
     assert code == 0
     assert output.startswith("No copies found.")
-    assert messages == "1 picture could not be decided: too few keypoints. --json lists them.\n"
+    assert messages == "1 undecided image: too few keypoints. --json lists them.\n"
 
 
 def test_a_long_list_ends_with_how_many_more_there_are(run, copies_folder, tmp_path):
@@ -141,7 +141,7 @@ def test_a_long_list_ends_with_how_many_more_there_are(run, copies_folder, tmp_p
     _, output, _ = run(tmp_path)
     assert "... and 4 more pairs" in output  # 25 equal files are 24 findings with the first
     _, output, _ = run(tmp_path, "--against", "library")
-    assert "... and 5 more findings; --report, --csv and --json have them" in output
+    assert "... and 5 more findings; see --report, --csv or --json" in output
 
 
 def test_a_higher_threshold_can_be_set(run):
@@ -151,10 +151,11 @@ def test_a_higher_threshold_can_be_set(run):
 
 def test_a_calibration_turns_a_rate_into_the_threshold(run, tmp_path):
     """With u = 8, r = 1/1000 and b = 2, a rate of 1e-6 has the threshold 8 + 2 ln 1000 = 21.8."""
+    from classicvision.copies.calibration_file import write_calibration
+    from classicvision.copies.keypoint_calibration import CalibrationRun, matcher_fingerprint
     from classicvision.copies.settings import SearchSettings
     from classicvision.index.settings import IndexSettings
     from classicvision.matching.calibration import Calibration
-    from classicvision.workflows.calibrate import CalibrationRun, matcher_fingerprint, write_calibration
 
     extractor, matching = IndexSettings().extractor, SearchSettings().match
     tail = Calibration(100, 5000, 8.0, 1e-3, 2.0, 11.0, matcher_fingerprint(extractor, matching))
@@ -182,19 +183,19 @@ def test_a_rate_does_not_lower_the_threshold(run):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--against", "library", "--self"], "--self takes none of"),
-        (["--self", "--false-match-rate", "1e-6"], "--self takes none of"),
+        (["--against", "library", "--self"], "--self cannot be combined with"),
+        (["--self", "--false-match-rate", "1e-6"], "--self cannot be combined with"),
         (["--against", "library", "--false-match-rate", "nan"], "'nan' is not a number"),
-        (["--self", "--calibration", "library/0.png"], "--self takes none of"),
-        (["--self", "--backbone", "network.onnx"], "--self takes no --backbone"),
-        (["--preprocessing", "imagenet"], "name it with --backbone FILE"),
-        (["--backbone-calibration", "library/0.png"], "name it with --backbone FILE"),
+        (["--self", "--calibration", "library/0.png"], "--self cannot be combined with"),
+        (["--self", "--backbone", "network.onnx"], "--self cannot be combined with --backbone"),
+        (["--preprocessing", "imagenet"], "need a network: add --backbone FILE"),
+        (["--backbone-calibration", "library/0.png"], "need a network: add --backbone FILE"),
         (["--calibration", "library/0.png"], "give the rate too"),
         (["--false-match-rate", "1e-6", "--calibration", "nope.json"], "'nope.json' does not exist"),
         (["--false-match-rate", "0"], "0.0 is not in the range"),
         (["--set", "candidates=3"], "unknown setting 'candidates'"),
         (["--report", "c.pdf"], "must end in .html"),
-        (["--csv", "nowhere/c.csv"], "does not exist; make it first"),
+        (["--csv", "nowhere/c.csv"], "does not exist; create it first"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_with_the_reason(words, message, run):
@@ -213,7 +214,7 @@ def test_a_path_that_is_not_there_is_an_error_that_names_it(words, run):
 @pytest.fixture
 def soft(make_image, tmp_path):
     """Return a folder with a picture with too few keypoints, and a crop of it that its signature misses."""
-    from classicvision.workflows.calibrate_backbone import soften
+    from classicvision.copies.backbone_calibration import soften
 
     (tmp_path / "soft").mkdir()
     write_image(tmp_path / "soft" / "soft.png", soften(make_image(2)))
@@ -225,10 +226,10 @@ def soft(make_image, tmp_path):
 def calibrated(make_network, tmp_path):
     """Return the options of a network with a calibration by which equal features are worth 6, and 11 is asked for."""
     from classicvision import OnnxBackbone
+    from classicvision.copies.backbone_calibration import BackboneCalibrationRun
+    from classicvision.copies.calibration_file import write_calibration
     from classicvision.matching.calibration import Calibration
     from classicvision.matching.likeness import BackboneCalibration, BackboneFallback
-    from classicvision.workflows.calibrate import write_calibration
-    from classicvision.workflows.calibrate_backbone import BackboneCalibrationRun
 
     backbone = OnnxBackbone(make_network(preprocessing="imagenet"))
     close = Calibration(100, 5000, 4.0, 1e-3, 0.4, 7.0, BackboneFallback(backbone).matcher)
@@ -256,7 +257,7 @@ def test_what_a_network_finds_says_so_in_text_json_csv_and_page(run, soft, calib
     page = (tmp_path / "c.html").read_text("utf-8")
     assert 'value="backbone"' in page
     assert f"cosine {finding['cosine']:.3f}" in page
-    assert "a network found the pictures as alike as hardly any unrelated ones" in page
+    assert "findings by a backbone" in page
 
 
 def test_a_network_is_asked_of_an_index_too(run, soft, calibrated, tmp_path, capsys):
@@ -281,7 +282,7 @@ def test_an_interrupted_search_says_that_it_goes_on(run, monkeypatch):
     monkeypatch.setattr("classicvision.workflows.find_copies", end)
     code, output, messages = run("queries", "--against", "library")
     assert (code, output) == (130, "")
-    assert "the same command goes on from here" in messages
+    assert "Repeat the command to resume" in messages
 
 
 def test_finding_copies_loads_no_library_that_only_learning_needs(copies_folder):
@@ -303,16 +304,16 @@ def test_a_part_copied_within_a_picture_is_told_with_self(run, make_image, tmp_p
     write_image(tmp_path / "moved.png", moved)
     code, output, _ = run(tmp_path / "moved.png", "--self", "--exit-code", "--report", tmp_path / "c.html")
     assert code == 11
-    assert output.startswith(f"Group 1: 1 picture\n  {tmp_path / 'moved.png'}")
+    assert output.startswith(f"Group 1: 1 image\n  {tmp_path / 'moved.png'}")
     page = (tmp_path / "c.html").read_text("utf-8")
     assert page.count("data:image/jpeg;base64,") == 1
     assert "each with itself" in page
-    assert "% of it stands there again: scale 1.00" in output
+    assert "% of the image is duplicated: scale 1.00" in output
 
 
 @pytest.mark.parametrize(
     ("pictures", "compared"),
-    [(["queries/crop.png"], "1 picture with itself."), (["queries"], "4 pictures, each with itself.")],
+    [(["queries/crop.png"], "1 image with itself."), (["queries"], "4 images, each with itself.")],
 )
 def test_pictures_without_a_part_copied_within_were_compared_with_themselves(pictures, compared, run):
     code, output, _ = run(*pictures, "--self")
@@ -322,7 +323,7 @@ def test_pictures_without_a_part_copied_within_were_compared_with_themselves(pic
 def test_one_picture_alone_is_told_what_else_to_give(run):
     code, output, _ = run("queries/crop.png")
     assert code == 0
-    assert output.endswith("A picture alone has no other to copy: give more, or --against, or --self.\n")
+    assert output.endswith("Only one image given. Pass more, or use --against or --self.\n")
 
 
 def test_control_characters_in_the_name_of_an_output_stay_off_the_terminal(run, tmp_path):

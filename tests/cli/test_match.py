@@ -78,9 +78,9 @@ def test_settings_can_be_changed(run, files):
         (["a.png", "b.png", "--set", "ratio=2"], 2, "ratio is 2"),
         (["a.png", "b.png", "--draw", "a.png"], 2, "one of the pictures itself"),
         (["a.png", "b.png", "--draw", "m.txt"], 2, "must end in"),
-        (["a.png", "b.png", "--preprocessing", "imagenet"], 2, "name it with --backbone FILE"),
-        (["a.png", "b.png", "--stage", "pixels"], 2, "name it with --backbone FILE"),
-        (["a.png", "b.png", "--backbone-calibration", "a.png"], 2, "name it with --backbone FILE"),
+        (["a.png", "b.png", "--preprocessing", "imagenet"], 2, "need a network: add --backbone FILE"),
+        (["a.png", "b.png", "--stage", "pixels"], 2, "need a network: add --backbone FILE"),
+        (["a.png", "b.png", "--backbone-calibration", "a.png"], 2, "need a network: add --backbone FILE"),
         (["a.png", "b.png", "--backbone", "missing.onnx"], 1, "missing.onnx"),
     ],
 )
@@ -94,7 +94,7 @@ def test_what_goes_wrong_is_said(words, code, message, run, files, monkeypatch):
 @pytest.fixture
 def soft(files, make_image):
     """Return two pictures with too few keypoints; the second is a crop of the first that its signature misses."""
-    from classicvision.workflows.calibrate_backbone import soften
+    from classicvision.copies.backbone_calibration import soften
 
     write_image(files / "soft.png", soften(make_image(2)))
     write_image(files / "crop.png", np.ascontiguousarray(soften(make_image(2))[14:-7, 14:-14]))
@@ -124,5 +124,5 @@ def test_a_file_that_is_no_calibration_of_a_network_is_an_error(run, soft, make_
     network = make_network(preprocessing="imagenet")
     code, output, messages = run("match", *soft, "--backbone", network, "--backbone-calibration", soft[0])
     assert (code, output) == (1, "")
-    assert "is no calibration of a network" in messages
+    assert "is not a calibration of a network" in messages
     assert "classicvision calibrate --backbone" in messages

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from classicvision.copies.candidates import Candidates, find_candidates, rarity
-from classicvision.copies.search import _least_votes, _orientations, choose_candidates, find_copies
+from classicvision.copies.search import _least_votes, _orientations, choose_candidates, search_index
 from classicvision.copies.settings import SearchSettings
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
@@ -142,30 +142,30 @@ def test_a_removed_image_has_no_vote(filled, make_features):
 
 
 def test_nothing_is_found_in_an_index_without_images_or_for_no_keypoints(index, filled, make_features):
-    assert find_copies(index, make_features(200, 1)) == []
-    assert find_copies(filled, LocalFeatures.empty((9, 9)), FEW) == []
+    assert search_index(index, make_features(200, 1)) == []
+    assert search_index(filled, LocalFeatures.empty((9, 9)), FEW) == []
     assert len(find_candidates(filled, LocalFeatures.empty((9, 9)), limit=20)) == 0
 
 
 def test_a_copy_is_found_with_its_transform_and_other_images_are_not(filled, make_features):
     query = noisy(make_features(200, 25), 1, turn=np.pi / 2)
     for settings in (FEW, SearchSettings()):  # by words, and all compared
-        ((number, result),) = find_copies(filled, query, settings)
+        ((number, result),) = search_index(filled, query, settings)
         assert number == 25
         assert result.verdict == "copy"
         assert_allclose(result.regions[0].b_from_a[:2, :2], [[0, 1], [-1, 0]], atol=0.05)
 
 
 def test_an_excluded_image_is_not_compared(filled, make_features):
-    assert find_copies(filled, make_features(200, 4), FEW, exclude=[4]) == []
-    assert find_copies(filled, make_features(200, 4), exclude=[4]) == []
+    assert search_index(filled, make_features(200, 4), FEW, exclude=[4]) == []
+    assert search_index(filled, make_features(200, 4), exclude=[4]) == []
 
 
 def test_of_exact_duplicates_each_is_found(index, fill, make_features, tmp_path):
     fill(index, list(range(10)), n=200)
     with IndexWriter(index) as writer:
         again = writer.add(tmp_path / "again.jpg", make_features(200, 4), content=f"{4:064x}", status=tmp_path.stat())
-    assert sorted(n for n, _ in find_copies(index.reopen(), make_features(200, 4), FEW)) == [4, again]
+    assert sorted(n for n, _ in search_index(index.reopen(), make_features(200, 4), FEW)) == [4, again]
 
 
 @pytest.fixture
@@ -186,13 +186,13 @@ def test_many_equal_images_leave_room_for_another_and_all_are_found(crowded, mak
         },
         image_size=logo.image_size,
     )
-    found = dict(find_copies(crowded, query, FEW))
+    found = dict(search_index(crowded, query, FEW))
     assert sorted(found) == [4, 7, *range(30, 60)]
     assert len({id(result) for result in found.values()}) == 2
 
 
 def test_an_excluded_image_is_not_found_by_way_of_its_equals(crowded, make_features):
-    found = [number for number, _ in find_copies(crowded, make_features(200, 4), FEW, exclude=[4, 31])]
+    found = [number for number, _ in search_index(crowded, make_features(200, 4), FEW, exclude=[4, 31])]
     assert sorted(found) == [30, *range(32, 60)]
 
 
@@ -243,6 +243,6 @@ def test_real_crops_are_found_among_real_photos(shared, tmp_path):
         image = read_image(path)
         part = np.ascontiguousarray(image[: image.shape[0] // 2, ::-1])
         query = index.settings.extractor(part)
-        numbers = [number for number, _ in find_copies(index, query)]
+        numbers = [number for number, _ in search_index(index, query)]
         if len(query) >= 100:
             assert index.with_path(path) in numbers

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from classicvision.copies import whole_images
-from classicvision.copies.whole_images import Whole, compare_wholes_by_backbone
+from classicvision.copies.whole_images import SignedImage, compare_whole_images_by_backbone
 from classicvision.matching.global_match import HASH_THRESHOLD
 from classicvision.matching.likeness import Likeness
 
@@ -39,7 +39,7 @@ def side():
     def make(numbers, few, seed):
         rng = np.random.default_rng(seed)
         return [
-            Whole(Path(str(n)), f"{seed}-{n}", 5 if n in few else 500, (90, 90), rng.choice([-1.0, 1.0], 256))
+            SignedImage(Path(str(n)), f"{seed}-{n}", 5 if n in few else 500, (90, 90), rng.choice([-1.0, 1.0], 256))
             for n in numbers
         ]
 
@@ -52,9 +52,9 @@ def asked(request, monkeypatch):
     monkeypatch.setattr(whole_images, "BLOCK", request.param)
     count = Counter()
 
-    def features(whole):
-        count[whole.content] += 1
-        return np.array([float(whole.path.name)], np.float32)
+    def features(image):
+        count[image.content] += 1
+        return np.array([float(image.path.name)], np.float32)
 
     return count, features
 
@@ -64,22 +64,22 @@ def asked(request, monkeypatch):
 )
 def test_the_pairs_with_a_picture_of_few_keypoints_are_compared_each_once(side, asked, few_a, few_b):
     a, b, recorder = side(range(9), few_a, 1), side(range(14), few_b, 2), Recorder()
-    compare_wholes_by_backbone(a, b, asked[1], recorder, min_keypoints=FEW)
+    compare_whole_images_by_backbone(a, b, asked[1], recorder, min_keypoints=FEW)
     assert sorted(recorder.pairs) == [(x, y) for x, y in product(range(9), range(14)) if x in few_a or y in few_b]
 
 
-def test_findings_and_leads_do_not_depend_on_blocks(side, asked):
+def test_findings_and_nearest_do_not_depend_on_blocks(side, asked):
     a, b = side([*range(9), 40], [1, 8, 40], 1), side(range(5, 14), [6, 13], 2)
-    found, leads = compare_wholes_by_backbone(a, b, asked[1], Recorder(), min_keypoints=FEW)
+    found, nearest = compare_whole_images_by_backbone(a, b, asked[1], Recorder(), min_keypoints=FEW)
     assert sorted((f.path_a.name, f.path_b.name) for f in found) == [("6", "6"), ("8", "8")]
-    nearest = {0: 6, 1: 5, 2: 6, 3: 6, 4: 6, 5: 6, 7: 6, 40: 13}
-    assert {int(path.name): int(lead.path.name) for path, lead in leads.items()} == nearest
+    expected = {0: 6, 1: 5, 2: 6, 3: 6, 4: 6, 5: 6, 7: 6, 40: 13}
+    assert {int(path.name): int(one.path.name) for path, one in nearest.items()} == expected
 
 
 def test_beside_one_picture_of_few_keypoints_all_others_are_looked_at_once(side, asked, monkeypatch):
     (count, features), compared = asked, []
     monkeypatch.setattr(whole_images, "hash_significance", lambda a, b: compared.extend(b) or np.zeros(len(b)))
     a, b = side(range(30), [7], 1), side(range(30), [7], 2)
-    compare_wholes_by_backbone(a, b, features, Recorder(), min_keypoints=FEW)
+    compare_whole_images_by_backbone(a, b, features, Recorder(), min_keypoints=FEW)
     assert len(compared) == 30 + 29
     assert (max(count.values()), sum(count.values())) == (2, 30 + 30 + 1)  # number 7 of the library, on both ways

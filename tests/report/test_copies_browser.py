@@ -43,7 +43,7 @@ def small(photos, make_finding, tmp_path_factory):
             make_finding(photos / HOSTILE, photos / "gone.png", SAME, SAME, score=20.0),
             make_finding(b, b, [[1, 0, 150], [0, 1, 50], [0, 0, 1]], score=10.0),
         ],
-        n_suspects=4,
+        n_queries=4,
     )
     path = tmp_path_factory.mktemp("small") / "copies.html"
     write_copies(path, findings)
@@ -56,7 +56,7 @@ def thousand(make_finding, photos, tmp_path_factory):
     a = photos / "a.png"
     findings = [make_finding(a, f"b{i:04}.png", MIRRORED if i % 2 else SAME, score=2000.0 - i) for i in range(1000)]
     path = tmp_path_factory.mktemp("thousand") / "copies.html"
-    write_copies(path, Findings.of(findings, n_suspects=1001))
+    write_copies(path, Findings.of(findings, n_queries=1001))
     return path
 
 
@@ -106,7 +106,7 @@ def test_several_regions_are_numbered_in_both_pictures(page):
 
 def test_a_picture_that_is_gone_is_replaced_by_words(page):
     assert page.evaluate("document.querySelectorAll('#f3 image').length") == 1
-    assert "gone" in page.evaluate("document.querySelector('#f3 .gone-words').textContent")
+    assert "not available" in page.evaluate("document.querySelector('#f3 .gone-words').textContent")
 
 
 def test_a_part_copied_within_a_picture_is_drawn_on_one_picture(page):
@@ -164,7 +164,7 @@ def test_filter_by_kind_shows_findings_of_any_chosen_kind(page):
     assert page.evaluate(SHOWN) == ["f2"]
     page.click("input[value=exact]")
     assert page.evaluate(SHOWN) == ["f1", "f2"]
-    assert page.evaluate(STATUS).startswith("2 findings (4 in all)")
+    assert page.evaluate(STATUS).startswith("2 findings (4 in total)")
 
 
 def test_filter_by_score_keeps_equal_files_which_have_none(page):
@@ -342,7 +342,7 @@ def test_of_a_thousand_findings_only_those_near_the_window_are_drawn(browser, th
 def test_a_thousand_findings_are_filtered_and_moved_through(browser, thousand):
     browser.open(thousand)
     browser.click("input[value=mirrored]")
-    assert browser.evaluate(STATUS).startswith("500 findings (1,000 in all)")
+    assert browser.evaluate(STATUS).startswith("500 findings (1,000 in total)")
     for _ in range(30):
         browser.press("j")
     browser.wait("document.querySelector('#f60 .pair > svg') !== null")

@@ -68,21 +68,21 @@ def page_of(findings, **facts):
 
 def test_answer_of_a_search_in_a_library_comes_first(make_finding):
     found = [make_finding("a", "x", SAME), make_finding("a", "y", SAME), make_finding("b", "x", SAME)]
-    text = page_of(found, n_suspects=5, n_library=1234, suspects="s", library="l.cvindex").text
-    assert "2 of 5 pictures are copies, whole or in part, of the 1,234 pictures they were compared with." in text
+    text = page_of(found, n_queries=5, n_references=1234, queries="s", scope="against", references="l.cvindex").text
+    assert "2 of 5 images are copies, whole or in part, of the 1,234 images they were compared with." in text
     assert "Copies in s from l.cvindex" in text
 
 
 def test_answer_of_a_search_among_pictures_counts_groups(make_finding):
     found = [make_finding("a", "x", SAME), make_finding("a", "y", SAME), make_finding("c", "d", SAME)]
-    assert "3 copies in 2 groups among 9 pictures." in page_of(found, n_suspects=9).text
+    assert "3 copies in 2 groups among 9 images." in page_of(found, n_queries=9).text
 
 
 def test_nothing_found_is_said_and_needs_no_script():
-    page = page_of([], n_suspects=1, n_library=7, library="l")
-    assert "No copies were found when 1 picture was compared with 7 pictures." in page.text
+    page = page_of([], n_queries=1, n_references=7, scope="against", references="l")
+    assert "No copies were found when 1 image was compared with 7 images." in page.text
     assert page.all("script") == []
-    assert "No copies were found among 2 pictures." in page_of([], n_suspects=2).text
+    assert "No copies were found among 2 images." in page_of([], n_queries=2).text
 
 
 def test_undecided_and_failed_pictures_are_listed_up_to_a_limit():
@@ -106,8 +106,9 @@ def test_names_are_escaped_wherever_they_stand(make_finding):
         [make_finding(f"{HOSTILE}.jpg", HOSTILE, SAME)],
         undecided=[Undecided(Path(HOSTILE), HOSTILE)],
         failures=[Failure(Path(HOSTILE), HOSTILE)],
-        suspects=HOSTILE,
-        library=HOSTILE,
+        queries=HOSTILE,
+        scope="against",
+        references=HOSTILE,
         settings={HOSTILE: HOSTILE},
     )
     html = copies_to_html(findings)
@@ -155,8 +156,8 @@ def test_every_field_has_a_label_and_every_table_head_a_scope(make_finding):
 def test_a_picture_is_embedded_once_however_many_findings_show_it(make_finding, photos):
     a, b = photos
     page = page_of([make_finding(a, b, SAME), make_finding(a, "gone.png", SAME), make_finding(b, a, SAME)])
-    assert set(page.data["pictures"]) == {str(a), str(b)}
-    assert all(picture.startswith("data:image/jpeg;base64,") for picture in page.data["pictures"].values())
+    assert set(page.data["images"]) == {str(a), str(b)}
+    assert all(picture.startswith("data:image/jpeg;base64,") for picture in page.data["images"].values())
 
 
 def test_many_pictures_are_smaller_and_beyond_a_number_left_out(make_finding, monkeypatch):

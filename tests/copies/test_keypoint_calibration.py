@@ -14,7 +14,6 @@ from classicvision.features.sift import Sift
 from classicvision.images import write_image
 from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic import blobs
-from classicvision.workflows.calibrate import draw_pairs
 
 N_PICTURES = 22  # 231 pairs
 
@@ -101,20 +100,6 @@ def test_an_empty_folder_is_named(tmp_path):
         workflows.calibrate(tmp_path)
 
 
-@pytest.mark.parametrize(("n", "n_pairs"), [(2, 10), (50, 100), (1000, 50), (300, 44_850)])
-def test_pairs_are_drawn_once_each_and_in_order(n, n_pairs):
-    pairs = draw_pairs(np.arange(n), n_pairs, np.random.default_rng(0))
-    assert len(pairs) == min(n_pairs, n * (n - 1) // 2)
-    assert pairs == sorted(set(pairs))
-    assert all(0 <= i < j < n for i, j in pairs)
-
-
-def test_pairs_of_one_group_are_never_drawn():
-    groups = np.array([0, 1, 0, 2, 1])
-    pairs = draw_pairs(groups, 100, np.random.default_rng(0))
-    assert pairs == [(0, 1), (0, 3), (0, 4), (1, 2), (1, 3), (2, 3), (2, 4), (3, 4)]
-
-
 def test_a_calibration_file_is_read_back(run, tmp_path):
     path = tmp_path / "mine.json"
     workflows.write_calibration(path, run)
@@ -140,7 +125,7 @@ def test_a_calibration_of_another_matcher_is_refused(run, tmp_path, other):
 def test_another_file_is_refused(tmp_path, content):
     path = tmp_path / "other.json"
     path.write_text(content, "utf-8")
-    with pytest.raises(SettingsError, match="is no calibration file"):
+    with pytest.raises(SettingsError, match="is not a calibration file"):
         workflows.read_calibration(path, extractor=MATCHING_SIFT, matching=MatchSettings())
 
 

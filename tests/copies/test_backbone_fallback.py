@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from classicvision import FeatureCache, OnnxBackbone, workflows
+from classicvision.copies.backbone_calibration import fit_backbone_calibration, soften
 from classicvision.errors import BackboneError, NotEnoughDataError, SettingsError
 from classicvision.images import write_image
 from classicvision.matching.calibration import Calibration
 from classicvision.matching.likeness import BackboneCalibration, BackboneFallback
 from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
-from classicvision.workflows.calibrate_backbone import fit_backbone_calibration, soften
 
 N_PICTURES = 24  # 276 pairs
 
@@ -137,7 +137,7 @@ def test_files_of_an_index_that_are_gone_or_changed_are_failures(folder, fallbac
     found = workflows.find_copies(folder / "crop.png", tmp_path / "l.cvindex", fallback=fallback)
     reasons = {failure.path.name: failure.reason for failure in found.failures}
     assert set(reasons) == {"soft.png", "other.png"}
-    assert "it has changed since its keypoints were found" in reasons["other.png"]
+    assert "it has changed since its keypoints were extracted" in reasons["other.png"]
 
 
 def test_features_of_a_network_are_kept(folder, fallback, tmp_path, monkeypatch):
@@ -211,9 +211,9 @@ def test_plain_pictures_are_left_out_and_broken_ones_listed(run, unrelated, back
 
 def test_too_few_pictures_to_calibrate_are_an_error(unrelated, backbone, cache):
     files = sorted(unrelated.iterdir())
-    with pytest.raises(NotEnoughDataError, match=r"too few to fit a tail; at least 200"):
+    with pytest.raises(NotEnoughDataError, match=r"show no tail; at least 200"):
         workflows.calibrate_backbone(files[:5], backbone, cache=cache)
-    with pytest.raises(NotEnoughDataError, match=r"too few to fit a tail; at least 200"):
+    with pytest.raises(NotEnoughDataError, match=r"show no tail; at least 200"):
         workflows.calibrate_backbone(files[:1], backbone, cache=cache)
 
 
@@ -232,5 +232,5 @@ def test_a_calibration_file_of_another_network_is_refused(run, make_network, tmp
 @pytest.mark.parametrize("content", ["", "[]", json.dumps({"kind": "classicvision-calibration", "format_version": 1})])
 def test_another_file_is_no_calibration_of_a_network(backbone, tmp_path, content):
     (tmp_path / "c.json").write_text(content, "utf-8")
-    with pytest.raises(SettingsError, match="no calibration of a network"):
+    with pytest.raises(SettingsError, match="not a calibration of a network"):
         workflows.read_fallback(backbone, tmp_path / "c.json")

@@ -1,9 +1,9 @@
-"""Calibration of a network: what its cosines say of pictures, measured on some that are known to be unrelated."""
+"""Calibration of a network: the cosines and significances of unrelated images, and what follows for a copy."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -14,6 +14,9 @@ from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.symmetric import N_SYMMETRIES, SymmetricBackbone
 from classicvision.cache import FeatureCache
+from classicvision.copies.calibration_file import FORMAT_VERSION, common_facts, read_calibrated
+from classicvision.copies.calibration_pairs import WorstPair, draw_pairs, groups_of, worst_pairs
+from classicvision.copies.keypoint_calibration import COMPARING
 from classicvision.extraction import Failure, extract
 from classicvision.features.phash import HASH_SIZE, PerceptualHash
 from classicvision.features.sift import Sift
@@ -31,31 +34,21 @@ from classicvision.matching.likeness import (
     symmetric_cosines,
 )
 from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
-from classicvision.progress import EXTRACTING, Progress, stage
+from classicvision.progress import EXTRACTING, Progress, StageProgress, stage
 from classicvision.synthetic.retouch import blur
-from classicvision.workflows.calibrate import (
-    COMPARING,
-    FORMAT_VERSION,
-    N_WORST,
-    WorstPair,
-    common_facts,
-    draw_pairs,
-    groups_of,
-    read_calibrated,
-)
 
-__all__ = ["BackboneCalibrationRun", "calibrate_backbone", "read_fallback"]
+__all__ = ["BackboneCalibrationRun", "calibrate_network", "fit_backbone_calibration", "read_fallback", "soften"]
 
 KIND: Final = "classicvision-backbone-calibration"
 
 SOFTNESS: Final = (60, 40, 30, 20, 15, 10, 7, 5)
-"""A picture is blurred by its longer side divided by the first of these that leaves too few keypoints."""
+"""An image is blurred by its longer side divided by the first of these numbers that leaves too few keypoints."""
 
 NOTHING: Final = Seen(np.zeros((0, HASH_SIZE), np.float32), np.zeros((0, N_SYMMETRIES), np.float32))
 
 LEAST_SCALE: Final = 0.02
-"""Of the tail: the share of unrelated pairs within a small distance r falls like r^50 at most. MobileNetV2's falls like
-r^6 to r^8, so this only keeps a tail of equal numbers from having no width."""
+"""Least scale of the tail: the share of unrelated pairs within a small distance r falls like r^50 at most. That of
+MobileNetV2 falls like r^6 to r^8, so this only matters for a tail of equal numbers, which would have no width."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +60,11 @@ class BackboneCalibrationRun:
     backbone : OnnxBackbone
     calibration : BackboneCalibration
     cosines : (N,) float32
-        Of all pairs the largest over the eight symmetries, in no telling order.
+        Of each pair the largest over the eight symmetries.
     worst : tuple of WorstPair
-        The pairs of highest cosine, highest first: look at them.
+        The pairs of highest cosine, highest first, to be checked by eye.
     n_undecided : int
-        Pictures with too little in them to be compared as a whole, which were left out.
+        Images with too little texture to be compared as a whole, which were skipped.
     failures : tuple of Failure
         Images that could not be read.
     seconds : float
@@ -88,11 +81,11 @@ class BackboneCalibrationRun:
 
     @property
     def fallback(self) -> BackboneFallback:
-        """The network with its calibration, ready to be used."""
+        """The network with its calibration, ready for use."""
         return BackboneFallback(self.backbone, self.calibration)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values, but for the cosines and the time."""
+        """Return everything but the cosines and the time as plain values."""
         return {
             "kind": KIND,
             "format_version": FORMAT_VERSION,
@@ -104,7 +97,7 @@ class BackboneCalibrationRun:
 
 @dataclass(frozen=True)
 class _Softened:
-    """Blurs a picture until it has too few keypoints; returns its signature, and then what the network says of it."""
+    """Blurs an image until it has too few keypoints; returns its signature, followed by its network features."""
 
     kind: ClassVar[str] = "softened"
     version: ClassVar[int] = 1
@@ -119,7 +112,7 @@ class _Softened:
 
 
 def soften(image: Image, sift: Sift = MATCHING_SIFT, min_keypoints: int = MatchSettings().min_keypoints) -> Image:
-    """Return a picture blurred until it has too few keypoints; one that has is returned as it is."""
+    """Return an image blurred until it has too few keypoints; one that has too few is returned as it is."""
     longest, rng = max(image.shape[:2]), np.random.default_rng(0)  # a blur draws nothing
     soft = image
     for part in SOFTNESS:
@@ -129,41 +122,18 @@ def soften(image: Image, sift: Sift = MATCHING_SIFT, min_keypoints: int = MatchS
     return soft
 
 
-def calibrate_backbone(
+def calibrate_network(
     folder: PathLike | Sequence[PathLike],
     backbone: OnnxBackbone,
     *,
-    n_pairs: int = 100_000,
-    across_folders: bool = False,
-    seed: int = 0,
-    cache: FeatureCache | None = None,
-    n_jobs: int = 1,
-    progress: Progress | None = None,
+    n_pairs: int,
+    across_folders: bool,
+    seed: int,
+    cache: FeatureCache | None,
+    n_jobs: int,
+    progress: Progress | None,
 ) -> BackboneCalibrationRun:
-    """Compare unrelated pictures as wholes by a network, and fit the tail of their cosines.
-
-    A network compares pictures with too few keypoints only, and those are more alike to it than others. So each picture
-    is blurred until it has so few.
-
-    Parameters
-    ----------
-    folder : path or paths
-        Pictures of which no two show the same thing. Byte-equal files are compared with nothing of their kind.
-    backbone : OnnxBackbone
-    n_pairs : int
-        At most so many pairs, drawn at random if there are more.
-    across_folders : bool
-        Compare only pictures that lie in different folders, as when each folder holds one motif.
-    seed : int
-        Of the draw.
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is no picture, or too few pairs to see a tail.
-    BackboneError
-        If the network cannot be used.
-    """
+    """Compare unrelated images as a whole by a network; parameters are those of `workflows.calibrate_backbone`."""
     start = time.perf_counter()
     paths, features = images_in(folder), SymmetricBackbone(backbone)
     found = extract(paths, _Softened(features), cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
@@ -172,16 +142,14 @@ def calibrate_backbone(
     pairs = draw_pairs(groups, n_pairs, np.random.default_rng(seed))
     seen = Seen(*(np.stack(part) for part in zip(*map(_parts, found.items[rows]), strict=True))) if rows else NOTHING
     cosines, waves = _compare(seen, pairs, stage(progress, COMPARING))
-    names = [paths[found.rows[row]] for row in rows]
     matcher = BackboneFallback(backbone).matcher
     calibration = fit_backbone_calibration(cosines, waves, n_images=len(rows), matcher=matcher)
-    most = cosines.max(axis=1, initial=-1)
-    closest = [(pairs[k], float(most[k])) for k in np.argsort(-most)[:N_WORST]]
+    largest = cosines.max(axis=1, initial=-1)
     return BackboneCalibrationRun(
         backbone=backbone,
         calibration=calibration,
-        cosines=most,
-        worst=tuple(WorstPair(names[i], names[j], cosine) for (i, j), cosine in closest),
+        cosines=largest,
+        worst=tuple(worst_pairs(pairs, largest, [paths[found.rows[row]] for row in rows])),
         n_undecided=len(found.items) - len(rows),
         failures=found.failures,
         seconds=time.perf_counter() - start,
@@ -191,7 +159,15 @@ def calibrate_backbone(
 def fit_backbone_calibration(
     cosines: NDArray[np.float32], waves: NDArray[np.float64], *, n_images: int, matcher: str
 ) -> BackboneCalibration:
-    """Fit the tails to what unrelated pairs have: cosines and significances by waves, (N, 8), a symmetry a column.
+    """Fit the tails of unrelated pairs: of their cosines, and of the sums with their signatures' significances.
+
+    Parameters
+    ----------
+    cosines, waves : (N, 8)
+        Cosines, and significances by signature, of each pair; one column per symmetry.
+    n_images : int
+    matcher : str
+        Fingerprint of the network.
 
     Raises
     ------
@@ -207,12 +183,12 @@ def fit_backbone_calibration(
 def read_fallback(
     backbone: OnnxBackbone, calibration: PathLike | None = None, *, false_match_rate: float = FALLBACK_RATE
 ) -> BackboneFallback:
-    """Return a network as it compares pictures, with what was measured of it, if anything was.
+    """Return a network for comparing images with too few keypoints, with its calibration if a file of one is given.
 
     Raises
     ------
     SettingsError
-        If the file is no calibration of a network, or one of another network, stage or preprocessing.
+        If the file is not a calibration of a network, or one of another network, stage or preprocessing.
     """
     if calibration is None:
         return BackboneFallback(backbone, None, false_match_rate)
@@ -228,9 +204,9 @@ def _parts(item: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.f
 
 
 def _compare(
-    seen: Seen, pairs: Sequence[tuple[int, int]], progress: Callable[[int, int], None] | None
+    seen: Seen, pairs: Sequence[tuple[int, int]], progress: StageProgress | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return cosines and significances by waves of each pair, both (N, 8); the first of a pair never falls."""
+    """Return cosines and significances by signature of each pair, both (N, 8); pairs are sorted by the first image."""
     firsts = np.array([i for i, _ in pairs], np.intp)
     seconds = np.array([j for _, j in pairs], np.intp)
     cosines, waves = np.zeros((len(pairs), N_SYMMETRIES), np.float32), np.zeros((len(pairs), N_SYMMETRIES))

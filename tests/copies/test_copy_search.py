@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from classicvision import FeatureCache, workflows
+from classicvision.copies import library
 from classicvision.copies.settings import SearchSettings
 from classicvision.errors import ImageReadError, NotEnoughDataError
 from classicvision.images import read_image, write_image
@@ -61,8 +62,8 @@ def test_equal_files_are_the_best_finding(against_folder):
 
 
 def test_findings_say_how_many_pictures_were_compared_and_how(against_folder, copies_folder):
-    assert (against_folder.n_suspects, against_folder.n_library) == (4, 5)
-    assert (against_folder.suspects, against_folder.library) == (
+    assert (against_folder.n_queries, against_folder.n_references) == (4, 5)
+    assert (against_folder.queries, against_folder.references) == (
         str(copies_folder / "queries"),
         str(copies_folder / "library"),
     )
@@ -96,12 +97,12 @@ def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_f
     workflows.build_index(copies_folder / "library", tmp_path / "library.cvindex", cache=cache)
     found = workflows.find_copies(copies_folder / "queries", tmp_path / "library.cvindex", cache=cache)
     assert pairs(found, copies_folder).keys() == pairs(against_folder, copies_folder).keys()
-    assert found.library == str(tmp_path / "library.cvindex")
+    assert found.references == str(tmp_path / "library.cvindex")
 
 
 def test_a_picture_of_the_library_is_no_copy_of_itself(copies_folder, cache):
     found = workflows.find_copies(copies_folder / "library" / "0.png", copies_folder / "library", cache=cache)
-    assert (found.findings, found.n_suspects) == ((), 1)
+    assert (found.findings, found.n_queries) == ((), 1)
 
 
 def test_a_picture_that_changed_after_it_was_indexed_is_no_copy_of_what_it_was(pictures, make_image, cache, tmp_path):
@@ -127,7 +128,7 @@ def test_two_pictures_of_a_folder_are_one_finding_whichever_copies_which(picture
     folder = pictures(whole=make_image(0), part=make_image(0)[:110, :150], other=make_image(1))
     found = workflows.find_copies_among(folder)
     assert [{f.path_a.name, f.path_b.name} for f in found.findings] == [{"whole.png", "part.png"}]
-    assert (found.n_suspects, found.n_library, found.library) == (3, 3, "")
+    assert (found.n_queries, found.n_references, found.references) == (3, 3, "")
 
 
 def test_a_hundred_equal_files_are_all_found(pictures, make_image):
@@ -171,7 +172,7 @@ def test_files_that_were_searched_before_are_brought_up_to_date_together(picture
         updates.append(library)
         return workflows.update_index(index, library, **how)
 
-    monkeypatch.setattr(workflows.library, "update_index", update)
+    monkeypatch.setattr(library, "update", update)
     first, again = (workflows.find_copies_among(files, cache=cache).findings for _ in range(2))
     assert [f.result.score for f in again] == [f.result.score for f in first]
     assert updates == [files]
@@ -235,7 +236,7 @@ def test_an_equal_file_without_keypoints_is_decided(pictures):
     assert found.undecided == ()
 
 
-def test_broken_files_are_failures_once_whether_suspect_or_library(pictures, cache, make_image):
+def test_broken_files_are_failures_once_whether_query_or_reference(pictures, cache, make_image):
     folder = pictures(a=make_image(0))
     (folder / "broken.png").write_text("nothing")
     found = workflows.find_copies_among(folder, cache=cache)
@@ -245,13 +246,13 @@ def test_broken_files_are_failures_once_whether_suspect_or_library(pictures, cac
 
 def test_the_library_is_brought_up_to_date_when_it_is_used_again(pictures, cache, tmp_path, make_image):
     folder = pictures(a=make_image(0))
-    write_image(tmp_path / "suspect.png", make_image(5)[:130, :150])
-    assert workflows.find_copies(tmp_path / "suspect.png", folder, cache=cache).findings == ()
+    write_image(tmp_path / "query.png", make_image(5)[:130, :150])
+    assert workflows.find_copies(tmp_path / "query.png", folder, cache=cache).findings == ()
     pictures(b=make_image(5))
-    (finding,) = workflows.find_copies(tmp_path / "suspect.png", folder, cache=cache).findings
+    (finding,) = workflows.find_copies(tmp_path / "query.png", folder, cache=cache).findings
     assert finding.path_b == folder / "b.png"
     (folder / "b.png").unlink()
-    assert workflows.find_copies(tmp_path / "suspect.png", folder, cache=cache).findings == ()
+    assert workflows.find_copies(tmp_path / "query.png", folder, cache=cache).findings == ()
 
 
 def test_a_damaged_index_of_ours_is_made_anew(pictures, tmp_path, make_image):
@@ -307,25 +308,25 @@ def test_places_without_a_picture_and_paths_that_are_not_there_are_errors(copies
 def test_a_part_copied_within_a_picture_is_one_finding_with_itself(pictures, make_image):
     moved = make_image(0)
     moved[90:150, 130:200] = moved[10:70, 20:90]
-    found = workflows.find_copy_moves(pictures(moved=moved, plain=make_image(1)))
+    found = workflows.find_copies_within(pictures(moved=moved, plain=make_image(1)))
     (finding,) = found.findings
     assert finding.is_within
     assert finding.path_a.name == "moved.png"
     a, b = finding.points[0]
     assert np.median(np.abs(np.abs(a - b) - np.array([110, 80]))) < 0.5
-    assert (found.n_suspects, found.library) == (2, "")
+    assert (found.n_queries, found.references) == (2, "")
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_folder, cache, n_jobs):
-    found = workflows.find_copy_moves(copies_folder / "library", cache=cache, n_jobs=n_jobs)
-    assert (found.findings, found.n_suspects) == ((), 5)
+    found = workflows.find_copies_within(copies_folder / "library", cache=cache, n_jobs=n_jobs)
+    assert (found.findings, found.n_queries) == ((), 5)
 
 
 def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_makes_its_own(
     pictures, tmp_path, make_image, monkeypatch
 ):
-    monkeypatch.setattr(workflows.library, "PATIENCE", 0)
+    monkeypatch.setattr(library, "PATIENCE", 0)
     cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
     workflows.find_copies_among(folder, cache=cache)
     (home,) = (tmp_path / "cache" / "indexes").iterdir()
@@ -343,7 +344,7 @@ def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictur
     with ExitStack() as other:
         other.enter_context(only_writer(home))
         monkeypatch.setattr(lock.time, "sleep", lambda _: other.close())
-        monkeypatch.setattr(workflows.library, "build_index", None)
+        monkeypatch.setattr(library, "build", None)
         assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
 
 
@@ -369,7 +370,7 @@ def test_an_empty_folder_beside_others_does_not_cost_the_index_that_was_kept(
     cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
     (tmp_path / "empty").mkdir()
     first = workflows.find_copies_among([folder, tmp_path / "empty"], cache=cache)
-    monkeypatch.setattr(workflows.library, "build_index", None)
+    monkeypatch.setattr(library, "build", None)
     again = workflows.find_copies_among([folder, tmp_path / "empty"], cache=cache)
     assert len(first.findings) == 1
     assert [f.path_a for f in again.findings] == [f.path_a for f in first.findings]

@@ -1,0 +1,210 @@
+"""The search for copies from paths to findings: features, matches of parts, whole images, and what stays undecided."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from classicvision import config
+from classicvision.cache import FeatureCache
+from classicvision.copies.findings import Finding, Findings, Scope, Undecided
+from classicvision.copies.library import Library, open_library
+from classicvision.copies.queries import (
+    Query,
+    QueryResult,
+    best_of_each_pair,
+    queries_of,
+    search_among,
+    search_queries,
+)
+from classicvision.copies.settings import SearchSettings
+from classicvision.copies.whole_image_search import WholeImageResult, first_of_each_content, search_whole_images
+from classicvision.copies.whole_images import NearestReference, WholeImage
+from classicvision.extraction import Failure, extract
+from classicvision.files import PathLike
+from classicvision.folders import images_in, listed
+from classicvision.images import LIBRARIES
+from classicvision.index.catalogue import absolute
+from classicvision.index.index import Index
+from classicvision.matching.likeness import BackboneFallback
+from classicvision.progress import EXTRACTING, Progress, StageProgress, stage
+from classicvision.workers import count_workers
+
+__all__ = ["SEARCHING", "CopySearch"]
+
+SEARCHING: Final = "search"
+"""The stage in which queries are compared, a step for each query."""
+
+
+class _Extracted(NamedTuple):
+    queries: list[Query]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class CopySearch:
+    """How copies are searched for, and what the search may use.
+
+    Attributes
+    ----------
+    settings : SearchSettings
+    fallback : BackboneFallback or None
+        A network that compares images with too few keypoints where signatures leave them undecided.
+    cache : FeatureCache
+    keeps_index : bool
+        Whether an index that is built of images stays in the cache for the next search.
+    n_jobs, progress
+        As for every workflow.
+    """
+
+    settings: SearchSettings
+    fallback: BackboneFallback | None
+    cache: FeatureCache
+    keeps_index: bool
+    n_jobs: int
+    progress: Progress | None
+
+    def against(self, queries: PathLike | Sequence[PathLike], references: PathLike) -> Findings:
+        """Search references for copies of queries; parameters are those of `workflows.find_copies`."""
+        with self._open(references) as library:
+            start = time.perf_counter()
+            found = self._extract(queries, library.index)
+            workers, progress = self._n_workers(found.queries), self._searching
+            results = search_queries(
+                library.index, found.queries, self.cache, self.settings, n_workers=workers, progress=progress
+            )
+            whole = self._compare_whole(_query_images(found.queries, results), _reference_images(library.index))
+            findings = [library.named(finding) for finding in _all_findings(results, whole)]
+            report = self._report("against", findings, library, found, results, whole)
+            seconds = time.perf_counter() - start
+            return replace(report, queries=listed(queries), references=listed(references), seconds=seconds)
+
+    def among(self, images: PathLike | Sequence[PathLike]) -> Findings:
+        """Search images for copies of each other; parameters are those of `workflows.find_copies_among`."""
+        with self._open(images) as library:
+            start = time.perf_counter()
+            found = self._extract(images, library.index)
+            workers, progress = self._n_workers(found.queries), self._searching
+            results = search_among(
+                library.index, found.queries, self.cache, self.settings, n_workers=workers, progress=progress
+            )
+            whole = self._compare_whole(
+                first_of_each_content(_query_images(found.queries, results)),
+                first_of_each_content(_reference_images(library.index)),
+            )
+            findings = best_of_each_pair(library.named(finding) for finding in _all_findings(results, whole))
+            report = self._report("among", findings, library, found, results, whole)
+            return replace(report, queries=listed(images), seconds=time.perf_counter() - start)
+
+    def _open(self, where: PathLike | Sequence[PathLike]) -> AbstractContextManager[Library]:
+        return open_library(
+            where, cache=self.cache, keeps_index=self.keeps_index, n_jobs=self.n_jobs, progress=self.progress
+        )
+
+    def _extract(self, paths: PathLike | Sequence[PathLike], index: Index) -> _Extracted:
+        """Extract the features of the queries into the cache: those of an index have lost some precision."""
+        files = images_in(paths)
+        found = extract(
+            files,
+            index.settings.extractor,
+            cache=self.cache,
+            n_jobs=self.n_jobs,
+            progress=stage(self.progress, EXTRACTING),
+        )
+        return _Extracted(queries_of(files, found), found.failures)
+
+    def _n_workers(self, queries: Sequence[Query]) -> int:
+        return count_workers(self.n_jobs, len(queries))
+
+    @property
+    def _searching(self) -> StageProgress | None:
+        return stage(self.progress, SEARCHING)
+
+    def _compare_whole(self, queries: Sequence[WholeImage], references: Sequence[WholeImage]) -> WholeImageResult:
+        return search_whole_images(
+            queries,
+            references,
+            min_keypoints=self.settings.match.min_keypoints,
+            fallback=self.fallback,
+            cache=self.cache,
+            n_jobs=self.n_jobs,
+            progress=self.progress,
+        )
+
+    def _report(
+        self,
+        scope: Scope,
+        findings: Sequence[Finding],
+        library: Library,
+        found: _Extracted,
+        results: Sequence[QueryResult],
+        whole: WholeImageResult,
+    ) -> Findings:
+        nearest = {path: replace(one, path=library.name(one.path)) for path, one in whole.nearest.items()}
+        failed_whole = [replace(failure, path=library.name(failure.path)) for failure in whole.failures]
+        settings: dict[str, Any] = {
+            "search": config.to_dict(self.settings),
+            "index": config.to_dict(library.index.settings),
+        }
+        if self.fallback:
+            settings["fallback"] = self.fallback.to_dict()
+        return Findings.of(
+            findings,
+            scope,
+            undecided=undecided_queries(
+                found.queries, results, findings, nearest, min_keypoints=self.settings.match.min_keypoints
+            ),
+            failures=_each_once((*library.failures, *found.failures, *failed_whole)),
+            n_queries=len(found.queries),
+            n_references=len(library.index),
+            settings={**settings, "libraries": LIBRARIES},
+        )
+
+
+def undecided_queries(
+    queries: Iterable[Query],
+    results: Iterable[QueryResult],
+    findings: Iterable[Finding],
+    nearest: Mapping[Path, NearestReference],
+    *,
+    min_keypoints: int,
+) -> tuple[Undecided, ...]:
+    """Return the queries with fewer keypoints that are in no finding, with the nearest reference by the network."""
+    found = {path for finding in findings for path in (finding.path_a, finding.path_b)}
+    remedy = f"at least {min_keypoints} are needed to find parts, and no other image is the same as a whole"
+
+    def reason(path: Path, n_keypoints: int) -> str:
+        few = f"{n_keypoints} keypoint{'' if n_keypoints == 1 else 's'}; {remedy}"
+        if (one := nearest.get(path)) is None:
+            return few
+        return f"{few}; by the network it is most like {one.path}, cosine {one.cosine:.4f}"
+
+    return tuple(
+        Undecided(query.path, reason(query.path, result.n_keypoints))
+        for query, result in zip(queries, results, strict=True)
+        if result.n_keypoints < min_keypoints and query.path not in found
+    )
+
+
+def _all_findings(results: Iterable[QueryResult], whole: WholeImageResult) -> Iterator[Finding]:
+    yield from (finding for result in results for finding in result.findings)
+    yield from whole.findings
+
+
+def _query_images(queries: Sequence[Query], results: Sequence[QueryResult]) -> list[WholeImage]:
+    pairs = zip(queries, results, strict=True)
+    return [WholeImage(query.path, query.content, result.n_keypoints, result.image_size) for query, result in pairs]
+
+
+def _reference_images(index: Index) -> list[WholeImage]:
+    return [WholeImage(image.path, image.content, image.n_keypoints, image.image_size) for image in index]
+
+
+def _each_once(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Return each file that failed once, sorted, under the path that was given last."""
+    by_path = {absolute(failure.path): failure for failure in failures}
+    return tuple(by_path[path] for path in sorted(by_path, key=lambda path: path.parts))
