@@ -69,7 +69,7 @@ def page_of(findings, **facts):
 def test_answer_of_a_search_in_a_library_comes_first(make_finding):
     found = [make_finding("a", "x", SAME), make_finding("a", "y", SAME), make_finding("b", "x", SAME)]
     text = page_of(found, n_queries=5, n_references=1234, queries="s", scope="against", references="l.cvindex").text
-    assert "2 of 5 images are copies, whole or in part, of the 1,234 images they were compared with." in text
+    assert "2 of 5 images are copies, completely or in part, of the 1,234 images they were compared with." in text
     assert "Copies in s from l.cvindex" in text
 
 
