@@ -24,20 +24,28 @@ Examples:
 
 RATES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 _NO_TAIL = (
-    "Warning: nearly all pairs have a score of 0, so these pictures show no tail: the thresholds are those of theory. "
-    "Pictures that are hard to tell apart, such as text or bricks, need higher ones; calibrate on such pictures too."
+    "Warning: nearly all pairs have a score of 0, so these images show no tail: the thresholds are theoretical. "
+    "Images that are hard to distinguish, such as text or bricks, need higher ones; calibrate on such images too."
 )
-N_SHOWN = 5  # of the worst pairs
+N_SHOWN = 5  # worst pairs shown as text
 
 
-@click.command("calibrate", epilog=EXAMPLES, short_help="Measure how often unrelated pictures look like copies.")
+@click.command("calibrate", epilog=EXAMPLES, short_help="Measure how often unrelated images look like copies.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@options.output_option("-o", "--output", suffixes=(".json",), required=False, text="Write the calibration here.")
-@click.option(
-    "--pairs", type=click.IntRange(min=1), default=100_000, show_default=True, help="Compare at most so many."
+@options.output_option(
+    "-o", "--output", suffixes=(".json",), required=False, text="Write the calibration to this file."
 )
-@click.option("--across-folders", is_flag=True, help="Compare only pictures of different folders.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draw of pairs.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=1),
+    default=100_000,
+    show_default=True,
+    help="Number of pairs to compare, at most.",
+)
+@click.option("--across-folders", is_flag=True, help="Compare only images from different folders.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed for sampling pairs."
+)
 @options.calibrating_options
 @options.extraction_options
 @options.JSON
@@ -51,21 +59,21 @@ def calibrate_command(
     run: options.Run,
     as_json: bool,
 ) -> int:
-    """Compare unrelated pictures in PATHS with each other, and say which threshold has which rate of false matches.
+    """Compare unrelated images in PATHS with each other, and list thresholds for rates of false matches.
 
-    No two of the pictures may show the same thing: look at the pairs that are listed as most alike, take those that do
-    out, and run it again. With --backbone it is not keypoints that are measured but the features of a network, on the
-    pictures blurred until they have too few keypoints.
+    No two of the images may show the same thing: check the pairs that are listed as most alike, remove those that do,
+    and repeat. With --backbone the features of a network are measured instead of keypoints, on the images blurred until
+    they have too few keypoints.
     """
     from classicvision import workflows
 
     backbone = fallback.open_backbone()
     with run.settings() as how:
-        asked: dict[str, Any] = {"n_pairs": pairs, "across_folders": across_folders, "seed": seed, **how}
+        options_of_both: dict[str, Any] = {"n_pairs": pairs, "across_folders": across_folders, "seed": seed, **how}
         if backbone is not None:
-            seen = workflows.calibrate_backbone(paths, backbone, **asked)
+            seen = workflows.calibrate_backbone(paths, backbone, **options_of_both)
             return _finish(seen, _backbone_to_text(seen), output, as_json)
-        measured = workflows.calibrate(paths, **asked)
+        measured = workflows.calibrate(paths, **options_of_both)
     return _finish(
         measured, _to_text(measured), output, as_json, note="" if measured.calibration.has_tail else _NO_TAIL
     )
@@ -90,11 +98,11 @@ def _finish(
 
 
 def _backbone_to_text(measured: BackboneCalibrationRun) -> str:
-    found, undecided = measured.calibration.together, render.count(measured.n_undecided, "picture")
+    found, undecided = measured.calibration.together, render.count(measured.n_undecided, "image")
     lines = [
-        f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'picture')}; highest cosine "
+        f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'image')}; highest cosine "
         f"{measured.cosines.max():.4f}, highest significance with the perceptual hash {found.highest:.1f}. "
-        f"{undecided} left out for too little in them.",
+        f"{undecided} skipped: too little texture.",
         f"Above {measured.fallback.threshold:.1f} a pair is called a copy.",
     ]
     return "\n".join([*lines, "", _thresholds(found), "", _worst(measured.worst, 4)])
@@ -116,10 +124,10 @@ def _worst(pairs: Sequence[WorstPair], n_digits: int = 1) -> str:
 
 def _to_text(measured: CalibrationRun) -> str:
     found = measured.calibration
-    undecided = render.count(measured.n_undecided, "picture")
+    undecided = render.count(measured.n_undecided, "image")
     lines = [
-        f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'picture')}; highest score {found.highest:.1f}. "
-        f"{undecided} left out for too few keypoints.",
+        f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'image')}; highest score {found.highest:.1f}. "
+        f"{undecided} skipped: too few keypoints.",
         "",
         _thresholds(found),
     ]

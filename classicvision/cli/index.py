@@ -1,4 +1,4 @@
-"""``classicvision index``: the commands that make an index and look after it."""
+"""``classicvision index``: the commands that build and maintain an index."""
 
 from __future__ import annotations
 
@@ -18,30 +18,31 @@ Examples:
   classicvision index add library.cvindex more/
   classicvision index update library.cvindex
   classicvision index info library.cvindex
+  classicvision copies new/ --against library.cvindex
 """
 
 INDEX = click.argument("index", type=click.Path(path_type=Path))
 
 
-@click.group("index", epilog=EXAMPLES, short_help="Index a library of images, to find copies in it.")
+@click.group("index", epilog=EXAMPLES, short_help="Build and maintain an index of images for copy search.")
 def index_command() -> None:
-    """Keep an index of a library of images: what is found in each, so that copies are found quickly.
+    """Build and maintain an index of a library of images, in which copies are found quickly.
 
-    An index is a folder. No command changes, moves or deletes an image. While one process writes to an index, others
-    can search it.
+    To search an index, use `classicvision copies IMAGES --against INDEX`. An index is a folder. No command changes,
+    moves or deletes an image. While one process writes to an index, others can search it.
     """
 
 
-@index_command.command("build", short_help="Make an index of a library.")
+@index_command.command("build", short_help="Build an index of a library.")
 @click.argument("library", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to make."
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder of the new index."
 )
 @click.option(
     "--vocabulary",
     type=click.Path(path_type=Path, exists=True),
     metavar="INDEX|FILE.cvwords",
-    help="Take the visual words of another index; otherwise they are learned from the library.",
+    help="Use the visual words of another index; by default they are learned from the library.",
 )
 @click.option(
     "--set",
@@ -60,12 +61,12 @@ def build_command(
     run: options.Run,
     as_json: bool,
 ) -> int:
-    """Make an index of the images in LIBRARY: folders, searched at every depth, and files."""
+    """Build an index of the images in LIBRARY: folders, searched at every depth, and files."""
     from classicvision import workflows
     from classicvision.index.settings import IndexSettings
 
     if not output.absolute().parent.is_dir():
-        raise click.BadParameter(f"the folder {output.absolute().parent} does not exist; make it first")
+        raise click.BadParameter(f"the folder {output.absolute().parent} does not exist; create it first")
     settings = options.change(IndexSettings(), overrides)
     with run.settings() as how:
         change = workflows.build_index(library, output, settings=settings, vocabulary=vocabulary, **how)
@@ -78,7 +79,7 @@ def build_command(
 @options.extraction_options
 @options.JSON
 def add_command(index: Path, paths: tuple[Path, ...], run: options.Run, as_json: bool) -> int:
-    """Add the images in PATHS, files and folders, to INDEX. Images that it has already are passed over."""
+    """Add the images in PATHS, files and folders, to INDEX. Images that it already has are skipped."""
     from classicvision import workflows
 
     with run.settings() as how:
@@ -92,9 +93,9 @@ def add_command(index: Path, paths: tuple[Path, ...], run: options.Run, as_json:
 @options.extraction_options
 @options.JSON
 def update_command(index: Path, library: tuple[Path, ...], run: options.Run, as_json: bool) -> int:
-    """Add new images of LIBRARY to INDEX, replace changed ones, and take out those whose files are gone.
+    """Add new images of LIBRARY to INDEX, replace changed ones, and remove those whose files no longer exist.
 
-    Without LIBRARY, it is what the index was built from. Files of the same size and time are not read.
+    LIBRARY defaults to what the index was built from. Files whose size and time are unchanged are not read.
     """
     from classicvision import workflows
 
@@ -103,22 +104,22 @@ def update_command(index: Path, library: tuple[Path, ...], run: options.Run, as_
     return _report(change, index, as_json)
 
 
-@index_command.command("remove", short_help="Take images out of an index.")
+@index_command.command("remove", short_help="Remove images from an index.")
 @INDEX
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @options.JSON
 def remove_command(index: Path, paths: tuple[Path, ...], as_json: bool) -> int:
-    """Take the images in PATHS, files and folders, out of INDEX. The files themselves are not touched."""
+    """Remove the images in PATHS, files and folders, from INDEX. The files themselves are not changed."""
     from classicvision import workflows
 
     return _report(workflows.remove_from_index(index, paths), index, as_json)
 
 
-@index_command.command("info", short_help="Say what is in an index.")
+@index_command.command("info", short_help="Show what an index contains.")
 @INDEX
 @options.JSON
 def info_command(index: Path, as_json: bool) -> int:
-    """Say what is in INDEX: images, words, sizes and settings."""
+    """Show the images, words, sizes and settings of INDEX."""
     from classicvision import workflows
 
     facts = workflows.index_info(index)
@@ -129,7 +130,7 @@ def info_command(index: Path, as_json: bool) -> int:
     return 0
 
 
-@index_command.command("verify", short_help="Look for damage in an index.")
+@index_command.command("verify", short_help="Check an index for damage.")
 @INDEX
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 @options.JSON
@@ -143,7 +144,7 @@ def verify_command(index: Path, quiet: bool, as_json: bool) -> int:
         render.print_json({"index": str(index), "damage": [{"path": str(d.path), "reason": d.reason} for d in damage]})
     else:
         lines = [f"{render.printable(d.path)}: {render.printable(d.reason)}" for d in damage]
-        click.echo("\n".join([*lines, "Build the index again."] if damage else ["The index is sound."]))
+        click.echo("\n".join([*lines, "Build the index again."] if damage else ["The index is intact."]))
     return ERROR if damage else DONE
 
 
@@ -164,7 +165,7 @@ def _report(change: IndexChange, index: Path, as_json: bool) -> int:
         done, now = ", ".join(parts) or "nothing changed", render.count(change.n_images, "image")
         click.echo(f"{render.printable(index)}: {done}; {now} now.")
         if change.relearned:
-            click.echo(f"The index has grown, so its words were learned anew: {change.n_words}.")
+            click.echo(f"The index has grown, so its words were learned again: {change.n_words}.")
     return render.report_failures(change.failures, n_kept=change.n_kept)
 
 

@@ -21,13 +21,16 @@ Examples:
 """
 
 
-@click.command("match", epilog=EXAMPLES, short_help="Say whether one picture is a copy of another.")
+@click.command("match", epilog=EXAMPLES, short_help="Decide whether one image is a copy of another.")
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @options.output_option(
-    "--draw", suffixes=(".png", ".jpg", ".jpeg", ".webp"), required=False, text="Draw both, and what they share."
+    "--draw",
+    suffixes=(".png", ".jpg", ".jpeg", ".webp"),
+    required=False,
+    text="Draw both images and the parts they share.",
 )
-@click.option("--exit-code", is_flag=True, help="Leave with 11 if they match, instead of 0.")
+@click.option("--exit-code", is_flag=True, help="Exit with code 11 if they match.")
 @click.option(
     "--set",
     "overrides",
@@ -46,10 +49,10 @@ def match_command(
     fallback: options.Fallback,
     as_json: bool,
 ) -> int:
-    """Say whether picture A or a part of it is in picture B: cropped, scaled, turned, mirrored, or in a collage.
+    """Decide whether image A or a part of it is in image B: cropped, scaled, rotated, mirrored, or in a collage.
 
-    Tells the transform in words, and how much of each picture is shared. Pictures with too few keypoints are compared
-    as a whole: by a perceptual hash, and by the features of a network where one is given.
+    The transform is described in words, with the share of each image. Images with too few keypoints are compared as a
+    whole: by a perceptual hash and, with --backbone, by the features of a network.
     """
     from classicvision import workflows
     from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
@@ -58,7 +61,7 @@ def match_command(
     sift = options.change(MATCHING_SIFT, of_sift)
     settings = options.change(MatchSettings(), tuple(one for one in overrides if not one.startswith("sift.")))
     if draw is not None and any(path.exists() and draw.exists() and draw.samefile(path) for path in (a, b)):
-        raise click.UsageError(f"{draw} is one of the pictures itself; choose another name for the drawing")
+        raise click.UsageError(f"{draw} is one of the images; choose another name for the drawing")
     result = workflows.match(a, b, sift=sift, settings=settings, fallback=fallback.open(), draw=draw)
     if as_json:
         render.print_json({"a": str(a), "b": str(b), **_to_dict(result)})

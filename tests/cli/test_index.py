@@ -123,7 +123,7 @@ def test_info_tells_the_sizes(run, built):
 
 
 def test_verify_names_the_damaged_file_and_fails(run, built):
-    assert run("verify", built)[:2] == (0, "The index is sound.\n")
+    assert run("verify", built)[:2] == (0, "The index is intact.\n")
     path = built / "segment-000002.features"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     code, output, _ = run("verify", built)

@@ -76,7 +76,7 @@ def test_settings_can_be_changed(run, files):
         (["a.png"], 2, "Missing argument"),
         (["a.png", "b.png", "--set", "rato=0.5"], 2, "did you mean 'ratio'"),
         (["a.png", "b.png", "--set", "ratio=2"], 2, "ratio is 2"),
-        (["a.png", "b.png", "--draw", "a.png"], 2, "one of the pictures itself"),
+        (["a.png", "b.png", "--draw", "a.png"], 2, "one of the images; choose"),
         (["a.png", "b.png", "--draw", "m.txt"], 2, "must end in"),
         (["a.png", "b.png", "--preprocessing", "imagenet"], 2, "need a network: add --backbone FILE"),
         (["a.png", "b.png", "--stage", "pixels"], 2, "need a network: add --backbone FILE"),
