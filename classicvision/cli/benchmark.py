@@ -158,9 +158,9 @@ def _to_text(found: Benchmark) -> str:
         *(f"Split {number}: {one.sentence}" for number, one in enumerate(found.leakage, 1) if one.leaks),
     ]
     if found.leakage and not any(one.leaks for one in found.leakage):
-        lines.append("No test image has a copy among the training images.")
+        lines.append("No test image is a copy of a training image.")
     if found.is_lite:
-        lines.append("This was a one at toy size: it shows that everything works, not how well.")
+        lines.append("This was a trial at toy size: it shows that everything works, not how well.")
     return "\n".join(lines)
 
 

@@ -127,14 +127,15 @@ class Leakage:
         """The leakage in one sentence."""
         n = len(self.test_images)
         if not n:
-            return f"None of {self.n_test} test images has a copy among the training images."
+            return f"None of {self.n_test} test images is a copy of a training image."
         n_exact = len({leak.test for leak in self.leaks if leak.kind == "exact"})
         n_contradicting = len({leak.test for leak in self.leaks if leak.contradicts})
-        text = (
-            f"{n} of {self.n_test} test images ({100 * n / self.n_test:.1f} %) have a copy, whole or in part, among "
-            f"the training images; of {n_exact} it is equal byte for byte"
+        are_copies = "is a copy" if n == 1 else "are copies"
+        sentence = (
+            f"{n} of {self.n_test} test images ({100 * n / self.n_test:.1f} %) {are_copies}, in full or in part, of "
+            f"training images; identical files: {n_exact}"
         )
-        return text + (f", and of {n_contradicting} it has another class." if n_contradicting else ".")
+        return sentence + (f", copies with a different class: {n_contradicting}." if n_contradicting else ".")
 
 
 def find_duplicates(

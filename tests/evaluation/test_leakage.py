@@ -92,8 +92,8 @@ def test_a_leak_between_classes_contradicts_and_one_within_does_not(make_finding
     found = find_leaks(duplicates, [A, C], [B, D], labels={A: "city", B: "street", C: "city", D: "city"})
     assert {leak.train: leak.contradicts for leak in found.leaks} == {A: True, C: False}
     assert found.sentence == (
-        "2 of 2 test images (100.0 %) have a copy, whole or in part, among the training images; "
-        "of 2 it is equal byte for byte, and of 1 it has another class."
+        "2 of 2 test images (100.0 %) are copies, in full or in part, of training images; "
+        "identical files: 2, copies with a different class: 1."
     )
 
 
@@ -101,14 +101,12 @@ def test_a_test_image_with_two_copies_is_one_image(make_finding):
     duplicates = Duplicates.of(Findings.of([make_finding("a", "c", HALF), make_finding("b", "c", HALF)]))
     found = find_leaks(duplicates, [A, B], [C, D])
     assert (len(found.leaks), found.test_images) == (2, (C,))
-    assert found.sentence.startswith("1 of 2 test images (50.0 %) have a copy")
-    assert found.sentence.endswith("of 0 it is equal byte for byte.")
+    assert found.sentence.startswith("1 of 2 test images (50.0 %) is a copy")
+    assert found.sentence.endswith("identical files: 0.")
 
 
 def test_a_clean_split_is_reported_as_clean():
-    assert (
-        find_leaks(Duplicates(()), [A], [B]).sentence == "None of 1 test images has a copy among the training images."
-    )
+    assert find_leaks(Duplicates(()), [A], [B]).sentence == "None of 1 test images is a copy of a training image."
 
 
 def test_an_image_on_both_sides_is_refused():
