@@ -115,7 +115,7 @@ class BuildKernels(build_ext):
             )
         except (CCompilerError, CompileError, ExecError, PlatformError) as error:
             self.warn("no C++17 compiler worked; classicvision is installed without compiled kernels")
-            raise error  # an optional extension: the installation goes on
+            raise error  # an optional extension: the installation continues
 
     def _jobs(self, ext: Extension) -> Iterator[Job]:
         is_msvc = self.compiler.compiler_type == "msvc"

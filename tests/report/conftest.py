@@ -1,7 +1,7 @@
-"""A real browser for the tests of pages: Chromium without a window, spoken to through a pipe, with nothing to install.
+"""A real browser for the tests of pages: headless Chromium, driven through a pipe, without further dependencies.
 
-The DevTools protocol of Chromium takes and gives JSON messages, each ended by a zero byte, on its file descriptors 3
-and 4 (https://chromedevtools.github.io/devtools-protocol).
+Chromium's DevTools protocol exchanges JSON messages, each terminated by a zero byte, on file descriptors 3 and 4
+(https://chromedevtools.github.io/devtools-protocol).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-SECONDS = 60.0  # that any answer may take; a busy machine is no fault of the page
+SECONDS = 60.0  # time limit of any answer, ample for a busy machine
 OPTIONS = (
     "--headless",
     "--no-sandbox",
@@ -34,7 +34,7 @@ OPTIONS = (
     "--remote-debugging-pipe",
 )
 
-# Becomes the browser, with the two ends of our pipes where it looks for them.
+# Moves the pipes to descriptors 3 and 4, then executes the browser.
 LAUNCH = """
 import fcntl, os, sys
 ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
@@ -47,8 +47,8 @@ os.execv(sys.argv[3], sys.argv[3:])
 class Browser:
     """One browser with one open page.
 
-    `faults` has what the page's console calls an error: exceptions, and everything its own policy refused.
-    `requests` has the addresses that it asked for, data in the page left out.
+    `faults` lists the errors of the page's console: exceptions, and everything that its security policy refused.
+    `requests` lists the addresses that it requested, except embedded data.
     """
 
     def __init__(self, program: str, folder: Path) -> None:
@@ -82,7 +82,7 @@ class Browser:
             self.send(f"{domain}.enable")
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Ask for something and return the answer; what happens meanwhile is noted."""
+        """Send a command and return its answer; record events in between."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -135,15 +135,15 @@ class Browser:
             time.sleep(0.02)
 
     def open(self, page: Path) -> None:
-        """Open a page and wait until it is loaded, with its faults and requests counted anew."""
-        self.evaluate("void 0")  # so that what an earlier page did is noted before
+        """Open a page, wait until it is loaded, and collect only its faults and requests."""
+        self.evaluate("void 0")  # so that events of the earlier page are recorded before
         self.faults.clear()
         self.requests.clear()
         self.send("Page.navigate", url=page.as_uri())
         self.wait(f"location.href === {json.dumps(page.as_uri())} && document.readyState === 'complete'")
 
     def click(self, selector: str) -> None:
-        """Click where an element is, as a mouse does, so that something that covers it gets the click instead."""
+        """Click at the position of an element as a mouse does: an element on top would get the click instead."""
         element = f"const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
         middle = "const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2];"
         place = self.evaluate(f"(() => {{ {element} {middle} }})()")
@@ -157,12 +157,12 @@ class Browser:
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
 
     def write(self, selector: str, text: str) -> None:
-        """Replace what stands in a field, as typing does."""
+        """Replace the text of a field, as typing does."""
         self.evaluate(f"(e => {{ e.focus(); e.select(); }})(document.querySelector({json.dumps(selector)}))")
         self.send("Input.insertText", text=text)
 
     def downloaded(self, name: str) -> bytes:
-        """Wait for a downloaded file, return what it holds, and remove it."""
+        """Wait for a downloaded file, return its content, and remove it."""
         path, end = self.downloads / name, time.monotonic() + SECONDS
         while not path.exists() or any(self.downloads.glob("*.crdownload")):
             if time.monotonic() > end:
@@ -198,7 +198,7 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> Any:
     if program is None:
         pytest.skip(f"needs a browser: {', '.join(NAMES)}, or the one that CLASSICVISION_BROWSER names")
     if sys.platform == "win32":
-        pytest.skip("speaks to the browser through inherited file descriptors, which Windows has not")
+        pytest.skip("needs inherited file descriptors, which Windows does not support")
     try:
         browser = Browser(program, tmp_path_factory.mktemp("browser"))
     except (OSError, RuntimeError) as error:
@@ -209,7 +209,7 @@ def _browser(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def browser(_browser: Browser) -> Browser:
-    """Return a running browser with a window of 1280 by 900 pixels, or skip the test where there is none."""
+    """Return a running browser with a window of 1280 by 900 pixels, or skip the test if it is not installed."""
     _browser.resize(1280, 900)
     _browser.send("Emulation.setEmulatedMedia", media="", features=[])
     return _browser
