@@ -11,7 +11,7 @@ from classicvision.features.local import LocalFeatures
 from classicvision.items import Extractor, Item
 from classicvision.synthetic import canary
 
-__all__ = ["DRIFT_SHARE", "KEPT_OF_CANARY", "MAX_CANARY", "seen_on_canary", "share_changed"]
+__all__ = ["DRIFT_SHARE", "MAX_CANARY", "N_CANARY_KEYPOINTS", "canary_features", "share_changed"]
 
 # Two SIFT runs on one machine are bit-identical; other builds of OpenCV may round differently.
 SAME_POSITION = 0.01  # pixels
@@ -19,10 +19,10 @@ SAME_DESCRIPTOR = 0.99  # least cosine
 SAME_VECTOR = 0.999  # least cosine of two vectors of a network
 DRIFT_SHARE = 0.02  # share of the canary's keypoints that may be lost, moved or changed without a warning
 MAX_CANARY = 10_000  # keypoints; a file with more was not written here
-KEPT_OF_CANARY = 1000  # keypoints, the strongest; a dense grid has many times more
+N_CANARY_KEYPOINTS = 1000  # keypoints, the strongest; a dense grid has many times more
 
 
-def seen_on_canary(extractor: Extractor[Any]) -> Item:
+def canary_features(extractor: Extractor[Any]) -> Item:
     """Return the strongest features that an extractor finds on the canary image, or its vector."""
     seen: Item = _strongest(extractor(canary()))
     return seen
@@ -47,7 +47,7 @@ def share_changed(then: Item, now: Item) -> float:
 def _strongest(seen: Any) -> Any:
     if isinstance(seen, tuple):
         return tuple(map(_strongest, seen))
-    return seen.strongest(KEPT_OF_CANARY) if isinstance(seen, LocalFeatures) else seen
+    return seen.strongest(N_CANARY_KEYPOINTS) if isinstance(seen, LocalFeatures) else seen
 
 
 def _share_of_keypoints(then: LocalFeatures, now: LocalFeatures) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from classicvision import config
 from classicvision.archive import Archive, read_archive, write_archive
 from classicvision.backbone.onnx import OnnxBackbone
-from classicvision.classify.canary import DRIFT_SHARE, MAX_CANARY, seen_on_canary, share_changed
+from classicvision.classify.canary import DRIFT_SHARE, MAX_CANARY, canary_features, share_changed
 from classicvision.classify.coding import decide
 from classicvision.classify.head import LinearHead
 from classicvision.classify.prediction import NO_KEYPOINTS, Prediction
@@ -58,6 +58,21 @@ class Classifier:
     ------
     ValueError
         If the parts do not fit together.
+
+    Examples
+    --------
+    >>> from classicvision import Classifier, extract, load_recipe, workflows
+    >>> recipe = load_recipe("sift-bovw", ["encoder.n_words=30"])
+    >>> workflows.fit("data/textures", recipe=recipe).classifier.save("textures.cvmodel")
+    >>> classifier = Classifier.load("textures.cvmodel")
+    >>> classifier.head.classes[:3]
+    ('brick', 'coffee', 'coins')
+
+    Predict from items, as the recipe's extractor makes them:
+
+    >>> items = extract(["data/textures/stars/00.jpg"], classifier.recipe.extractor).items
+    >>> [prediction.label for prediction in classifier.predict(items)]
+    ['stars']
     """
 
     recipe: Recipe
@@ -179,7 +194,7 @@ class Classifier:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArchiveError(f"{os.fspath(path)}: not a classifier of this release: {error}") from error
         classifier = classifier._with_network(path, backbone)
-        seen = seen_on_canary(classifier.recipe.extractor)
+        seen = canary_features(classifier.recipe.extractor)
         classifier._require_usable(path, seen)
         classifier._warn_of_drift(path, seen)
         return classifier if tta is None else replace(classifier, recipe=replace(classifier.recipe, tta=tta))

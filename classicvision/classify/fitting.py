@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from classicvision.cache import FeatureCache
-from classicvision.classify.canary import seen_on_canary
+from classicvision.classify.canary import canary_features
 from classicvision.classify.classifier import Classifier, first_64_bits
 from classicvision.classify.recipe import Recipe
 from classicvision.classify.selection import Selection
@@ -85,7 +85,7 @@ def fit_images(
         training.head,
         summarise_training(extracted.images, training.validation, len(extracted.failures)),
         first_64_bits(extracted.contents),
-        seen_on_canary(recipe.extractor),
+        canary_features(recipe.extractor),
     )
     return Fit(
         classifier,

@@ -112,6 +112,13 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
         For an unknown name, an unreadable file, or a setting that does not exist or cannot have its value.
     BackboneError
         If a network's file is not found, or its preprocessing is not known.
+
+    Examples
+    --------
+    >>> from classicvision import load_recipe
+    >>> recipe = load_recipe("sift-bovw", ["encoder.n_words=300", "encoder.tf_idf=true"], seed=1)
+    >>> recipe.encoder.n_words, recipe.encoder.tf_idf, recipe.seed
+    (300, True, 1)
     """
     data = _recipe_data(name_or_file)
     for assignment in overrides:
@@ -147,7 +154,25 @@ def short_names(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def recipe_to_toml(recipe: Recipe) -> str:
-    """Return a recipe as TOML text that `load_recipe` reads back to an equal recipe."""
+    """Return a recipe as TOML text that `load_recipe` reads back to an equal recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from classicvision import load_recipe, recipe_to_toml
+    >>> recipe = load_recipe("sift-bovw", ["encoder.n_words=300"])
+    >>> _ = Path("mine.toml").write_text(recipe_to_toml(recipe))
+    >>> load_recipe("mine.toml") == recipe
+    True
+    """
     return tomli_w.dumps(config.to_dict(recipe))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from classicvision.encoding.normalize import l2
 
-__all__ = ["N_NEIGHBORS", "judge_by_neighbours", "vote_of_neighbours"]
+__all__ = ["N_NEIGHBORS", "predict_by_neighbours", "vote_of_neighbours"]
 
 N_NEIGHBORS = 5
 
@@ -43,7 +43,7 @@ def vote_of_neighbours(
     return best
 
 
-def judge_by_neighbours(codes: NDArray[Any], y: NDArray[np.intp], folds: NDArray[np.intp]) -> NDArray[np.intp]:
+def predict_by_neighbours(codes: NDArray[Any], y: NDArray[np.intp], folds: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the class of each code by its nearest neighbours in all other folds, (N,)."""
     answers = np.empty(len(y), np.intp)
     for fold in np.unique(folds):

@@ -26,6 +26,15 @@ class Prediction:
         Of the first view, if there are several. None where the extractor returns a vector instead of keypoints.
     note : str
         A warning about this prediction; usually empty.
+
+    Examples
+    --------
+    >>> from classicvision import Prediction
+    >>> prediction = Prediction("cat", {"cat": 0.5, "dog": -0.25, "fox": -1.0}, n_keypoints=120)
+    >>> prediction.margin
+    0.75
+    >>> prediction
+    Prediction('cat', margin=0.75, n_keypoints=120)
     """
 
     label: str

@@ -28,24 +28,37 @@ TestTime: TypeAlias = Literal["none", "mirror", "ten-crop"]
 class SvmSettings:
     """A linear support vector machine, one class against the rest, with squared hinge loss.
 
+    Parameters
+    ----------
+    costs : tuple of float, default (0.1, 0.3, 1, 3, 10)
+        Candidates for C, the weight of the loss against the regularisation, from 1e-6 to 1e6. Larger values fit the
+        training images more closely and can overfit. Cross-validation chooses one; more candidates take longer.
+    folds : int, default 5
+        Folds of that cross-validation, at least 2. More folds train on more of the images and take longer. A class with
+        fewer images lowers the number.
+    balanced : bool, default True
+        Weigh classes inversely to their number of images, so that a rare class counts as much as a frequent one.
+
     Raises
     ------
     SettingsError
         For a value of C out of range, or fewer than two folds.
+
+    Examples
+    --------
+    A recipe whose C is fixed:
+
+    >>> from classicvision import Recipe, SvmSettings
+    >>> Recipe(classifier=SvmSettings(costs=(1.0,))).classifier.costs
+    (1.0,)
     """
 
     kind: ClassVar[str] = "linear-svm"
     version: ClassVar[int] = 2
 
-    costs: tuple[float, ...] = (
-        0.1,
-        0.3,
-        1.0,
-        3.0,
-        10.0,
-    )  # candidates for C; larger regularises less; chosen by cross-validation
-    folds: int = 5  # of that cross-validation; fewer where a class has fewer images
-    balanced: bool = True  # weigh classes inversely to their number of images
+    costs: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
+    folds: int = 5
+    balanced: bool = True
 
     def __post_init__(self) -> None:
         config.validate(self)
@@ -56,6 +69,17 @@ class SvmSettings:
 class LogisticSettings:
     """Multinomial logistic regression: linear like the SVM; its scores are log-odds.
 
+    Parameters
+    ----------
+    costs : tuple of float, default (1, 10, 100, 1000)
+        Candidates for C, the weight of the loss against the regularisation, from 1e-6 to 1e6. Larger values fit the
+        training images more closely and can overfit. Cross-validation chooses one; more candidates take longer.
+    folds : int, default 5
+        Folds of that cross-validation, at least 2. More folds train on more of the images and take longer. A class with
+        fewer images lowers the number.
+    balanced : bool, default True
+        Weigh classes inversely to their number of images, so that a rare class counts as much as a frequent one.
+
     Raises
     ------
     SettingsError
@@ -65,14 +89,9 @@ class LogisticSettings:
     kind: ClassVar[str] = "logistic"
     version: ClassVar[int] = 1
 
-    costs: tuple[float, ...] = (
-        1.0,
-        10.0,
-        100.0,
-        1000.0,
-    )  # candidates for C; larger regularises less; chosen by cross-validation
-    folds: int = 5  # of that cross-validation; fewer where a class has fewer images
-    balanced: bool = True  # weigh classes inversely to their number of images
+    costs: tuple[float, ...] = (1.0, 10.0, 100.0, 1000.0)
+    folds: int = 5
+    balanced: bool = True
 
     def __post_init__(self) -> None:
         config.validate(self)
@@ -126,16 +145,44 @@ class Several:
 class Recipe:
     """Extractor, encoder, classifier and seed: with the same images they give the same model.
 
-    Each step is an instance of a settings class; `classicvision.config` converts them to plain dictionaries and
-    fingerprints.
+    Each step is an instance of a settings class. `recipe_to_toml` and `load_recipe` write and read recipes as TOML.
+
+    Parameters
+    ----------
+    extractor : Sift, DenseSift, OnnxBackbone or Several, default Sift()
+        Turns an image into local features or a vector. `Sift` describes keypoints; `DenseSift` describes a grid, which
+        covers walls and skies too and takes longer; `OnnxBackbone` runs a network.
+    encoder : BovwSettings, LlcSettings, VladSettings, FisherSettings, VectorSettings or FusionSettings
+        Turns local features into one vector; default `BovwSettings()`. Networks need `VectorSettings`.
+    classifier : SvmSettings or LogisticSettings, default SvmSettings()
+    seed : int, default 0
+        Random seed of the vocabulary and of the folds, from 0 to 2**32 - 1.
+    augment : tuple of {"mirror", "crop", "scale", "color", "cutout"}, default ()
+        Also train on one variant of each image per name. Each takes as long as the images themselves.
+    tta : {"none", "mirror", "ten-crop"}, default "none"
+        Test-time augmentation: predict several views of an image and average the scores. Slower, and often slightly
+        more accurate.
+
+    Raises
+    ------
+    SettingsError
+        If extractor and encoder do not fit, or a value is out of range.
+
+    Examples
+    --------
+    >>> from classicvision import BovwSettings, Recipe, Sift, workflows
+    >>> recipe = Recipe(Sift(max_features=200), BovwSettings(n_words=30), augment=("mirror",))
+    >>> fitted = workflows.fit("data/textures", recipe=recipe)
+    >>> fitted.classifier.codebook.n_outputs
+    30
     """
 
     extractor: Sift | DenseSift | OnnxBackbone | Several = field(default_factory=Sift)
     encoder: SingleSettings | FusionSettings = field(default_factory=BovwSettings)
     classifier: SvmSettings | LogisticSettings = field(default_factory=SvmSettings)
     seed: int = 0
-    augment: tuple[Augmentation, ...] = ()  # also train on one variant of each image per name; see AUGMENTATIONS
-    tta: TestTime = "none"  # test-time augmentation: views of an image whose scores are averaged
+    augment: tuple[Augmentation, ...] = ()
+    tta: TestTime = "none"
 
     def __post_init__(self) -> None:
         config.validate(self)

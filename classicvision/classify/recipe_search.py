@@ -10,7 +10,7 @@ import numpy as np
 
 from classicvision.cache import FeatureCache
 from classicvision.classify.recipe import Recipe
-from classicvision.classify.selection import BUDGET, N_FOLDS, Selection, Trial, select_recipe, thin
+from classicvision.classify.selection import BUDGET, N_FOLDS, Selection, Trial, select_recipe, subsample
 from classicvision.classify.training_images import extract_training_images
 from classicvision.folders import ImageFolder
 from classicvision.progress import Progress
@@ -54,7 +54,7 @@ def choose_recipe(
         If there are too few classes, images or keypoints for every recipe.
     """
     trials = _Trials(
-        images, images.subset(thin(images.labels, seed)), cache or FeatureCache.temporary(), n_jobs, progress
+        images, images.subset(subsample(images.labels, seed)), cache or FeatureCache.temporary(), n_jobs, progress
     )
     seeded = {name: replace(recipe, seed=seed) for name, recipe in recipes.items()}
     return select_recipe(seeded, trials.run, growth=len(images) / len(trials.few), budget=budget)

@@ -22,7 +22,7 @@ from classicvision.classify.recipe import Recipe
 from classicvision.encoding.vector import VectorSettings
 from classicvision.errors import ClassicVisionError, SettingsError
 
-__all__ = ["AUTO", "BUDGET", "Selection", "Trial", "TryRecipe", "candidates", "select_recipe", "thin"]
+__all__ = ["AUTO", "BUDGET", "Selection", "Trial", "TryRecipe", "candidates", "select_recipe", "subsample"]
 
 AUTO = "auto"  # in place of a recipe's name
 BUDGET = 300.0  # seconds
@@ -141,7 +141,7 @@ def candidates(network: Recipe | None = None) -> dict[str, Recipe]:
     }
 
 
-def thin(labels: Sequence[str], seed: int = 0, *, n_images: int = FEW) -> NDArray[np.intp]:
+def subsample(labels: Sequence[str], seed: int = 0, *, n_images: int = FEW) -> NDArray[np.intp]:
     """Return the rows of about `n_images` images, equally many per class; all rows if that saves less than a third.
 
     Parameters
@@ -192,20 +192,20 @@ def select_recipe(
         raise SettingsError(
             f"{len(recipes)} recipe(s) and a budget of {budget:g} seconds; give at least one recipe and more than 0"
         )
-    heats = _Heats(recipes, try_recipe, clock() + budget, clock)
-    trials = heats.run(list(recipes), on_all=growth <= 1)
+    schedule = _Schedule(recipes, try_recipe, clock() + budget, clock)
+    trials = schedule.run(list(recipes), on_all=growth <= 1)
     if growth > 1 and not trials:  # the few may be too few of a class, because of copies and broken files
-        growth, trials = 1.0, heats.run(list(recipes), on_all=True)
+        growth, trials = 1.0, schedule.run(list(recipes), on_all=True)
     if not trials:
-        raise heats.errors[0]
-    finals = heats.run_finals(trials, growth) if growth > 1 else []
+        raise schedule.errors[0]
+    finals = schedule.run_finals(trials, growth) if growth > 1 else []
     decisive = tuple(finals if len(finals) > 1 else trials)
     name = _best(decisive).name
-    return Selection(name, recipes[name], (*trials, *finals), decisive, heats.skipped)
+    return Selection(name, recipes[name], (*trials, *finals), decisive, schedule.skipped)
 
 
 @dataclass
-class _Heats:
+class _Schedule:
     """Tries recipes until the time is up, and records which were skipped and which failed."""
 
     recipes: Mapping[str, Recipe]

@@ -15,7 +15,7 @@ from classicvision.synthetic.augmentation import AUGMENTATIONS, mirror, ten_crop
 
 __all__ = ["Augmented", "Views", "prediction_extractor", "split_variants", "training_extractor"]
 
-Looks: TypeAlias = Literal["mirror", "ten-crop"]
+ViewKind: TypeAlias = Literal["mirror", "ten-crop"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Views:
     version: ClassVar[int] = 1
 
     extractor: Any
-    looks: Looks
+    looks: ViewKind
 
     @property
     def cacheable(self) -> bool:

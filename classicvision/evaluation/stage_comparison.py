@@ -18,7 +18,7 @@ from classicvision.backbone.penultimate import penultimate
 from classicvision.backbone.stages import PENULTIMATE, find_stages
 from classicvision.cache import FeatureCache
 from classicvision.classify.folds import some_of_each, split_folds
-from classicvision.classify.neighbours import judge_by_neighbours
+from classicvision.classify.neighbours import predict_by_neighbours
 from classicvision.classify.recipe import Recipe
 from classicvision.classify.training import train
 from classicvision.errors import NotEnoughDataError, SettingsError
@@ -195,7 +195,7 @@ def _accuracy_of_neighbours(
     """Return the share of images that their nearest neighbours in the other folds classify correctly."""
     classes, y = np.unique(np.asarray(labels), return_inverse=True)
     folds = split_folds(y, items.keys, classes, recipe.classifier.folds, recipe.seed)
-    return float(np.mean(judge_by_neighbours(codes, y, folds) == y))
+    return float(np.mean(predict_by_neighbours(codes, y, folds) == y))
 
 
 def _curve(

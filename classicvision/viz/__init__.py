@@ -2,6 +2,6 @@
 
 from classicvision.viz.drawing import draw_keypoints
 from classicvision.viz.matches import draw_copy_moves, draw_matches
-from classicvision.viz.sift_steps import stages_sheet, write_stages
+from classicvision.viz.sift_steps import sift_steps_sheet, write_sift_steps
 
-__all__ = ["draw_copy_moves", "draw_keypoints", "draw_matches", "stages_sheet", "write_stages"]
+__all__ = ["draw_copy_moves", "draw_keypoints", "draw_matches", "sift_steps_sheet", "write_sift_steps"]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["stages_sheet", "telling_keypoint", "write_stages"]
+__all__ = ["sift_steps_sheet", "telling_keypoint", "write_sift_steps"]
 
 SHEET_WIDTH: Final = 16.0  # inches
 SHEET_DPI: Final = 120
@@ -46,7 +46,7 @@ _FORMATS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def write_stages(path: str | os.PathLike[str], image: Image, settings: Sift | None = None) -> int:
+def write_sift_steps(path: str | os.PathLike[str], image: Image, settings: Sift | None = None) -> int:
     """Draw every step of SIFT on an image and write the sheet, whole or not at all.
 
     Parameters
@@ -73,13 +73,13 @@ def write_stages(path: str | os.PathLike[str], image: Image, settings: Sift | No
     settings = settings or Sift()
     steps = trace(image, replace(settings, max_side=settings.max_side or SHEET_MAX_SIDE))
     try:
-        write_whole(path, [_encode(stages_sheet(image, steps), options)])
+        write_whole(path, [_encode(sift_steps_sheet(image, steps), options)])
     except OSError as error:
         raise ImageWriteError(path, f"cannot be written ({error})") from error
     return len(steps.features)
 
 
-def stages_sheet(image: Image, steps: SiftTrace) -> Figure:
+def sift_steps_sheet(image: Image, steps: SiftTrace) -> Figure:
     """Draw the lecture's pictures in their order: edges, blobs, extrema, keypoints, one descriptor.
 
     Parameters

@@ -54,6 +54,14 @@ def fit(
         If there are too few classes, images or keypoints; the message says which and how many are needed.
     SettingsError
         For an unknown recipe.
+
+    Examples
+    --------
+    >>> from classicvision import load_recipe, workflows
+    >>> fitted = workflows.fit("data/textures", recipe=load_recipe("sift-bovw", ["encoder.n_words=30"]))
+    >>> fitted.validation.mean_per_class_accuracy > 0.8
+    True
+    >>> fitted.classifier.save("textures.cvmodel")
     """
     images, selection = ImageFolder.open(folder), None
     recipe = candidates() if recipe == AUTO else recipe

@@ -20,6 +20,6 @@ def show(image: PathLike, output: PathLike, *, sift: Sift | None = None) -> int:
     sift : Sift, optional
         Settings that differ from the defaults.
     """
-    from classicvision.viz import write_stages
+    from classicvision.viz import write_sift_steps
 
-    return write_stages(output, read_image(image), sift)
+    return write_sift_steps(output, read_image(image), sift)

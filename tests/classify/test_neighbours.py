@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision.classify.neighbours import judge_by_neighbours, vote_of_neighbours
+from classicvision.classify.neighbours import predict_by_neighbours, vote_of_neighbours
 
 # Directions at 0, 10, 20, 80 and 90 degrees; lengths do not count.
 ANGLES = np.radians([0, 10, 20, 80, 90])
@@ -39,4 +39,4 @@ def test_a_code_of_zeros_has_an_answer():
 
 def test_no_code_votes_in_its_own_fold():
     codes = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
-    assert judge_by_neighbours(codes, np.array([0, 1, 0, 1]), np.array([0, 1, 0, 1])).tolist() == [1, 0, 1, 0]
+    assert predict_by_neighbours(codes, np.array([0, 1, 0, 1]), np.array([0, 1, 0, 1])).tolist() == [1, 0, 1, 0]

@@ -52,7 +52,7 @@ def test_the_seed_is_that_of_the_chosen_recipe(texture_folder):
 
 
 def test_a_large_folder_is_tried_on_few_images_first(texture_folder, monkeypatch):
-    monkeypatch.setattr(recipe_search, "thin", lambda labels, seed: selection.thin(labels, seed, n_images=9))
+    monkeypatch.setattr(recipe_search, "subsample", lambda labels, seed: selection.subsample(labels, seed, n_images=9))
     monkeypatch.setattr(selection, "FEWEST_OF_CLASS", 3)
     chosen = choose_recipe(ImageFolder.open(texture_folder), SMALL | {"more words": SMALL["words"]})
     assert [trial.n_images for trial in chosen.trials] == [9, 9, 9, 24, 24]

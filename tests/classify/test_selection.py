@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from classicvision.classify import selection
 from classicvision.classify.named_recipes import RECIPES
 from classicvision.classify.recipe import Recipe
-from classicvision.classify.selection import FEWEST_OF_CLASS, Trial, candidates, select_recipe, thin
+from classicvision.classify.selection import FEWEST_OF_CLASS, Trial, candidates, select_recipe, subsample
 from classicvision.errors import NotEnoughDataError, SettingsError
 
 N_FEW = 100
@@ -159,24 +159,24 @@ def test_the_reason_says_that_there_was_nothing_to_compare():
 
 def test_thinning_keeps_as_many_of_each_class():
     labels = ["a"] * 1000 + ["b"] * 500 + ["c"] * 30
-    rows = thin(labels, n_images=120)
+    rows = subsample(labels, n_images=120)
     assert Counter(labels[row] for row in rows) == {"a": 40, "b": 40, "c": 30}
     assert_array_equal(rows, np.unique(rows))
 
 
 def test_thinning_keeps_some_of_each_of_many_classes():
     labels = [f"{i}" for i in range(200)] * 50
-    assert set(Counter(labels[row] for row in thin(labels)).values()) == {FEWEST_OF_CLASS}
+    assert set(Counter(labels[row] for row in subsample(labels)).values()) == {FEWEST_OF_CLASS}
 
 
 def test_a_small_folder_is_not_thinned():
-    assert_array_equal(thin(["a", "b"] * 250), np.arange(500))
+    assert_array_equal(subsample(["a", "b"] * 250), np.arange(500))
 
 
 def test_thinning_follows_the_seed():
     labels = ["a", "b"] * 1000
-    assert_array_equal(thin(labels, 1), thin(labels, 1))
-    assert not np.array_equal(thin(labels, 1), thin(labels, 2))
+    assert_array_equal(subsample(labels, 1), subsample(labels, 1))
+    assert not np.array_equal(subsample(labels, 1), subsample(labels, 2))
 
 
 def test_without_a_network_no_candidate_needs_one():

@@ -20,7 +20,6 @@ PACKAGE = Path(classicvision.__file__).parent
 PENDING = {
     "BagOfVisualWords",
     "BovwSettings",
-    "Classifier",
     "FisherSettings",
     "FisherVector",
     "Index",
@@ -28,15 +27,10 @@ PENDING = {
     "IndexWriter",
     "LlcSettings",
     "LocalityConstrainedCoding",
-    "Prediction",
-    "Recipe",
     "SearchSettings",
-    "SvmSettings",
     "Vlad",
     "VladSettings",
     "find_copies",
-    "load_recipe",
-    "recipe_to_toml",
 }
 
 # Constants, modules and a type alias.

@@ -15,7 +15,7 @@ from skimage import data
 from classicvision.errors import ImageWriteError
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift, trace
-from classicvision.viz.sift_steps import stages_sheet, telling_keypoint, write_stages
+from classicvision.viz.sift_steps import sift_steps_sheet, telling_keypoint, write_sift_steps
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +30,13 @@ def steps(photo):
 
 @pytest.fixture(scope="module")
 def sheet(photo, steps):
-    return stages_sheet(photo, steps)
+    return sift_steps_sheet(photo, steps)
 
 
 @pytest.fixture
 def empty_sheet(monkeypatch):
     """Spare the drawing where a test is about the file."""
-    monkeypatch.setattr("classicvision.viz.sift_steps.stages_sheet", lambda *_: Figure())
+    monkeypatch.setattr("classicvision.viz.sift_steps.sift_steps_sheet", lambda *_: Figure())
 
 
 def titles(sheet):
@@ -94,13 +94,13 @@ def test_keypoint_shown_is_a_large_one_inside_the_picture():
 @pytest.mark.parametrize("shape", [(1, 1), (40, 60)])
 def test_picture_without_keypoints_gets_a_sheet_that_says_so(tmp_path, shape):
     blank = np.full((*shape, 3), 128, np.uint8)
-    assert "no keypoint, so no descriptor" in titles(stages_sheet(blank, trace(blank)))
+    assert "no keypoint, so no descriptor" in titles(sift_steps_sheet(blank, trace(blank)))
 
 
 def test_png_is_written_whole_and_twice_the_same(tmp_path, photo, steps):
     written = []
     for name in ("a.png", "b.PNG"):
-        assert write_stages(tmp_path / name, photo) == len(steps.features)
+        assert write_sift_steps(tmp_path / name, photo) == len(steps.features)
         written.append((tmp_path / name).read_bytes())
     assert written[0] == written[1]
     assert PillowImage.open(io.BytesIO(written[0])).format == "PNG"
@@ -110,23 +110,25 @@ def test_png_is_written_whole_and_twice_the_same(tmp_path, photo, steps):
 @pytest.mark.parametrize(("ending", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
 @pytest.mark.usefixtures("empty_sheet")
 def test_ending_chooses_a_vector_format(tmp_path, ending, start):
-    write_stages(tmp_path / f"a.{ending}", np.zeros((16, 16, 3), np.uint8))
+    write_sift_steps(tmp_path / f"a.{ending}", np.zeros((16, 16, 3), np.uint8))
     assert (tmp_path / f"a.{ending}").read_bytes().startswith(start)
 
 
 def test_large_photo_is_shrunk_unless_the_settings_say_otherwise(tmp_path, monkeypatch):
     sizes = []
-    monkeypatch.setattr("classicvision.viz.sift_steps.stages_sheet", lambda _, steps: sizes.append(steps.gray.shape))
+    monkeypatch.setattr(
+        "classicvision.viz.sift_steps.sift_steps_sheet", lambda _, steps: sizes.append(steps.gray.shape)
+    )
     monkeypatch.setattr("classicvision.viz.sift_steps._encode", lambda *_: b"")
     large = np.zeros((350, 700, 3), np.uint8)
-    write_stages(tmp_path / "a.png", large)
-    write_stages(tmp_path / "a.png", large, Sift(max_side=100))
+    write_sift_steps(tmp_path / "a.png", large)
+    write_sift_steps(tmp_path / "a.png", large, Sift(max_side=100))
     assert sizes == [(320, 640), (50, 100)]
 
 
 def test_unknown_ending_is_refused_before_any_work(tmp_path, photo):
     with pytest.raises(ImageWriteError, match=r"'\.docx' names no format"):
-        write_stages(tmp_path / "a.docx", photo)
+        write_sift_steps(tmp_path / "a.docx", photo)
 
 
 @pytest.mark.usefixtures("empty_sheet")
@@ -134,7 +136,7 @@ def test_failed_write_keeps_the_earlier_sheet(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(b"earlier")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(ImageWriteError, match="disk full"):
-        write_stages(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+        write_sift_steps(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     assert (tmp_path / "a.png").read_bytes() == b"earlier"
 
@@ -142,5 +144,5 @@ def test_failed_write_keeps_the_earlier_sheet(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("empty_sheet")
 def test_settings_of_matplotlib_are_left_alone(tmp_path):
     before = dict(matplotlib.rcParams)
-    write_stages(tmp_path / "a.svg", np.zeros((8, 8, 3), np.uint8))
+    write_sift_steps(tmp_path / "a.svg", np.zeros((8, 8, 3), np.uint8))
     assert dict(matplotlib.rcParams) == before

@@ -18,7 +18,7 @@ from classicvision import (
     workflows,
 )
 from classicvision.archive import read_archive
-from classicvision.classify.canary import KEPT_OF_CANARY, seen_on_canary
+from classicvision.classify.canary import N_CANARY_KEYPOINTS, canary_features
 from classicvision.classify.recipe import Several
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fusion import FusionSettings
@@ -98,12 +98,12 @@ def test_sparse_and_dense_items_have_keys_of_their_own(texture_folder, tmp_path)
 
 def test_of_a_fine_grid_on_the_canary_only_the_strongest_are_kept(texture_folder, tmp_path):
     extractor = DenseSift(step=1, bin_sizes=(4,))
-    features = seen_on_canary(extractor)
-    assert len(features) == KEPT_OF_CANARY
+    features = canary_features(extractor)
+    assert len(features) == N_CANARY_KEYPOINTS
     assert np.all(np.diff(features.response) <= 0)
     recipe = Recipe(DenseSift(step=3, bin_sizes=(4,)), load_recipe("sift-bovw", ["encoder.n_words=20"]).encoder)
     workflows.fit(texture_folder, recipe=recipe).classifier.save(tmp_path / "fine.cvmodel")
-    assert_array_equal(read_archive(tmp_path / "fine.cvmodel").arrays["canary/xy"].shape, (KEPT_OF_CANARY, 2))
+    assert_array_equal(read_archive(tmp_path / "fine.cvmodel").arrays["canary/xy"].shape, (N_CANARY_KEYPOINTS, 2))
 
 
 def test_a_fusion_of_two_extractors_is_fitted_saved_and_predicts_the_same_with_several_processes(

@@ -24,7 +24,7 @@ from classicvision import (
 from classicvision.archive import read_archive, write_archive
 from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.preprocessing import PRESETS
-from classicvision.classify.canary import seen_on_canary
+from classicvision.classify.canary import canary_features
 from classicvision.classify.recipe import Several
 from classicvision.encoding.fusion import FusionSettings
 from classicvision.encoding.vector import VectorSettings
@@ -110,7 +110,7 @@ def test_the_model_holds_the_digest_of_the_network_and_not_its_weights(model, ne
 
 def test_the_canary_is_a_vector_and_what_the_network_sees_there(model):
     classifier = Classifier.load(model)
-    assert_array_equal(classifier.canary, seen_on_canary(classifier.recipe.extractor))
+    assert_array_equal(classifier.canary, canary_features(classifier.recipe.extractor))
 
 
 def test_a_network_that_sees_something_else_is_warned_of(model, tmp_path):
