@@ -218,21 +218,20 @@ class IndexWriter:
 def _to_merge(segments: Sequence[Segment], removed: NDArray[np.int64]) -> slice | None:
     """Return which neighbouring segments should become one, or None.
 
-    A segment is rewritten if more than half of its images are removed. Otherwise as in a log-structured merge tree
-    (O'Neil et al. 1996): eight segments of about one size become one of the next size, and finally four large ones one
-    of at most 16,384 images. So each image is written only a few times, and there are few segments.
+    A segment is rewritten if more than half of its images are removed. The last eight become one if each has at most
+    2,048 images; the last four, if each has from 2,048 to 4,096. So there are few segments of at most 16,384 images,
+    and an image that was committed with 255 others is written at most four times.
     """
     for at, segment in enumerate(segments):
         n_removed = np.isin(segment.catalogue.ids, removed).sum() if len(removed) else 0
         if 2 * n_removed > segment.entry.n_images:
             return slice(at, at + 1)
-    sizes = [segment.entry.n_images for segment in reversed(segments)]
-    for least, largest, n_merged in _STEPS:
-        run = next((n for n, size in enumerate(sizes) if not least <= size <= largest), len(sizes))
-        if run >= n_merged:
-            return slice(len(segments) - n_merged, len(segments))
+    sizes = [segment.entry.n_images for segment in segments]
+    for n_merged, least, largest in _STEPS:
+        if len(sizes) >= n_merged and all(least <= size <= largest for size in sizes[-n_merged:]):
+            return slice(len(sizes) - n_merged, len(sizes))
     return None
 
 
-# Fewest and most images of a segment, and how many such neighbours become one.
-_STEPS = ((0, 8, 8), (0, 64, 8), (0, 512, 8), (0, MOST_MERGED // 8, 8), (MOST_MERGED // 8, MOST_MERGED // 4, 4))
+# How many segments become one, and the fewest and most images that each of them has.
+_STEPS = ((8, 0, MOST_MERGED // 8), (4, MOST_MERGED // 8, MOST_MERGED // 4))

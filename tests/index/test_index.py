@@ -140,24 +140,57 @@ def test_eight_small_segments_become_one_and_nothing_is_lost(index, fill, make_f
         assert_array_equal(after.features(number).descriptors, make_features(60, seed).descriptors)
 
 
-def test_large_neighbours_become_one_of_at_most_16384_images():
-    def after(n_commits):
-        sizes = []
-        for _ in range(n_commits):
-            sizes.append(256)
-            while (
-                run := writer_module._to_merge([of_size(size) for size in sizes], np.zeros(0, np.int64))
-            ) is not None:
-                sizes[run] = [sum(sizes[run])]
-        return sizes
+def to_merge(sizes, removed=()):
+    """Return which of segments with so many images become one, given IDs of removed images; IDs start at 0."""
+    ends = np.cumsum(sizes, dtype=np.int64)
+    segments = [
+        SimpleNamespace(entry=SimpleNamespace(n_images=n), catalogue=SimpleNamespace(ids=np.arange(end - n, end)))
+        for n, end in zip(sizes, ends.tolist(), strict=True)
+    ]
+    return writer_module._to_merge(segments, np.array(removed, np.int64))
 
-    def of_size(n):
-        return SimpleNamespace(entry=SimpleNamespace(n_images=n), catalogue=SimpleNamespace(ids=np.arange(n)))
 
-    sizes = after(1000)
+@pytest.mark.parametrize(
+    ("sizes", "merged"),
+    [
+        ([], None),
+        ([1] * 7, None),
+        ([1] * 8, slice(0, 8)),
+        ([1] * 9, slice(1, 9)),
+        ([2048, *[1] * 7], slice(0, 8)),
+        ([2049, *[1] * 7], None),
+        ([2049, *[1] * 8], slice(1, 9)),
+        ([2048] * 3, None),
+        ([2048] * 4, slice(0, 4)),
+        ([2047, *[2048] * 3], None),
+        ([2048] * 8, slice(0, 8)),
+        ([4096] * 4, slice(0, 4)),
+        ([4097, *[4096] * 3], None),
+        ([9000, *[4096] * 4], slice(1, 5)),
+    ],
+)
+def test_the_last_eight_small_or_four_large_segments_become_one(sizes, merged):
+    assert to_merge(sizes) == merged
+
+
+@pytest.mark.parametrize(
+    ("removed", "merged"), [((0, 1), None), ((0, 1, 3), slice(0, 1)), ((4, 5, 6), slice(1, 2)), ((3, 4, 7), None)]
+)
+def test_a_segment_is_rewritten_if_more_than_half_of_its_images_are_removed(removed, merged):
+    assert to_merge([4, 5], removed) == merged
+
+
+def test_a_large_index_has_few_segments_and_no_image_is_written_more_than_four_times():
+    sizes, n_written = [], []
+    for _ in range(1000):
+        sizes.append(256)
+        n_written.append(1)
+        while (run := to_merge(sizes)) is not None:
+            sizes[run], n_written[run] = [sum(sizes[run])], [1 + max(n_written[run])]
     assert sum(sizes) == 256_000
     assert max(sizes) <= writer_module.MOST_MERGED
     assert len(sizes) < 40
+    assert max(n_written) <= 4
 
 
 def test_a_segment_that_is_mostly_removed_is_written_anew_without_them(index, fill):
