@@ -29,8 +29,8 @@ class Run:
 def run(command: Sequence[str | Path]) -> Run:
     """Run a command to its end; raises if it fails.
 
-    Memory is the sum over all processes of what each holds alone plus its share of what it shares (PSS where the system
-    tells it, else RSS), sampled every 50 ms.
+    Memory is summed over all processes, dividing shared pages among them (PSS where the system has it, else RSS), and
+    sampled every 50 ms.
     """
     start, cpu_start = time.monotonic(), _cpu_of_children()
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)

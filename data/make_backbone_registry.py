@@ -76,7 +76,7 @@ def preset(model: dict[str, Any]) -> str | None:
     for beginning, name in PRESETS.items():
         if model["preprocessing"].startswith(beginning):
             return name
-    raise ValueError(f"{model['name']}: {model['preprocessing']!r} is new; say in PRESETS what it means")
+    raise ValueError(f"{model['name']}: {model['preprocessing']!r} is new; add its meaning to PRESETS")
 
 
 def complement(error: float | None) -> float | None:

@@ -52,7 +52,7 @@ class OnnxBackbone:
         The ONNX file, or the name of a downloaded network, such as ``resnet18-v1``. Not part of the fingerprint.
     stage : str
         Which activations: ``penultimate``, the input of the last layer; ``output``, the class scores; a stage listed by
-        ``classicvision backbone inspect``; or the name of a tensor. Earlier stages see smaller parts of the image and
+        ``classicvision backbone inspect``; or the name of a tensor. Earlier stages have smaller receptive fields and
         are less specific to the classes the network was trained on.
     preprocessing : Preprocessing or str, optional
         How images are prepared, or the name of a preset. By default as stated by the registry or by the file's

@@ -1,4 +1,4 @@
-"""From a network's last numbers to the classes that it names."""
+"""From the output of a network to its most probable classes."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from classicvision.backbone.class_scores import ClassScore, read_class_names, to
 from classicvision.errors import SettingsError
 
 
-def test_the_largest_numbers_come_first_and_logits_become_probabilities():
+def test_the_highest_scores_come_first_and_logits_become_probabilities():
     best = top_classes(np.log(np.array([1, 4, 3, 2], np.float32)), 3)
     assert [answer.index for answer in best] == [1, 2, 3]
     assert_allclose([answer.probability for answer in best], [0.4, 0.3, 0.2], rtol=1e-6)
@@ -18,7 +18,7 @@ def test_probabilities_stay_as_they_are():
     assert top_classes(np.array([0.25, 0.75], np.float32), 1) == [ClassScore(1, 0.75)]
 
 
-def test_equal_numbers_are_in_the_order_of_the_classes():
+def test_ties_are_in_the_order_of_the_classes():
     assert [answer.index for answer in top_classes(np.zeros(4, np.float32))] == [0, 1, 2, 3]
 
 

@@ -1,4 +1,4 @@
-"""Fetching from a server on this machine: what is resumed, refused, kept and deleted."""
+"""Downloads from a local server: resuming, refusing wrong files, and what is kept or deleted."""
 
 import multiprocessing
 import re
@@ -14,11 +14,11 @@ MIB = 1 << 20
 
 
 def names_in(folder):
-    """Return the files in a folder; the lock is of no interest."""
+    """Return the files in a folder; except the lock."""
     return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
-def test_what_the_server_sends_is_what_lies_in_the_folder(server, tmp_path):
+def test_the_downloaded_file_equals_the_servers(server, tmp_path):
     file = pull(server.entry(), tmp_path / "new" / "folder")
     assert file == tmp_path / "new" / "folder" / "net-7.onnx"
     assert file.read_bytes() == server.content
@@ -32,19 +32,19 @@ def test_the_second_time_nothing_is_requested(server, tmp_path):
     assert server.requests == []
 
 
-def test_a_broken_connection_goes_on_from_its_last_byte(server, tmp_path):
+def test_a_broken_connection_is_resumed_from_the_last_byte(server, tmp_path):
     server.cuts = [300_000, 400_000]
     assert pull(server.entry(), tmp_path).read_bytes() == server.content
     assert [wanted for _, wanted in server.requests] == [None, "bytes=300000-", "bytes=700000-"]
 
 
-def test_a_connection_that_brings_something_each_time_is_never_given_up(server, tmp_path):
+def test_connections_that_make_progress_are_never_given_up(server, tmp_path):
     server.cuts = [100_000] * 10
     assert pull(server.entry(), tmp_path).read_bytes() == server.content
     assert len(server.requests) == 11
 
 
-def test_an_answer_that_begins_elsewhere_is_refused_and_the_part_stays_as_it_was(server, tmp_path):
+def test_a_response_with_another_range_is_refused_and_the_part_is_unchanged(server, tmp_path):
     (tmp_path / "net-7.onnx.part").write_bytes(server.content[:1000])
     server.misplaced = 5
     with pytest.raises(BackboneError, match=r"sent other bytes of .* than requested"):
@@ -52,13 +52,13 @@ def test_an_answer_that_begins_elsewhere_is_refused_and_the_part_stays_as_it_was
     assert (tmp_path / "net-7.onnx.part").read_bytes() == server.content[:1000]
 
 
-def test_what_an_earlier_run_left_is_not_fetched_again(server, tmp_path):
+def test_a_part_of_an_earlier_run_is_not_fetched_again(server, tmp_path):
     (tmp_path / "net-7.onnx.part").write_bytes(server.content[:1_000_000])
     assert pull(server.entry(), tmp_path).read_bytes() == server.content
     assert server.requests == [("/net-7.onnx", "bytes=1000000-")]
 
 
-def test_a_part_that_has_every_byte_already_is_only_compared(server, tmp_path):
+def test_a_complete_part_is_only_verified(server, tmp_path):
     (tmp_path / "net-7.onnx.part").write_bytes(server.content)
     assert pull(server.entry(), tmp_path).read_bytes() == server.content
     assert server.requests == []
@@ -70,14 +70,14 @@ def test_a_part_that_is_too_long_is_fetched_again(server, tmp_path):
     assert server.requests == [("/net-7.onnx", None)]
 
 
-def test_a_server_that_knows_no_ranges_is_listened_to_from_the_first_byte(server, tmp_path):
+def test_a_server_without_range_support_sends_the_file_from_the_first_byte(server, tmp_path):
     server.ranges = False
     server.cuts = [500_000]
     assert pull(server.entry(), tmp_path).read_bytes() == server.content
     assert [wanted for _, wanted in server.requests] == [None, "bytes=500000-"]
 
 
-def test_a_connection_that_never_brings_anything_is_given_up_and_the_part_is_kept(server, tmp_path):
+def test_connections_without_progress_are_given_up_and_the_part_is_kept(server, tmp_path):
     server.cuts = [300_000, *[0] * 20]
     with pytest.raises(BackboneError, match=r"300,000 of 1,048,576 bytes are kept.* again to resume"):
         pull(server.entry(), tmp_path)
@@ -96,7 +96,7 @@ def test_wrong_bytes_are_deleted_and_reported(server, tmp_path):
     assert names_in(tmp_path) == []
 
 
-def test_a_wrong_part_is_deleted_and_the_next_run_is_right(server, tmp_path):
+def test_a_wrong_part_is_deleted_and_the_next_run_succeeds(server, tmp_path):
     (tmp_path / "net-7.onnx.part").write_bytes(b"x" * 1000)
     with pytest.raises(BackboneError, match="The download was deleted"):
         pull(server.entry(), tmp_path)
@@ -110,7 +110,7 @@ def test_a_file_of_another_size_is_refused_before_it_is_fetched(server, tmp_path
     assert names_in(tmp_path) == []
 
 
-def test_a_file_that_ends_before_the_part_that_is_there_is_another_one(server, tmp_path):
+def test_a_file_shorter_than_the_part_is_another_file(server, tmp_path):
     entry = server.entry()
     server.content = server.content[:1000]
     (tmp_path / "net-7.onnx.part").write_bytes(b"x" * 2000)
@@ -119,7 +119,7 @@ def test_a_file_that_ends_before_the_part_that_is_there_is_another_one(server, t
     assert names_in(tmp_path) == []
 
 
-def test_an_endless_answer_is_cut_off_soon_after_the_promised_size(server, tmp_path):
+def test_an_endless_response_is_stopped_soon_after_the_expected_size(server, tmp_path):
     entry = server.entry(server.content[:1000])
     server.content *= 64
     server.states_length = False
@@ -130,12 +130,12 @@ def test_an_endless_answer_is_cut_off_soon_after_the_promised_size(server, tmp_p
     assert names_in(tmp_path) == []
 
 
-def test_an_answer_without_a_length_is_as_good(server, tmp_path):
+def test_a_response_without_a_length_is_accepted(server, tmp_path):
     server.states_length = False
     assert pull(server.entry(), tmp_path).read_bytes() == server.content
 
 
-def test_404_is_an_error_at_once_with_the_address(server, tmp_path):
+def test_404_is_an_immediate_error_with_the_url(server, tmp_path):
     server.statuses = [404]
     with pytest.raises(BackboneError, match=rf"404 Not Found for {server.url}/net-7.onnx"):
         pull(server.entry(), tmp_path)
@@ -147,13 +147,13 @@ def test_a_busy_server_gets_another_request(server, tmp_path):
     assert pull(server.entry(), tmp_path).read_bytes() == server.content
 
 
-def test_a_redirection_is_followed_and_keeps_the_range(server, tmp_path):
+def test_a_redirect_is_followed_and_keeps_the_range(server, tmp_path):
     (tmp_path / "net-7.onnx.part").write_bytes(server.content[:10])
     assert pull(server.entry(url=f"{server.url}/moved/net-7.onnx"), tmp_path).read_bytes() == server.content
     assert server.requests[-1] == ("/net-7.onnx", "bytes=10-")
 
 
-def test_where_nobody_listens_the_error_says_what_to_check(server, tmp_path):
+def test_a_refused_connection_is_an_error_that_says_what_to_check(server, tmp_path):
     entry = server.entry()
     server.server_close()
     with pytest.raises(BackboneError, match=r"could not be fetched .* 0 of 1,048,576 bytes are kept. Check the conn"):
@@ -161,7 +161,7 @@ def test_where_nobody_listens_the_error_says_what_to_check(server, tmp_path):
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/net.onnx", "net.onnx"])
-def test_an_address_that_is_not_http_is_refused(server, tmp_path, url):
+def test_a_url_that_is_not_http_is_refused(server, tmp_path, url):
     with pytest.raises(BackboneError, match="not a URL to download from"):
         pull(server.entry(url=url), tmp_path)
 
@@ -171,7 +171,7 @@ def test_a_damaged_file_is_replaced(server, tmp_path):
     assert pull(server.entry(), tmp_path).read_bytes() == server.content
 
 
-def test_the_file_keeps_its_old_content_until_the_new_one_is_whole(server, tmp_path):
+def test_the_file_keeps_its_old_content_until_the_new_one_is_complete(server, tmp_path):
     (tmp_path / "net-7.onnx").write_bytes(b"old")
     server.cuts = [1000] + [0] * 20
     with pytest.raises(BackboneError):
@@ -179,7 +179,7 @@ def test_the_file_keeps_its_old_content_until_the_new_one_is_whole(server, tmp_p
     assert (tmp_path / "net-7.onnx").read_bytes() == b"old"
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(server, tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error_that_names_it(server, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BackboneError, match=r"file.*cannot be written .*choose another folder"):
         pull(server.entry(), tmp_path / "file")
@@ -194,7 +194,7 @@ def test_progress_begins_where_the_part_ends_and_ends_at_the_total(server, tmp_p
     assert calls[-1] == (MIB, MIB)
 
 
-def test_two_processes_at_once_fetch_it_once_and_both_have_it(server, tmp_path):
+def test_two_concurrent_processes_download_once(server, tmp_path):
     server.pause = 1.0
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         files = [pool.submit(pull, server.entry(), tmp_path) for _ in range(2)]
@@ -203,7 +203,7 @@ def test_two_processes_at_once_fetch_it_once_and_both_have_it(server, tmp_path):
     assert len(server.requests) == 1
 
 
-def test_offline_a_file_that_is_there_is_enough(server, tmp_path):
+def test_offline_an_existing_file_is_enough(server, tmp_path):
     pull(server.entry(), tmp_path)
     server.requests.clear()
     assert pull(server.entry(), tmp_path, offline=True).is_file()
@@ -216,7 +216,7 @@ def test_offline_a_missing_file_is_an_error_and_no_request(server, tmp_path):
     assert server.requests == []
 
 
-def test_the_environment_switches_fetching_off(server, tmp_path, monkeypatch):
+def test_the_environment_variable_disables_downloads(server, tmp_path, monkeypatch):
     monkeypatch.setenv("CLASSICVISION_OFFLINE", "1")
     with pytest.raises(BackboneError, match="CLASSICVISION_OFFLINE"):
         pull(server.entry(), tmp_path)
@@ -224,7 +224,7 @@ def test_the_environment_switches_fetching_off(server, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("value", "offline"), [("1", True), ("yes", True), ("0", False), ("", False), ("No", False)])
-def test_the_switch_reads_as_people_write_it(value, offline, monkeypatch):
+def test_the_environment_variable_accepts_common_spellings(value, offline, monkeypatch):
     monkeypatch.setenv("CLASSICVISION_OFFLINE", value)
     assert is_offline() == offline
 
@@ -241,13 +241,13 @@ def test_a_name_is_located_in_the_cache_folder_of_the_environment(tmp_path, monk
     assert locate("resnet18-v1") == tmp_path / "backbones" / "resnet18-v1-7.onnx"
 
 
-def test_a_name_that_was_not_fetched_is_an_error_that_says_how(tmp_path):
+def test_a_name_that_was_not_downloaded_is_an_error_that_says_how(tmp_path):
     with pytest.raises(BackboneError, match="classicvision backbone pull resnet18-v1-7"):
         locate("resnet18-v1", tmp_path)
 
 
 @pytest.mark.parametrize("path", ["absent.onnx", "some/where"])
-def test_a_path_that_is_not_there_is_not_taken_for_a_name(path, tmp_path):
+def test_a_missing_path_is_not_taken_for_a_name(path, tmp_path):
     with pytest.raises(BackboneError, match="there is no file"):
         locate(path, tmp_path)
 

@@ -1,4 +1,4 @@
-"""What a network sees, on networks whose answer can be worked out on paper."""
+"""Explanations of networks whose output can be worked out on paper."""
 
 import re
 from dataclasses import replace
@@ -36,7 +36,7 @@ def halves(left, right):
 
 @pytest.fixture
 def network(tmp_path):
-    """Return a function that makes a network: one map for each colour, pooled, and 3 * red or 2 * blue as scores."""
+    """Return a function that makes a network: one map per colour, pooled, and 3 * red or 2 * blue as scores."""
     from onnx import TensorProto, helper, numpy_helper, save
 
     def make(*nodes, filters=None, **more):
@@ -67,7 +67,7 @@ FLAT = ("Flatten", ["pooled"], ["code"], {})
 GEMM = ("Gemm", ["code", "w", "b"], ["scores"], {"transB": 1})
 
 
-def test_the_class_activation_map_has_each_class_where_its_colour_is(network):
+def test_the_class_activation_map_shows_each_class_where_its_colour_is(network):
     backbone, path = network(CONV, POOL, FLAT, GEMM)
     red, reason = class_activation(backbone, path, halves(RED, BLUE), 0)
     assert reason == ""
@@ -96,7 +96,7 @@ def test_the_mean_of_the_map_is_the_score_less_the_bias(network):
     ],
     ids=["mean", "window", "matmul", "gemm", "conv", "softmax"],
 )
-def test_every_way_to_write_a_linear_layer_on_averages_has_the_same_map(network, nodes):
+def test_every_form_of_a_linear_layer_on_averages_has_the_same_map(network, nodes):
     matrix = np.array([[3, 0, 0], [0, 0, 2]], np.float32)
     backbone, path = network(*nodes, transposed=np.ascontiguousarray(matrix.T), points=matrix[..., None, None])
     found, reason = class_activation(backbone, path, halves(RED, BLUE), 0)
@@ -104,7 +104,7 @@ def test_every_way_to_write_a_linear_layer_on_averages_has_the_same_map(network,
     assert_allclose(found[0], [3, 3, 3, 3, 0, 0, 0, 0], atol=1e-6)
 
 
-def test_a_last_layer_at_every_place_gives_what_it_says_there(network):
+def test_a_last_layer_applied_at_every_position_gives_its_output_there(network):
     nodes = (CONV, ("Conv", ["maps", "points"], ["high"], {}), ("GlobalAveragePool", ["high"], ["pooled"], {}))
     points = np.array([[3, 0, 0], [0, 0, 2]], np.float32)[..., None, None]
     backbone, path = network(*nodes, ("Flatten", ["pooled"], ["scores"], {}), points=points)
@@ -194,7 +194,7 @@ def test_converting_a_tensor_back_gives_the_image(name):
     assert_array_equal(image_of_tensor(apply(image, preprocessing), preprocessing), image)
 
 
-def test_the_strongest_maps_come_first_and_equal_ones_by_their_number():
+def test_the_strongest_maps_come_first_and_ties_by_number():
     maps = np.array([1, 3, 2, 3, 0], np.float32)[:, None, None] * np.ones((5, 2, 2), np.float32)
     assert strongest(maps, 3).tolist() == [1, 3, 2]
 
@@ -211,7 +211,7 @@ def test_a_stage_without_spatial_axes_has_no_maps(network):
     assert stage_maps(backbone, halves(RED, BLUE), 3) is None
 
 
-def test_the_first_filters_are_those_that_are_stored(network):
+def test_the_first_filters_are_the_stored_ones(network):
     filters = np.random.default_rng(0).normal(size=(3, 3, 5, 5)).astype(np.float32)
     _, path = network(("Conv", ["images", "filters"], ["maps"], {"pads": [2] * 4}), POOL, FLAT, GEMM, filters=filters)
     assert_array_equal(first_filters(path), filters)

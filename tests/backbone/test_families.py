@@ -1,4 +1,4 @@
-"""Small networks with the blocks of families that are not in the model zoo: what is taken as features of each.
+"""Small networks with the blocks of families that are not in the model zoo: what their features are.
 
 Each is a stem, one or two blocks as its paper draws them, and the classifier. The features are computed a second time,
 by NumPy, from the tensor before the pooling; what leads there is the business of onnxruntime.
@@ -20,7 +20,7 @@ PREPARED = Preprocessing(resize="square", resize_to=SIDE, crop=SIDE, mean=(0.5, 
 
 
 class Net:
-    """A network in the making; each method adds nodes after a tensor and returns the name of the last one's output."""
+    """A network builder; each method adds nodes after a tensor and returns the name of the last one's output."""
 
     def __init__(self):
         self.rng = np.random.default_rng(0)
@@ -152,7 +152,7 @@ FAMILIES = {
 
 @pytest.fixture(params=FAMILIES)
 def family(request, tmp_path):
-    """Return the name of a family, its file, and how many numbers its features have."""
+    """Return the name of a family, its file, and the length of its features."""
     build, width = FAMILIES[request.param]
     net = Net()
     build(net)
@@ -165,7 +165,7 @@ def image():
     return np.random.default_rng(1).integers(0, 256, (48, 60, 3), np.uint8)
 
 
-def test_the_features_are_what_the_classifier_takes(family):
+def test_the_features_are_the_input_of_the_classifier(family):
     _, path, _ = family
     assert penultimate(read_graph(path)) == "code"
 

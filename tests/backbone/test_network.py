@@ -1,4 +1,4 @@
-"""Opening and running a network: what is wrong with a file is an error with words, and never the end of the process."""
+"""Opening and running a network: a bad file raises an error and never crashes the process."""
 
 import subprocess
 import sys
@@ -89,7 +89,7 @@ def wrong_weights(graph):
         (edited(wrong_weights), "Gemm"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_an_error_that_says_what_was_found(make_network, damage, words):
+def test_a_bad_file_is_an_error_that_says_what_was_found(make_network, damage, words):
     path = make_network()
     damage(path)
     with pytest.raises(BackboneError, match=words) as caught:
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_what_was_found(make_ne
     assert str(path) in str(caught.value)
 
 
-def test_damaged_bytes_never_end_the_process(make_network):
+def test_damaged_bytes_never_crash_the_process(make_network):
     path = make_network()
     code = f"""
 import numpy as np, pathlib
@@ -120,7 +120,7 @@ for _ in range(150):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_only_what_a_stage_needs_is_opened(make_network):
+def test_only_the_layers_of_a_stage_are_opened(make_network):
     network = open_network(make_network(weights=((1.0,), (1.0,), (1.0,))), "pixels")
     assert [output.name for output in network.session.get_outputs()] == ["pixels"]
     # The last layer is broken, and a stage before it does not mind.
@@ -146,7 +146,7 @@ def test_a_tensor_without_a_row_per_image_is_an_error(make_network):
         open_network(path, "flat")(np.ones((2, 3, 4, 4), np.float32))
 
 
-def test_bytes_of_a_quantised_network_become_numbers(make_network):
+def test_the_activations_of_a_quantised_network_are_dequantised(make_network):
     path = make_network()
 
     def quantise(graph):

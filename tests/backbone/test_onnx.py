@@ -1,4 +1,4 @@
-"""Networks as extractors: every kind of file gives what can be computed by hand, and nothing depends on its place."""
+"""Networks as extractors: every kind of file gives the features computed by hand, wherever it is."""
 
 import dataclasses
 import json
@@ -47,7 +47,7 @@ def mean_color(image):
     ],
     ids=str,
 )
-def test_every_kind_of_file_gives_the_data_of_its_last_layer(make_network, image, mean_color, kind):
+def test_every_kind_of_file_gives_the_input_of_its_last_layer(make_network, image, mean_color, kind):
     vector = OnnxBackbone(make_network(**kind), preprocessing=RAW)(image)
     assert vector.dtype == np.float32
     assert_allclose(vector, mean_color, rtol=2e-3 if kind.get("half") else 1e-5)
@@ -154,7 +154,7 @@ def test_invalid_preprocessing_in_metadata_is_an_error(make_network, stated):
         OnnxBackbone(make_network(preprocessing=stated))
 
 
-def test_preprocessing_that_nothing_states_is_not_guessed(make_network):
+def test_preprocessing_that_is_not_stated_is_not_guessed(make_network):
     with pytest.raises(BackboneError, match="imagenet, caffe, googlenet-zoo, inception"):
         OnnxBackbone(make_network())
 
@@ -208,7 +208,7 @@ def test_an_array_that_is_not_an_rgb_image_is_refused(make_network, image):
         OnnxBackbone(make_network(), preprocessing=RAW)(image)
 
 
-def test_numbers_that_are_not_finite_are_an_error(make_network, image):
+def test_features_that_are_not_finite_are_an_error(make_network, image):
     backbone = OnnxBackbone(make_network(weights=((1e30,), (1e30,), (1e30,))), "output", preprocessing=RAW)
     huge = dataclasses.replace(backbone, preprocessing=dataclasses.replace(RAW, mean=(-1e30,) * 3))
     with pytest.raises(ValueError, match="not finite"):

@@ -47,7 +47,7 @@ def test_a_convolution_costs_its_outputs_times_its_window_and_input_channels():
     assert (layer.shape, layer.n_parameters, layer.n_macs) == ((4, 6, 6), 4 * 27 + 4, 4 * 36 * 27)
 
 
-def test_a_grouped_convolution_sees_only_the_channels_of_its_group():
+def test_a_grouped_convolution_reads_only_the_channels_of_its_group():
     layer = last([node("Conv", ["image", "w"], group=3)], {"w": ones(6, 1, 3, 3)})
     assert (layer.n_parameters, layer.n_macs, layer.window.groups) == (54, 6 * 36 * 9, 3)
 
@@ -69,7 +69,7 @@ def test_a_matrix_product_costs_its_outputs_times_the_inner_dimension():
 
 
 @pytest.mark.parametrize("transposed", [0, 1])
-def test_a_gemm_costs_the_same_whichever_way_its_weights_lie(transposed):
+def test_a_gemm_costs_the_same_with_transposed_weights(transposed):
     weights = ones(10, 192) if transposed else ones(192, 10)
     nodes = [node("Flatten", ["image"], "a"), node("Gemm", ["a", "w", "b"], transB=transposed)]
     layer = last(nodes, {"w": weights, "b": ones(10)})
@@ -100,17 +100,17 @@ def test_attention_as_one_operator_costs_the_same():
     assert (layer.shape, layer.n_macs) == ((64, 3), 2 * 64 * 64 * 3)
 
 
-def test_an_einsum_costs_one_mac_for_each_combination_of_indices():
+def test_an_einsum_costs_one_mac_per_combination_of_indices():
     layer = last([node("Einsum", ["image", "w"], equation="nchw,cd->ndhw")], {"w": ones(3, 5)})
     assert (layer.shape, layer.n_parameters, layer.n_macs) == ((5, 8, 8), 15, 64 * 15)
 
 
-def test_batch_normalisation_has_two_learned_numbers_a_channel():
+def test_batch_normalisation_has_two_learned_parameters_per_channel():
     layer = last([node("BatchNormalization", ["image", *"abcd"])], dict.fromkeys("abcd", ones(3)))
     assert (layer.n_parameters, layer.n_macs) == (6, 0)
 
 
-def test_one_number_alone_is_a_setting_and_no_parameter():
+def test_a_scalar_is_a_setting_and_not_a_parameter():
     assert last([node("Div", ["image", "six"])], {"six": np.float32(6)}).n_parameters == 0
 
 
@@ -121,7 +121,7 @@ def test_weights_that_two_layers_share_count_once():
     assert found.n_parameters == 81
 
 
-def test_weights_that_are_unpacked_when_loaded_count_as_what_they_become():
+def test_weights_that_are_unpacked_when_loaded_count_unpacked():
     nodes = [node("DequantizeLinear", ["bytes", "scale"], "w"), node("Conv", ["image", "w"])]
     found = inspected(nodes, {"bytes": np.ones((4, 3, 3, 3), np.int8), "scale": np.float32(0.1)})
     assert [(layer.operator, layer.n_parameters) for layer in found.layers] == [("Conv", 108)]
@@ -179,7 +179,7 @@ def test_a_layer_whose_shapes_are_not_known_is_listed():
     assert found.layers[1].n_macs is None
 
 
-def test_what_a_file_says_of_a_foreign_operator_is_taken_for_any_batch():
+def test_declared_shapes_of_a_foreign_operator_are_used_for_any_batch():
     value = helper.make_tensor_value_info("a", TensorProto.FLOAT, ["N", 4, 8, 8])
     nodes = [node("Mystery", ["image"], "a", domain="own"), node("Conv", ["a", "w"])]
     layer = last(nodes, {"w": ones(5, 4, 3, 3)}, declared=[value])
@@ -204,19 +204,19 @@ def test_a_shape_that_is_computed_in_the_graph_is_known():
     assert (layer.shape, layer.n_macs) == ((1, 10), 1920)
 
 
-def test_the_most_memory_at_one_time_is_that_of_an_input_and_its_output():
-    """The image takes 768 bytes, the maps 576 and 256, and the activation function takes its input's place."""
+def test_the_peak_memory_is_that_of_an_input_and_its_output():
+    """The image takes 768 bytes, the maps 576 and 256, and the activation function works in place."""
     nodes = [node("Conv", ["image", "w"], "a"), node("Relu", ["a"], "b"), node("Conv", ["b", "v"])]
     graph = graph_of(nodes, {"w": ones(4, 3, 3, 3), "v": ones(4, 4, 3, 3)})
     assert peak_bytes(graph) == 768 + 576
 
 
-def test_an_activation_function_takes_its_inputs_place():
+def test_an_activation_function_works_in_place():
     nodes = [node("Conv", ["image", "w"], "a"), node("Relu", ["a"])]
     assert peak_bytes(graph_of(nodes, {"w": ones(16, 3, 1, 1)})) == 768 + 4096
 
 
-def test_an_activation_function_needs_a_place_where_its_input_is_read_again():
+def test_an_activation_function_needs_memory_if_its_input_is_read_again():
     nodes = [node("Conv", ["image", "w"], "a"), node("Sigmoid", ["a"], "b"), node("Mul", ["a", "b"])]
     assert peak_bytes(graph_of(nodes, {"w": ones(16, 3, 1, 1)})) == 3 * 4096
 

@@ -1,4 +1,4 @@
-"""Which tensor the last layer takes, for every shape that the end of a network has."""
+"""The input of the last layer, for every form of the end of a network."""
 
 import numpy as np
 import onnx
@@ -98,7 +98,7 @@ def test_a_trunk_whose_output_is_called_features_gives_it(graph_of):
     assert penultimate(graph) == "features"
 
 
-def test_attention_is_no_last_layer(graph_of):
+def test_attention_is_not_the_last_layer(graph_of):
     # Both factors depend on the image; the layer after it is the last one with weights.
     graph = graph_of(
         "Conv: in w -> a",
@@ -127,7 +127,7 @@ def test_the_head_is_found_next_to_an_output_of_features(graph_of):
     assert output_of(graph) == "logits"
 
 
-def test_a_size_is_no_way_around_the_last_layer(graph_of):
+def test_a_shape_computation_is_not_a_path_around_the_last_layer(graph_of):
     graph = graph_of(
         "Conv: in w -> a",
         "Conv: a v -> b",
@@ -142,7 +142,7 @@ def test_a_size_is_no_way_around_the_last_layer(graph_of):
     assert penultimate(graph) == "a"
 
 
-def test_bytes_before_a_quantised_layer_are_read_with_their_scale(graph_of):
+def test_activations_before_a_quantised_layer_are_read_with_their_scale(graph_of):
     graph = graph_of(
         "Conv: in w -> a",
         "GlobalAveragePool: a -> b",

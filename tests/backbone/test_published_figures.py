@@ -1,4 +1,4 @@
-"""Networks of the literature, built here layer by layer, have the figures that papers and well-known tables state.
+"""Networks of the literature, built here layer by layer, have the figures of papers and well-known tables.
 
 Weights are made by a node from their shape alone, so that the largest file here has a few kilobytes.
 """

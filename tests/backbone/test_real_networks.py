@@ -1,4 +1,4 @@
-"""Networks trained on ImageNet: what they say of photographs whose answers are known."""
+"""Networks trained on ImageNet: their outputs on images with known classes."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_half_precision_of_an_old_operator_set_averages_the_last_map(shared):
     assert np.array_equal(found, named)
 
 
-def test_the_wrong_preprocessing_is_a_silent_fault(shared):
+def test_the_wrong_preprocessing_is_a_silent_error(shared):
     path = shared / "onnx" / "googlenet-bvlc-w16.onnx"
     answers = [int(OnnxBackbone(path, "output", how)(SAMPLES["rocket"]()).argmax()) for how in ("caffe", "imagenet")]
     assert answers[0] == 657  # a missile

@@ -60,7 +60,7 @@ def test_the_receptive_field_of_the_image_is_one_pixel():
     assert (field.size, field.stride, field.centre, field.whole) == ((1, 1), (1, 1), (0, 0), False)
 
 
-def test_two_3x3_see_5_and_three_see_7():
+def test_two_3x3_cover_5_pixels_and_three_cover_7():
     nodes = [conv("image", "a"), conv("a", "b", "v"), conv("b", "c", "v")]
     fields = receptive_fields(
         graph_of_model(model_of(nodes, tensors={"w": ones(4, 3, 3, 3), "v": ones(4, 4, 3, 3)}), "made")
@@ -85,7 +85,7 @@ def test_gaps_of_a_dilated_window_count():
     assert field.size == (7, 7)
 
 
-def test_where_paths_meet_the_wider_one_counts():
+def test_where_paths_join_the_wider_one_counts():
     nodes = [
         conv("image", "a"),
         conv("a", "b", "v", pads=[1, 1, 1, 1]),
@@ -98,13 +98,13 @@ def test_where_paths_meet_the_wider_one_counts():
     assert fields["c"].size == fields["d"].size == (5, 5)
 
 
-def test_a_vector_sees_what_all_positions_see():
+def test_the_field_of_a_vector_is_that_of_all_positions():
     nodes = [conv("image", "a", strides=[2, 2]), helper.make_node("GlobalAveragePool", ["a"], ["b"])]
     field = field_of(model_of(nodes, tensors={"w": ones(4, 3, 3, 3)}, size=9))
     assert (field.size, field.centre, field.whole) == ((9, 9), (4, 4), True)
 
 
-def test_a_linear_layer_sees_what_all_positions_see():
+def test_the_field_of_a_linear_layer_is_that_of_all_positions():
     nodes = [
         conv("image", "a", strides=[2, 2]),
         helper.make_node("Flatten", ["a"], ["b"]),
@@ -114,7 +114,7 @@ def test_a_linear_layer_sees_what_all_positions_see():
     assert (field.size, field.whole) == ((9, 9), True)
 
 
-def test_a_gate_of_one_number_a_channel_is_left_out():
+def test_a_gate_per_channel_does_not_count():
     nodes = [
         conv("image", "a"),
         helper.make_node("GlobalAveragePool", ["a"], ["b"]),
@@ -155,7 +155,7 @@ def test_height_and_width_are_found_again_after_a_reshape_where_other_lengths_ar
     assert axes == {"image": (2, 3), "a": (2, 3), "b": (1, 2)}
 
 
-def test_tokens_have_none():
+def test_tokens_have_no_receptive_field():
     nodes = [
         conv("image", "a", strides=[8, 8]),
         helper.make_node("Reshape", ["a", "flat"], ["b"]),
@@ -164,14 +164,14 @@ def test_tokens_have_none():
     assert field_of(model_of(nodes, tensors={"w": ones(4, 3, 8, 8), "flat": np.array([0, 4, -1])})) is None
 
 
-def test_what_follows_an_unknown_operator_has_none():
+def test_tensors_after_an_unknown_operator_have_no_receptive_field():
     nodes = [helper.make_node("Mystery", ["image"], ["a"], domain="own"), helper.make_node("Relu", ["a"], ["b"])]
     model = model_of(nodes)
     model.opset_import.append(helper.make_opsetid("own", 1))
     assert set(receptive_fields(graph_of_model(model, "made"))) == {"image"}
 
 
-def test_an_enlarged_map_has_half_the_stride_and_its_positions_lie_between():
+def test_an_upsampled_map_has_half_the_stride_and_positions_in_between():
     nodes = [
         helper.make_node("MaxPool", ["image"], ["a"], kernel_shape=[2, 2], strides=[2, 2]),
         helper.make_node("Resize", ["a", "", "scales"], ["b"], mode="nearest"),
@@ -257,7 +257,7 @@ def test_a_position_depends_on_the_rows_of_its_field_and_no_others(drawn, cut):
 
 
 @pytest.mark.parametrize(("kernel", "stride", "pad"), [(2, 2, 0), (4, 2, 1), (3, 2, 1), (3, 3, 0), (5, 3, 1)])
-def test_a_transposed_convolution_sees_no_more_than_its_field(kernel, stride, pad):
+def test_a_transposed_convolution_depends_on_no_more_than_its_field(kernel, stride, pad):
     nodes = [
         helper.make_node("MaxPool", ["image"], ["a"], kernel_shape=[2, 1], strides=[2, 1]),
         helper.make_node("ConvTranspose", ["a", "w"], ["b"], strides=[stride, 1], pads=[pad, 0, pad, 0]),

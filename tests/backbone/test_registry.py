@@ -1,4 +1,4 @@
-"""The registry of networks: what is in it, and how a name finds its file."""
+"""The registry of networks: its entries, and finding one by name."""
 
 import importlib.util
 import json
@@ -23,12 +23,12 @@ def test_every_entry_pins_a_file_over_https(entry):
     assert entry.url.endswith(f"/{entry.name}.onnx")
 
 
-def test_no_name_and_no_content_is_there_twice():
+def test_names_and_digests_are_unique():
     entries = known_networks()
     assert len({entry.name for entry in entries}) == len({entry.sha256 for entry in entries}) == len(entries)
 
 
-def test_the_families_of_the_textbooks_are_there():
+def test_the_textbook_families_are_included():
     families = {entry.family for entry in newest(known_networks())}
     assert families >= {"alexnet", "vgg", "googlenet", "inception-v1", "inception-v2", "resnet", "densenet-121"}
     assert families >= {"mobilenet", "efficientnet-lite4", "shufflenet", "squeezenet"}
@@ -70,7 +70,7 @@ def test_an_unknown_name_is_an_error_with_the_nearest_names():
         find("resnet50-v3")
 
 
-def test_an_entry_is_found_by_its_content():
+def test_an_entry_is_found_by_its_sha256():
     entry = find("vgg19-bn")
     assert entry_of(entry.sha256) is entry
     assert entry_of("0" * 64) is None

@@ -1,4 +1,4 @@
-"""Stages end where everything flows through one tensor for the last time at a resolution."""
+"""Stages end with the last tensor of a resolution on which all later layers depend."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_another_size_than_the_files_is_an_error():
         graph_of(RESIDUAL, WEIGHTS, size=(20, 12))
 
 
-def test_what_comes_before_the_first_layer_with_weights_is_no_stage():
+def test_tensors_before_the_first_layer_with_weights_are_not_a_stage():
     nodes = [node("Sub", ["image", "mean"], "x"), node("MaxPool", ["x"], "small", kernel_shape=[2, 2], strides=[2, 2])]
     nodes += [node("Conv", ["small", "first"], "end", **SAME), *HEAD]
     graph = graph_of(nodes, WEIGHTS | {"mean": ones(3, 1, 1)})
@@ -92,7 +92,7 @@ def test_what_comes_before_the_first_layer_with_weights_is_no_stage():
 
 
 def test_a_head_that_is_a_convolution_comes_after_the_last_stage():
-    """As in SqueezeNet: maps of classes, then their means; the features are what the maps are made of."""
+    """As in SqueezeNet: a map per class, then their means; the features are the input of those maps."""
     nodes = [
         node("Conv", ["image", "first"], "a"),
         node("Conv", ["a", "thin"], "b"),
@@ -120,7 +120,7 @@ def test_channels_last_gives_the_same_stages():
     assert names_and_tensors(graph) == names_and_tensors(graph_of(RESIDUAL, WEIGHTS))
 
 
-def test_channels_last_inside_gives_the_resolutions_too():
+def test_channels_last_inside_gives_the_same_resolutions():
     nodes = [
         node("Conv", ["image", "first"], "a", **SAME),
         node("Transpose", ["a"], "b", perm=[0, 2, 3, 1]),

@@ -14,7 +14,7 @@ from classicvision.features.phash import PerceptualHash, symmetric_hashes
 
 @pytest.fixture
 def halves(make_network, monkeypatch):
-    """Return features of a network that tells left from right and top from bottom: the mean of each half."""
+    """Return features of a network that distinguishes left from right and top from bottom: the mean of each half."""
 
     def means(self, image):
         height, width = image.shape[0] // 2, image.shape[1] // 2
