@@ -76,7 +76,6 @@ PENDING = (
     "classicvision/workflows/library.py",
     "classicvision/workflows/match.py",
     "classicvision/workflows/wholes.py",
-    "docs/architecture.md",
     "tests/cli/test_calibrate.py",
     "tests/cli/test_copies.py",
     "tests/cli/test_index.py",
