@@ -30,7 +30,7 @@ from threadpoolctl import threadpool_limits
 from classicvision import DenseSift, FisherSettings, ImageFolder, read_image
 from classicvision.encoding.fisher import fisher_gradient
 from classicvision.encoding.mixture import descriptor_moments, moments
-from classicvision.encoding.vocabulary import relative_places
+from classicvision.encoding.vocabulary import relative_positions
 
 N_IMAGES = 50
 
@@ -80,7 +80,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     learned = time.process_time() - start
     mixture = codebook.mixture
     points = [codebook.projection.points(item) for item in items]
-    found_places = [relative_places(item) for item in items]
+    found_places = [relative_positions(item) for item in items]
     found = [moments(each, mixture) for each in points]
     factors = np.ones((2 * mixture.means.shape[1], len(mixture.weights)), np.float32)
     both = [np.concatenate([each, each], axis=1) for each in points]

@@ -33,7 +33,7 @@ from classicvision import DenseSift, ImageFolder, read_image
 from classicvision.encoding.gmm import improve_mixture, learn_mixture, start_mixture
 from classicvision.encoding.mixture import DiagonalMixture
 from classicvision.encoding.pca import learn_projection
-from classicvision.encoding.vocabulary import sample_places
+from classicvision.encoding.vocabulary import sample_positions
 
 N_IMAGES = 300
 
@@ -68,7 +68,7 @@ def draw_points(n_samples: int, n_dims: int) -> Points:
     rows = np.linspace(0, len(images.paths) - 1, N_IMAGES).astype(int)
     extractor = DenseSift(max_side=300)
     items = (extractor(read_image(images.paths[row])) for row in rows)
-    descriptors, places = sample_places(items, n_samples, np.random.default_rng(0))
+    descriptors, places = sample_positions(items, n_samples, np.random.default_rng(0))
     return learn_projection(descriptors, n_dims, xy=False).points_of(descriptors, places)
 
 

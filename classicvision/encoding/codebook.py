@@ -1,4 +1,4 @@
-"""What training, prediction and model files know of an encoder: its settings learn a codebook, which encodes images."""
+"""The interface of an encoder for training, prediction and model files: settings learn a codebook, which encodes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 __all__ = ["Codebook", "EncoderSettings", "encode_each", "frozen_array"]
 
-LARGEST = 1e18  # number of a codebook: its square is still a float32
+LARGEST = 1e18  # largest value of a codebook; its square is still a float32
 
 
 class Codebook(Protocol):
-    """What was learned, as read-only arrays, and the code of an image by it."""
+    """Learned arrays, read-only, and the encoding of images by them."""
 
     @property
     def n_outputs(self) -> int:
-        """Numbers in a code."""
+        """Length of a code."""
         ...
 
     def encode(self, item: Any) -> NDArray[np.float32]:
@@ -26,41 +26,41 @@ class Codebook(Protocol):
         ...
 
     def encode_all(self, items: Sequence[Any]) -> NDArray[np.float32]:
-        """Return the codes of N images, (N, n_outputs); the items are looked at one by one, once."""
+        """Return the codes of N images, (N, n_outputs); items are read one at a time, in a single pass."""
         ...
 
     def feature_names(self) -> list[str]:
-        """Return a name for each number of a code."""
+        """Return a name for each component of a code."""
         ...
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all that was learned as plain arrays, empty if nothing was."""
+        """Return the learned arrays by name; empty if nothing is learned."""
         ...
 
 
 class EncoderSettings(Protocol):
-    """How a codebook is learned: a frozen dataclass, fit for `classicvision.config`."""
+    """Settings of an encoder: a frozen dataclass that `classicvision.config` can write and read."""
 
     kind: ClassVar[str]
     version: ClassVar[int]
 
     @property
     def n_outputs(self) -> int:
-        """Numbers in a code, but those that only the items tell."""
+        """Length of a code, without components whose number depends on the items."""
         ...
 
     def learn(self, items: Sequence[Any], rng: np.random.Generator) -> Codebook:
-        """Learn from the items of training images alone, which are looked at one by one, as few times as can be.
+        """Learn a codebook from the items of training images, read one at a time in as few passes as possible.
 
         Raises
         ------
         NotEnoughDataError
-            If there is too little to learn from; the message says how much is needed.
+            If there is too little data; the message says how much is needed.
         """
         ...
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> Codebook:
-        """Rebuild a codebook from what its `to_arrays` returned; a ValueError says what does not fit."""
+        """Return a codebook from the result of its `to_arrays`; a ValueError says what does not fit."""
         ...
 
 
@@ -77,9 +77,9 @@ def frozen_array(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDAr
     if array.dtype != np.float32 or array.shape != shape:
         raise ValueError(f"{name} is {array.dtype} {array.shape}; these settings need float32 {shape}")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds numbers that are not finite")
+        raise ValueError(f"{name} has values that are not finite")
     if array.size and np.abs(array).max() > LARGEST:
-        raise ValueError(f"{name} holds numbers whose squares are beyond float32")
+        raise ValueError(f"{name} has values whose squares overflow float32")
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view

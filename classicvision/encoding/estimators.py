@@ -22,11 +22,11 @@ from classicvision.features.local import LocalFeatures
 
 __all__ = ["BagOfVisualWords", "FisherVector", "LocalityConstrainedCoding", "Vlad"]
 
-Chance: TypeAlias = int | np.random.Generator | np.random.RandomState | None
+RandomState: TypeAlias = int | np.random.Generator | np.random.RandomState | None
 
 
 class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """What all encoders share: parameters are those of the settings and `random_state`; `fit` learns the codebook."""
+    """An encoder whose parameters are the fields of its settings and `random_state`; `fit` learns the codebook."""
 
     _settings: ClassVar[Callable[..., EncoderSettings]]
     codebook_: Codebook
@@ -34,11 +34,11 @@ class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Sequence[LocalFeatures] | NDArray[np.object_], y: object = None) -> Self:
         """Learn the codebook from the features of N images; `y` is ignored."""
         parameters = self.get_params(deep=False)
-        chance = parameters.pop("random_state")
+        random_state = parameters.pop("random_state")
         items = _require_items(X)
         if not len(items):
-            raise NotEnoughDataError("X is empty; give the features of one image at least")
-        self.codebook_ = self._settings(**parameters).learn(items, _generator(chance))
+            raise NotEnoughDataError("X is empty; pass the features of at least one image")
+        self.codebook_ = self._settings(**parameters).learn(items, _generator(random_state))
         return self
 
     def transform(self, X: Sequence[LocalFeatures] | NDArray[np.object_]) -> NDArray[np.float32]:
@@ -47,14 +47,14 @@ class _Encoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self.codebook_.encode_all(_require_items(X))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Return the name of each number of a code; `input_features` is ignored, as an image has none."""
+        """Return the name of each component of a code; `input_features` is ignored."""
         check_is_fitted(self)
         return np.array(self.codebook_.feature_names(), dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = []  # codes are float32 whatever the features are
+        tags.transformer_tags.preserves_dtype = []  # codes are always float32
         return tags
 
 
@@ -71,21 +71,19 @@ class BagOfVisualWords(_Encoder):
     cells, normalize_cells, mirror
         As in `BovwSettings`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
-        An int makes each `fit` give the same words; None draws from NumPy's global state, as in scikit-learn.
+        An int makes `fit` reproducible; None uses NumPy's global state, as in scikit-learn.
 
     Attributes
     ----------
     codebook_ : BovwCodebook
-        What was learned, free of scikit-learn.
+        The learned codebook, independent of scikit-learn.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from classicvision import Sift
-    >>> pictures = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), dtype=np.uint8)
-    >>> items = [Sift()(picture) for picture in pictures]
-    >>> BagOfVisualWords(n_words=5, random_state=0).fit_transform(items).shape
-    (4, 5)
+    >>> from classicvision import BagOfVisualWords, Sift, read_image
+    >>> items = [Sift()(read_image(f"data/held-out/brick/0{i}.jpg")) for i in range(3)]
+    >>> BagOfVisualWords(n_words=20, random_state=0).fit_transform(items).shape
+    (3, 20)
     """
 
     _settings = BovwSettings
@@ -104,7 +102,7 @@ class BagOfVisualWords(_Encoder):
         cells: tuple[str, ...] = ("1x1",),
         normalize_cells: bool = False,
         mirror: bool = False,
-        random_state: Chance = None,
+        random_state: RandomState = None,
     ) -> None:
         self.n_words = n_words
         self.n_samples = n_samples
@@ -121,7 +119,7 @@ class BagOfVisualWords(_Encoder):
 
 
 class LocalityConstrainedCoding(_Encoder):
-    """Encode the local features of images as mixtures of their nearest visual words (Wang et al. 2010).
+    """Encode the local features of images as linear combinations of their nearest visual words (Wang et al. 2010).
 
     Samples are images, as for `BagOfVisualWords`. The parameters are those of `LlcSettings` and are checked by `fit`.
 
@@ -130,22 +128,20 @@ class LocalityConstrainedCoding(_Encoder):
     n_words, n_samples, n_neighbors, regularization, pooling, root_sift, cells, normalize_cells, mirror
         As in `LlcSettings`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
-        An int makes each `fit` give the same words; None draws from NumPy's global state, as in scikit-learn.
+        An int makes `fit` reproducible; None uses NumPy's global state, as in scikit-learn.
 
     Attributes
     ----------
     codebook_ : LlcCodebook
-        What was learned, free of scikit-learn.
+        The learned codebook, independent of scikit-learn.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from classicvision import DenseSift
-    >>> pictures = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), dtype=np.uint8)
-    >>> items = [DenseSift()(picture) for picture in pictures]
+    >>> from classicvision import DenseSift, LocalityConstrainedCoding, read_image
+    >>> items = [DenseSift(step=8)(read_image(f"data/held-out/brick/0{i}.jpg")) for i in range(3)]
     >>> encoder = LocalityConstrainedCoding(n_words=50, cells=("1x1", "2x2"), random_state=0)
     >>> encoder.fit_transform(items).shape
-    (4, 250)
+    (3, 250)
     """
 
     _settings = LlcSettings
@@ -162,7 +158,7 @@ class LocalityConstrainedCoding(_Encoder):
         cells: tuple[str, ...] = ("1x1",),
         normalize_cells: bool = False,
         mirror: bool = False,
-        random_state: Chance = None,
+        random_state: RandomState = None,
     ) -> None:
         self.n_words = n_words
         self.n_samples = n_samples
@@ -177,7 +173,7 @@ class LocalityConstrainedCoding(_Encoder):
 
 
 class Vlad(_Encoder):
-    """Encode the local features of images by what they differ from their visual words.
+    """Encode the local features of images as sums of their differences from visual words (Jegou et al. 2010).
 
     Samples are images: X is a list, a NumPy array of objects, or any lazy sequence of `LocalFeatures`. The parameters
     are those of `VladSettings` and are checked by `fit`.
@@ -187,12 +183,19 @@ class Vlad(_Encoder):
     n_words, n_dims, n_samples, xy, whiten, intra_norm, power, cells, mirror, root_sift
         As in `VladSettings`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
-        An int makes each `fit` give the same words; None draws from NumPy's global state, as in scikit-learn.
+        An int makes `fit` reproducible; None uses NumPy's global state, as in scikit-learn.
 
     Attributes
     ----------
     codebook_ : VladCodebook
-        What was learned, free of scikit-learn.
+        The learned codebook, independent of scikit-learn.
+
+    Examples
+    --------
+    >>> from classicvision import DenseSift, Vlad, read_image
+    >>> items = [DenseSift(step=8)(read_image(f"data/held-out/grass/0{i}.jpg")) for i in range(3)]
+    >>> Vlad(n_words=4, n_dims=16, random_state=0).fit_transform(items).shape  # 4 words of 16 + 2 dimensions
+    (3, 72)
     """
 
     _settings = VladSettings
@@ -210,7 +213,7 @@ class Vlad(_Encoder):
         cells: tuple[str, ...] = ("1x1",),
         mirror: bool = False,
         root_sift: bool = True,
-        random_state: Chance = None,
+        random_state: RandomState = None,
     ) -> None:
         self.n_words = n_words
         self.n_dims = n_dims
@@ -226,7 +229,7 @@ class Vlad(_Encoder):
 
 
 class FisherVector(_Encoder):
-    """Encode the local features of images by how they would move a mixture of Gaussians.
+    """Encode the local features of images as Fisher vectors of a Gaussian mixture (Perronnin et al. 2010).
 
     Samples are images: X is a list, a NumPy array of objects, or any lazy sequence of `LocalFeatures`. The parameters
     are those of `FisherSettings` and are checked by `fit`.
@@ -236,12 +239,19 @@ class FisherVector(_Encoder):
     n_components, n_dims, n_samples, n_iterations, xy, whiten, power, intra_norm, cells, mirror, root_sift
         As in `FisherSettings`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
-        An int makes each `fit` give the same mixture; None draws from NumPy's global state, as in scikit-learn.
+        An int makes `fit` reproducible; None uses NumPy's global state, as in scikit-learn.
 
     Attributes
     ----------
     codebook_ : FisherCodebook
-        What was learned, free of scikit-learn.
+        The learned codebook, independent of scikit-learn.
+
+    Examples
+    --------
+    >>> from classicvision import DenseSift, FisherVector, read_image
+    >>> items = [DenseSift(step=8)(read_image(f"data/held-out/grass/0{i}.jpg")) for i in range(3)]
+    >>> FisherVector(n_components=4, n_dims=16, random_state=0).fit_transform(items).shape  # 2 * 4 * (16 + 2)
+    (3, 144)
     """
 
     _settings = FisherSettings
@@ -260,7 +270,7 @@ class FisherVector(_Encoder):
         cells: tuple[str, ...] = ("1x1",),
         mirror: bool = False,
         root_sift: bool = True,
-        random_state: Chance = None,
+        random_state: RandomState = None,
     ) -> None:
         self.n_components = n_components
         self.n_dims = n_dims
@@ -277,11 +287,11 @@ class FisherVector(_Encoder):
 
 
 def _require_items(X: Any) -> Sequence[LocalFeatures]:
-    """Refuse what is not a sequence of local features: the first item is looked at, which a lazy sequence can bear."""
+    """Raise TypeError unless X is a sequence of local features; only the first item is read, since X may be lazy."""
     is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__") and not isinstance(X, LocalFeatures | dict)
     if not is_sequence or (len(X) and not isinstance(X[0], LocalFeatures)):
         raise TypeError(
-            f"X is a {type(X).__name__}; a sequence of LocalFeatures was expected, one for each image. "
+            f"X is a {type(X).__name__}; expected a sequence of LocalFeatures, one per image. "
             "For a single image use [features]."
         )
     items: Sequence[LocalFeatures] = X
@@ -289,7 +299,7 @@ def _require_items(X: Any) -> Sequence[LocalFeatures]:
 
 
 def _generator(random_state: Any) -> np.random.Generator:
-    """Return the generator that scikit-learn's `random_state` stands for."""
+    """Return the generator for scikit-learn's `random_state`."""
     if isinstance(random_state, np.random.Generator):
         return random_state
     if isinstance(random_state, int | np.integer):

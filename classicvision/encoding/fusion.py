@@ -1,6 +1,6 @@
-"""Several codes of one image side by side, each weighed: what one kind of feature misses, another may see.
+"""Fusion: the concatenated, weighted codes of several encoders, whose features complement each other.
 
-The weights are not learned with the codebook but chosen with the cost of the classifier, by cross-validation.
+The weights are not learned with the codebook but chosen by cross-validation, together with C of the classifier.
 """
 
 from __future__ import annotations
@@ -29,51 +29,51 @@ SingleSettings: TypeAlias = BovwSettings | LlcSettings | VladSettings | FisherSe
 """Settings of the encoders that can be part of a fusion."""
 
 Weighing: TypeAlias = NDArray[np.float32] | None
-"""What each number of a code is multiplied by before a classifier learns; None leaves them."""
+"""Factors of the components of a code, applied before the classifier; None for no weighting."""
 
 
 @dataclass(frozen=True)
 class FusionSettings:
-    """Encoders whose codes stand side by side, each brought to Euclidean norm 1.
+    """Settings of encoders whose L2-normalised codes are concatenated.
 
-    Its items are tuples, one part for each encoder, in the same order, as `Several` extractors make them.
+    Its items are tuples with one part per encoder, in the same order, as `Several` extractors return them.
 
     Raises
     ------
     SettingsError
-        For fewer than two parts, or weights that do not fit them.
+        If there are fewer than two parts, or the weights do not fit them.
     """
 
     kind: ClassVar[str] = "fusion"
     version: ClassVar[int] = 2
 
     parts: tuple[SingleSettings, ...]
-    # Shares of the parts in the scalar product of two codes; of several rows cross-validation chooses one.
-    weights: tuple[tuple[float, ...], ...] = ()  # none: equal shares, and for each part one row in which it has more
+    # Shares of the parts in the scalar product of two codes; cross-validation chooses among several rows.
+    weights: tuple[tuple[float, ...], ...] = ()  # default: equal shares, and one row per part that favours it
 
     def __post_init__(self) -> None:
         validate(self)
         if len(self.parts) < 2:
-            raise SettingsError(f"a fusion has {len(self.parts)} part(s); give at least two")
+            raise SettingsError(f"a fusion has {len(self.parts)} part(s); it needs at least two")
         for row in self.weights:
             is_good = len(row) == len(self.parts) and all(share >= 0 for share in row) and sum(row) > 0
-            require(is_good, "weights", row, f"{len(self.parts)} numbers from 0 on, one for each part, not all 0")
+            require(is_good, "weights", row, f"{len(self.parts)} numbers of at least 0, one per part, not all 0")
 
     def shares(self) -> tuple[tuple[float, ...], ...]:
-        """Return the candidate weights, each with sum 1."""
+        """Return the candidate weights, normalised to sum 1."""
         n = len(self.parts)
-        # 0.7 of two parts, 0.5 of three: between an equal share and all.
+        # 0.7 for two parts, 0.6 for three: 0.4 plus an equal share of the rest.
         favoured = [tuple(0.4 + 0.6 / n if i == j else 0.6 / n for i in range(n)) for j in range(n)]
         rows = self.weights or ((1 / n,) * n, *favoured)
         return tuple(tuple(share / sum(row) for share in row) for row in rows)
 
     @property
     def n_outputs(self) -> int:
-        """Numbers in a code, but those that only the items tell."""
+        """Length of a code, without components whose number depends on the items."""
         return sum(part.n_outputs for part in self.parts)
 
     def learn(self, items: Sequence[Any], rng: np.random.Generator) -> FusionCodebook:
-        """Learn the codebook of each part from its part of the items: the one that it would learn alone."""
+        """Learn the codebook of each part from its part of the items, exactly as it would be learned alone."""
         codebooks: list[Codebook] = []
         for number in range(len(self.parts)):
             part: Any = self.parts[number]
@@ -81,7 +81,7 @@ class FusionSettings:
         return FusionCodebook(tuple(codebooks), self)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> FusionCodebook:
-        """Rebuild a codebook from what `FusionCodebook.to_arrays` returned."""
+        """Return a codebook from the result of `FusionCodebook.to_arrays`."""
         return FusionCodebook(
             tuple(settings.restore(_under(f"{part}/", arrays)) for part, settings in enumerate(self.parts)), self
         )
@@ -96,15 +96,15 @@ class FusionCodebook:
 
     @property
     def n_outputs(self) -> int:
-        """Numbers in a code."""
+        """Length of a code."""
         return sum(part.n_outputs for part in self.parts)
 
     def feature_names(self) -> list[str]:
-        """Return a name for each number: that of its part's, after the part's number."""
+        """Return a name for each component: the name that its part gives it, prefixed by the part's number."""
         return [f"part{i}_{name}" for i, part in enumerate(self.parts) for name in part.feature_names()]
 
     def encode(self, item: Sequence[Any]) -> NDArray[np.float32]:
-        """Return the code of one image, (n_outputs,): the codes of its parts, each of norm 1 or 0."""
+        """Return the code of one image, (n_outputs,): the codes of its parts, each of norm 1 (or 0)."""
         return np.concatenate([l2(part.encode(piece)) for part, piece in zip(self.parts, item, strict=True)])
 
     def encode_all(self, items: Sequence[Any]) -> NDArray[np.float32]:
@@ -112,28 +112,28 @@ class FusionCodebook:
         return encode_each(self, items)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays of all parts, each name after the part's number."""
+        """Return the arrays of all parts; each name is prefixed by the part's number."""
         return {f"{i}/{name}": array for i, part in enumerate(self.parts) for name, array in part.to_arrays().items()}
 
     def weighings(self) -> list[Weighing]:
-        """Return for each candidate of the weights what the numbers of a code are multiplied by."""
+        """Return the factors of the components of a code, for each candidate of the weights."""
         widths = [part.n_outputs for part in self.parts]
         return [np.repeat(np.sqrt(np.array(row, np.float32)), widths) for row in self.settings.shares()]
 
 
 def weighings_of(codebook: Codebook) -> list[Weighing]:
-    """Return the candidates for weighing the codes of a codebook; one, which leaves them, unless it is a fusion."""
+    """Return the candidate weightings of the codes of a codebook: only None unless it is a fusion."""
     return codebook.weighings() if isinstance(codebook, FusionCodebook) else [None]
 
 
 def n_weighings(settings: Any) -> int:
-    """Return how many candidates there are for weighing the codes."""
+    """Return the number of candidate weightings."""
     return len(settings.shares()) if isinstance(settings, FusionSettings) else 1
 
 
 @dataclass(frozen=True)
 class _Column(Sequence[Any]):
-    """One part of all items, still looked at one by one; the other parts are not touched where the items allow it."""
+    """One part of all items, read one at a time, and without the other parts if the items are lazy."""
 
     items: Sequence[Any]
     part: int

@@ -1,4 +1,4 @@
-"""Learning a mixture of Gaussians by expectation and maximisation (Dempster et al. 1977), from a k-means start."""
+"""Gaussian mixtures learned by expectation maximisation (Dempster et al. 1977), initialised by k-means."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from classicvision.encoding.vocabulary import learn_words
 
 __all__ = ["improve_mixture", "learn_mixture", "start_mixture"]
 
-_BLOCK_ROWS = 8192  # points that one thread looks at at a time
-_LEAST_SHARE = 1e-6  # of the largest variance of all numbers: none is smaller
-_LEAST_POINTS = 1.0  # a component with fewer is given up, and half of the heaviest one takes its place
-_START_PASSES = 5  # of k-means
+_BLOCK_ROWS = 8192  # points per block and thread
+_LEAST_SHARE = 1e-6  # lower limit of variances, relative to the largest one of all dimensions
+_LEAST_POINTS = 1.0  # a component with fewer points is replaced by half of the heaviest one
+_START_PASSES = 5  # iterations of k-means
 
 
 def learn_mixture(
@@ -36,18 +36,19 @@ def learn_mixture(
     n_components : int
         At least 1.
     rng : numpy.random.Generator
-        Chooses the words that k-means starts from.
+        Chooses the initial words of k-means.
     n_iterations : int
-        Passes of EM; 0 keeps what k-means found.
+        Iterations of EM; 0 keeps the k-means initialisation.
     variance_floor : float
-        No variance is smaller than this share of the variance of all points in the same dimension.
+        Lower limit of variances, relative to the variance of all points in the same dimension. Larger values prevent
+        components from collapsing onto a few points.
     n_threads : int
-        Used where there are kernels; it changes no bit of the result.
+        Used by the compiled kernels; the result does not depend on it.
 
     Raises
     ------
     NotEnoughDataError
-        If fewer than `n_components` points are different from each other.
+        If there are fewer than `n_components` distinct points.
     """
     start = start_mixture(points, n_components, rng, variance_floor=variance_floor, n_threads=n_threads)
     return improve_mixture(points, start, n_iterations=n_iterations, variance_floor=variance_floor, n_threads=n_threads)
@@ -61,7 +62,7 @@ def improve_mixture(
     variance_floor: float = 1e-3,
     n_threads: int = 1,
 ) -> DiagonalMixture:
-    """Improve a mixture by passes of EM over the points (N, D); options as in `learn_mixture`."""
+    """Refine a mixture by iterations of EM on points (N, D); options as in `learn_mixture`."""
     floor, mixture = _least_variances(points, variance_floor), start
     with ThreadPoolExecutor(n_threads) as pool:
         for _ in range(n_iterations):
@@ -77,9 +78,9 @@ def start_mixture(
     variance_floor: float = 1e-3,
     n_threads: int = 1,
 ) -> DiagonalMixture:
-    """Return the mixture whose components are the points (N, D) nearest to each word of a short k-means.
+    """Return the mixture whose components are the clusters of points (N, D) after a few iterations of k-means.
 
-    A word without points has the variance of all.
+    An empty cluster gets the variance of all points.
     """
     words = learn_words(
         points, n_components, rng, max_iterations=_START_PASSES, n_threads=n_threads, setting="n_components"
@@ -104,13 +105,13 @@ def start_mixture(
 
 def _least_variances(points: NDArray[np.float32], share: float) -> NDArray[np.float64]:
     variances: NDArray[np.float64] = points.var(axis=0, dtype=np.float64)
-    # Numbers that are the same in all points: their rounding errors must not decide whose point it is.
+    # In constant dimensions, rounding errors must not affect the posteriors.
     least = max(_LEAST_SHARE * float(variances.max()), float(np.finfo(np.float32).tiny))
     return np.maximum(share * variances, least)
 
 
 def _expected(points: NDArray[np.float32], mixture: DiagonalMixture, pool: ThreadPoolExecutor) -> Moments:
-    """Return the moments of all points; the blocks are added in their order, whoever has computed them."""
+    """Return the moments of all points; blocks are added in a fixed order, independent of the threads."""
     blocks = (points[start : start + _BLOCK_ROWS] for start in range(0, len(points), _BLOCK_ROWS))
     total = Moments.zero(mixture)
     for part in pool.map(lambda block: moments(block, mixture), blocks):
@@ -119,7 +120,7 @@ def _expected(points: NDArray[np.float32], mixture: DiagonalMixture, pool: Threa
 
 
 def _maximised(mixture: DiagonalMixture, found: Moments, floor: NDArray[np.float64]) -> DiagonalMixture:
-    """Return the mixture that suits the moments best: each component takes the mean and variance of its points."""
+    """Return the maximum-likelihood mixture: each component takes the weighted mean and variance of the points."""
     n = np.maximum(found.zeroth, _LEAST_POINTS)[:, np.newaxis]
     variances = mixture.variances.astype(np.float64)
     step = found.first / n  # in deviations
@@ -136,7 +137,7 @@ def _mixture(
     """Return a mixture without empty components and without variances below the floor."""
     counts, means, variances = counts.copy(), means.copy(), np.maximum(variances, floor)
     for empty in np.flatnonzero(counts < _LEAST_POINTS):
-        # Half of the heaviest component, which is cut in two across the direction in which it is widest.
+        # Split the heaviest component in two along the dimension of its largest variance.
         heavy = int(counts.argmax())
         widest = int(variances[heavy].argmax())
         counts[heavy] = counts[empty] = counts[heavy] / 2

@@ -1,4 +1,4 @@
-"""k-means by the compiled kernels: Lloyd's algorithm with an exact search for the nearest word (Lloyd 1982)."""
+"""k-means with the compiled kernels: Lloyd's algorithm with exact nearest-word search (Lloyd 1982)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from classicvision.encoding.nearest import PreparedWords, label_points, plain_po
 
 __all__ = ["lloyd"]
 
-_BLOCK_ROWS = 8192  # points that one thread labels at a time
+_BLOCK_ROWS = 8192  # points per block and thread
 
 
 def lloyd(
@@ -25,19 +25,20 @@ def lloyd(
     n_threads: int = 1,
     as_root_sift: bool = False,
 ) -> NDArray[np.float32]:
-    """Move words to the mean of the points nearest to them, until they rest.
+    """Move words to the mean of the points nearest to them until the assignments no longer change.
 
     Parameters
     ----------
     points : (N, D) float32 or uint8, contiguous
-        uint8 are read where they lie: no copy of all points is made.
+        uint8 points are converted block by block, without a copy of all points.
     start : (K, D) float32
+        Initial words.
     max_iterations : int
-        Passes over the points.
+        Largest number of passes over the points.
     n_threads : int
-        It changes no bit of the result: each point is labelled by itself, and the sums are taken in one order.
+        The result does not depend on it: points are assigned independently and sums have a fixed order.
     as_root_sift : bool
-        The points are the RootSIFT of the uint8 given.
+        Cluster the RootSIFT of uint8 points.
 
     Returns
     -------
@@ -45,8 +46,8 @@ def lloyd(
 
     Notes
     -----
-    Words without points move to the points farthest from their words, as in scikit-learn; where there are fewer points
-    than such words, the last of these stay.
+    Words without points move to the points farthest from their words, as in scikit-learn. If there are fewer points
+    than such words, the remaining ones are not moved.
     """
     if not len(points):
         return start
@@ -77,7 +78,7 @@ class _Task:
         return np.concatenate(list(pool.map(label_block, range(0, len(self.points), _BLOCK_ROWS))))
 
     def means(self, labels: NDArray[np.int32], words: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the mean of the points of each label; a word without points takes a far one."""
+        """Return the mean of the points of each label; words without points take the farthest points."""
         sums, counts = self._sums(labels, len(words))
         empty = np.flatnonzero(counts == 0)
         if len(empty):
@@ -92,7 +93,7 @@ class _Task:
         return add_points(self.points, labels, n_words, as_root_sift=self.as_root_sift)
 
     def _farthest(self, labels: NDArray[np.int32], words: NDArray[np.float32], n: int) -> NDArray[np.intp]:
-        """Return the indices of the n points farthest from their words; of equally far ones the first."""
+        """Return the indices of the n points farthest from their words; ties by index."""
         squared = np.empty(len(self.points))
         for start in range(0, len(self.points), _BLOCK_ROWS):
             here = slice(start, start + _BLOCK_ROWS)

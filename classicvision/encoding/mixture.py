@@ -1,7 +1,7 @@
-"""A mixture of Gaussians with diagonal covariance, and what points say about its components.
+"""Gaussian mixtures with diagonal covariance, and the moments of points under their posteriors.
 
-`moments` is the E step of EM and all that a Fisher vector needs: by the compiled kernel where it was built, else in
-NumPy.
+`moments` is the E step of EM and the input of a Fisher vector. The compiled kernel computes it if it was built,
+otherwise NumPy.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 __all__ = ["LEAST_SHARE", "DiagonalMixture", "Moments", "descriptor_moments", "moments"]
 
-LEAST_SHARE = 1e-5  # components of a smaller density, beside the largest one at a point, count as zero
-_BLOCK_NUMBERS = 2**18  # posteriors at a time
-_BLOCK_ROWS = 2048  # descriptors whose points are made at a time
+LEAST_SHARE = 1e-5  # posteriors are set to 0 below this fraction of the largest one of the point
+_BLOCK_NUMBERS = 2**18  # posteriors per block
+_BLOCK_ROWS = 2048  # descriptors projected per block
 
 
 @dataclass(frozen=True, eq=False)
 class DiagonalMixture:
-    """K Gaussians in D dimensions. Read-only arrays.
+    """K Gaussians in D dimensions. Arrays are read-only.
 
     Attributes
     ----------
     weights : (K,) float32
-        Shares of the components; they sum to 1.
+        Prior probabilities of the components; they sum to 1.
     means : (K, D) float32
     variances : (K, D) float32
 
     Raises
     ------
     ValueError
-        If an array has another type or shape, or holds numbers that are not finite or not positive.
+        If an array has another type or shape, a value is not finite, or a weight or variance is not positive.
     """
 
     weights: NDArray[np.float32]
@@ -59,14 +59,14 @@ class DiagonalMixture:
 
     @cached_property
     def log_peaks(self) -> NDArray[np.float64]:
-        """Logarithm of weight times density at the mean, (K,)."""
+        """Logarithm of the weight times the density at the mean, (K,)."""
         log_volumes = np.log(2 * np.pi * self.variances.astype(np.float64)).sum(axis=1)
         peaks: NDArray[np.float64] = np.log(self.weights.astype(np.float64)) - log_volumes / 2
         return peaks
 
     @cached_property
     def table(self) -> MixtureTable | None:
-        """The mixture as the compiled kernel reads it; None where there is no kernel, or it has no room for it."""
+        """The mixture in the layout of the compiled kernel; None without the kernel or if it is too large for it."""
         if not native_available():
             return None
         from classicvision._native import mixture as native
@@ -81,7 +81,7 @@ class DiagonalMixture:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, int]) -> Self:
-        """Rebuild a mixture of (K, D) from what `to_arrays` returned; a ValueError says what does not fit."""
+        """Return a mixture of shape (K, D) from the result of `to_arrays`; a ValueError says what does not fit."""
         for name, expected in (("weights", shape[:1]), ("means", shape), ("variances", shape)):
             if name not in arrays:
                 raise ValueError(f"a mixture needs the array {name!r}")
@@ -91,7 +91,7 @@ class DiagonalMixture:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Sums over points x of the posterior g of each component and of the deviates u = (x - mean) / deviation.
+    """Sums over points x of the posterior g of each component, with u = (x - mean) / standard deviation.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class Moments:
     second : (K, D) float64
         Sum of g u^2.
     log_likelihood : float
-        Sum of the logarithms of the points' densities.
+        Log-likelihood of the points under the mixture.
     n_points : int
     """
 
@@ -114,11 +114,11 @@ class Moments:
 
     @classmethod
     def zero(cls, mixture: DiagonalMixture) -> Self:
-        """Return the moments of no point."""
+        """Return the moments of an empty set of points."""
         return cls(*_no_sums(mixture), 0.0, 0)
 
     def __add__(self, other: Moments) -> Moments:
-        """Return the moments of two sets of points together."""
+        """Return the moments of the union of two sets of points."""
         return Moments(
             self.zeroth + other.zeroth,
             self.first + other.first,
@@ -129,7 +129,7 @@ class Moments:
 
 
 def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
-    """Return what points say about the components of a mixture.
+    """Return the moments of points under a mixture.
 
     Parameters
     ----------
@@ -139,12 +139,12 @@ def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
     Raises
     ------
     ValueError
-        For points of another width, or that hold numbers that are not finite.
+        If the points have another width or values that are not finite.
 
     Notes
     -----
-    A descriptor is near to a few components only. At each point those whose weighted density is less than `LEAST_SHARE`
-    of the largest one count as zero. NumPy computes in float64, the kernel in float32 and adds up in float64.
+    A point is near only a few components. Posteriors below `LEAST_SHARE` of the largest one of the point are set to 0.
+    NumPy computes in float64; the kernel computes in float32 and sums in float64.
     """
     if points.ndim != 2 or points.shape[1] != mixture.means.shape[1]:
         raise ValueError(f"points {points.shape} and means {mixture.means.shape} must be (N, D) and (K, D)")
@@ -159,51 +159,51 @@ def moments(points: NDArray[np.float32], mixture: DiagonalMixture) -> Moments:
 
 
 def descriptor_moments(
-    descriptors: NDArray[np.uint8], places: NDArray[np.float32], projection: Projection, mixture: DiagonalMixture
+    descriptors: NDArray[np.uint8], positions: NDArray[np.float32], projection: Projection, mixture: DiagonalMixture
 ) -> Moments:
-    """Return what descriptors say about the components of a mixture: `moments` of their points.
+    """Return the moments of the projected descriptors under a mixture.
 
     Parameters
     ----------
     descriptors : (N, 128) uint8
-    places : (N, 2) float32
-        As `relative_places` returns them.
+    positions : (N, 2) float32
+        As returned by `relative_positions`.
     projection : Projection
-        To points of D numbers.
+        To points in D dimensions.
     mixture : DiagonalMixture
 
     Raises
     ------
     ValueError
-        As `moments` does.
+        As `moments`.
 
     Notes
     -----
-    Points are made some hundreds at a time: they stay in the cache until they have been counted.
+    Points are projected a few hundred at a time, so that they are still in the processor's cache when used.
     """
     if projection.prepared is None or mixture.table is None:
         total = Moments.zero(mixture)
         for start in range(0, len(descriptors), _BLOCK_ROWS):
             block = slice(start, start + _BLOCK_ROWS)
-            total += moments(projection.points_of(descriptors[block], places[block]), mixture)
+            total += moments(projection.points_of(descriptors[block], positions[block]), mixture)
         return total
     from classicvision._native import mixture as native
 
-    described = np.ascontiguousarray(descriptors), projection.kept_places(places), projection.prepared
+    described = np.ascontiguousarray(descriptors), projection.kept_positions(positions), projection.prepared
     sums = _no_sums(mixture)
     log_likelihood = native.add_descriptor_moments(*described, mixture.table, LEAST_SHARE, sums)
     return _checked(Moments(*sums, log_likelihood, len(descriptors)))
 
 
 def _no_sums(mixture: DiagonalMixture) -> Sums:
-    """Return the sums over no point."""
+    """Return the sums of an empty set of points."""
     shape = mixture.means.shape
     return np.zeros(shape[0]), np.zeros(shape), np.zeros(shape)
 
 
 def _checked(found: Moments) -> Moments:
     if not np.isfinite(found.log_likelihood):
-        raise ValueError("points hold numbers that are not finite, or too far from the mixture for float32")
+        raise ValueError("some points are not finite, or too far from the mixture for float32")
     return found
 
 
@@ -212,7 +212,7 @@ def _moments_by_numpy(points: NDArray[np.float32], mixture: DiagonalMixture) -> 
 
     n_rows = max(_BLOCK_NUMBERS // len(mixture.weights), 1)
     total = Moments.zero(mixture)
-    with threadpool_limits(1):  # sums of floats depend on how threads divide them
+    with threadpool_limits(1):  # the rounding of sums depends on the number of threads
         for start in range(0, len(points), n_rows):
             total += _moments_of_block(points[start : start + n_rows], mixture)
     return total
@@ -222,7 +222,7 @@ def _moments_of_block(points: NDArray[np.float32], mixture: DiagonalMixture) -> 
     block = points.astype(np.float64)
     squares = np.square(block)
     means, variances = mixture.means.astype(np.float64), mixture.variances.astype(np.float64)
-    # log of w exp(-sum((x - m)^2 / v) / 2) / sqrt(prod(2 pi v)), as products of matrices.
+    # The logarithm of w exp(-sum((x - m)^2 / v) / 2) / sqrt(prod(2 pi v)), by matrix products.
     scores = block @ (means / variances).T
     scores -= squares @ (0.5 / variances).T
     scores += mixture.log_peaks - (np.square(means) / variances).sum(axis=1) / 2

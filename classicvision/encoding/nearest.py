@@ -1,4 +1,4 @@
-"""The visual words nearest to descriptors, exactly: by the compiled kernel where it was built, else in NumPy."""
+"""Exact search for the visual words nearest to descriptors, by the compiled kernel if it was built, else in NumPy."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from classicvision.features.rootsift import root_sift
 
 __all__ = ["PreparedWords", "label_points", "nearest_words", "plain_points", "stored_points"]
 
-# Numbers in one block of distances. Small enough to stay in a processor's cache, which larger blocks do not repay.
+# Distances per block: small enough for the processor's cache, and larger blocks are not faster.
 _BLOCK_NUMBERS = 2**18
 _BLOCK_ROWS = 4096
-_LARGEST = 1e15  # beyond it squared distances leave the range of float32
+_LARGEST = 1e15  # squared distances of larger values overflow float32
 
-# Words are compared first in the directions that hold all but this share of their variance. Fewer directions cost less
-# for each word, and leave more words to compare in full.
+# Words are first compared in the principal directions that contain all but this share of their variance. With fewer
+# directions each comparison is faster, but more words remain to be compared in full.
 _REST = 0.04
-_FEWEST_WORDS = 256  # for fewer, finding the directions costs more than it saves
+_FEWEST_WORDS = 256  # with fewer words, computing the directions takes longer than it saves
 _MOST_DIMENSIONS = 256
-_STEP = 8  # directions come in eights
+_STEP = 8  # the number of directions is a multiple of this
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedWords:
-    """Words made ready for many searches; `PreparedWords.of` makes it.
+    """Words prepared for many searches, as returned by `PreparedWords.of`.
 
     Attributes
     ----------
     words : (K, D) float32
     table : (B,) uint8 or None
-        The words as the compiled kernel reads them; None where there is no kernel, or it has no room for them.
+        The words in the layout of the compiled kernel; None without the kernel or if they are too large for it.
     n_kept : int or None
-        Directions in which the kernel compares first; None for the D dimensions themselves.
+        Number of principal directions that the kernel compares first; None for the D dimensions themselves.
     """
 
     words: NDArray[np.float32]
@@ -45,7 +45,7 @@ class PreparedWords:
 
     @classmethod
     def of(cls, words: NDArray[Any]) -> Self:
-        """Prepare words (K, D), with K at least 1; a ValueError says what is wrong with them."""
+        """Prepare words (K, D), K at least 1; a ValueError says what is wrong with them."""
         _require_finite("words", words)
         plain = np.ascontiguousarray(words, np.float32)
         if not native_available():
@@ -70,11 +70,11 @@ def nearest_words(
     *,
     as_root_sift: bool = False,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Find the m words nearest to each descriptor, exactly.
+    """Find the m words nearest to each descriptor, by exact search.
 
-    Words that can be nearest are found with few digits: by products of bytes in the compiled kernel, else by a matrix
-    product in float32. Among them float64 decides. So the answer does not depend on the kernel, its instruction set,
-    the linear algebra library, their threads, or the other descriptors.
+    Candidates are found in low precision, by products of bytes in the compiled kernel or by a matrix product in
+    float32, and compared in float64. The result does not depend on the kernel, the instruction set, the linear algebra
+    library, the number of threads, or the other descriptors.
 
     Parameters
     ----------
@@ -84,25 +84,25 @@ def nearest_words(
     m : int
         From 1 to K.
     as_root_sift : bool
-        Compare the RootSIFT of the descriptors, taken block by block; for uint8 alone.
+        Compare the RootSIFT of the descriptors, computed block by block; only for uint8.
 
     Returns
     -------
     indices : (N, m) int32
-        Nearest first; of equally near words the one of smaller index.
+        Nearest first; ties by index.
     squared_distances : (N, m) float32
 
     Notes
     -----
-    Works in blocks: beside the result and two copies of the words it needs less than 32 MiB, for any N. uint8 are read
-    where they lie.
+    Descriptors are processed in blocks. In addition to the result and two copies of the words this needs less than
+    32 MiB for any N. uint8 descriptors are not copied.
     """
     if descriptors.ndim != 2 or len(words.shape) != 2 or descriptors.shape[1] != words.shape[1]:
         raise ValueError(f"descriptors {descriptors.shape} and words {words.shape} must be (N, D) and (K, D)")
     if not 1 <= m <= words.shape[0]:
         raise ValueError(f"m is {m}; there are {words.shape[0]} words to choose from")
     if as_root_sift and descriptors.dtype != np.uint8:
-        raise ValueError(f"descriptors are {descriptors.dtype}; RootSIFT is taken here of descriptors as stored, uint8")
+        raise ValueError(f"descriptors are {descriptors.dtype}; RootSIFT needs uint8 descriptors as stored")
     prepared = words if isinstance(words, PreparedWords) else PreparedWords.of(words)
     indices = np.empty((len(descriptors), m), np.int32)
     squared_distances = np.empty((len(descriptors), m), np.float32)
@@ -113,7 +113,7 @@ def nearest_words(
 
 
 def label_points(points: NDArray[Any], prepared: PreparedWords, *, as_root_sift: bool = False) -> NDArray[np.int32]:
-    """Return the nearest word of each point, (N,), as `nearest_words` does but without the distances."""
+    """Return the nearest word of each point, (N,), like `nearest_words` without the distances."""
     indices = np.empty((len(points), 1), np.int32)
     if not _search(points, prepared, indices, None, as_root_sift):
         indices, _ = nearest_words(points, prepared, as_root_sift=as_root_sift)
@@ -121,17 +121,17 @@ def label_points(points: NDArray[Any], prepared: PreparedWords, *, as_root_sift:
 
 
 def stored_points(points: NDArray[Any]) -> NDArray[Any]:
-    """Return points (N, D) as the kernels read them: contiguous, uint8 as they are, all others as float32."""
+    """Return points (N, D) in the layout of the kernels: contiguous, uint8 unchanged, other types as float32."""
     return np.ascontiguousarray(points, np.uint8 if points.dtype == np.uint8 else np.float32)
 
 
 def plain_points(points: NDArray[Any], *, as_root_sift: bool = False) -> NDArray[np.float32]:
-    """Return points (N, D) as the float32 in which they are compared."""
+    """Return points (N, D) as float32, in the space in which they are compared."""
     return root_sift(points) if as_root_sift else np.ascontiguousarray(points, np.float32)
 
 
 def _principal_directions(words: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """Return the directions (D, n) that hold nearly all of the words' variance; None if those are not few.
+    """Return the principal directions (D, n) that contain nearly all variance of the words; None if n is not small.
 
     The eigenvectors of the words' covariance, largest eigenvalues first (Jolliffe 2002, section 1.1).
     """
@@ -144,8 +144,8 @@ def _principal_directions(words: NDArray[np.float32]) -> NDArray[np.float32] | N
         return None
     centred /= largest
     energies, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    left_out = np.cumsum(energies)  # from the smallest up: [i] is the energy of i + 1 directions
-    n_needed = n_dims - int(np.searchsorted(left_out, _REST * left_out[-1], side="right"))
+    discarded = np.cumsum(energies)  # [i] is the energy of the i + 1 smallest directions
+    n_needed = n_dims - int(np.searchsorted(discarded, _REST * discarded[-1], side="right"))
     n = -(-max(n_needed, 1) // _STEP) * _STEP
     if n > n_dims * 3 // 4:
         return None
@@ -153,7 +153,7 @@ def _principal_directions(words: NDArray[np.float32]) -> NDArray[np.float32] | N
 
 
 def _require_finite(name: str, array: NDArray[Any]) -> None:
-    # The largest and the smallest number are NaN where any number is.
+    # The largest and the smallest value are NaN if any value is.
     if array.size and not max(abs(float(array.max())), abs(float(array.min()))) < _LARGEST:
         raise ValueError(f"{name} hold numbers that are not finite, or not below {_LARGEST:g}")
 
@@ -165,7 +165,7 @@ def _search(
     squared_distances: NDArray[np.float32] | None,
     as_root_sift: bool,
 ) -> bool:
-    """Write the nearest words by the compiled kernel; returns False if there is none, or it finds fewer."""
+    """Find the nearest words with the compiled kernel; return False without one, or if it cannot find that many."""
     if prepared.table is None:
         return False
     from classicvision._native import words as native
@@ -175,7 +175,7 @@ def _search(
         return False
     for start in range(0, len(descriptors), _BLOCK_ROWS):
         here = slice(start, start + _BLOCK_ROWS)
-        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and is refused as such
+        with np.errstate(over="ignore"):  # values that overflow float32 become infinite and are refused
             block = stored_points(descriptors[here])
         distances = None if squared_distances is None else squared_distances[here]
         native.nearest(
@@ -210,16 +210,16 @@ def _compare(
 def _candidates(
     block: NDArray[np.float32], factors: NDArray[np.float32], squared_norms: NDArray[np.float32], m: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return (row, word) pairs, sorted, that surely contain the m nearest words of each row.
+    """Return sorted (row, word) pairs that are guaranteed to contain the m nearest words of each row.
 
-    Compared is |w|^2 - 2 d.w, the squared distance less |d|^2, which is the same for all words. `factors` is -2 w,
+    The score |w|^2 - 2 d.w is the squared distance without |d|^2, which is the same for all words. `factors` is -2 w,
     (D, K).
     """
     score = block @ factors
     score += squared_norms
     limit = score.min(axis=1) if m == 1 else np.partition(score, m - 1, axis=1)[:, m - 1]
-    # Higham (2002), section 3.1: a dot product of D terms errs by less than gamma |d| |w|, gamma = D u / (1 - D u).
-    # Each score errs by less than `error`, the limit too. The 8 covers the sums, and the norms' own rounding.
+    # Higham (2002), section 3.1: the error of a dot product of D terms is below gamma |d| |w|, gamma = D u / (1 - D u).
+    # The errors of each score and of the limit are below `error`. The 8 covers the sums and the rounding of the norms.
     gamma = (block.shape[1] + 8) * 2.0**-24
     longest = np.sqrt(squared_norms.max())
     error = gamma * longest * (2 * np.sqrt(np.einsum("ij,ij->i", block, block)) + longest)
@@ -234,7 +234,7 @@ def _choose_nearest(
     columns: NDArray[np.intp],
     m: int,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the m nearest of each row's candidates and their squared distances, (B, m) each."""
+    """Return the m nearest candidates of each row and their squared distances, both (B, m)."""
     distance = np.empty(len(rows))
     for start in range(0, len(rows), _BLOCK_ROWS):
         pairs = slice(start, start + _BLOCK_ROWS)

@@ -1,7 +1,7 @@
-"""Spatial pyramids and mirror sums: where the features of an image lie, kept in its code (Lazebnik et al. 2006).
+"""Spatial pyramids, which encode the layout of an image (Lazebnik et al. 2006), and sums with the mirrored image.
 
-A grid "3x1" divides the image into 3 rows and 1 column of equal cells: three bands, one above the other. The features
-of each cell are encoded by themselves, and the codes of all cells of all grids stand one after another.
+A grid "3x1" divides the image into 3 rows and 1 column of equal cells, that is three horizontal bands. The features of
+each cell are encoded separately, and the codes of the cells of all grids are concatenated.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_CELLS = 32  # along a side
 
 
 def parse_cells(cells: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the grids that a setting `cells` names, as (rows, columns).
+    """Return the grids of a setting `cells`, as (rows, columns).
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def parse_cells(cells: Sequence[str]) -> list[tuple[int, int]]:
     Raises
     ------
     SettingsError
-        For what is no such list; the message shows it.
+        If it is not such a list; the message shows it.
     """
     found = [_GRID.fullmatch(cell) for cell in cells]
     grids = [(int(match[1]), int(match[2])) for match in found if match]
@@ -48,12 +48,12 @@ def parse_cells(cells: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def n_cells(cells: Sequence[str]) -> int:
-    """Return the number of cells of all grids."""
+    """Return the total number of cells of all grids."""
     return sum(rows * columns for rows, columns in parse_cells(cells))
 
 
 def cell_names(cells: Sequence[str]) -> list[str]:
-    """Return a name for each cell, in the order of `pool`: ``2x2_0_1`` is at the right of the upper row."""
+    """Return a name for each cell, in the order of `pool`: ``2x2_0_1`` is the upper right cell of a 2 x 2 grid."""
     return [
         f"{rows}x{columns}_{row}_{column}"
         for rows, columns in parse_cells(cells)
@@ -63,26 +63,26 @@ def cell_names(cells: Sequence[str]) -> list[str]:
 
 
 def cell_rows(features: LocalFeatures, cells: str) -> list[NDArray[np.intp]]:
-    """Return which features lie in each cell of a grid.
+    """Return the features in each cell of a grid.
 
     Parameters
     ----------
     features : LocalFeatures
-        N keypoints; one outside the picture counts with the nearest cell.
+        N keypoints; those outside the image belong to the nearest cell.
     cells : str
-        One grid, such as ``"3x1"``.
+        A grid such as ``"3x1"``.
 
     Returns
     -------
     list of (n,) intp
-        Ascending rows of the features, cell by cell, row by row. Each feature is in exactly one of them; one on a
-        border is in the lower or right cell.
+        Ascending row indices of the features of each cell, row by row. Each feature is in exactly one cell; one on a
+        border is in the lower or right one.
     """
     ((n_rows, n_columns),) = parse_cells([cells])
     if n_rows * n_columns == 1:
         return [np.arange(len(features))]
     height, width = features.image_size
-    # A pixel's centre is a whole number, so the picture begins half a pixel before the first.
+    # Pixel centres are integers, so the image starts half a pixel before the first.
     row, column = (
         np.clip(((where + 0.5) * n // max(side, 1)).astype(np.intp), 0, n - 1)
         for where, n, side in zip(
@@ -97,15 +97,15 @@ def cell_rows(features: LocalFeatures, cells: str) -> list[NDArray[np.intp]]:
 def pool(
     features: LocalFeatures, cells: Sequence[str], encode_rows: Callable[[NDArray[np.intp]], NDArray[Number]]
 ) -> NDArray[Number]:
-    """Encode the features of each cell by themselves.
+    """Encode the features of each cell separately.
 
     Parameters
     ----------
     features : LocalFeatures
     cells : sequence of str
-        Grids, as `parse_cells` takes them.
+        Grids, as for `parse_cells`.
     encode_rows : callable
-        Takes rows of the features, (n,) intp, none for an empty cell; returns their code (D,).
+        Takes row indices of features, (n,) intp, which may be empty; returns their code (D,).
 
     Returns
     -------
@@ -116,16 +116,16 @@ def pool(
 
 
 def join_cells(codes: Code, normalize: Callable[[Code], Code] = l2) -> Code:
-    """Put the codes of cells (n_cells, D), each normalised, in one row (n_cells * D,) and normalise that.
+    """Concatenate the normalised codes of cells (n_cells, D) to (n_cells * D,) and normalise the result.
 
-    The code of a single cell is returned as it is. A bare cell then weighs as much as a full one, which suits some
-    codes and harms others: measure it.
+    The code of a single cell is returned unchanged. A cell with few features then weighs as much as one with many,
+    which helps some codes and harms others: measure it.
     """
     return codes[0] if len(codes) == 1 else normalize(codes.reshape(-1))
 
 
 def pooled_names(cells: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return a name for each number of `join_cells`: ``cell_2x2_0_1_word_0042``; for a single cell the names given."""
+    """Return a name for each component of `join_cells`: ``cell_2x2_0_1_word_0042``; for one cell the given names."""
     prefixes = [f"cell_{cell}_" for cell in cell_names(cells)]
     return [prefix + name for prefix in prefixes for name in names] if len(prefixes) > 1 else list(names)
 
@@ -133,7 +133,7 @@ def pooled_names(cells: Sequence[str], names: Sequence[str]) -> list[str]:
 def mirrored_sum(
     features: LocalFeatures, encode: Callable[[LocalFeatures], Code], normalize: Callable[[Code], Code] = l2
 ) -> Code:
-    """Return the code of an image plus that of its mirror image, normalised: the same for both.
+    """Return the normalised sum of the codes of an image and of its mirror image, which is the same for both.
 
     Parameters
     ----------

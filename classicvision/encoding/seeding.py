@@ -1,4 +1,4 @@
-"""The words from which k-means starts: random points, or points far from each other (Bahmani et al. 2012)."""
+"""Initialisation of k-means: random points, or points far from each other by k-means|| (Bahmani et al. 2012)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from classicvision.encoding.nearest import PreparedWords, nearest_words, plain_p
 
 __all__ = ["random_start", "scalable_start"]
 
-# Bahmani et al. (2012), section 5: candidates of one round for each word, and rounds.
+# Bahmani et al. (2012), section 5: candidates per word and round, and number of rounds.
 _OVERSAMPLING = 2.0
 _N_ROUNDS = 3
-_BLOCK_ROWS = 8192  # points that one thread compares at a time
-_MOST_DRAWN = 256  # words drawn before all candidates are compared with them
+_BLOCK_ROWS = 8192  # points per block and thread
+_MOST_DRAWN = 256  # words drawn before the distances of all candidates are updated
 
 
 def random_start(
     points: NDArray[Any], n_words: int, rng: np.random.Generator, *, as_root_sift: bool = False
 ) -> NDArray[np.float32]:
-    """Draw points (N, D) that all differ, each with the same chance, (n_words, D); fewer if fewer differ."""
+    """Draw distinct points uniformly from points (N, D), (n_words, D); fewer if fewer are distinct."""
     seen: dict[bytes, None] = {}
     order = rng.permutation(len(points))
     for start in range(0, len(points), max(n_words, 1)):
@@ -43,29 +43,29 @@ def scalable_start(
     n_threads: int = 1,
     as_root_sift: bool = False,
 ) -> NDArray[np.float32]:
-    """Draw points that lie far from each other, by k-means|| (Bahmani et al. 2012, algorithm 2).
+    """Draw points that are far from each other, by k-means|| (Bahmani et al. 2012, algorithm 2).
 
     Parameters
     ----------
     points : (N, D) float32 or uint8, contiguous
-        uint8 are read where they lie.
+        uint8 points are not copied.
     n_words : int
         At least 1.
     rng : numpy.random.Generator
     n_threads : int
-        It changes no bit of the result.
+        The result does not depend on it.
     as_root_sift : bool
-        The points are the RootSIFT of the uint8 given.
+        Use the RootSIFT of uint8 points.
 
     Returns
     -------
     (n_words, D) float32
-        Points that all differ; fewer if fewer differ by more than float32 can square.
+        Distinct points; fewer if fewer points differ by more than float32 can square.
 
     Notes
     -----
-    Beside the points it holds three numbers for each of them, and about six candidates for each word, as stored. It
-    takes as long as six to ten passes of Lloyd's algorithm.
+    In addition to the points it keeps three values per point and about six candidates per word. It takes as long as six
+    to ten iterations of Lloyd's algorithm.
     """
     if not len(points):
         return np.empty((0, points.shape[1]), np.float32)
@@ -78,13 +78,13 @@ def scalable_start(
 def _draw_candidates(
     points: NDArray[Any], n_words: int, rng: np.random.Generator, n_threads: int, as_root_sift: bool
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Return rows of points that all differ, and how many points are nearest to each of them."""
+    """Return the rows of distinct candidates, and the number of points nearest to each."""
     n_points = len(points)
     cover = _Cover(points, as_root_sift, n_threads, np.zeros(n_points, np.int64), np.full(n_points, np.inf))
     rows = rng.integers(n_points, size=1)
     cover.add(rows, 0)
     n_rounds = 0
-    # Rounds that are added where many points are equal: their candidates are fewer than those drawn.
+    # More rounds are needed if many points are equal, because duplicates among the drawn candidates are removed.
     while n_rounds < _N_ROUNDS or len(rows) < n_words:
         total = cover.squared.sum()
         if not total > 0:
@@ -108,7 +108,7 @@ class _Cover:
     squared: NDArray[np.float64]
 
     def add(self, rows: NDArray[np.intp], n_before: int) -> None:
-        """Take points as the candidates from number `n_before` on. Points do not depend on each other."""
+        """Add points as candidates, numbered from `n_before`. Points are processed independently."""
         if not len(rows):
             return
         words = PreparedWords.of(plain_points(self.points[rows], as_root_sift=self.as_root_sift))
@@ -125,8 +125,8 @@ class _Cover:
 
 
 def _distinct(points: NDArray[Any], rows: NDArray[np.intp], as_root_sift: bool) -> NDArray[np.intp]:
-    """Return of rows with equal points the first."""
-    plain = plain_points(points[rows], as_root_sift=as_root_sift) + np.float32(0)  # of -0 it makes 0
+    """Return the first of each set of rows with equal points."""
+    plain = plain_points(points[rows], as_root_sift=as_root_sift) + np.float32(0)  # turns -0 into 0
     seen: dict[bytes, int] = {}
     for row, point in zip(rows.tolist(), plain, strict=True):
         seen.setdefault(point.tobytes(), row)
@@ -136,10 +136,10 @@ def _distinct(points: NDArray[Any], rows: NDArray[np.intp], as_root_sift: bool) 
 def _draw_words(
     candidates: NDArray[Any], weights: NDArray[np.int64], n: int, rng: np.random.Generator, as_root_sift: bool
 ) -> list[int]:
-    """Draw n candidates (C, D), fewer if fewer differ, by weighted k-means++ (Arthur and Vassilvitskii 2007).
+    """Draw n candidates (C, D), fewer if fewer are distinct, by weighted k-means++ (Arthur and Vassilvitskii 2007).
 
-    Each is drawn in proportion to its weight and the squared distance to the nearest word drawn before. The distances
-    of all candidates are found for many words at once, see `_draw_some`.
+    Each is drawn with a probability proportional to its weight times the squared distance to the nearest word drawn
+    before. The distances of all candidates are updated for many words together, see `_draw_some`.
     """
     chosen = [_draw(np.cumsum(weights, dtype=np.float64), rng)]
     squared = np.full(len(candidates), np.inf)
@@ -163,11 +163,11 @@ def _draw_some(
     rng: np.random.Generator,
     as_root_sift: bool,
 ) -> list[int]:
-    """Draw at least one candidate and at most `most`, until one is refused.
+    """Draw one to `most` candidates, until one is rejected.
 
-    The masses are those before the first draw. A candidate that the words drawn since have come near to is therefore
-    drawn too often, and is refused as often as that (von Neumann 1951): what is accepted is distributed as if the
-    masses were new. After a refusal the caller makes them new, which leaves the next draw as likely as it should be.
+    The masses are those before the first draw, so candidates near words drawn since are drawn too often. Rejection
+    sampling (von Neumann 1951) corrects this: accepted candidates are distributed as if the masses were up to date.
+    After a rejection the caller updates the masses, which keeps the distribution of the next draw correct.
     """
     drawn: list[int] = []
     words = np.empty((most, candidates.shape[1]))
@@ -184,6 +184,6 @@ def _draw_some(
 
 
 def _draw(masses: NDArray[np.float64], rng: np.random.Generator) -> int:
-    """Draw an index in proportion to masses, given as their running sum; never one without mass."""
+    """Draw an index with probability proportional to its mass, given the cumulative masses."""
     below = min(rng.random() * masses[-1], np.nextafter(masses[-1], 0))
     return int(np.searchsorted(masses, below, side="right"))

@@ -1,4 +1,4 @@
-"""Items that are vectors already, such as a network's features: the code is the vector, brought to one scale."""
+"""Items that are already vectors, such as the features of a network: the code is the normalised vector."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ __all__ = ["VectorCodebook", "VectorSettings"]
 
 @dataclass(frozen=True)
 class VectorSettings:
-    """How vectors become codes.
+    """Settings of vector codes.
 
-    ``l2`` divides each by its Euclidean norm; ``standardized`` takes each number's mean over the training images away
-    and divides by its deviation, then by the square root of the dimension, so that the cost of a classifier means about
-    the same; ``none`` leaves them.
+    Parameters
+    ----------
+    normalization : {"l2", "standardized", "none"}, default "l2"
+        "l2" divides each vector by its Euclidean norm. "standardized" subtracts the mean of each component over the
+        training images and divides by its standard deviation, then by the square root of the dimension, so that C of a
+        classifier has about the same meaning. "none" leaves vectors unchanged.
     """
 
     kind: ClassVar[str] = "vector"
@@ -36,16 +39,16 @@ class VectorSettings:
 
     @property
     def n_outputs(self) -> int:
-        """None that the settings tell: a code has the numbers of its vector."""
+        """0, since the length of a code is that of the vectors, which the settings do not know."""
         return 0
 
     def learn(self, items: Sequence[NDArray[np.float32]], rng: np.random.Generator) -> VectorCodebook:
-        """Learn the vectors' length, and their means and deviations where they are wanted; `rng` is not used."""
+        """Learn the length of the vectors and, if standardized, their means and deviations; `rng` is not used."""
         if not len(items):
-            raise NotEnoughDataError("no image was given; at least one is needed to know how long a vector is")
+            raise NotEnoughDataError("no images; at least one is needed to learn the length of the vectors")
         if self.normalization != "standardized":
             return VectorCodebook.scaled(self, np.zeros(len(items[0])), np.ones(len(items[0])))
-        # Welford's way, in float64: one pass, one vector at a time.
+        # Welford's algorithm in float64: one pass, one vector at a time.
         mean = np.zeros(len(items[0]))
         squares = np.zeros(len(items[0]))
         for n, item in enumerate(items, start=1):
@@ -55,7 +58,7 @@ class VectorSettings:
         return VectorCodebook.scaled(self, mean, np.sqrt(squares / len(items)))
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> VectorCodebook:
-        """Rebuild a codebook from what `VectorCodebook.to_arrays` returned."""
+        """Return a codebook from the result of `VectorCodebook.to_arrays`."""
         missing = sorted({"shift", "factor"} - set(arrays))
         if missing:
             raise ValueError(f"a codebook of vectors needs the array(s) {', '.join(missing)}")
@@ -64,18 +67,18 @@ class VectorSettings:
 
 @dataclass(frozen=True, eq=False)
 class VectorCodebook:
-    """The scale of vectors; read-only arrays.
+    """The scale of vectors. Arrays are read-only.
 
     Attributes
     ----------
     shift, factor : (D,) float32
-        A vector v becomes (v - shift) * factor, before any L2 norm; zeros and ones unless standardized.
+        A vector v becomes (v - shift) * factor, before any L2 normalisation; zeros and ones unless standardized.
     settings : VectorSettings
 
     Raises
     ------
     ValueError
-        If the arrays are no finite float32 vectors of one length.
+        If the arrays are not finite float32 vectors of equal length.
     """
 
     shift: NDArray[np.float32]
@@ -86,16 +89,16 @@ class VectorCodebook:
         for name in ("shift", "factor"):
             array = getattr(self, name)
             if array.dtype != np.float32 or array.ndim != 1 or len(array) != len(self.shift) or not len(array):
-                raise ValueError(f"{name} is {array.dtype} {array.shape}; float32 ({len(self.shift)},) was expected")
+                raise ValueError(f"{name} is {array.dtype} {array.shape}; expected float32 ({len(self.shift)},)")
             if not np.isfinite(array).all():
-                raise ValueError(f"{name} holds numbers that are not finite")
+                raise ValueError(f"{name} has values that are not finite")
             view = array.view()
             view.flags.writeable = False
             object.__setattr__(self, name, view)
 
     @classmethod
     def scaled(cls, settings: VectorSettings, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> Self:
-        """Return the codebook that takes a mean away and divides by a deviation; a constant number becomes 0."""
+        """Return the codebook that subtracts a mean and divides by a deviation; constant components become 0."""
         factor = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
         if settings.normalization == "standardized":
             factor /= np.sqrt(len(factor))
@@ -103,18 +106,18 @@ class VectorCodebook:
 
     @property
     def n_outputs(self) -> int:
-        """Numbers in a code."""
+        """Length of a code."""
         return len(self.shift)
 
     def feature_names(self) -> list[str]:
-        """Return a name for each number: ``feature_0042``."""
+        """Return a name for each component: ``feature_0042``."""
         digits = max(4, len(str(self.n_outputs - 1)))
         return [f"feature_{number:0{digits}d}" for number in range(self.n_outputs)]
 
     def encode(self, item: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the code of one image's vector, (n_outputs,)."""
         if item.shape != self.shift.shape:
-            raise ValueError(f"the vector has shape {item.shape}; the codebook was learned for {self.shift.shape}")
+            raise ValueError(f"the vector has shape {item.shape}; the codebook expects {self.shift.shape}")
         code = (np.asarray(item, np.float32) - self.shift) * self.factor
         return l2(code) if self.settings.normalization == "l2" else code
 

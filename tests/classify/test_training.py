@@ -314,7 +314,7 @@ def test_wide_codes_of_folds_are_not_held_side_by_side(tmp_path, monkeypatch, is
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_too_few_descriptors_are_the_same_error_from_a_worker(problem, n_jobs):
     recipe = replace(RECIPE, encoder=replace(RECIPE.encoder, n_words=1000))
-    with pytest.raises(NotEnoughDataError, match="cannot make 1000 words"):
+    with pytest.raises(NotEnoughDataError, match="are too few for 1000 words"):
         train(*problem, recipe, n_jobs=n_jobs)
 
 

@@ -1,4 +1,4 @@
-"""Bags of visual words: two words and four descriptors on paper, then what must hold for any."""
+"""Bags of visual words: two words and four descriptors by hand, then properties of any input."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ def test_tf_idf_multiplies_counts_with_the_weights():
     assert_allclose(codebook.encode(axes(0, 0, 1)), [1 / 4, 3 / 4], rtol=1e-6)
 
 
-def test_idf_is_learned_from_the_images_that_hold_a_word():
+def test_idf_is_learned_from_the_images_that_contain_a_word():
     items = [axes(0, 0, 1), axes(0), axes(0), axes(0, 1)]
     codebook = BovwSettings(n_words=2, tf_idf=True).learn(items, np.random.default_rng(0))
     of_word = codebook.words.argmax(axis=1)  # 0 for the word e0, which all four images have
     assert_allclose(codebook.idf[of_word], [0, np.log(2)], rtol=1e-6)
 
 
-# Three of e0 in the upper half of the picture, one of e1 in the lower.
+# Three of e0 in the upper half of the image, one of e1 in the lower half.
 PYRAMID_CODES = {
     ("l1", False): [3, 1, 3, 0, 0, 1, 8],
     ("l1", True): [0.75, 0.25, 1, 0, 0, 1, 3],
@@ -121,7 +121,7 @@ PYRAMID_CODES = {
 
 
 @pytest.mark.parametrize(("normalization", "normalize_cells"), PYRAMID_CODES)
-def test_code_of_a_picture_and_of_its_two_halves(normalization, normalize_cells):
+def test_code_of_an_image_and_of_its_two_halves(normalization, normalize_cells):
     image = replace(axes(0, 0, 1, 0), xy=np.array([[0, 0], [7, 1], [2, 6], [3, 3]]))
     settings = {"normalization": normalization, "normalize_cells": normalize_cells}
     *numbers, norm = PYRAMID_CODES[normalization, normalize_cells]
@@ -129,7 +129,7 @@ def test_code_of_a_picture_and_of_its_two_halves(normalization, normalize_cells)
     assert_allclose(code, np.array(numbers) / norm, rtol=1e-6)
 
 
-def test_the_chi2_shares_of_a_pyramid_are_those_of_the_whole():
+def test_the_chi2_map_of_a_pyramid_is_normalised_over_all_cells():
     image = replace(axes(0, 1), xy=np.array([[0, 0], [0, 7]]))
     code = two_words(normalization="chi2", cells=("1x1", "2x1")).encode(image)
     shares = np.array([[1, 1], [1, 0], [0, 1]]) / 4
@@ -198,7 +198,7 @@ def test_no_images_have_no_codes():
 
 
 @pytest.mark.parametrize("settings", ALL_SETTINGS)
-def test_every_number_of_a_code_has_its_own_name(settings):
+def test_every_component_of_a_code_has_its_own_name(settings):
     codebook = random_codebook(**settings)
     names = codebook.feature_names()
     assert len(set(names)) == len(names) == codebook.n_outputs == len(codebook.encode(random_features(0)))
@@ -231,8 +231,8 @@ def test_words_are_learned_in_the_space_where_they_are_compared(root_sift, lengt
     assert_allclose(words.max(axis=1), [length, length], rtol=1e-6)
 
 
-def test_too_few_keypoints_to_learn_from_say_so():
-    with pytest.raises(NotEnoughDataError, match="3 of them different, cannot make 5 words"):
+def test_too_few_keypoints_to_learn_from_are_refused():
+    with pytest.raises(NotEnoughDataError, match="3 of them distinct, are too few for 5 words"):
         BovwSettings(n_words=5).learn([axes(0, 1), axes(0, 2)], np.random.default_rng(0))
 
 
@@ -240,7 +240,7 @@ def test_too_few_keypoints_to_learn_from_say_so():
 
 
 @pytest.mark.parametrize("tf_idf", [False, True])
-def test_arrays_come_back_as_the_same_codebook(tf_idf):
+def test_a_codebook_survives_the_round_trip_through_arrays(tf_idf):
     settings = BovwSettings(n_words=4, tf_idf=tf_idf)
     codebook = settings.learn([random_features(0), random_features(1, 5)], np.random.default_rng(0))
     again = settings.restore(codebook.to_arrays())
@@ -298,13 +298,13 @@ def test_only_a_soft_vote_needs_as_many_words_as_neighbors():
         BovwSettings(n_words=2, n_neighbors=3, assignment="soft")
 
 
-def test_settings_come_back_from_a_dictionary():
+def test_settings_survive_the_round_trip_through_a_dictionary():
     settings = BovwSettings(n_words=50, assignment="soft", softness=0.2, normalization="chi2")
     assert from_dict(BovwSettings, to_dict(settings)) == settings
 
 
 @pytest.mark.parametrize("assignment", ["hard", "soft"])
-def test_blocks_of_descriptors_leave_no_trace_in_the_counts(assignment, monkeypatch):
+def test_counts_do_not_depend_on_the_block_size(assignment, monkeypatch):
     codebook = random_codebook(assignment=assignment)
     whole = codebook.count(random_features(1))
     monkeypatch.setattr("classicvision.encoding.bovw._BLOCK_ROWS", 7)
@@ -313,7 +313,7 @@ def test_blocks_of_descriptors_leave_no_trace_in_the_counts(assignment, monkeypa
 
 @pytest.mark.parametrize("assignment", ["hard", "soft"])
 @pytest.mark.parametrize("limit", ["_BLOCK_ROWS", "_BLOCK_NUMBERS"])
-def test_images_that_are_counted_together_leave_no_trace_in_the_codes(assignment, limit, monkeypatch):
+def test_codes_do_not_depend_on_the_group_of_images(assignment, limit, monkeypatch):
     codebook = random_codebook(assignment=assignment)
     items = [random_features(seed, n) for seed, n in enumerate([3, 9, 0, 1, 30, 2, 2])]
     together = codebook.encode_all(items)

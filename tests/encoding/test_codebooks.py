@@ -1,4 +1,4 @@
-"""What every encoder of local features promises, in all of its ways: the contract of `encoding/codebook`."""
+"""The contract of `encoding/codebook`, for every encoder of local features in several configurations."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ items = [random_features(seed) for seed in range(4)]
 
 @dataclass
 class Counting:
-    """Items that count how often each is asked for."""
+    """Items that count how often each is read."""
 
-    asked: np.ndarray
+    n_reads: np.ndarray
 
     def __len__(self):
         return len(items)
@@ -71,7 +71,7 @@ class Counting:
     def __getitem__(self, row):
         if row >= len(items):
             raise IndexError(row)
-        self.asked[row] += 1
+        self.n_reads[row] += 1
         return items[row]
 
 
@@ -89,7 +89,7 @@ def test_an_image_without_keypoints_has_a_code_of_zeros(name):
 
 
 @every_encoder
-def test_codes_of_training_images_have_the_norm_that_the_normalization_gives(name):
+def test_codes_of_training_images_have_the_norm_of_their_normalization(name):
     order = 1 if "-l1-" in name else 2
     assert_allclose(np.linalg.norm(learned(name).encode_all(items), order, axis=1), 1, rtol=1e-5)
 
@@ -120,13 +120,13 @@ def test_no_images_have_no_codes(name):
 
 
 @every_encoder
-def test_images_are_looked_at_once_to_encode_and_twice_at_most_to_learn(name):
+def test_images_are_read_once_to_encode_and_at_most_twice_to_learn(name):
     counting = Counting(np.zeros(len(items), int))
     codebook = SETTINGS[name].learn(counting, np.random.default_rng(0))
-    assert (counting.asked <= 2).all()
-    before = counting.asked.copy()
+    assert (counting.n_reads <= 2).all()
+    before = counting.n_reads.copy()
     codebook.encode_all(counting)
-    assert_array_equal(counting.asked - before, 1)
+    assert_array_equal(counting.n_reads - before, 1)
 
 
 @every_encoder
@@ -136,7 +136,7 @@ def test_one_image_with_enough_descriptors_is_enough_to_learn_from(name):
 
 
 @every_encoder
-def test_a_seed_gives_the_same_bits_for_any_number_of_threads(name):
+def test_a_seed_gives_identical_results_for_any_number_of_threads(name):
     codes = []
     for n_threads in (1, 4):
         with threadpool_limits(n_threads):
@@ -145,7 +145,7 @@ def test_a_seed_gives_the_same_bits_for_any_number_of_threads(name):
 
 
 @every_encoder
-def test_every_number_of_a_code_has_its_own_name(name):
+def test_every_component_of_a_code_has_its_own_name(name):
     names = learned(name).feature_names()
     assert len(set(names)) == len(names) == learned(name).n_outputs == len(learned(name).encode(items[0]))
 
@@ -156,7 +156,7 @@ def test_with_the_mirror_sum_an_image_and_its_mirror_image_have_the_same_code(na
 
 
 @pytest.mark.parametrize("name", [name for name in SETTINGS if "pyramid" in name])
-def test_each_number_of_a_pyramid_is_named_after_the_cell_whose_features_make_it(name):
+def test_each_component_of_a_pyramid_is_named_after_its_cell(name):
     names = np.array(learned(name).feature_names())
     right = items[0][items[0].xy[:, 0] > (SIZE[1] - 1) / 2]
     filled = {re.match(r"cell_\dx\d_\d_\d", each)[0] for each in names[learned(name).encode(right) != 0]}
@@ -168,7 +168,7 @@ def test_each_number_of_a_pyramid_is_named_after_the_cell_whose_features_make_it
 
 
 @every_encoder
-def test_arrays_come_back_as_the_same_codebook(name):
+def test_a_codebook_survives_the_round_trip_through_arrays(name):
     again = SETTINGS[name].restore(learned(name).to_arrays())
     assert_array_equal(again.encode_all(items), learned(name).encode_all(items))
 
@@ -201,13 +201,13 @@ def test_arrays_that_do_not_fit_the_settings_are_refused(name, damage):
 
 
 @every_encoder
-def test_settings_go_to_toml_and_back(name):
+def test_settings_survive_the_round_trip_through_toml(name):
     text = tomli_w.dumps(to_dict(SETTINGS[name]))
     assert from_dict(type(SETTINGS[name]), tomllib.loads(text)) == SETTINGS[name]
 
 
 @pytest.mark.parametrize("make", sorted({type(settings) for settings in SETTINGS.values()}, key=str))
 @pytest.mark.parametrize("cells", [(), ("2",), ("2x2", "2x2")])
-def test_cells_that_are_no_grids_are_refused(make, cells):
+def test_invalid_grids_are_refused(make, cells):
     with pytest.raises(SettingsError, match="cells"):
         make(cells=cells)

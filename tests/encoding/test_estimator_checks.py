@@ -18,7 +18,7 @@ N_KEYPOINTS = 6
 
 
 def image_of_row(row: np.ndarray) -> LocalFeatures:
-    """Return features whose descriptors follow from a row of numbers: of equal rows equal ones."""
+    """Return features whose descriptors are a function of a row of numbers."""
     seed = np.abs(np.rint(np.asarray(row, np.float64) * 1000)).astype(np.uint64)
     descriptors = np.random.default_rng(seed).integers(0, 200, (N_KEYPOINTS, 128)).astype(np.uint8)
     place = np.arange(N_KEYPOINTS, dtype=np.float32)
@@ -26,7 +26,7 @@ def image_of_row(row: np.ndarray) -> LocalFeatures:
 
 
 class Rows:
-    """Makes an image of each row of X, and leaves the rest to the estimator that it is mixed into."""
+    """A mixin that turns each row of X into an image for the estimator."""
 
     def fit(self, X, y=None):
         X = validate_data(self, X, dtype="numeric")

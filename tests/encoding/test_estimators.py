@@ -1,4 +1,4 @@
-"""The contract of scikit-learn's transformers, kept by hand: its own checks are blind where samples are images."""
+"""The contract of scikit-learn's transformers where samples are images, which its own checks do not cover."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from classicvision.features.local import LocalFeatures
 
 
 def features(seed, label):
-    """Return an image of class 0 or 1: its descriptors fill the first or the second half of their numbers."""
+    """Return an image of class 0 or 1: its descriptors are non-zero in the first or the second half."""
     descriptors = np.zeros((30, 128), np.uint8)
     half = slice(0, 64) if label == 0 else slice(64, 128)
     descriptors[:, half] = np.random.default_rng(seed).integers(0, 200, (30, 64))
@@ -37,7 +37,7 @@ items = [features(seed, label) for seed, label in enumerate(y)]
 
 
 class Lazy(Sequence):
-    """Items that are made when they are asked for; an index array gives a lazy part."""
+    """Items that are created when they are read; an index array gives a lazy subset."""
 
     def __init__(self, rows):
         self.rows = list(rows)
@@ -113,14 +113,14 @@ def test_a_wrong_parameter_is_refused_by_fit(make):
         make(n_samples=0).fit(items)
 
 
-def test_fit_leaves_the_parameters_as_they_were(make):
+def test_fit_does_not_change_the_parameters(make):
     estimator = make(random_state=0)
     before = estimator.get_params()
     estimator.fit(items)
     assert estimator.get_params() == before
 
 
-def test_clone_has_the_parameters_and_not_what_was_learned(make):
+def test_clone_copies_the_parameters_but_not_the_codebook(make):
     estimator = make(random_state=0).fit(items)
     copy = clone(estimator)
     assert copy.get_params() == estimator.get_params()
@@ -157,7 +157,7 @@ def test_code_of_an_image_does_not_depend_on_the_others(make):
 
 
 @pytest.mark.parametrize("method", ["transform", "get_feature_names_out"])
-def test_before_fit_nothing_can_be_asked(Encoder, method):
+def test_before_fit_every_method_raises_not_fitted(Encoder, method):
     with pytest.raises(NotFittedError):
         getattr(Encoder(), method)([])
 
@@ -173,8 +173,8 @@ def test_a_fit_to_no_images_is_refused(make):
 
 
 @pytest.mark.parametrize("wrong", [items[0], {}, 5, iter(items), [1, 2], np.ones((3, 128)), [[items[0]]]])
-def test_what_is_no_sequence_of_features_is_refused(make, wrong):
-    with pytest.raises(TypeError, match="sequence of LocalFeatures was expected"):
+def test_anything_but_a_sequence_of_features_is_refused(make, wrong):
+    with pytest.raises(TypeError, match="expected a sequence of LocalFeatures"):
         make().fit(wrong)
 
 

@@ -1,4 +1,4 @@
-"""Fisher vectors: one component on paper, then scikit-image as the oracle."""
+"""Fisher vectors: one component by hand, then compared with scikit-image."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def relative_error(ours, theirs):
     return np.linalg.norm(ours - theirs) / np.linalg.norm(theirs)
 
 
-def test_two_points_and_one_component_on_paper():
+def test_two_points_and_one_component_by_hand():
     # Deviates of (3, 0) and (7, 1) from the mean (3, 0) with deviations (2, 1): (0, 0) and (2, 1).
     one = DiagonalMixture(np.float32([1]), np.float32([[3, 0]]), np.float32([[4, 1]]))
     code = fisher_gradient(moments(np.float32([[3, 0], [7, 1]]), one), one)
@@ -85,19 +85,19 @@ def test_the_code_of_an_image_is_that_of_scikit_image_normalised():
     assert relative_error(codebook.encode(items[1]), expected / np.linalg.norm(expected)) < 1e-4
 
 
-def test_one_pass_over_the_images_learns_all():
-    items, asked = images(), []
+def test_learning_takes_one_pass_over_the_images():
+    items, passes = images(), []
 
     class Counting(list):
         def __iter__(self):
-            asked.append(1)
+            passes.append(1)
             return super().__iter__()
 
     FisherSettings(n_components=3, n_dims=4).learn(Counting(items), np.random.default_rng(0))
-    assert len(asked) == 1
+    assert len(passes) == 1
 
 
-def test_without_places_a_code_does_not_know_where_its_keypoints_are():
+def test_without_positions_a_code_does_not_depend_on_them():
     items = images()
     moved = LocalFeatures(
         items[0].xy[::-1], items[0].scale, items[0].angle, items[0].response, items[0].descriptors, (40, 60)
@@ -109,14 +109,14 @@ def test_without_places_a_code_does_not_know_where_its_keypoints_are():
     assert not np.allclose(placed.encode(moved), placed.encode(items[0]), atol=1e-3)
 
 
-def test_power_one_leaves_the_gradient_but_for_its_length():
+def test_power_one_only_normalises_the_gradient():
     items = images()
     codebook = FisherSettings(n_components=3, n_dims=4, power=1.0).learn(items, np.random.default_rng(0))
     gradient = fisher_gradient(moments(codebook.projection.points(items[0]), codebook.mixture), codebook.mixture)
     assert_allclose(codebook.encode(items[0]), gradient / np.linalg.norm(gradient), rtol=1e-5)
 
 
-def test_intra_normalised_components_weigh_alike():
+def test_intra_normalised_components_have_equal_norms():
     items = images()
     settings = FisherSettings(n_components=3, n_dims=4, intra_norm=True)
     codebook = settings.learn(items, np.random.default_rng(0))
@@ -139,8 +139,8 @@ def test_the_code_of_a_cell_is_that_of_an_image_with_these_keypoints_alone(cells
     left = items[0][items[0].xy[:, 0] < 29.5]
     assert_allclose(code[0], whole.encode(items[0]), atol=1e-5)
     assert_allclose(code[1], whole.encode(left), atol=1e-5)
-    turned = replace(settings, cells=cells[::-1]).learn(items, np.random.default_rng(0)).encode(items[0])
-    assert_allclose(turned.reshape(n_cells, -1)[-1] * np.sqrt(n_cells), code[0], atol=1e-5)
+    reordered = replace(settings, cells=cells[::-1]).learn(items, np.random.default_rng(0)).encode(items[0])
+    assert_allclose(reordered.reshape(n_cells, -1)[-1] * np.sqrt(n_cells), code[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("cells", [("1x1",), ("2x1",)])
@@ -157,7 +157,7 @@ def test_without_kernels_descriptors_are_counted_block_by_block(monkeypatch, wit
     assert relative_error(again.encode(items[1]), at_once) < 1e-4
 
 
-def test_names_say_what_a_number_is():
+def test_names_identify_the_components_of_a_code():
     codebook = FisherSettings(n_components=2, n_dims=3, xy=False).learn(images(), np.random.default_rng(0))
     names = codebook.feature_names()
     assert names[:4] == ["mean_000_000", "mean_000_001", "mean_000_002", "mean_001_000"]
@@ -181,14 +181,14 @@ def test_a_setting_out_of_range_is_named(change, name):
         FisherSettings(**change)
 
 
-def test_images_without_keypoints_cannot_teach():
+def test_learning_from_images_without_keypoints_is_refused():
     with pytest.raises(NotEnoughDataError, match="no keypoints"):
         FisherSettings().learn([LocalFeatures.empty((8, 8))], np.random.default_rng(0))
 
 
-def test_too_few_descriptors_name_the_setting_that_asks_for_fewer_components():
+def test_too_few_descriptors_name_the_setting_to_reduce():
     settings = FisherSettings(n_components=400, n_dims=4)
-    with pytest.raises(NotEnoughDataError, match=r"cannot make 400 components.*--set encoder\.n_components=100 "):
+    with pytest.raises(NotEnoughDataError, match=r"are too few for 400 components.*--set encoder\.n_components=100 "):
         settings.learn(images(1), np.random.default_rng(0))
 
 

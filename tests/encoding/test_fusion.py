@@ -1,4 +1,4 @@
-"""Codes side by side."""
+"""Concatenated codes."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def pair(first, second):
     return np.array(first, np.float32), np.array(second, np.float32)
 
 
-def test_each_part_has_length_1_whatever_its_numbers_are():
+def test_each_part_has_norm_1():
     codebook = learn([pair([30, 40], [0, 0, 2]), pair([0, 0], [1, 0, 0])])
     codes = codebook.encode_all([pair([30, 40], [0, 0, 2]), pair([0, 0], [1, 0, 0])])
     assert_allclose(codes, [[0.6, 0.8, 0, 0, 1], [0, 0, 1, 0, 0]])
@@ -39,20 +39,20 @@ def test_weights_are_the_shares_of_the_parts_in_the_scalar_product():
     assert_allclose((a * nothing) @ (b * nothing), 1, rtol=1e-6)
 
 
-def test_without_weights_equal_shares_are_tried_and_more_for_each_part():
+def test_the_default_candidates_are_equal_shares_and_one_that_favours_each_part():
     assert_allclose(FusionSettings(TWO).shares(), [(0.5, 0.5), (0.7, 0.3), (0.3, 0.7)])
     assert_allclose(FusionSettings((*TWO, TWO[0])).shares()[1], (0.6, 0.2, 0.2))
     assert_allclose(np.sum(FusionSettings((*TWO, TWO[0])).shares(), axis=1), 1)
 
 
-def test_an_encoder_that_is_no_fusion_has_one_weighing_that_leaves_the_codes():
+def test_an_encoder_that_is_not_a_fusion_has_one_neutral_weighting():
     settings = VectorSettings()
     assert weighings_of(settings.learn([np.ones(3, np.float32)], np.random.default_rng(0))) == [None]
     assert n_weighings(settings) == 1
     assert n_weighings(FusionSettings(TWO)) == 3
 
 
-def test_words_beside_vectors_are_those_of_the_words_alone():
+def test_words_fused_with_vectors_are_those_learned_alone():
     rng = np.random.default_rng(0)
     images = [
         LocalFeatures(
@@ -69,13 +69,13 @@ def test_words_beside_vectors_are_those_of_the_words_alone():
     few, more = BovwSettings(n_words=3, n_samples=20), BovwSettings(n_words=5, n_samples=30)
     alone = [settings.learn(images, np.random.default_rng(5)).encode(images[0]) for settings in (few, more)]
     expected = [l2(alone[0]), l2(vectors[0]), l2(alone[1])]
-    for turn in (1, -1):  # wherever they stand
+    for turn in (1, -1):  # in either order
         items = [(image, vector, image)[::turn] for image, vector in zip(images, vectors, strict=True)]
         codebook = FusionSettings((few, VectorSettings(), more)[::turn]).learn(items, np.random.default_rng(5))
         assert_array_equal(codebook.encode(items[0]), np.concatenate(expected[::turn]))
 
 
-def test_a_codebook_comes_back_from_its_arrays():
+def test_a_codebook_survives_the_round_trip_through_arrays():
     items = [pair([3, 4], [0, 0, 2]), pair([1, 4], [0, 5, 2])]
     settings = FusionSettings((VectorSettings(), VectorSettings(normalization="standardized")), weights=((1, 2),))
     codebook = settings.learn(items, np.random.default_rng(0))
@@ -93,6 +93,6 @@ def test_a_codebook_comes_back_from_its_arrays():
         (TWO, ((-1, 2),), "from 0 on"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(parts, weights, words):
+def test_invalid_settings_are_refused(parts, weights, words):
     with pytest.raises(SettingsError, match=words):
         FusionSettings(parts, weights)

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians: one point and two components on paper, then scikit-learn as the oracle."""
+"""Mixtures of Gaussians: one point and two components by hand, then compared with scikit-learn."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def as_sklearn(ours):
 
 @pytest.fixture(params=["best", "numpy"])
 def way(request, monkeypatch):
-    """Go through the kernel where there is one, and through NumPy."""
+    """Run with the kernel, if it was built, and with NumPy."""
     if request.param == "numpy":
         monkeypatch.setattr(mixture, "native_available", lambda: False)
 
@@ -49,7 +49,7 @@ def test_a_point_in_the_middle_counts_half_for_each_of_two_components(way):
     assert found.log_likelihood == pytest.approx(-0.5 - np.log(2 * np.pi) / 2, rel=1e-6)
 
 
-def test_deviates_are_counted_in_deviations(way):
+def test_deviates_are_in_units_of_the_standard_deviation(way):
     one = two_components((1.0,), ((2.0, 0.0),), ((4.0, 0.25),))
     found = moments(np.array([[6, 1], [2, 0]], np.float32), one)
     assert_allclose(found.first, [[2, 2]], rtol=1e-6)
@@ -65,7 +65,7 @@ def test_posteriors_are_those_of_sklearn(way):
     assert found.log_likelihood / 300 == pytest.approx(as_sklearn(ours).score(points), rel=1e-5)
 
 
-def test_a_component_of_a_negligible_share_counts_nothing(way):
+def test_a_negligible_posterior_counts_as_zero(way):
     # 0.5 + 2 x: at x = -5.8 the log of the ratio of the densities is 11.6, and exp(-11.6) is below 1e-5.
     assert np.exp(-11.6) < LEAST_SHARE
     found = moments(np.float32([[-5.8]]), two_components())
@@ -85,7 +85,7 @@ def test_moments_of_parts_add_up_to_those_of_all(way):
     assert_allclose(together.second, parts.second, rtol=1e-5, atol=1e-3)
 
 
-def test_no_point_has_no_moments(way):
+def test_moments_of_no_points_are_zero(way):
     found = moments(np.zeros((0, 1), np.float32), two_components())
     assert (found.n_points, found.log_likelihood) == (0, 0)
     assert_array_equal(found.first, np.zeros((2, 1)))
@@ -106,7 +106,7 @@ def test_points_of_another_width_are_refused():
     ("change", "message"),
     [({"weights": (0.5, 0.0)}, "weights"), ({"variances": ((1,), (-1,))}, "variances"), ({"means": ((1,),)}, "means")],
 )
-def test_parameters_that_are_no_mixture_are_named(change, message):
+def test_invalid_parameters_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         two_components(**change)
 
@@ -130,14 +130,14 @@ def test_em_reaches_the_likelihood_of_sklearn_from_the_same_start(monkeypatch):
     assert_allclose(ours.means, theirs.means_, atol=0.02)
 
 
-def test_one_pass_on_paper():
+def test_one_iteration_by_hand():
     # The points 1 and 3 have mean 2 and variance 1, wherever the component was before.
     start = two_components((1.0,), ((0.0,),), ((4.0,),))
     found = improve_mixture(np.float32([[1], [3]]), start, n_iterations=1)
     assert_allclose([found.means[0, 0], found.variances[0, 0]], [2, 1], rtol=1e-6)
 
 
-def test_every_pass_raises_the_likelihood():
+def test_every_iteration_raises_the_likelihood():
     points = clumps(2000, n_clumps=6)
     passes = [learn_mixture(points, 5, np.random.default_rng(2), n_iterations=n) for n in range(6)]
     likelihoods = [moments(points, each).log_likelihood for each in passes]
@@ -152,7 +152,7 @@ def test_one_component_is_mean_and_variance(way):
     assert_array_equal(one.weights, [1])
 
 
-def test_no_variance_falls_below_its_share_of_the_variance_of_all():
+def test_no_variance_falls_below_the_floor():
     points = clumps(500)
     points[:200] = points[0]
     fitted = learn_mixture(points, 5, np.random.default_rng(0), variance_floor=0.01)
@@ -160,13 +160,13 @@ def test_no_variance_falls_below_its_share_of_the_variance_of_all():
     assert shares.min() == pytest.approx(0.01, rel=1e-4)
 
 
-def test_a_constant_dimension_does_no_harm():
+def test_a_constant_dimension_is_harmless():
     points = np.column_stack([clumps(300), np.full(300, 7)]).astype(np.float32)
     fitted = learn_mixture(points, 3, np.random.default_rng(0))
     assert np.isfinite(moments(points, fitted).log_likelihood)
 
 
-def test_an_empty_component_takes_half_of_the_heaviest():
+def test_an_empty_component_is_replaced_by_half_of_the_heaviest():
     # The third component has no points; the first has variance 9 in x, so it is cut at 1.5 to both sides.
     found = gmm._mixture(
         np.array([8.0, 2.0, 0.0]), np.zeros((3, 2)), np.array([[9.0, 1.0], [1.0, 1.0], [1.0, 1.0]]), np.full(2, 1e-6)
@@ -176,18 +176,18 @@ def test_an_empty_component_takes_half_of_the_heaviest():
     assert_allclose(found.variances[2], [9, 1])
 
 
-def test_threads_change_no_bit():
+def test_the_number_of_threads_does_not_change_the_result():
     points = clumps(30_000)
     one, four = (learn_mixture(points, 7, np.random.default_rng(0), n_iterations=3, n_threads=n) for n in (1, 4))
     assert_array_equal(one.variances, four.variances)
 
 
-def test_too_few_different_points_are_refused():
-    with pytest.raises(NotEnoughDataError, match="2 of them different"):
+def test_too_few_distinct_points_are_refused():
+    with pytest.raises(NotEnoughDataError, match="2 of them distinct"):
         learn_mixture(np.tile(np.float32([[0], [1]]), (5, 1)), 3, np.random.default_rng(0))
 
 
-def test_a_mixture_comes_back_from_its_arrays():
+def test_a_mixture_survives_the_round_trip_through_arrays():
     ours = learn_mixture(clumps(200), 3, np.random.default_rng(0))
     again = DiagonalMixture.from_arrays(ours.to_arrays(), (3, 3))
     assert_array_equal(again.variances, ours.variances)
@@ -204,7 +204,7 @@ def test_zero_moments_are_neutral():
 
 
 @pytest.mark.parametrize("n_constant", [0, 2])
-def test_numbers_that_never_change_leave_the_components_apart(n_constant):
+def test_constant_dimensions_do_not_merge_the_components(n_constant):
     rng = np.random.default_rng(0)
     two_clumps = np.repeat([0.0, 9.0], 90)[:, np.newaxis] + rng.normal(0, 0.5, (180, 1))
     points = np.hstack([two_clumps, np.full((180, n_constant), 0.1)]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Locality-constrained linear coding: two words on paper, the plain loop of the paper, then what must hold for any."""
+"""Locality-constrained linear coding: two words by hand, the loop of the paper, then properties of any input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE = (40, 60)
 
 
 def features(descriptors, seed=0):
-    """Return features with these descriptors at random places of a picture."""
+    """Return features with these descriptors at random positions in an image."""
     n = len(descriptors)
     xy = np.random.default_rng(seed).uniform(0, [SIZE[1] - 1, SIZE[0] - 1], (n, 2))
     return LocalFeatures(xy, np.ones(n), np.zeros(n), np.ones(n), descriptors, SIZE)
@@ -46,7 +46,7 @@ def two_words(**settings):
 
 
 def weights_by_loop(x, words, k, regularization):
-    """Return the weights (K,) of one descriptor as Wang et al. (2010) print their approximated method."""
+    """Return the weights (K,) of one descriptor by the published code of Wang et al. (2010)."""
     chosen = np.argsort(((words - x) ** 2).sum(axis=1), kind="stable")[:k]
     shifted = words[chosen] - x
     covariance = shifted @ shifted.T
@@ -85,7 +85,7 @@ def test_a_point_halfway_between_two_words_has_both_with_weight_one_half():
     assert_allclose(weights, [[0.5], [0.5]])
 
 
-def test_a_point_on_the_line_through_two_words_is_mixed_as_it_divides_the_line():
+def test_a_point_on_the_line_through_two_words_has_barycentric_weights():
     # x = 1 between b = 0 and b = 4: three quarters of the first and a quarter of the second.
     weights = mix_words(np.array([[1.0], [9.0]]), np.array([[[0.0], [16.0]], [[16.0], [0.0]]]), 1e-9)
     assert_allclose(weights, [[0.75], [0.25]], rtol=1e-6)
@@ -97,16 +97,16 @@ def test_a_point_beyond_its_nearest_word_has_a_negative_weight_of_the_other():
     assert_allclose(weights, [[1.25], [-0.25]], rtol=1e-6)
 
 
-def test_much_regularization_makes_equal_weights():
+def test_strong_regularization_gives_equal_weights():
     weights = mix_words(np.array([[1.0], [9.0]]), np.array([[[0.0], [16.0]], [[16.0], [0.0]]]), 1e5)
     assert_allclose(weights, [[0.5], [0.5]], rtol=1e-4)
 
 
-def test_a_point_that_equals_all_its_words_weighs_them_alike():
+def test_a_point_that_equals_all_its_words_has_equal_weights():
     assert_array_equal(mix_words(np.zeros((4, 1)), np.zeros((4, 4, 1)), 1e-4), np.full((4, 1), 0.25))
 
 
-def test_a_descriptor_that_is_a_word_is_nearly_that_word_alone():
+def test_a_descriptor_equal_to_a_word_has_nearly_all_weight_on_it():
     chosen, weights = two_words().mix(axes(1))
     assert_array_equal(chosen, [[1, 0]])
     assert_allclose(weights, [[1, 0]], atol=2e-4)
@@ -118,7 +118,7 @@ def test_max_pooling_keeps_the_largest_weight_and_sum_pooling_adds():
     assert_allclose(two_words(pooling="sum").encode(image), np.array([3, 1]) / np.sqrt(10), rtol=1e-3)
 
 
-def test_a_word_with_negative_weights_alone_has_zero_after_max_pooling():
+def test_a_word_with_only_negative_weights_is_zero_after_max_pooling():
     words = np.zeros((2, 128), np.float32)
     words[:, 0] = 0.5, 0.2  # the descriptor lies at 1, beyond the first
     codebook = LlcCodebook(words, LlcSettings(n_words=2, n_neighbors=2))
@@ -150,7 +150,7 @@ ALL_SETTINGS = [
 @pytest.mark.parametrize("settings", ALL_SETTINGS)
 @hypothesis.settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 999), n=st.integers(0, 30))
-def test_codes_equal_those_of_a_plain_loop(settings, seed, n):
+def test_codes_equal_those_of_a_simple_loop(settings, seed, n):
     codebook, image = random_codebook(seed % 7, **settings), random_features(seed, n)
     assert_allclose(codebook.encode(image), code_by_loop(image, codebook), rtol=1e-4, atol=1e-5)
 
@@ -175,7 +175,7 @@ def test_the_weights_of_a_descriptor_add_up_to_one(seed):
     assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_blocks_of_descriptors_leave_no_trace_in_the_codes(monkeypatch):
+def test_codes_do_not_depend_on_the_block_size(monkeypatch):
     codebook, image = random_codebook(), random_features(3)
     whole = codebook.encode(image)
     monkeypatch.setattr("classicvision.encoding.llc._BLOCK_ROWS", 7)
@@ -185,8 +185,8 @@ def test_blocks_of_descriptors_leave_no_trace_in_the_codes(monkeypatch):
 # --- learning and settings
 
 
-def test_too_few_keypoints_to_learn_from_say_so():
-    with pytest.raises(NotEnoughDataError, match="cannot make 6 words"):
+def test_too_few_keypoints_to_learn_from_are_refused():
+    with pytest.raises(NotEnoughDataError, match="are too few for 6 words"):
         LlcSettings(n_words=6).learn([axes(0, 1), axes(0, 2)], np.random.default_rng(0))
 
 

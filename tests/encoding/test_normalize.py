@@ -51,7 +51,7 @@ def test_zeros_stay_zeros(normalize):
 
 @pytest.mark.parametrize("normalize", FUNCTIONS)
 @given(codes=codes)
-def test_result_is_float32_and_one_row_alone_gives_the_same(normalize, codes):
+def test_results_are_float32_and_rows_are_independent(normalize, codes):
     result = normalize(codes)
     assert result.dtype == np.float32
     assert result.ndim == codes.ndim
@@ -91,11 +91,11 @@ def test_chi2_map_refuses_more_samples_than_have_a_period():
         additive_chi2_map(np.ones(3), 4)
 
 
-def test_idf_is_the_logarithm_of_the_share_of_images_inverted():
+def test_idf_is_the_logarithm_of_the_inverse_document_frequency():
     assert_allclose(idf(np.array([1, 2, 4]), 4), [np.log(4), np.log(2), 0], rtol=1e-6)
 
 
-def test_word_of_no_image_weighs_as_much_as_a_word_of_one():
+def test_a_word_of_no_image_weighs_as_much_as_a_word_of_one():
     assert_array_equal(idf(np.array([0, 1]), 8), np.full(2, np.log(8), np.float32))
 
 

@@ -1,4 +1,4 @@
-"""Principal directions of descriptors and appended places: a line on paper, then scikit-learn as the oracle."""
+"""Principal directions of descriptors and appended positions: a line by hand, then compared with scikit-learn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from classicvision.encoding import pca
 from classicvision.encoding.pca import Projection, learn_projection, plain_descriptors
-from classicvision.encoding.vocabulary import relative_places, sample_descriptors, sample_places
+from classicvision.encoding.vocabulary import relative_positions, sample_descriptors, sample_positions
 from classicvision.errors import NotEnoughDataError
 from classicvision.features.dense import DenseSift
 from classicvision.features.local import LocalFeatures
@@ -40,7 +40,7 @@ def test_the_first_direction_of_points_on_a_line_is_the_line():
 
 
 @pytest.mark.parametrize("whiten", [False, True])
-def test_projections_are_those_of_sklearn_but_for_signs(whiten):
+def test_projections_are_those_of_sklearn_up_to_signs(whiten):
     raw = descriptors(5000)
     theirs = PCA(20, whiten=whiten, svd_solver="full").fit(root_sift(raw).astype(np.float64))
     ours = learn_projection(raw, 20, whiten=whiten, xy=False)
@@ -51,12 +51,12 @@ def test_projections_are_those_of_sklearn_but_for_signs(whiten):
     assert_allclose(points, expected * signs, atol=2e-4 * np.abs(expected).max())
 
 
-def test_the_largest_number_of_each_direction_is_positive():
+def test_the_largest_component_of_each_direction_is_positive():
     basis = learn_projection(descriptors(500), 128).basis
     assert (np.take_along_axis(basis, np.abs(basis).argmax(axis=0)[np.newaxis], axis=0) > 0).all()
 
 
-def test_a_block_more_or_less_changes_no_direction(monkeypatch):
+def test_directions_do_not_depend_on_the_block_size(monkeypatch):
     raw = descriptors(3000)
     expected = learn_projection(raw, 10)
     monkeypatch.setattr(pca, "_BLOCK_ROWS", 700)
@@ -69,7 +69,7 @@ def test_whitened_points_have_deviation_one():
     assert_allclose(points.std(axis=0), 1, rtol=1e-3)
 
 
-def test_directions_without_variance_are_not_blown_up_by_whitening():
+def test_whitening_does_not_amplify_directions_without_variance():
     raw = np.zeros((10, 128), np.uint8)
     raw[:, :3] = np.random.default_rng(0).integers(1, 200, (10, 3))
     learned = learn_projection(raw, 20, whiten=True)
@@ -83,18 +83,18 @@ def test_equal_descriptors_have_a_projection_of_zeros():
     assert_allclose(points, 0, atol=1e-6)
 
 
-def test_places_run_from_border_to_border():
+def test_positions_run_from_border_to_border():
     # An image of 4 x 2 pixels: the centre of the first pixel is an eighth of the width from the left border.
     two = LocalFeatures([[0, 0], [3, 1]], np.ones(2), np.zeros(2), np.ones(2), np.zeros((2, 128), np.uint8), (2, 4))
-    assert_allclose(relative_places(two), [[-0.375, -0.25], [0.375, 0.25]])
+    assert_allclose(relative_positions(two), [[-0.375, -0.25], [0.375, 0.25]])
 
 
-def test_places_are_appended_times_the_deviation_of_the_first_direction():
+def test_positions_are_scaled_by_the_deviation_of_the_first_direction():
     raw, image = descriptors(3000), features(6)
     plain, placed = learn_projection(raw, 5, xy=False), learn_projection(raw, 5)
     deviation = plain.points_of(raw, np.zeros((3000, 2), np.float32))[:, 0].std()
     assert_array_equal(placed.points(image)[:, :5], plain.points(image))
-    assert_allclose(placed.points(image)[:, 5:], relative_places(image) * deviation, rtol=1e-3)
+    assert_allclose(placed.points(image)[:, 5:], relative_positions(image) * deviation, rtol=1e-3)
 
 
 def test_an_image_without_keypoints_has_no_points():
@@ -113,9 +113,9 @@ def test_the_kernel_projects_as_numpy_does(monkeypatch, as_root_sift):
 
 
 @pytest.mark.parametrize("as_root_sift", [True, False])
-def test_whole_numbers_move_a_point_by_less_than_a_thousandth_of_what_it_varies(as_root_sift, checkout):
-    pictures = sorted((checkout / "data" / "textures").glob("*/*"))[::7]
-    raw = np.concatenate([DenseSift()(read_image(path)).descriptors for path in pictures])
+def test_quantisation_moves_points_by_less_than_a_thousandth_of_their_deviation(as_root_sift, checkout):
+    paths = sorted((checkout / "data" / "textures").glob("*/*"))[::7]
+    raw = np.concatenate([DenseSift()(read_image(path)).descriptors for path in paths])
     learned = learn_projection(raw, 80, xy=False, as_root_sift=as_root_sift)
     points = learned.points_of(raw, np.zeros((len(raw), 2), np.float32))
     plain = plain_descriptors(raw, as_root_sift).astype(np.float64)
@@ -126,7 +126,7 @@ def test_whole_numbers_move_a_point_by_less_than_a_thousandth_of_what_it_varies(
 
 @pytest.mark.parametrize("has_kernels", [True, False])
 @pytest.mark.parametrize("as_root_sift", [True, False])
-def test_no_bytes_and_no_basis_overflow_a_projection(monkeypatch, as_root_sift, has_kernels):
+def test_projections_never_overflow(monkeypatch, as_root_sift, has_kernels):
     if not has_kernels:
         monkeypatch.setattr(pca, "native_available", lambda: False)
     basis = np.outer(np.ones(128), [1, -1e-30, 1e15, 0, 1e-42]).astype(np.float32)
@@ -136,7 +136,7 @@ def test_no_bytes_and_no_basis_overflow_a_projection(monkeypatch, as_root_sift, 
     assert_allclose(projection.points_of(raw, np.zeros((3, 2), np.float32))[:, :4], (plain @ basis)[:, :4], rtol=3e-4)
 
 
-def test_no_descriptor_is_named_as_the_reason():
+def test_learning_from_no_descriptors_is_refused():
     with pytest.raises(NotEnoughDataError, match="no keypoints"):
         learn_projection(np.zeros((0, 128), np.uint8), 3)
 
@@ -158,14 +158,14 @@ def test_arrays_that_do_not_fit_are_named(change, message):
         Projection.from_arrays(arrays, 3, xy=True, as_root_sift=True)
 
 
-def test_a_sample_with_places_holds_the_descriptors_of_one_without():
+def test_a_sample_with_positions_has_the_same_descriptors_as_one_without():
     items = [features(40, seed) for seed in range(5)]
     expected = sample_descriptors(items, 60, np.random.default_rng(3))
-    found, places = sample_places(items, 60, np.random.default_rng(3))
+    found, places = sample_positions(items, 60, np.random.default_rng(3))
     assert_array_equal(found, expected)
     place_of = {
         descriptor.tobytes(): place
         for item in items
-        for descriptor, place in zip(item.descriptors, relative_places(item), strict=True)
+        for descriptor, place in zip(item.descriptors, relative_positions(item), strict=True)
     }
     assert_array_equal(places, [place_of[descriptor.tobytes()] for descriptor in found])

@@ -1,4 +1,4 @@
-"""Spatial pyramids: points in a picture of 12 x 6 pixels on paper, then what must hold for any."""
+"""Spatial pyramids: points in an image of 12 x 6 pixels by hand, then properties of any points."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ grids = st.builds("{}x{}".format, st.integers(1, 5), st.integers(1, 5))
 
 
 def features(*xy):
-    """Return features at places of the picture, whose descriptors count them."""
+    """Return features at positions in the image, whose descriptors number them."""
     n = len(xy)
     descriptors = np.zeros((n, 128), np.uint8)
     descriptors[:, 0] = np.arange(n)
@@ -48,7 +48,7 @@ def test_a_border_lies_half_a_pixel_before_the_first_pixel_of_the_next_cell():
     assert rows(cell_rows(features((5.25, 0), (5.5, 0), (6, 0)), "1x2")) == [[0], [1, 2]]
 
 
-def test_a_point_outside_the_picture_counts_with_the_nearest_cell():
+def test_a_point_outside_the_image_belongs_to_the_nearest_cell():
     assert rows(cell_rows(features((-3, -3), (14, 9)), "2x2")) == [[0], [], [], [1]]
 
 
@@ -67,7 +67,7 @@ def test_names_of_cells():
     assert cell_names(("1x1", "2x1", "1x2")) == ["1x1_0_0", "2x1_0_0", "2x1_1_0", "1x2_0_0", "1x2_0_1"]
 
 
-def test_the_mirror_sum_adds_the_code_of_the_mirror_image_and_has_length_1():
+def test_the_mirror_sum_adds_the_code_of_the_mirror_image_and_has_norm_1():
     def left_and_right(image):
         return np.array([len(cell) for cell in cell_rows(image, "1x2")], np.float32)
 
@@ -93,14 +93,14 @@ def test_every_feature_is_in_exactly_one_cell(xy, grid):
 
 
 @given(xy=points, n_columns=st.integers(1, 5))
-def test_columns_of_a_mirror_image_run_the_other_way(xy, n_columns):
+def test_columns_of_a_mirror_image_are_reversed(xy, n_columns):
     inside = [(x, y) for x, y in xy if abs((x + 0.5) * n_columns / WIDTH % 1 - 0.5) < 0.499]  # not at a border
     image = features(*inside)
     assert rows(cell_rows(image.mirrored(), f"1x{n_columns}")) == rows(cell_rows(image, f"1x{n_columns}")[::-1])
 
 
 @given(xy=points, grid=grids, factor=st.integers(2, 5))
-def test_cells_do_not_depend_on_the_size_of_the_picture(xy, grid, factor):
+def test_cells_do_not_depend_on_the_size_of_the_image(xy, grid, factor):
     half_pixels = [(round(2 * x) / 2, round(2 * y) / 2) for x, y in xy]  # exact when resized, borders too
     image = features(*half_pixels)
     larger = image.resized((HEIGHT * factor, WIDTH * factor))
@@ -128,7 +128,7 @@ def test_an_image_and_its_mirror_image_have_the_same_mirror_sum(xy):
         (("2x2", "2x2"), "different grids"),
     ],
 )
-def test_what_names_no_grids_is_refused(cells, words):
+def test_invalid_names_of_grids_are_refused(cells, words):
     with pytest.raises(SettingsError, match=words):
         parse_cells(cells)
 

@@ -1,4 +1,4 @@
-"""The words from which k-means starts."""
+"""The initial words of k-means."""
 
 import itertools
 import tracemalloc
@@ -33,7 +33,7 @@ def inertia(points, words):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_every_clump_gets_a_word_where_a_random_start_misses_most(seed):
+def test_every_cluster_gets_a_word_where_a_random_start_misses_most(seed):
     rng = np.random.default_rng(seed)
     points, clump = clumps(rng)
 
@@ -44,7 +44,7 @@ def test_every_clump_gets_a_word_where_a_random_start_misses_most(seed):
     assert n_with_a_word(random_start(points, N_CLUMPS, rng)) < N_CLUMPS // 2
 
 
-def test_words_learned_from_such_a_start_are_the_means_of_the_clumps():
+def test_words_learned_from_this_start_are_the_means_of_the_clusters():
     points, clump = clumps(np.random.default_rng(0))
     words = learn_words(points, N_CLUMPS, np.random.default_rng(0), start="k-means||")
     means = np.array([points[clump == i].mean(axis=0) for i in range(N_CLUMPS)])
@@ -82,7 +82,7 @@ def test_words_are_drawn_by_weight_and_squared_distance_to_the_words_before():
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_candidates_weigh_as_much_as_points_are_nearest_to_them(n_threads):
+def test_candidates_are_weighted_by_the_number_of_nearest_points(n_threads):
     points = np.random.default_rng(0).random((20_000, 4), dtype=np.float32)
     rows, weights = seeding._draw_candidates(points, 15, np.random.default_rng(1), n_threads, False)
     nearest, squared = nearest_words(points, points[rows])
@@ -91,7 +91,7 @@ def test_candidates_weigh_as_much_as_points_are_nearest_to_them(n_threads):
     assert_array_equal(weights, np.bincount(nearest[:, 0]))
 
 
-def test_threads_change_no_bit():
+def test_the_number_of_threads_does_not_change_the_result():
     raw = np.random.default_rng(0).integers(0, 255, (30_000, 16), dtype=np.uint8)
     one, two = (scalable_start(raw, 100, np.random.default_rng(0), n_threads=n, as_root_sift=True) for n in (1, 2))
     assert_array_equal(one, two)
@@ -115,7 +115,7 @@ def test_same_seed_same_words_and_another_seed_other_words():
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 9999), n_points=st.integers(0, 60), n_words=st.integers(1, 30), n_values=st.integers(1, 4))
 @pytest.mark.parametrize("start", [random_start, scalable_start])
-def test_words_are_different_points_as_many_as_there_are(start, seed, n_points, n_words, n_values):
+def test_words_are_distinct_points(start, seed, n_points, n_words, n_values):
     rng = np.random.default_rng(seed)
     points = (rng.integers(0, n_values, (n_points, 3)) * rng.choice([1, 1000], (n_points, 1))).astype(np.float32)
     words = start(points, n_words, rng)
@@ -133,7 +133,7 @@ def test_one_far_point_among_many_equal_ones_is_found():
     assert_array_equal(words[np.argsort(words[:, 0])], [[0, 0], [1, 1]])
 
 
-def test_rounds_are_added_until_points_at_ever_smaller_distances_are_found():
+def test_more_rounds_find_points_at_ever_smaller_distances():
     points = np.float32(10.0 ** np.arange(12))[:, np.newaxis]  # one round reaches one or two of them
     assert_array_equal(np.sort(scalable_start(points, 12, np.random.default_rng(0)), axis=0), points)
 
@@ -146,13 +146,13 @@ def test_zeros_of_any_sign_are_one_point(seed):
     assert len(scalable_start(points.astype(np.float32), 10, rng)) == 10
 
 
-def test_too_few_different_descriptors_say_how_many_there_are():
+def test_too_few_distinct_descriptors_are_refused_with_their_number():
     descriptors = np.repeat(np.eye(3), 5, axis=0)
-    with pytest.raises(NotEnoughDataError, match=r"15 descriptor.*, 3 of them different, cannot make 4 words"):
+    with pytest.raises(NotEnoughDataError, match=r"15 descriptor.*, 3 of them distinct, are too few for 4 words"):
         learn_words(descriptors, 4, np.random.default_rng(0), start="k-means||")
 
 
-def test_no_descriptors_make_no_words():
+def test_learning_words_from_no_descriptors_is_refused():
     with pytest.raises(NotEnoughDataError, match="no keypoints"):
         learn_words(np.zeros((0, 128)), 1, np.random.default_rng(0), start="k-means||")
 
@@ -162,7 +162,7 @@ def test_another_start_is_refused():
         learn_words(np.eye(3), 2, np.random.default_rng(0), start="k-means++")
 
 
-def test_memory_is_three_numbers_for_a_point_beside_the_candidates():
+def test_memory_is_three_values_per_point_plus_the_candidates():
     points = np.random.default_rng(0).integers(0, 255, (100_000, 128), dtype=np.uint8)
     scalable_start(points[:100], 2, np.random.default_rng(0), as_root_sift=True)  # modules are loaded by now
     tracemalloc.start()

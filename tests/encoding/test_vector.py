@@ -1,4 +1,4 @@
-"""Vectors as codes."""
+"""Codes of vectors."""
 
 import numpy as np
 import pytest
@@ -19,12 +19,12 @@ def test_l2_divides_by_the_length():
     assert_allclose(learn(vectors, "l2").encode_all(vectors), [[0.6, 0.8], [0, 0]])
 
 
-def test_none_leaves_a_vector_as_it_is():
+def test_none_does_not_change_a_vector():
     vectors = np.array([[3, 4], [0, -1]], np.float32)
     assert_array_equal(learn(vectors, "none").encode_all(vectors), vectors)
 
 
-def test_standardized_numbers_have_mean_0_and_the_deviation_of_one_over_the_root_of_the_dimension():
+def test_standardized_components_have_mean_0_and_deviation_1_over_the_root_of_the_dimension():
     vectors = np.array([[1, 5, 0], [3, 5, 8]], np.float32)  # the second number tells nothing
     expected = np.array([[-1, 0, -1], [1, 0, 1]]) / np.sqrt(3)
     assert_allclose(learn(vectors, "standardized").encode_all(vectors), expected, rtol=1e-6)
@@ -38,7 +38,7 @@ def test_means_and_deviations_are_those_of_numpy():
 
 
 @pytest.mark.parametrize("normalization", ["l2", "none", "standardized"])
-def test_a_codebook_comes_back_from_its_arrays(normalization):
+def test_a_codebook_survives_the_round_trip_through_arrays(normalization):
     vectors = RNG.normal(size=(5, 3)).astype(np.float32)
     codebook = learn(vectors, normalization)
     again = VectorSettings(normalization=normalization).restore(codebook.to_arrays())
@@ -64,11 +64,11 @@ def test_arrays_that_do_not_fit_are_refused(arrays, words):
 
 def test_a_vector_of_another_length_is_refused():
     codebook = learn(np.ones((2, 3), np.float32), "none")
-    with pytest.raises(ValueError, match=r"shape \(4,\); the codebook was learned for \(3,\)"):
+    with pytest.raises(ValueError, match=r"shape \(4,\); the codebook expects \(3,\)"):
         codebook.encode(np.ones(4, np.float32))
 
 
-def test_nothing_to_learn_from_is_an_error():
+def test_learning_from_no_images_is_refused():
     with pytest.raises(NotEnoughDataError, match="at least one"):
         learn([], "l2")
 

@@ -1,4 +1,4 @@
-"""VLAD: three points and two words on paper, then a plain loop as the oracle."""
+"""VLAD: three points and two words by hand, then compared with a simple loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def images(n_images=3, n=150, seed=0):
 
 
 def by_loop(points, words, *, intra_norm, power):
-    """Return VLAD as the papers write it, a point at a time in float64."""
+    """Return VLAD by the formulas of the papers, point by point in float64."""
     sums = np.zeros(words.shape)
     for point in points.astype(np.float64):
         nearest = np.argmin([np.sum((point - word) ** 2) for word in words.astype(np.float64)])
@@ -48,7 +48,7 @@ def test_residuals_of_three_points_and_two_words():
 
 @pytest.mark.parametrize("intra_norm", [True, False])
 @pytest.mark.parametrize("power", [0.5, 1.0, 0.3])
-def test_the_code_is_that_of_a_plain_loop(intra_norm, power):
+def test_the_code_is_that_of_a_simple_loop(intra_norm, power):
     items = images()
     settings = VladSettings(n_words=9, n_dims=12, intra_norm=intra_norm, power=power)
     codebook = settings.learn(items, np.random.default_rng(0))
@@ -62,13 +62,13 @@ def test_a_word_without_points_has_zeros():
     assert (codebook.encode(item).reshape(50, 7).any(axis=1)).sum() <= 4
 
 
-def test_with_intra_normalisation_all_words_of_an_image_weigh_alike():
+def test_intra_normalised_words_have_equal_norms():
     codebook = VladSettings(n_words=4, n_dims=5, power=1.0).learn(images(), np.random.default_rng(0))
     lengths = np.linalg.norm(codebook.encode(images()[0]).reshape(4, 7), axis=1)
     assert_allclose(lengths, 0.5, rtol=1e-5)
 
 
-def test_names_say_what_a_number_is():
+def test_names_identify_the_components_of_a_code():
     codebook = VladSettings(n_words=2, n_dims=3, xy=False).learn(images(), np.random.default_rng(0))
     assert codebook.feature_names()[3:5] == ["word_0001_000", "word_0001_001"]
 
@@ -87,7 +87,7 @@ def test_a_setting_out_of_range_is_named(change, name):
         VladSettings(**change)
 
 
-def test_images_without_keypoints_cannot_teach():
+def test_learning_from_images_without_keypoints_is_refused():
     with pytest.raises(NotEnoughDataError, match="no keypoints"):
         VladSettings().learn([LocalFeatures.empty((8, 8))], np.random.default_rng(0))
 

@@ -60,14 +60,14 @@ def test_sample_as_large_as_the_whole_is_the_whole_in_order(cuts, spare):
 
 
 @given(cuts=st.lists(st.integers(0, 300), max_size=6), n=st.integers(1, 299), seed=st.integers(0, 99))
-def test_sample_has_n_different_descriptors_however_they_are_divided(cuts, n, seed):
+def test_a_sample_has_n_distinct_descriptors_for_any_division_into_images(cuts, n, seed):
     sample = sample_descriptors(split(numbered(300), cuts), n, np.random.default_rng(seed))
     whole = sample_descriptors([features(numbered(300))], n, np.random.default_rng(seed))
     assert len(set(numbers_of(sample))) == n
     assert_array_equal(sample, whole)
 
 
-def test_each_descriptor_has_the_same_chance():
+def test_each_descriptor_is_drawn_with_the_same_probability():
     rng = np.random.default_rng(0)
     items = split(numbered(60), [7, 8, 31])
     drawn = [numbers_of(sample_descriptors(items, 6, rng)) for _ in range(5000)]
@@ -86,12 +86,12 @@ def test_images_without_keypoints_add_nothing():
     assert_array_equal(sample_descriptors(items, 9, np.random.default_rng(0)), numbered(3))
 
 
-def test_sample_of_nothing_is_refused():
+def test_an_empty_sample_is_refused():
     with pytest.raises(ValueError, match="n is 0"):
         sample_descriptors([], 0, np.random.default_rng(0))
 
 
-def test_sampling_looks_once_at_each_image_and_holds_only_the_sample():
+def test_sampling_reads_each_image_once_and_keeps_only_the_sample():
     def lazily():
         for _ in range(40):
             yield features(np.zeros((5000, 128), np.uint8))
@@ -106,26 +106,26 @@ def test_sampling_looks_once_at_each_image_and_holds_only_the_sample():
 # --- the words
 
 
-def test_two_clumps_give_their_means():
+def test_the_words_of_two_clusters_are_their_means():
     descriptors = np.array([[0, 0], [0, 2], [10, 10], [10, 14]])
     words = learn_words(descriptors, 2, np.random.default_rng(0))
     assert_allclose(words[np.argsort(words[:, 0])], [[0, 1], [10, 12]], atol=1e-6)
 
 
-def test_as_many_words_as_different_descriptors_are_the_descriptors():
+def test_as_many_words_as_distinct_descriptors_are_the_descriptors():
     descriptors = np.repeat(np.array([[1, 0], [0, 5], [7, 7]], np.uint8), [1, 9, 4], axis=0)
     words = learn_words(descriptors, 3, np.random.default_rng(3))
     assert words.dtype == np.float32
     assert_allclose(np.unique(words, axis=0), [[0, 5], [1, 0], [7, 7]], atol=1e-6)
 
 
-def test_too_few_different_descriptors_say_how_many_there_are():
+def test_too_few_distinct_descriptors_are_refused_with_their_number():
     descriptors = np.repeat(np.eye(3), 5, axis=0)
-    with pytest.raises(NotEnoughDataError, match=r"15 descriptor.*, 3 of them different, cannot make 4 words"):
+    with pytest.raises(NotEnoughDataError, match=r"15 descriptor.*, 3 of them distinct, are too few for 4 words"):
         learn_words(descriptors, 4, np.random.default_rng(0))
 
 
-def test_no_descriptors_make_no_words():
+def test_learning_words_from_no_descriptors_is_refused():
     with pytest.raises(NotEnoughDataError, match="no keypoints"):
         learn_words(np.zeros((0, 128)), 1, np.random.default_rng(0))
 
@@ -143,11 +143,11 @@ def test_words_of_bytes_are_those_of_their_root_sift():
 
 def test_bytes_of_one_root_sift_are_one_descriptor():
     raw = np.array([[1, 0], [2, 0], [9, 0], [0, 3]], np.uint8)
-    with pytest.raises(NotEnoughDataError, match=r"4 descriptor.*, 2 of them different"):
+    with pytest.raises(NotEnoughDataError, match=r"4 descriptor.*, 2 of them distinct"):
         learn_words(raw, 3, np.random.default_rng(0), as_root_sift=True)
 
 
-def test_learning_makes_no_copy_of_descriptors_as_stored():
+def test_learning_does_not_copy_uint8_descriptors():
     raw = np.random.default_rng(0).integers(0, 255, (60_000, 128), dtype=np.uint8)
     learn_words(raw[:300], 10, np.random.default_rng(0), as_root_sift=True)  # modules are loaded by now
     tracemalloc.start()
@@ -158,7 +158,7 @@ def test_learning_makes_no_copy_of_descriptors_as_stored():
         assert peak < raw.nbytes  # float32 would be four times as much
 
 
-def test_root_sift_is_not_taken_of_floats():
+def test_root_sift_of_floats_is_refused():
     with pytest.raises(ValueError, match="descriptors are float64"):
         learn_words(np.eye(3), 1, np.random.default_rng(0), as_root_sift=True)
 
@@ -170,7 +170,7 @@ def test_one_word_is_the_mean():
 
 @settings(max_examples=20)
 @given(seed=st.integers(0, 999))
-def test_every_word_has_a_descriptor_and_nothing_is_warned_of(seed):
+def test_every_word_has_a_descriptor_and_there_are_no_warnings(seed):
     rng = np.random.default_rng(seed)
     # Few values, so many descriptors are equal and k-means meets empty clusters.
     descriptors = rng.integers(0, 2, (200, 3)) * rng.integers(1, 3, (200, 1))
@@ -190,13 +190,13 @@ def test_same_seed_same_words_and_another_seed_other_words():
     assert not np.array_equal(first, other)
 
 
-def test_threads_of_the_kernels_change_no_bit_of_the_words():
+def test_the_number_of_threads_does_not_change_the_words():
     raw = np.random.default_rng(0).integers(0, 255, (20_000, 32), dtype=np.uint8)
     one, two = (learn_words(raw, 300, np.random.default_rng(0), n_threads=n, max_iterations=3) for n in (1, 2))
     assert_array_equal(one, two)
 
 
-def test_learning_leaves_the_descriptors_as_they_were():
+def test_learning_does_not_change_the_descriptors():
     descriptors = np.random.default_rng(0).random((300, 8), dtype=np.float32)
     before = descriptors.copy()
     learn_words(descriptors, 5, np.random.default_rng(0))
@@ -216,7 +216,7 @@ sys.stdout.buffer.write(words.tobytes() + nearest.tobytes() + squared.tobytes())
 """
 
 
-def test_number_of_threads_changes_no_bit(checkout):
+def test_the_number_of_threads_does_not_change_the_result(checkout):
     digests = set()
     for n_threads in ("1", "2"):
         threads = {"OMP_NUM_THREADS": n_threads, "OPENBLAS_NUM_THREADS": n_threads}
@@ -244,7 +244,7 @@ def test_nearest_words_are_sorted_by_distance():
     assert_array_equal(squared, [[1, 4, 25]])
 
 
-def test_of_equally_near_words_the_smaller_index_wins():
+def test_ties_are_resolved_by_index():
     words = np.array([[9, 9], [2, 0], [0, 0], [2, 0]], np.float32)
     indices, _ = nearest_words(np.array([[1, 0], [2, 0]]), words, 2)
     assert_array_equal(indices, [[1, 2], [1, 3]])
@@ -280,7 +280,7 @@ def test_result_types_are_int32_and_float32_also_for_no_descriptors():
 
 @pytest.mark.parametrize(("n", "n_words", "m"), [(60_000, 500, 1), (60_000, 500, 5), (60_000, 1, 1), (3000, 300, 1)])
 @pytest.mark.parametrize("equal", [False, True])
-def test_memory_beside_the_result_is_bounded(n, n_words, m, equal):
+def test_memory_in_addition_to_the_result_is_bounded(n, n_words, m, equal):
     # Equal words are the worst case: all of them are candidates for every descriptor.
     n = 3000 if equal else n
     words = np.ones((n_words, 16), np.float32) if equal else np.random.default_rng(0).random((n_words, 16), np.float32)
@@ -305,6 +305,6 @@ def test_memory_beside_the_result_is_bounded(n, n_words, m, equal):
         (np.ones((2, 3)), np.array([[0, 1e20, 0]], np.float32), 1, "words hold numbers"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(descriptors, words, m, message):
+def test_invalid_arguments_are_refused(descriptors, words, m, message):
     with pytest.raises(ValueError, match=message):
         nearest_words(descriptors, words, m)

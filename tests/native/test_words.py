@@ -220,7 +220,7 @@ def test_bytes_find_without_kernels_what_they_find_with_them(monkeypatch):
 
 def test_root_sift_of_floats_is_refused():
     words = np.eye(4, dtype=np.float32)
-    with pytest.raises(ValueError, match="descriptors are float32; RootSIFT is taken here of descriptors as stored"):
+    with pytest.raises(ValueError, match="descriptors are float32; RootSIFT needs uint8 descriptors as stored"):
         nearest_words(words, words, as_root_sift=True)
     with pytest.raises(ValueError, match="RootSIFT is taken of points in uint8"):
         native.add_points(words, np.zeros(4, np.int32), 1, as_root_sift=True)
