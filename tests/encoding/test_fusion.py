@@ -90,7 +90,7 @@ def test_a_codebook_survives_the_round_trip_through_arrays():
         (TWO[:1], (), r"1 part\(s\)"),
         (TWO, ((1, 2, 3),), "2 numbers"),
         (TWO, ((0, 0),), "not all 0"),
-        (TWO, ((-1, 2),), "from 0 on"),
+        (TWO, ((-1, 2),), "of at least 0"),
     ],
 )
 def test_invalid_settings_are_refused(parts, weights, words):

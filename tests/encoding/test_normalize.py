@@ -82,7 +82,7 @@ def test_scalar_product_of_chi2_maps_is_near_the_chi2_kernel_and_nearer_with_mor
 
 
 def test_chi2_map_refuses_negative_numbers():
-    with pytest.raises(ValueError, match="not negative"):
+    with pytest.raises(ValueError, match="non-negative"):
         additive_chi2_map(np.array([1.0, -0.5]))
 
 

@@ -147,7 +147,7 @@ def test_learning_from_no_descriptors_is_refused():
         ({"basis": None}, "needs the array"),
         ({"basis": np.zeros((128, 4), np.float32)}, "basis is"),
         ({"mean": np.zeros(127, np.float32)}, "mean is"),
-        ({"mean": np.full(128, np.nan, np.float32)}, "mean holds"),
+        ({"mean": np.full(128, np.nan, np.float32)}, "mean has values"),
         ({"xy_scale": np.zeros(2, np.float32)}, "xy is True"),
     ],
 )

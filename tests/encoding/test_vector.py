@@ -54,7 +54,7 @@ def test_a_codebook_survives_the_round_trip_through_arrays(normalization):
         ({"shift": np.zeros(3, np.float32), "factor": np.ones(2, np.float32)}, r"factor is float32 \(2,\)"),
         ({"shift": np.zeros(3), "factor": np.ones(3)}, "shift is float64"),
         ({"shift": np.zeros(0, np.float32), "factor": np.ones(0, np.float32)}, r"shift is float32 \(0,\)"),
-        ({"shift": np.zeros(1, np.float32), "factor": np.full(1, np.nan, np.float32)}, "factor holds numbers"),
+        ({"shift": np.zeros(1, np.float32), "factor": np.full(1, np.nan, np.float32)}, "factor has values"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(arrays, words):
