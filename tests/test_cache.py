@@ -64,7 +64,7 @@ def test_a_damaged_entry_counts_as_missing_and_is_deleted(cache, damage):
     assert KEY not in cache
 
 
-def test_what_another_cache_object_put_into_the_folder_is_there(cache):
+def test_an_entry_of_another_cache_object_for_the_folder_is_found(cache):
     cache.put(KEY, {"a": np.array([7])})
     assert KEY in FeatureCache(cache.folder)
 
@@ -92,7 +92,7 @@ def test_opening_sweeps_only_temporary_files_that_are_old(cache):
     assert young.exists()
 
 
-def test_a_write_that_fails_half_way_leaves_the_old_entry_and_no_other_file(cache):
+def test_a_write_that_fails_half_way_keeps_the_old_entry_and_leaves_no_other_file(cache):
     resource = pytest.importorskip("resource")
     cache.put(KEY, {"a": np.array([1])})
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -106,7 +106,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_entry_and_no_other_file(cach
     assert not list((cache.folder / "unfinished").iterdir())
 
 
-def test_a_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error_with_the_remedy(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CacheError, match=r"file/cache.*--cache DIR.*--no-cache"):
         FeatureCache(tmp_path / "file" / "cache")
@@ -118,7 +118,7 @@ def test_an_entry_that_cannot_be_read_is_an_error_and_not_missing(cache):
         cache.get(KEY)
 
 
-def test_a_reader_sees_whole_entries_while_several_write_the_same_key(cache):
+def test_a_reader_gets_complete_entries_while_several_write_the_same_key(cache):
     cache.put(KEY, {"a": np.zeros(5000)})
 
     def write(value):

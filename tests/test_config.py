@@ -103,7 +103,7 @@ def test_every_named_recipe_round_trips(name):
     assert from_dict(Recipe, to_dict(RECIPES[name])) == RECIPES[name]
 
 
-def test_plain_values_are_the_fields_with_kind_and_without_none():
+def test_plain_values_are_the_fields_that_are_not_none_and_the_kind():
     assert to_dict(Pipeline(filter=Blur(2.0), more=(Blur(),))) == {
         "filter": {"kind": "blur", "sigma": 2.0, "border": "reflect"},
         "levels": [1, 2],
@@ -214,7 +214,7 @@ def test_one_value_is_replaced_as_toml_or_as_a_word(assignment, place, value):
     assert (type(result), result) == (type(value), value)
 
 
-def test_replacing_a_value_leaves_the_given_dictionary_and_the_rest_alone():
+def test_replacing_a_value_changes_neither_the_given_dictionary_nor_other_values():
     data = to_dict(Pipeline())
     before = canonical_json(data)
     result = override(data, "filter.sigma=9.0")
@@ -239,7 +239,7 @@ def test_changing_the_kind_resets_to_its_defaults():
         ("filter.sigma.unit=3", "filter.sigma is 1.6, which has no 'unit' to set"),
     ],
 )
-def test_an_assignment_to_nothing_is_refused(assignment, words):
+def test_an_invalid_assignment_is_refused(assignment, words):
     with pytest.raises(SettingsError) as caught:
         override(to_dict(Pipeline()), assignment)
     assert words in str(caught.value)
@@ -294,11 +294,11 @@ def test_another_process_finds_the_same_fingerprint():
     assert len(found) == 64
 
 
-def test_the_one_text_of_plain_data_sorts_keys_and_has_no_spaces():
+def test_canonical_json_sorts_keys_and_has_no_spaces():
     assert canonical_json({"b": [1, None], "a": "é"}) == '{"a":"\\u00e9","b":[1,null]}'
 
 
-def test_a_fact_that_does_not_hold_is_an_error_with_name_value_and_what_is_allowed():
+def test_require_reports_the_name_the_value_and_the_allowed_values():
     require(True, "ratio", 0.5, "at most 1")
     with pytest.raises(SettingsError, match=r"^ratio is 1\.5; it must be at most 1$"):
         require(False, "ratio", 1.5, "at most 1")

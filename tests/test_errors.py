@@ -46,7 +46,7 @@ def test_each_class_has_the_parents_that_are_drawn(name):
         assert issubclass(CLASSES[name], getattr(__import__("builtins"), built_in))
 
 
-def test_every_error_of_ours_can_be_caught_at_one_root_and_no_warning_there():
+def test_every_error_has_one_base_class_and_no_warning_has():
     for name, value in CLASSES.items():
         assert issubclass(value, errors.ClassicVisionError) == name.endswith("Error")
 
@@ -61,19 +61,19 @@ def test_the_list_of_names_is_sorted_and_complete():
 
 
 @pytest.mark.parametrize("kind", [errors.ImageReadError, errors.ImageWriteError])
-def test_an_image_error_says_file_and_reason_and_keeps_them_apart(kind):
+def test_an_image_error_has_the_file_and_the_reason_as_attributes(kind):
     error = kind("images/a.jpg", "the file is empty")
     assert str(error) == f"{Path('images/a.jpg')}: the file is empty"
     assert (error.path, error.reason) == (Path("images/a.jpg"), "the file is empty")
 
 
-def test_a_copied_image_error_is_of_the_same_kind_and_says_the_same():
+def test_a_copied_image_error_has_the_same_class_and_message():
     again = copy.copy(errors.ImageWriteError("a.png", "the disk is full"))
     assert type(again) is errors.ImageWriteError
     assert str(again) == "a.png: the disk is full"
 
 
-def test_an_image_error_comes_back_from_another_process_whole():
+def test_an_image_error_is_intact_after_another_process_raises_it():
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         error = pool.submit(errors.ImageReadError, "a.jpg", "no").result(timeout=60)
         assert (type(error), str(error), error.path) == (errors.ImageReadError, "a.jpg: no", Path("a.jpg"))

@@ -28,7 +28,7 @@ def test_a_link_stays_and_the_file_behind_it_is_written(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_a_failure_on_the_way_keeps_the_earlier_file_and_leaves_nothing_else(error, tmp_path):
+def test_a_failure_keeps_the_earlier_file_and_leaves_no_other(error, tmp_path):
     def pieces():
         yield b"half"
         raise error
@@ -40,7 +40,7 @@ def test_a_failure_on_the_way_keeps_the_earlier_file_and_leaves_nothing_else(err
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
-def test_the_temporary_file_lies_in_the_folder_that_is_named(tmp_path):
+def test_the_temporary_file_is_in_the_given_folder(tmp_path):
     (tmp_path / "unfinished").mkdir()
     seen = []
 
@@ -53,7 +53,7 @@ def test_the_temporary_file_lies_in_the_folder_that_is_named(tmp_path):
     assert not list((tmp_path / "unfinished").iterdir())
 
 
-def test_a_missing_folder_is_an_os_error_that_names_the_file_alone(tmp_path):
+def test_a_missing_folder_is_an_os_error_that_names_only_the_file(tmp_path):
     path = tmp_path / "nowhere" / "a.bin"
     with pytest.raises(FileNotFoundError) as error:
         write_whole(path, [b"x"])

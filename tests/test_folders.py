@@ -105,7 +105,7 @@ def test_images_outside_of_the_classes_are_listed_as_ignored(tmp_path):
     assert len(folder) == 2
 
 
-def test_a_link_back_to_the_root_adds_no_class_and_no_image(tmp_path):
+def test_a_link_back_to_the_root_adds_neither_a_class_nor_an_image(tmp_path):
     touch(tmp_path, "cat/1.jpg", "dog/1.jpg")
     (tmp_path / "again").symlink_to(tmp_path)
     (tmp_path / "cat" / "loop").symlink_to(tmp_path)

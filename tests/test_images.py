@@ -47,29 +47,29 @@ def test_the_first_channel_is_red(tmp_path):
     assert_array_equal(read_image(tmp_path / "red.png"), [[[255, 0, 0], [255, 0, 0]]])
 
 
-def test_any_path_will_do(tmp_path, image):
+def test_paths_may_contain_spaces_and_any_script(tmp_path, image):
     folder = tmp_path / "Фото – 写真 é" / "with spaces"
     folder.mkdir(parents=True)
     write_image(folder / "naïve 100%.png", image)
     assert_array_equal(read_image(str(folder / "naïve 100%.png")), image)
 
 
-def test_the_content_decides_and_not_the_name(tmp_path, image):
+def test_the_format_is_detected_from_the_content(tmp_path, image):
     write_image(tmp_path / "a.png", image)
     (tmp_path / "a.png").rename(tmp_path / "a.jpg")
     assert_array_equal(read_image(tmp_path / "a.jpg"), image)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     assert "no such file" in reason_for(tmp_path / "gone.jpg")
 
 
-def test_an_empty_file_is_named(tmp_path):
+def test_an_empty_file_is_reported(tmp_path):
     (tmp_path / "a.jpg").touch()
     assert "0 bytes" in reason_for(tmp_path / "a.jpg")
 
 
-def test_a_folder_named_like_an_image_is_named(tmp_path):
+def test_a_folder_named_like_an_image_is_reported(tmp_path):
     (tmp_path / "x.jpg").mkdir()
     assert "is a folder" in reason_for(tmp_path / "x.jpg")
 
@@ -79,17 +79,17 @@ def test_text_named_like_an_image_is_shown(tmp_path):
     assert "is not a supported image (looks like text: b'<html>404" in reason_for(tmp_path / "a.jpg")
 
 
-def test_a_dangling_link_is_named(tmp_path):
+def test_a_dangling_link_is_reported(tmp_path):
     (tmp_path / "a.jpg").symlink_to(tmp_path / "gone.jpg")
     assert "is a dangling link" in reason_for(tmp_path / "a.jpg")
 
 
-def test_a_link_to_itself_is_named(tmp_path):
+def test_a_link_to_itself_is_reported(tmp_path):
     (tmp_path / "a.jpg").symlink_to(tmp_path / "a.jpg")
     assert "cannot be read" in reason_for(tmp_path / "a.jpg")
 
 
-def test_a_path_with_a_zero_byte_is_named(tmp_path):
+def test_a_path_with_a_zero_byte_is_reported(tmp_path):
     assert "cannot be read" in reason_for(tmp_path / "a\0.jpg")
 
 
@@ -99,7 +99,7 @@ def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
     assert "pipe" in reason_for(tmp_path / "a.jpg")
 
 
-def test_a_file_without_permission_is_named(tmp_path, monkeypatch):
+def test_a_file_without_permission_is_reported(tmp_path, monkeypatch):
     (tmp_path / "a.jpg").write_bytes(b"x")
 
     def refuse(_path):

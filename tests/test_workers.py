@@ -148,7 +148,7 @@ def test_a_task_whose_worker_died_once_for_another_reason_is_done(tmp_path):
     assert run(die_at_first, [[marker]]) == {marker: "done"}
 
 
-def test_if_no_task_is_ever_done_the_tasks_are_not_blamed(monkeypatch):
+def test_if_no_task_ever_succeeds_the_workers_are_blamed(monkeypatch):
     monkeypatch.setattr(workers, "MAX_DEATHS", 2)
     with pytest.raises(ClassicVisionError, match="2 worker processes died"):
         run(die, [[1, 2, 3]])
@@ -205,7 +205,7 @@ def test_a_worker_can_have_workers():
     assert run(double_in_workers, [[1], [2]]) == {1: 2, 2: 4}
 
 
-def test_while_workers_work_the_function_is_a_file_for_this_user_alone(temporary):
+def test_while_workers_run_the_function_is_a_file_readable_by_this_user_only(temporary):
     with Workers(double, 1) as pool:
         pool.send([1])
         [file] = temporary.iterdir()

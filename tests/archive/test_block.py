@@ -34,19 +34,19 @@ def assert_same(back, arrays):
 
 @settings(max_examples=50)
 @given(some_arrays)
-def test_every_plain_array_comes_back_with_its_type_shape_and_order(arrays):
+def test_every_array_round_trips_with_its_dtype_shape_and_order(arrays):
     back = unpack_arrays(pack_arrays(arrays))
     assert list(back) == list(arrays)
     assert_same(back, arrays)
 
 
-def test_arrays_in_another_order_or_with_gaps_come_back_with_the_same_values():
+def test_arrays_in_another_order_or_with_gaps_round_trip_with_the_same_values():
     grid = np.arange(24, dtype=np.int32).reshape(4, 6)
     arrays = {"fortran": np.asfortranarray(grid), "transposed": grid.T, "gaps": grid[::2, ::-3]}
     assert_same(unpack_arrays(pack_arrays(arrays)), arrays)
 
 
-def test_big_endian_numbers_come_back_as_equal_little_endian_ones():
+def test_big_endian_numbers_are_read_as_equal_little_endian_ones():
     back = unpack_arrays(pack_arrays({"a": np.array([1, 258], ">u2")}))
     assert back["a"].dtype == np.dtype("<u2")
     assert back["a"].tolist() == [1, 258]

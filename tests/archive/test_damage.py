@@ -136,7 +136,7 @@ def test_the_forged_archives_of_these_tests_can_be_valid(path):
         {"dtype": None},
     ],
 )
-def test_a_manifest_that_lies_about_an_array_is_refused_in_small_memory(path, changes):
+def test_a_false_manifest_entry_is_refused_in_small_memory(path, changes):
     data = forged(arrays={"words": entry(WORDS, **changes)})
     tracemalloc.start()
     try:
@@ -165,7 +165,7 @@ def test_a_format_version_that_never_existed_is_refused(path, version):
     refused(path, forged(format_version=version))
 
 
-def test_a_later_format_version_is_named_with_the_remedy(path):
+def test_a_later_format_version_is_an_error_with_the_remedy(path):
     message = refused(path, forged(format_version=7, arrays="elsewhere"), UnsupportedVersionError)
     assert "format version 7; this release reads up to 1. Upgrade classicvision." in message
 

@@ -50,12 +50,12 @@ def assert_holds(archive, manifest, arrays):
 
 @settings(max_examples=50)
 @given(manifest=any_manifest, arrays=st.dictionaries(any_name, any_array, max_size=4))
-def test_every_manifest_and_all_plain_arrays_come_back(path, manifest, arrays):
+def test_every_manifest_and_all_arrays_round_trip(path, manifest, arrays):
     write_archive(path, manifest, arrays)
     assert_holds(read_archive(path), manifest, arrays)
 
 
-def test_arrays_in_another_order_or_with_gaps_come_back_with_the_same_values(path):
+def test_arrays_in_another_order_or_with_gaps_round_trip_with_the_same_values(path):
     grid = np.arange(24.0).reshape(4, 6)
     arrays = {"fortran": np.asfortranarray(grid), "transposed": grid.T, "gaps": grid[::2, ::-3]}
     write_archive(path, {}, arrays)
@@ -76,7 +76,7 @@ def test_equal_content_in_any_order_gives_equal_bytes(path):
     assert path.read_bytes() == first
 
 
-def test_the_manifest_says_format_and_version_and_what_each_array_is(path):
+def test_the_manifest_has_the_format_the_version_and_every_array(path):
     write_archive(path, MANIFEST, {"n": np.array([1, 2], np.uint8)})
     manifest = read_archive(path).manifest
     assert manifest["format"] == "classicvision archive"
