@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from classicvision.archive import pack_arrays, unpack_arrays
 from classicvision.errors import ArchiveError, CacheError
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 
 __all__ = ["FeatureCache", "default_cache_folder"]
 
@@ -146,7 +146,7 @@ class FeatureCache:
         data = pack_arrays(arrays)
         try:
             path.parent.mkdir(exist_ok=True)
-            write_whole(path, [data], unfinished_in=self._unfinished)
+            write_atomically(path, [data], temporary_folder=self._unfinished)
         except OSError as error:
             raise _unusable("write to", self.folder, error) from error
 

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["PathLike", "write_whole"]
+__all__ = ["PathLike", "write_atomically"]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
 
-def write_whole(
-    path: Path, pieces: Iterable[bytes | memoryview], *, unfinished_in: Path | None = None, sync: bool = False
+def write_atomically(
+    path: Path, pieces: Iterable[bytes | memoryview], *, temporary_folder: Path | None = None, sync: bool = False
 ) -> None:
     """Write a file atomically: under a temporary name that is renamed at the end, so a failure keeps the previous file.
 
@@ -25,7 +25,7 @@ def write_whole(
         If it is a link, the target of the link is written.
     pieces : iterable of bytes
         The content, in order.
-    unfinished_in : Path, optional
+    temporary_folder : Path, optional
         Folder of the temporary file, on the same file system; by default the folder of `path`.
     sync : bool
         Flush the content to disk before the rename, and the folder after it. The file then survives a power cut once
@@ -37,7 +37,7 @@ def write_whole(
         If the file cannot be written; the previous file is unchanged. Only a killed process leaves its temporary file.
     """
     target = path.resolve() if path.is_symlink() else path
-    unfinished = (unfinished_in or target.parent) / f".classicvision-{secrets.token_hex(8)}.tmp"
+    unfinished = (temporary_folder or target.parent) / f".classicvision-{secrets.token_hex(8)}.tmp"
     try:
         with unfinished.open("xb") as file:
             for piece in pieces:

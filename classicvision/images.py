@@ -20,7 +20,7 @@ from PIL import Image as PillowImage
 
 from classicvision.decoding import MAX_PIXELS, Image, decode_image
 from classicvision.errors import ImageReadError, ImageWriteError, SettingsError
-from classicvision.files import PathLike, write_whole
+from classicvision.files import PathLike, write_atomically
 
 __all__ = [
     "MAX_PIXELS",
@@ -142,7 +142,7 @@ def write_image(path: PathLike, image: Image) -> None:
     encoded = io.BytesIO()
     try:
         PillowImage.fromarray(np.ascontiguousarray(image)).save(encoded, **options)
-        write_whole(path, [encoded.getbuffer()])
+        write_atomically(path, [encoded.getbuffer()])
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise ImageWriteError(path, f"cannot be written ({reason})") from error

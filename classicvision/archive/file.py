@@ -26,7 +26,7 @@ from classicvision.archive.layout import (
     pieces,
 )
 from classicvision.errors import ArchiveError, UnsafeArchiveError, UnsupportedVersionError
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 
 __all__ = ["DEFAULT_MAX_BYTES", "FORMAT_VERSION", "Archive", "parse_archive", "read_archive", "write_archive"]
 
@@ -94,7 +94,7 @@ def write_archive(
         if (size := file_size(members)) > DEFAULT_MAX_BYTES or len(stored) > MAX_ARRAYS:
             limits = f"{DEFAULT_MAX_BYTES:,} bytes and {MAX_ARRAYS:,} arrays"
             raise ArchiveError(f"{size:,} bytes in {len(stored)} arrays are too many; the limits are {limits}")
-    write_whole(path, pieces(members, [raw_bytes(values) for _, values in stored]), sync=True)
+    write_atomically(path, pieces(members, [raw_bytes(values) for _, values in stored]), sync=True)
 
 
 def read_archive(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Archive:

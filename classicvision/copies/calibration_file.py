@@ -11,7 +11,7 @@ from classicvision import config
 from classicvision.copies.calibration_pairs import WorstPair
 from classicvision.errors import SettingsError
 from classicvision.extraction import Failure
-from classicvision.files import PathLike, write_whole
+from classicvision.files import PathLike, write_atomically
 
 __all__ = ["FORMAT_VERSION", "common_facts", "read_calibrated", "write_calibration"]
 
@@ -28,7 +28,7 @@ class SupportsToDict(Protocol):
 
 def write_calibration(path: PathLike, run: SupportsToDict) -> None:
     """Write a calibration run, of keypoints or of a network, to a small JSON file, completely or not at all."""
-    write_whole(Path(path), [(json.dumps(run.to_dict(), indent=2) + "\n").encode()])
+    write_atomically(Path(path), [(json.dumps(run.to_dict(), indent=2) + "\n").encode()])
 
 
 def read_calibrated(path: PathLike, type_: type[T], kind: str, name: str, remedy: str) -> T:

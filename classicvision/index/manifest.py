@@ -25,7 +25,7 @@ from typing import Any
 
 from classicvision import config
 from classicvision.errors import ArchiveError, SettingsError, UnsupportedVersionError
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 from classicvision.index.settings import IndexSettings
 
 __all__ = ["FORMAT_VERSION", "MANIFEST_NAME", "FileEntry", "Manifest", "SegmentEntry", "owned_files"]
@@ -119,7 +119,7 @@ class Manifest:
         """Make this the state of the index; it is on disk when this returns."""
         data = config.to_dict(self) | {"format": FORMAT, "format_version": FORMAT_VERSION}
         data["sha256"] = _checksum(data)
-        write_whole(folder / MANIFEST_NAME, [json.dumps(data, indent=1).encode() + b"\n"], sync=True)
+        write_atomically(folder / MANIFEST_NAME, [json.dumps(data, indent=1).encode() + b"\n"], sync=True)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from classicvision.archive import pack_arrays, unpack_arrays
 from classicvision.errors import ArchiveError
 from classicvision.features.local import LocalFeatures
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 from classicvision.index.catalogue import Catalogue, IndexedImage
 from classicvision.index.manifest import FileEntry, SegmentEntry
 from classicvision.index.packed_features import pack_features, unpack_features
@@ -170,7 +170,7 @@ def write_file(path: Path, pieces: Iterable[bytes | memoryview]) -> FileEntry:
             n_bytes, crc = n_bytes + len(piece), zlib.crc32(piece, crc)
             yield piece
 
-    write_whole(path, counted(), sync=True)
+    write_atomically(path, counted(), sync=True)
     return FileEntry(path.name, n_bytes, crc)
 
 

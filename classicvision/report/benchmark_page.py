@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 from classicvision.report.benchmark import benchmark_to_dict
 from classicvision.report.images import thumbnail
 from classicvision.report.plain import flat, visible
@@ -86,7 +86,7 @@ def write_benchmark(path: str | os.PathLike[str], benchmark: Benchmark) -> None:
     """
     path = Path(path)
     is_markdown = path.suffix.lower() == ".md"
-    write_whole(path, [(benchmark_to_markdown if is_markdown else benchmark_to_html)(benchmark).encode()])
+    write_atomically(path, [(benchmark_to_markdown if is_markdown else benchmark_to_html)(benchmark).encode()])
 
 
 def _cost_plot(recipes: Sequence[dict[str, Any]]) -> str:

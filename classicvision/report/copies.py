@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from classicvision.copies.findings import MAX_WHOLE, Finding, Findings
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 from classicvision.matching.result import Region
 from classicvision.matching.transform_text import describe_region
 from classicvision.report.plain import plain, text
@@ -105,7 +105,7 @@ def write_copies_csv(path: str | os.PathLike[str], findings: Findings) -> None:
     OSError
         If the file cannot be written.
     """
-    write_whole(Path(path), [copies_to_csv(findings).encode()])
+    write_atomically(Path(path), [copies_to_csv(findings).encode()])
 
 
 def title(finding: Finding) -> str:

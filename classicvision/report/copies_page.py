@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.copies.findings import LABELS, Finding, Findings
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 from classicvision.progress import StageProgress
 from classicvision.report.copies import copies_to_dict, title
 from classicvision.report.images import thumbnail
@@ -94,7 +94,7 @@ def write_copies(path: str | os.PathLike[str], findings: Findings, *, progress: 
     OSError
         If the file cannot be written.
     """
-    write_whole(Path(path), [copies_to_html(findings, progress=progress).encode()])
+    write_atomically(Path(path), [copies_to_html(findings, progress=progress).encode()])
 
 
 def pair_layout(size_a: tuple[int, int], size_b: tuple[int, int], *, stacked: bool = False) -> Layout:

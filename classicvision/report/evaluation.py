@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 from classicvision.report.images import thumbnail
 from classicvision.report.plain import flat, plain, text
 from classicvision.report.templates import page_environment
@@ -110,7 +110,7 @@ def write_evaluation(path: str | os.PathLike[str], evaluation: Evaluation) -> No
     OSError
         If the file cannot be written.
     """
-    write_whole(Path(path), [evaluation_to_html(evaluation).encode()])
+    write_atomically(Path(path), [evaluation_to_html(evaluation).encode()])
 
 
 def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:

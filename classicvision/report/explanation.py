@@ -16,7 +16,7 @@ from classicvision.backbone.class_scores import ClassScore
 from classicvision.backbone.explanation import StageMaps
 from classicvision.config import to_dict
 from classicvision.evaluation.network_explanation import Explanation
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 from classicvision.images import Image
 from classicvision.report.images import as_data_uri, heat_over, thumbnail, tile
 from classicvision.report.plain import flat, text, visible
@@ -98,7 +98,7 @@ def write_explanation(path: str | os.PathLike[str], explanation: Explanation) ->
     OSError
         If the file cannot be written.
     """
-    write_whole(Path(path), [explanation_to_html(explanation).encode()])
+    write_atomically(Path(path), [explanation_to_html(explanation).encode()])
 
 
 def _answer(answer: ClassScore) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from classicvision.features import edges
 from classicvision.features.extrema import Blobs
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift, SiftTrace, trace
-from classicvision.files import write_whole
+from classicvision.files import write_atomically
 from classicvision.images import Image
 from classicvision.viz.drawing import BLOB_RADIUS, PATCH_SIDE, descriptor_roses, turned_patch, unit_vectors
 
@@ -73,7 +73,7 @@ def write_sift_steps(path: str | os.PathLike[str], image: Image, settings: Sift 
     settings = settings or Sift()
     steps = trace(image, replace(settings, max_side=settings.max_side or SHEET_MAX_SIDE))
     try:
-        write_whole(path, [_encode(sift_steps_sheet(image, steps), options)])
+        write_atomically(path, [_encode(sift_steps_sheet(image, steps), options)])
     except OSError as error:
         raise ImageWriteError(path, f"cannot be written ({error})") from error
     return len(steps.features)

@@ -13,7 +13,7 @@ from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.backbone.penultimate import penultimate
 from classicvision.backbone.registry import Entry, find, known_networks, newest
 from classicvision.backbone.verification import Verification, make_reference, read_reference, verify
-from classicvision.files import PathLike, write_whole
+from classicvision.files import PathLike, write_atomically
 from classicvision.progress import Progress
 
 __all__ = ["inspect_backbone", "list_backbones", "pull_backbone", "verify_backbone", "write_reference"]
@@ -45,7 +45,7 @@ def verify_backbone(backbone: OnnxBackbone, *, reference: PathLike | None = None
 def write_reference(backbone: OnnxBackbone, output: PathLike) -> dict[str, Any]:
     """Write the vectors of a network for the photographs, for `verify_backbone` on another machine, and return them."""
     reference = make_reference(backbone)
-    write_whole(Path(output), [json.dumps(reference, indent=1).encode()])
+    write_atomically(Path(output), [json.dumps(reference, indent=1).encode()])
     return reference
 
 
