@@ -185,7 +185,8 @@ class Findings:
         )
 
     def __repr__(self) -> str:
-        parts = [f"{len(self.findings):,} in {len(self.groups):,} groups", self._compared()]
+        copies, groups = _count(len(self.findings), "copy", "copies"), _count(len(self.groups), "group", "groups")
+        parts = [f"{copies} in {groups}", self._compared()]
         if self.undecided:
             parts.append(f"{len(self.undecided):,} undecided")
         if self.failures:
@@ -200,7 +201,7 @@ class Findings:
         return f"<table><caption>{html.escape(repr(self)[1:-1])}</caption><tr>{head}</tr>{rows}{more}</table>"
 
     def _compared(self) -> str:
-        images = f"{self.n_queries:,} images compared"
+        images = f"{_count(self.n_queries, 'image', 'images')} compared"
         if self.scope == "against":
             return f"{images} with {self.n_references:,}"
         return f"{images} with {'each other' if self.scope == 'among' else 'themselves'}"
@@ -256,6 +257,10 @@ def _groups(findings: tuple[Finding, ...]) -> tuple[Group, ...]:
         paths.setdefault(top, set()).update((finding.path_a, finding.path_b))
         rows.setdefault(top, []).append(row)
     return tuple(Group(tuple(sorted(paths[top], key=lambda p: p.parts)), tuple(rows[top])) for top in rows)
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
 
 
 def _html_cells(finding: Finding) -> str:

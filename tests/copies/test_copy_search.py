@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 
 from classicvision import FeatureCache, workflows
 from classicvision.copies import library
+from classicvision.copies.copy_search import undecided_queries
+from classicvision.copies.queries import Query, QueryResult
 from classicvision.copies.settings import SearchSettings
 from classicvision.errors import ImageReadError, NotEnoughDataError
 from classicvision.images import read_image, write_image
@@ -348,7 +352,7 @@ def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictur
         assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
 
 
-def test_an_index_that_was_long_unused_makes_room_for_a_new_one(pictures, tmp_path, make_image):
+def test_an_index_that_was_unused_for_30_days_makes_room_for_a_new_one(pictures, tmp_path, make_image):
     cache, folder = (
         FeatureCache(tmp_path / "cache"),
         pictures(a=make_image(0), b=make_image(0)[:110, :150], c=make_image(1)),
@@ -357,10 +361,15 @@ def test_an_index_that_was_long_unused_makes_room_for_a_new_one(pictures, tmp_pa
     (old,) = (tmp_path / "cache" / "indexes").iterdir()
     workflows.find_copies_among([folder / "a.png", folder / "c.png"], cache=cache)
     assert (old / "library.cvindex").exists()
-    os.utime(old / "writer.lock", (1, 1))
+    used = time.time() - 29 * 86_400  # 29 days ago
+    os.utime(old / "writer.lock", (used, used))
+    workflows.find_copies_among([folder / "b.png", folder / "c.png"], cache=cache)
+    assert (old / "library.cvindex").exists()
+    used = time.time() - 31 * 86_400
+    os.utime(old / "writer.lock", (used, used))
     workflows.find_copies_among(folder, cache=cache)
     kept = [home for home in (tmp_path / "cache" / "indexes").iterdir() if (home / "library.cvindex").exists()]
-    assert len(kept) == 2
+    assert len(kept) == 3
     assert old not in kept
 
 
@@ -374,3 +383,9 @@ def test_an_empty_folder_beside_others_does_not_cost_the_index_that_was_kept(
     again = workflows.find_copies_among([folder, tmp_path / "empty"], cache=cache)
     assert len(first.findings) == 1
     assert [f.path_a for f in again.findings] == [f.path_a for f in first.findings]
+
+
+@pytest.mark.parametrize(("n_keypoints", "is_undecided"), [(7, True), (8, False)])
+def test_a_query_with_fewer_keypoints_than_needed_is_undecided(n_keypoints, is_undecided):
+    query, result = Query(Path("a.png"), "0" * 64, ""), QueryResult((), n_keypoints, (90, 90))
+    assert bool(undecided_queries([query], [result], [], {}, min_keypoints=8)) == is_undecided

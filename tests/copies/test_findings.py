@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classicvision.copies.findings import LABELS, Finding, Findings, region_points
+from classicvision.copies.findings import LABELS, Finding, Findings, Undecided, region_points
 from classicvision.features.local import LocalFeatures
 from classicvision.matching.result import MatchResult
 
@@ -123,3 +123,19 @@ def test_points_of_a_region_are_the_positions_of_its_pairs(make_finding):
     (points,) = region_points(result, features(10), features(20))
     assert points[0].tolist() == [[10, 10], [11, 11], [12, 12], [13, 13]]
     assert points[1].tolist() == [[23, 23], [22, 22], [21, 21], [20, 20]]
+
+
+def test_findings_are_shown_by_their_numbers_and_their_scope(make_finding):
+    found = Findings.of([make_finding("a", "b", SAME)], "against", n_queries=3, n_references=1200)
+    assert repr(found) == "<Findings: 1 copy in 1 group, 3 images compared with 1,200>"
+    undecided = (Undecided(Path("c"), "2 keypoints"),)
+    alone = Findings.of([], "within", n_queries=3, undecided=undecided)
+    assert repr(alone) == "<Findings: 0 copies in 0 groups, 3 images compared with themselves, 1 undecided>"
+
+
+def test_findings_in_a_notebook_are_a_table_of_the_first_ten_with_escaped_names(make_finding):
+    findings = [make_finding("<b>.jpg", f"{n}.jpg", HALF, score=12.25) for n in range(12)]
+    table = Findings.of(findings, n_queries=13)._repr_html_()
+    assert "<td>&lt;b&gt;.jpg</td><td>0.jpg</td><td>scaled</td><td>12.2</td>" in table
+    assert table.count("scaled") == 10
+    assert "... and 2 more" in table

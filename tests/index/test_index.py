@@ -193,6 +193,12 @@ def test_a_large_index_has_few_segments_and_no_image_is_written_more_than_four_t
     assert max(n_written) <= 4
 
 
+@pytest.mark.parametrize(("n_removed", "expected"), [(10, None), (11, slice(0, 1))])
+def test_a_segment_of_20_images_is_rewritten_when_more_than_half_are_removed(n_removed, expected):
+    segment = SimpleNamespace(entry=SimpleNamespace(n_images=20), catalogue=SimpleNamespace(ids=np.arange(20)))
+    assert writer_module._to_merge([segment], np.arange(n_removed)) == expected
+
+
 def test_a_segment_that_is_mostly_removed_is_written_anew_without_them(index, fill):
     numbers = fill(index, list(range(20)))
     size = index.reopen().info()["bytes_of"]["features"]

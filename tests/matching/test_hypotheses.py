@@ -131,3 +131,15 @@ def test_refining_keeps_what_agrees_with_the_transform_fitted_to_it():
     assert_array_equal(np.sort(agreeing.pairs[:, 0]), np.arange(60))
     assert motion.errors(agreeing).max() <= found.tolerance
     assert np.mean(motion.errors(agreeing) ** 2) < np.mean(found.motion.errors(agreeing) ** 2)
+
+
+@pytest.mark.parametrize(("n_after", "is_fitted_again"), [(22, False), (23, True)])
+def test_a_homography_is_fitted_again_if_it_gained_more_than_a_tenth_of_20_inliers(
+    n_after, is_fitted_again, monkeypatch
+):
+    before, after = np.arange(100) < 20, np.arange(100) < n_after
+    found = hypotheses.Agreement(None, "homography", after, 2.0, 10.0, 0.1)
+    fits = []
+    monkeypatch.setattr(hypotheses, "_fitted", lambda matches, inlier, kind: fits.append(inlier))
+    assert hypotheses._grown(None, before, found) is found
+    assert [inlier is after for inlier in fits] == [True] * is_fitted_again

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from classicvision.copies.findings import Findings, Undecided
 from classicvision.extraction import Failure
-from classicvision.report.copies import copies_to_csv, copies_to_dict, in_words, write_copies_csv
+from classicvision.report.copies import copies_to_csv, copies_to_dict, in_words, title, write_copies_csv
 
 SCHEMA = json.loads(files("classicvision.report").joinpath("copies.schema.json").read_text("utf-8"))
 SAME = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
@@ -102,7 +103,31 @@ def test_words_say_what_the_finding_rests_on(make_finding, transforms, method, w
     assert in_words(make_finding("a", "b", *transforms, method=method)) == words
 
 
-def test_csv_has_a_row_a_finding_counted_from_1(findings):
+@pytest.mark.parametrize(
+    ("a", "b", "how", "expected"),
+    [
+        ("q/crop.jpg", "l/all.jpg", {"share": 0.3}, "crop.jpg and all.jpg share a part"),
+        ("q/a.jpg", "l/b.jpg", {}, "a.jpg is the same image as b.jpg"),
+        ("q/a.jpg", "l/a.jpg", {}, "q/a.jpg is the same image as l/a.jpg"),
+        ("q/a.jpg", "q/a.jpg", {}, "a.jpg contains a part twice"),
+        ("q/a.jpg", "l/b.jpg", {"method": "bytes"}, "a.jpg and b.jpg are equal files"),
+        ("q/a.jpg", "l/b.jpg", {"method": "signature"}, "a.jpg is the same image as b.jpg"),
+    ],
+)
+def test_a_title_relates_the_two_images_by_the_shortest_names_that_differ(make_finding, a, b, how, expected):
+    assert title(make_finding(a, b, *([] if "method" in how else [SAME]), **how)) == expected
+
+
+@pytest.mark.parametrize(
+    ("share_a", "share_b", "expected"), [(1.0, 0.3, "a.jpg is part of b.jpg"), (0.3, 1.0, "a.jpg contains b.jpg")]
+)
+def test_a_title_states_which_image_is_part_of_the_other(make_finding, share_a, share_b, expected):
+    finding = make_finding("a.jpg", "b.jpg", SAME)
+    region = replace(finding.result.regions[0], share_a=share_a, share_b=share_b)
+    assert title(replace(finding, result=replace(finding.result, regions=(region,)))) == expected
+
+
+def test_csv_has_one_row_per_finding_counted_from_1(findings):
     found = rows(findings)
     assert [(row["finding"], row["group"], row["path_a"]) for row in found] == [
         ("1", "1", "s/equal.jpg"),
