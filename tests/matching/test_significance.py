@@ -28,6 +28,11 @@ def test_the_tail_is_the_sum_of_exact_fractions(n, data):
     )
 
 
+@pytest.mark.parametrize("n", [6, 9, 50])
+def test_a_tail_that_is_nearly_certain_has_a_probability_of_1_at_most(n):
+    assert -1e-9 < log10_binomial_tail(n, 1, 0.999) <= 0
+
+
 def test_a_tail_far_below_the_smallest_float_is_finite():
     assert log10_binomial_tail(2000, 2000, 1e-5) == pytest.approx(-10_000)
 
