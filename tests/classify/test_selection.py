@@ -204,3 +204,20 @@ def test_the_command_says_the_same_budget_and_name():
     from classicvision.cli import fit  # which says them without loading what chooses
 
     assert (fit.AUTO, fit.DEFAULT_BUDGET) == (selection.AUTO, selection.BUDGET)
+
+
+def test_the_standard_error_adds_two_correct_and_two_wrong_images():
+    """Of 96 images half are correct; of 96 all are, which 98 of 100 stand for."""
+    half, all_of_them = (Trial("a", 96, share, 0.01, share, 1.0) for share in (0.5, 1.0))
+    assert half.standard_error == pytest.approx(0.05)
+    assert all_of_them.standard_error == pytest.approx((0.98 * 0.02 / 100) ** 0.5)
+
+
+def test_a_recipe_is_begun_with_just_the_time_that_the_one_before_took():
+    stage = Stage(a=(10, 0.5), b=(10, 0.6), c=(10, 0.9))
+    assert stage.select(budget=30).name == "c"
+
+
+def test_no_recipes_are_an_error():
+    with pytest.raises(SettingsError, match=r"0 recipe\(s\)"):
+        Stage().select()
