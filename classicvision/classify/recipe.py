@@ -111,6 +111,11 @@ def _require_costs_and_folds(costs: tuple[float, ...], folds: int) -> None:
 class Several:
     """Several extractors, for a fusion: an item is the tuple of theirs.
 
+    Parameters
+    ----------
+    parts : tuple of Sift, DenseSift or OnnxBackbone
+        At least two; the encoder of the recipe is a `FusionSettings` with as many parts.
+
     Raises
     ------
     SettingsError

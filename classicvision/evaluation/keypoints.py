@@ -68,20 +68,46 @@ DETECTORS: Final[dict[str, Detector]] = {
 
 @dataclass(frozen=True)
 class MatchingProtocol:
-    """What the scores depend on, apart from the images and the detector."""
+    """What the scores depend on, apart from the images and the detector.
+
+    Parameters
+    ----------
+    max_side : int, optional
+        Shrink larger images to this longest side in pixels first; all errors are in pixels of the shrunk images. None
+        never shrinks.
+    n_keypoints : int, default 2000
+        Keep the strongest keypoints of each image. More keypoints raise repeatability by chance, so compare detectors
+        with the same number.
+    ratio : float, default 0.8
+        Accept a match if it is nearer than this times the second nearest (Lowe 2004, section 7.1). Larger values accept
+        more matches, of which more are wrong; 1 accepts all but ties.
+    mutual : bool, default True
+        Require that each keypoint of a match is the nearest of the other.
+    threshold : float, default 3
+        Largest error in pixels of a repeated keypoint, a correct match and an inlier.
+    scale_factor : float, default 1.29
+        Largest ratio of the scales of a repeated keypoint; circles then overlap by 60 % or more.
+    n_hypotheses : int, default 2000
+        Random hypotheses of four matches each for the homography. More are needed where few matches are correct.
+    seed : int, default 0
+        Random seed of the hypotheses.
+
+    Raises
+    ------
+    SettingsError
+        For a value out of range.
+    """
 
     kind: ClassVar[str] = "matching-protocol"
     version: ClassVar[int] = 1
 
-    max_side: int | None = (
-        None  # pixels; larger images are shrunk to this longest side first, errors are in pixels of these
-    )
-    n_keypoints: int = 2000  # of each image, the strongest
-    ratio: float = 0.8  # nearest of b for each of a, if nearer than this times the second (Lowe 2004, 7.1); 1: all
-    mutual: bool = True  # require each to be the nearest of the other
-    threshold: float = 3.0  # pixels; largest error of a repeated keypoint, a correct match and an inlier
-    scale_factor: float = 1.29  # largest ratio of scales of a repeated keypoint: circles overlap by 60 % or more
-    n_hypotheses: int = 2000  # of four matches each, for the homography
+    max_side: int | None = None
+    n_keypoints: int = 2000
+    ratio: float = 0.8
+    mutual: bool = True
+    threshold: float = 3.0
+    scale_factor: float = 1.29
+    n_hypotheses: int = 2000
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -24,6 +24,24 @@ _LITE_SIZES = {"n_words": 50, "n_samples": 5000, "n_components": 8}
 class BenchmarkSettings:
     """How recipes are compared.
 
+    Parameters
+    ----------
+    n_splits : int, default 5
+        Random divisions into training and test images, from 1 to 1000. More splits detect smaller differences and take
+        proportionally longer.
+    n_train : int, optional
+        Training images per class, at least 2; all others are tested. None: half of the smallest class, at most 100.
+    learning_curve : tuple of int, default ()
+        Further, smaller numbers of training images per class to train on.
+    robustness : bool, default False
+        Also test on corrupted images, in 24 ways.
+    n_corrupted : int, default 200
+        Largest number of test images of the first split that are corrupted.
+    n_timed : int, default 20
+        Images that are timed.
+    seed : int, default 0
+        Random seed of the first split; each further split adds 1.
+
     Raises
     ------
     SettingsError
@@ -33,13 +51,13 @@ class BenchmarkSettings:
     kind: ClassVar[str] = "benchmark"
     version: ClassVar[int] = 1
 
-    n_splits: int = 5  # random divisions into training and test images
-    n_train: int | None = None  # training images per class; None: half of the smallest class, at most 100
-    learning_curve: tuple[int, ...] = ()  # further numbers of training images per class to train on
-    robustness: bool = False  # also test on corrupted images
-    n_corrupted: int = 200  # test images of the first split that are corrupted, at most
-    n_timed: int = 20  # images that are timed
-    seed: int = 0  # of the first split; each further split adds 1
+    n_splits: int = 5
+    n_train: int | None = None
+    learning_curve: tuple[int, ...] = ()
+    robustness: bool = False
+    n_corrupted: int = 200
+    n_timed: int = 20
+    seed: int = 0
 
     def __post_init__(self) -> None:
         validate(self)

@@ -30,7 +30,14 @@ def pull_backbone(
 ) -> Path:
     """Fetch a network by name, unless it is there already, and return its file; size and SHA-256 are verified.
 
-    `folder` and `offline` are as in `backbone.download.pull`.
+    Parameters
+    ----------
+    name : str
+        A name of `list_backbones`.
+    folder, offline
+        As in `backbone.download.pull`.
+    progress : callable(stage, done, total), optional
+        Called with megabytes.
     """
     entry = find(name)
     megabytes = (lambda done, total: progress(f"{entry.name}, MB", done >> 20, total >> 20)) if progress else None
@@ -52,7 +59,12 @@ def write_reference(backbone: OnnxBackbone, output: PathLike) -> dict[str, Any]:
 def inspect_backbone(network: PathLike, *, size: tuple[int, int] | None = None) -> NetworkInspection:
     """Return the layers and stages of a network, with their costs, without running it.
 
-    `network` is a file or a name; `size` is (height, width) of the image, for files that take any (224 x 224).
+    Parameters
+    ----------
+    network : path or str
+        A file, or the name of a network that was pulled.
+    size : (int, int), optional
+        Height and width of the image, for files that take any size; 224 x 224 by default.
     """
     graph = read_graph(locate(network), size=size)
     return inspect_graph(graph, penultimate(graph))

@@ -58,6 +58,15 @@ def predict(
         If a path does not exist. Files that cannot be read are failures, not errors.
     NotEnoughDataError
         If there is no image at all.
+
+    Examples
+    --------
+    >>> from classicvision import load_recipe, workflows
+    >>> recipe = load_recipe("sift-bovw", ["encoder.n_words=30"])
+    >>> workflows.fit("data/textures", recipe=recipe).classifier.save("textures.cvmodel")
+    >>> answers = workflows.predict("textures.cvmodel", "data/held-out/stars")
+    >>> answers.paths[0].parent.name, answers.predictions[0].label
+    ('stars', 'stars')
     """
     classifier = Classifier.load(model, backbone=backbone, tta=tta)
     files = images_in(paths)
