@@ -1,1 +1,1 @@
-"""Recipes, the linear head, and the classifier that is saved."""
+"""Classification: recipes, training with cross-validation, and the classifier that predicts and is saved."""

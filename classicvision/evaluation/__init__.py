@@ -1,1 +1,1 @@
-"""Measures of how good a classifier is, and how sure one can be of them."""
+"""Measurements: classifiers, recipes against each other, keypoint detectors, networks; `report` renders them."""
