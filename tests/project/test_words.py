@@ -58,7 +58,6 @@ ALLOWED = {
 
 # Still to be rewritten.
 PENDING = (
-    "CONTRIBUTING.md",
     "classicvision/_native/",
     "classicvision/cli/calibrate.py",
     "classicvision/cli/copies.py",
