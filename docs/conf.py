@@ -11,6 +11,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sp
 extlinks = {"DOI": ("https://doi.org/%s", "doi:%s")}  # :DOI:`10.1023/B:VISI.0000029664.99615.94` in docstrings
 exclude_patterns = ["recipes-table.md"]  # included by recipes.md
 
+highlight_language = "none"  # of blocks that name no language
+
 html_theme = "furo"
 html_title = f"classicvision {release}"
 

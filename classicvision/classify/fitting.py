@@ -25,7 +25,7 @@ __all__ = ["Fit", "fit_images", "summarise_training"]
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A classifier that was just fitted, and how that went.
+    """A fitted classifier, its cross-validation, and the images that were skipped.
 
     Attributes
     ----------

@@ -200,7 +200,7 @@ def test_a_missing_image_is_replaced_by_a_message():
     assert not Page(page).all("img")
 
 
-def test_mistake_without_margin_says_why():
+def test_a_mistake_without_margin_has_a_reason():
     page = evaluation_to_html(evaluate([case("a.jpg", "eel", "cat", cat=1.0)], ["cat", "eel"]))
     assert "the model does not know the true class" in page
 

@@ -161,7 +161,7 @@ def test_names_from_strangers_are_escaped(explanation, network, tmp_path):
     assert "\u202e" not in page
 
 
-def test_a_page_without_classes_says_so(trunk, folder_of_images):
+def test_a_page_without_classes_names_the_features(trunk, folder_of_images):
     found = workflows.explain_backbone(OnnxBackbone(str(trunk), preprocessing=PLAIN), folder_of_images / "image.png")
     page = explanation_to_html(found)
     assert "The network has no classes" in page
@@ -261,7 +261,7 @@ def test_a_browser_shows_every_image_and_requests_nothing(browser, explanation, 
     assert (browser.faults, browser.requests) == ([], [(tmp_path / "page.html").as_uri()])
 
 
-def test_the_page_is_no_wider_than_a_telephone(browser, explanation, tmp_path):
+def test_the_page_fits_the_width_of_a_phone(browser, explanation, tmp_path):
     write_explanation(tmp_path / "page.html", explanation)
     browser.resize(360, 740, mobile=True)
     browser.open(tmp_path / "page.html")
