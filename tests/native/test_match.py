@@ -126,6 +126,34 @@ def test_places_and_pairs_made_anew_are_counted_as_numpy_does(n, monkeypatch):
             assert compiled == (one.count_places(errors, tolerances), motion.share_by_chance(one, tolerances))
 
 
+def crowded_hypotheses(turn, log_scale):
+    """Return hypotheses whose positions agree with any of them: within a pixel, only angle and scale decide."""
+    n = len(turn)
+    xy = np.random.default_rng(5).uniform(0, 1, (4, n))
+    direction = np.stack([np.cos(turn), np.sin(turn)])
+    columns = np.concatenate([xy, np.exp(log_scale) * direction, direction])
+    return columns.astype(np.float32), log_scale.astype(np.float32)
+
+
+def test_hypotheses_whose_angles_differ_by_more_than_the_limit_are_not_counted(monkeypatch):
+    degrees = np.random.default_rng(6).uniform(-60, 60, 300)
+    columns = crowded_hypotheses(np.radians(degrees), np.zeros(300))
+    compiled = hypotheses.count_agreeing(*columns)
+    assert_array_equal(compiled, np.count_nonzero(np.abs(degrees[:, None] - degrees) <= 30, axis=1))
+    without_kernels(monkeypatch)
+    assert_array_equal(compiled, hypotheses.count_agreeing(*columns))
+
+
+def test_hypotheses_whose_scales_differ_by_more_than_the_limit_are_not_counted(monkeypatch):
+    log_scale = np.random.default_rng(7).uniform(-1, 1, 300) * correspondences.MAX_LOG_SCALE
+    columns = crowded_hypotheses(np.zeros(300), log_scale)
+    compiled = hypotheses.count_agreeing(*columns)
+    distance = np.abs(log_scale[:, None] - log_scale)
+    assert_array_equal(compiled, np.count_nonzero(distance <= correspondences.MAX_LOG_SCALE, axis=1))
+    without_kernels(monkeypatch)
+    assert_array_equal(compiled, hypotheses.count_agreeing(*columns))
+
+
 def test_the_agreement_is_that_of_numpy(monkeypatch):
     compiled = hypotheses.find_agreement(matches())
     without_kernels(monkeypatch)
