@@ -1,8 +1,8 @@
 """The compiled kernels, where they were built: the same results as the NumPy modules, much faster.
 
 The kernels are C++17, compiled several times, for a portable instruction set and, on x86-64, for AVX2 (`v3`) and
-AVX-512 with VNNI (`v4`). The best that the CPU has is chosen when they are loaded; the environment variable
-``CLASSICVISION_ISA`` names another one. Where no compiler was found when the package was installed, there are none.
+AVX-512 with VNNI (`v4`). The best one that the CPU supports is chosen when they are loaded; the environment variable
+``CLASSICVISION_ISA`` selects another one. Without a compiler at installation there are no kernels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _load() -> ModuleType | None:
         return importlib.import_module(f"{__name__}._kernels")
     except ModuleNotFoundError:
         return None
-    except ValueError as error:  # CLASSICVISION_ISA names what this CPU or this build has not
+    except ValueError as error:  # CLASSICVISION_ISA names an instruction set that this CPU or build lacks
         raise SettingsError(str(error)) from error
 
 
@@ -39,5 +39,5 @@ def native_available() -> bool:
 
 
 def instruction_set() -> str | None:
-    """Return ``portable``, ``v3`` or ``v4``: what the kernels use here; None if there are none."""
+    """Return ``portable``, ``v3`` or ``v4``: what the kernels use here; None without kernels."""
     return kernels.instruction_set() if native_available() else None

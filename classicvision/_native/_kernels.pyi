@@ -1,4 +1,4 @@
-"""What the compiled module shows to Python; the modules beside it check and allocate."""
+"""The methods of the compiled module. The Python modules of this package check and allocate."""
 
 from typing import TypeAlias
 

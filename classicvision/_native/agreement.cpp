@@ -1,9 +1,11 @@
-// How many matches agree with the similarity that each match fixes by its two frames (Philbin et al. 2007).
+// For each match, the number of matches that agree with the similarity its two frames determine (Philbin et al. 2007).
 //
-// Match m says b = s a + t, with the turn and scale s of its frames and t such that it fits itself. Match n agrees if
+// Match m determines b = s a + t: s is the rotation and scale between its frames, t maps its keypoint exactly. Match n
+// agrees if
 //     k^2 |s (a_n - a_m) - (b_n - b_m)|^2 <= tip^2 + cone^2 k^2 |s (a_n - a_m)|^2
-// and if its own turn and scale are near. k = min(1, 1 / |s|) measures in the picture that shows the thing smaller.
-// NumPy does the same operations in the same order, so both count the same.
+// and if its rotation and scale are close. k = min(1, 1 / |s|) converts to pixels of the image that shows the region
+// smaller.
+// NumPy does the same operations in the same order, so the counts are equal.
 #include <limits>
 
 #include "arena.h"
@@ -25,7 +27,7 @@ void count_agreeing(const CountAgreeing& task, Arena& arena) {
         const float* from = c == LOG_SCALE ? task.log_scale : task.columns + static_cast<std::size_t>(c) * task.n;
         column[c] = arena.take<float>(n_padded);
         for (std::size_t i = 0; i < task.n; ++i) column[c][i] = from[i];
-        // What is not a number agrees with nothing.
+        // NaN agrees with nothing.
         for (std::size_t i = task.n; i < n_padded; ++i) column[c][i] = std::numeric_limits<float>::quiet_NaN();
     }
     const Floats tip = spread(task.tip * task.tip), cone = spread(task.cone * task.cone);

@@ -22,7 +22,7 @@
 namespace classicvision {
 namespace {
 
-constexpr std::size_t PAGE = std::size_t{2} << 20;  // a huge one: rows far apart then need few entries of the TLB
+constexpr std::size_t PAGE = std::size_t{2} << 20;  // a huge page: distant rows then need few TLB entries
 
 std::size_t rounded(std::size_t n_bytes, std::size_t unit = Arena::ALIGNMENT) {
     return (n_bytes + unit - 1) / unit * unit;
@@ -36,14 +36,14 @@ void release(unsigned char* memory, std::size_t n_bytes) { ::operator delete(mem
 
 void ask_for_huge_pages(void* memory, std::size_t n_bytes) {
 #if defined(MADV_HUGEPAGE)
-    madvise(memory, n_bytes / PAGE * PAGE, MADV_HUGEPAGE);  // a wish: nothing is lost if it is not granted
+    madvise(memory, n_bytes / PAGE * PAGE, MADV_HUGEPAGE);  // only a hint: it may fail
 #else
     static_cast<void>(memory), static_cast<void>(n_bytes);
 #endif
 }
 
-// AddressSanitizer sees one block where kernels see many parts. In its build a gap that must not be touched stands
-// behind each part. Gaps are not counted, so that a kernel that reserves too little is found there too.
+// AddressSanitizer sees one block where kernels see many parts. In its build a poisoned gap follows each part. Gaps are
+// not counted, so a kernel that reserves too little is found as well.
 #if defined(CV_RED_ZONES)
 constexpr std::size_t GAP = 1024, MOST_GAPS = 1024;
 void close(void* memory, std::size_t n_bytes) { ASAN_POISON_MEMORY_REGION(memory, n_bytes); }

@@ -1,4 +1,4 @@
-// Working memory that one thread keeps from one call to the next, so that no call pays for fresh pages.
+// Working memory that one thread keeps from one call to the next, so that no call has to map new pages.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ public:
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
 
-    // Make room for `n_bytes` and forget what was taken before. Throws std::bad_alloc.
+    // Reserve `n_bytes` and release everything taken before. Throws std::bad_alloc.
     void reserve(std::size_t n_bytes);
 
     // Take the next `n` items, aligned to 64 bytes. Throws std::bad_alloc beyond what was reserved.

@@ -17,7 +17,7 @@ DenseImage checked_image(const Array<const std::uint8_t>& gray) {
     return {gray.data(), static_cast<int>(gray.size(1)), static_cast<int>(gray.size(0))};
 }
 
-// The settings class has checked them for the user; this keeps any caller from harm.
+// The settings class checks them with better messages; this protects the kernel from any other caller.
 void check_ranges(const DenseSettings& settings) {
     const bool is_good = settings.step >= 1 && settings.step <= MAX_SIDE && settings.bin_size >= 1 &&
                          settings.bin_size <= MAX_BIN_SIZE && settings.first >= 0 && settings.first <= MAX_SIDE &&

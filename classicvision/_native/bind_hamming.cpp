@@ -1,4 +1,4 @@
-// The search of postings for Python: lengths, words and offsets are checked here.
+// The search of postings for Python. Lengths, words and offsets are checked here.
 #include <vector>
 
 #include "binding.h"
@@ -21,7 +21,7 @@ void add(void* list, std::int64_t posting, std::int32_t query, std::uint8_t dist
     found.distances.push_back(distance);
 }
 
-// Offsets come from a file: only the lists that are asked for are looked at, and those must lie within the signatures.
+// Offsets come from a file. Only the lists that the query needs are checked: they must lie within the signatures.
 void require_lists(const HammingSearch& search, std::size_t n_words, std::size_t n_postings) {
     for (std::size_t i = 0; i < search.n_queries; ++i) {
         const std::int32_t word = search.words[i];

@@ -182,7 +182,7 @@ PyObject* method_count_paired(PyObject*, PyObject* arguments) {
         h.require(1, 3);
         counts.require(0, tolerances.size(0));
         for (std::size_t i = 0; i < shifts.size(0); ++i) require(shifts.data()[i] >= 0, "shifts must be at least 0");
-        require(n > 0, "there must be matches to pair anew");
+        require(n > 0, "there must be matches to pair again");
         {
             const WithoutLock without_lock;
             kernels().count_paired({a.data(),

@@ -110,7 +110,7 @@ public:
     explicit SumArrays(PyObject* const* objects)
         : zeroth_(objects[0], "zeroth", 1), first_(objects[1], "first", 2), second_(objects[2], "second", 2) {}
 
-    // Add to them what the points of a task say by its mixture, and return the log likelihood.
+    // Add the moments of the points under the mixture, and return the log likelihood.
     double add(AddMoments task, double least_share) const {
         const Mixture& mixture = task.mixture;
         zeroth_.require(0, mixture.n_components);

@@ -1,4 +1,4 @@
-// SIFT for Python: checks, order, and the way out as bytes.
+// SIFT for Python: checks, sorting, and the result as bytes.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -33,7 +33,7 @@ SiftImage checked_image(const Array<const std::uint8_t>& gray) {
     return {gray.data(), static_cast<int>(gray.size(1)), static_cast<int>(gray.size(0))};
 }
 
-// The settings class has checked them for the user; this keeps any caller from harm.
+// The settings class checks them with better messages; this protects the kernel from any other caller.
 void check(const SiftSettings& settings) {
     const bool is_good = settings.n_layers >= 1 && settings.n_layers <= 60 && settings.sigma > 0 &&
                          settings.sigma <= 100 && settings.contrast >= 0 && settings.contrast <= 1 &&
@@ -65,7 +65,7 @@ PyObject* to_bytes(const std::vector<SiftKeypoint>& keypoints) {
         std::memcpy(PyBytes_AsString(frames) + i * sizeof frame, frame, sizeof frame);
         std::memcpy(PyBytes_AsString(descriptors) + i * width, keypoint.descriptor, width);
     }
-    return Py_BuildValue("(NN)", frames, descriptors);  // an error if one of them is null; both are given away
+    return Py_BuildValue("(NN)", frames, descriptors);  // an error if one of them is null; takes both references
 }
 
 }  // namespace

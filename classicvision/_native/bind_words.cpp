@@ -60,7 +60,7 @@ WordTable table_of(const Array<const float>& words, std::size_t n_kept, const Ar
     bytes.require(0, kernels().words_table_size(words.size(0), words.size(1), n_kept));
     require(reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(double) == 0,
             "table must start at a multiple of 8");
-    // A search only reads the table, a preparation has it writable.
+    // A search only reads the table; `prepare_words` has it writable.
     return {words.data(), words.size(0), words.size(1), nullptr, n_kept, const_cast<std::uint8_t*>(bytes.data())};
 }
 

@@ -1,7 +1,7 @@
-// What the bind_*.cpp files share: arrays by the buffer protocol, errors, and the interpreter's lock.
+// What the bind_*.cpp files share: arrays through the buffer protocol, errors, and the interpreter's lock.
 //
-// A method checks every array (item type, dimensions, contiguity, length) before a pointer is taken, gives up the
-// interpreter's lock while a kernel runs, and lets no C++ exception out.
+// A method checks every array (item type, dimensions, contiguity, length) before a pointer is taken, releases the
+// interpreter's lock while a kernel runs, and lets no C++ exception escape.
 #pragma once
 
 #define PY_SSIZE_T_CLEAN
@@ -19,7 +19,7 @@
 
 namespace classicvision {
 
-// A Python error has been set already; nothing is left to say.
+// A Python error is already set.
 struct PythonErrorSet {};
 
 // The format letters of the buffer protocol for the item types that kernels take.
@@ -58,8 +58,8 @@ struct Format<double> {
     static constexpr const char* LETTERS = "d";
 };
 
-// A C-contiguous array of T with a fixed number of dimensions, held until the end of its scope. T is const for an array
-// that is only read.
+// A C-contiguous array of T with a fixed number of dimensions, held until the end of its scope. T is const for a
+// read-only array.
 template <typename T>
 class Array {
 public:
@@ -106,7 +106,7 @@ private:
     Py_buffer view_{};
 };
 
-// Other Python threads run until the end of the scope.
+// Releases the interpreter's lock until the end of the scope.
 class WithoutLock {
 public:
     WithoutLock() : state_(PyEval_SaveThread()) {}
@@ -135,7 +135,7 @@ inline Arena& arena_of_thread() {
     return arena;
 }
 
-// Return what `body` returns, with a Python error for each C++ exception.
+// Return what `body` returns; a C++ exception becomes a Python error.
 template <typename Body>
 PyObject* guarded(Body body) noexcept {
     try {

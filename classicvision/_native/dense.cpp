@@ -1,7 +1,7 @@
-// Dense SIFT: rows of the picture stream through blur, votes, sums and cells to the patches.
+// Dense SIFT: rows of the image stream through blur, votes, sums and cells to the patches.
 //
-// Down the columns and along the rows, all that matters happens at "lines": positions a common divisor of step and cell
-// apart, counted from the centre of the first cell.
+// Down the columns and along the rows, sums are needed only at "lines": positions spaced by a common divisor of step
+// and cell size, counted from the centre of the first cell.
 #include "dense.h"
 
 #include <numeric>
@@ -36,12 +36,12 @@ struct Lines {
     }
 };
 
-// How many bits votes have after the point, and how many the sums down a column must lose, so that 32 bits are enough.
+// Fractional bits of a vote, and bits dropped from the sums down a column, so that 32 bits are enough.
 struct Bits {
     int n_vote = 9, n_lost = 0;
 
     explicit Bits(int bin_size) {
-        constexpr double LARGEST_VOTE = 361;  // grey levels: the slope in a corner of the picture
+        constexpr double LARGEST_VOTE = 361;  // grey levels: the slope in a corner of the image
         const double square = static_cast<double>(bin_size) * bin_size;
         while (LARGEST_VOTE * square * std::ldexp(1.0, n_vote) >= std::ldexp(1.0, 32)) --n_vote;
         while (LARGEST_VOTE * square * square * std::ldexp(1.0, n_vote - n_lost) >= std::ldexp(1.0, 31)) ++n_lost;
@@ -53,7 +53,7 @@ double blur_sigma(const DenseSettings& settings) {
     return std::sqrt(std::max(wanted * wanted - CAMERA_BLUR * CAMERA_BLUR, LEAST_BLUR * LEAST_BLUR));
 }
 
-// The rows of the picture, blurred, as floats: only the last ones, in a ring.
+// The rows of the image, blurred, as floats: only the last ones, in a ring.
 class BlurredRows {
 public:
     BlurredRows(const DenseImage& image, double sigma, int n_kept, Arena& arena)
@@ -75,7 +75,7 @@ public:
                (BLOCK + 2 * radius) * sizeof(float*) + 8 * Arena::ALIGNMENT;
     }
 
-    // What the gradients of row y look at. Row y - 1 has been asked for before, or y is 0.
+    // The three rows that the gradients of row y need. Rows are requested in order, from 0.
     RowTriple around(int y) {
         while (n_done_ < std::min(y + 2, image_.height)) go_on();
         const int end = image_.height - 1;
@@ -121,7 +121,7 @@ private:
         for (int x = 0; x < image_.width; ++x) out[x] = pixels[x];
     }
 
-    // At the ends of a row the difference of both neighbours becomes twice that to the only one.
+    // Extrapolate, so that at the ends of a row the central difference is twice the one-sided one.
     void finish(float* row) const {
         const int width = image_.width;
         row[-1] = 2 * row[0] - row[1];
@@ -144,7 +144,7 @@ private:
     int n_done_ = 0, n_read_ = 0;
 };
 
-// Everything that one call works with.
+// The state of one call.
 class Describer {
 public:
     Describer(const DenseImage& image, const DenseSettings& settings, DensePatches& patches, Arena& arena)
@@ -176,7 +176,7 @@ public:
 private:
     std::size_t n_columns() const { return (image_.width + LANES - 1) / LANES * LANES; }
     std::size_t n_sums() const { return n_columns() * N_DIRECTIONS; }
-    std::size_t margin() const { return static_cast<std::size_t>(settings_.bin_size); }  // of places beyond the picture
+    std::size_t margin() const { return static_cast<std::size_t>(settings_.bin_size); }  // places beyond the image
     std::size_t n_places() const { return n_sums() + 2 * margin() * N_DIRECTIONS; }
     int n_kept_sums() const { return 2 * down_.reach + 1; }
     int n_kept_cells() const { return (N_CELLS - 1) * down_.reach + 1; }
@@ -204,7 +204,7 @@ private:
     std::uint32_t* sums_at(int line) const { return sums_ + (line + down_.reach) % n_kept_sums() * n_sums(); }
     float* cells_at(int line) const { return cells_ + line % n_kept_cells() * cell_stride(); }
 
-    // Add the rows between the line before and this one. Beyond its ends the picture goes on with the outermost votes.
+    // Add the rows between the previous line and this one. Beyond the image, the outermost votes are repeated.
     void go_on_to(int line, BlurredRows& rows) {
         const int end = settings_.first + line * down_.gap;
         for (int i = 0; i < down_.gap; ++i) {

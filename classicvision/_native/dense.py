@@ -11,7 +11,7 @@ from classicvision._native import kernels
 
 __all__ = ["MAX_BIN_SIZE", "describe_dense"]
 
-MAX_BIN_SIZE = 256  # pixels; what the kernel's sums have room for
+MAX_BIN_SIZE = 256  # pixels; the largest that fits the kernel's sums
 
 
 def describe_dense(
@@ -24,17 +24,17 @@ def describe_dense(
     window: float,
     contrast: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8], list[int]]:
-    """Describe the patches of several sizes on a grey picture.
+    """Describe the patches of several sizes on a grey image.
 
     Parameters
     ----------
     gray : (H, W) uint8
     bin_sizes, first : sequences of int
-        Of each size of patches the side of a cell and the centre of the first cell, in pixels.
+        Side of a cell, and centre of the first cell, of each patch size; pixels.
     step, magnification, window
         As in `classicvision.features.patches.describe_patches`.
     contrast : float
-        Patches of a smaller response are left out.
+        Patches with a smaller response are skipped.
 
     Returns
     -------
@@ -60,6 +60,6 @@ def describe_dense(
 
 
 def _count_grid(shape: tuple[int, ...], bin_size: int, first: int, step: int) -> int:
-    """Return how many patches have all their cells centred within a picture."""
+    """Return how many patches have all their cells centred within an image."""
     rows, columns = (len(range(first, length - 3 * bin_size, step)) for length in shape)
     return rows * columns

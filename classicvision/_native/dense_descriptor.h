@@ -9,11 +9,11 @@ constexpr int DESCRIPTOR = N_CELLS * N_CELLS * N_DIRECTIONS;
 constexpr int N_VECTORS = DESCRIPTOR / LANES;
 constexpr int PER_ROW = N_VECTORS / N_CELLS;  // vectors of a row of cells
 
-// The weight of each number of a descriptor.
+// The weight of each element of a descriptor.
 struct Window {
     alignas(64) float weights[DESCRIPTOR];
 
-    // A cell weighs as the Gaussian does in the mean over the pixels that vote for it.
+    // The weight of a cell is the mean of the Gaussian over the pixels that vote for it.
     Window(int bin_size, double sigma) {
         double along[N_CELLS];
         for (int k = 0; k < N_CELLS; ++k) {
@@ -41,7 +41,7 @@ CV_INLINE Floats totals(Floats* tile) {
     return tile[0];
 }
 
-// Vector number k of a row of four cells that lie `pitch` numbers apart, or one beside the other.
+// Vector number k of a row of four cells that lie `pitch` numbers apart, or next to each other.
 template <bool ARE_ADJACENT>
 CV_INLINE Floats load_cells(const float* row, int k, std::size_t pitch) {
     if (ARE_ADJACENT) return load(row + k * LANES);
@@ -57,7 +57,7 @@ CV_INLINE void store_descriptor(const float* values, Floats scale, std::uint8_t*
     }
 }
 
-// LANES patches in a row, that go through each step together.
+// LANES patches of a row, processed together.
 struct Batch {
     alignas(64) float values[LANES][DESCRIPTOR];
     alignas(64) float norm[LANES], scale[LANES];

@@ -21,7 +21,7 @@ CV_STEP void collect_down(const std::uint32_t* above, const std::uint32_t* here,
     }
 }
 
-// Let a row of places go on beyond both ends, by `n` copies of its outermost places.
+// Extend a row of places beyond both ends by `n` copies of its outermost places.
 inline void extend(std::uint32_t* places, int width, int n) {
     const std::ptrdiff_t last = static_cast<std::ptrdiff_t>(width - 1) * N_DIRECTIONS;
     const OctetCounts leftmost = load<OctetCounts>(places), rightmost = load<OctetCounts>(places + last);

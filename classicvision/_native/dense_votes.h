@@ -1,9 +1,9 @@
 // Gradients, their votes for directions, and the sums of the votes down the columns.
 //
 // Votes are whole numbers, so that sums are exact in any order, and the weights of a cell, which fall linearly to both
-// sides, come from sums of sums: with T(y) = sum over j < y of (y - j) v(j), a cell centred on c collects
+// sides, are computed from sums of sums: with T(y) = sum over j < y of (y - j) v(j), a cell centred on c collects
 //     sum over y of (b - |y - c|) v(y) = T(c + b) - 2 T(c) + T(c - b).
-// T is counted modulo 2^32; the difference, which is smaller, is right all the same.
+// T is modulo 2^32; the difference is smaller and therefore exact.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace classicvision::CV_ISA {
 
 constexpr int BLOCK_SUMS = N_DIRECTIONS * LANES;  // sums of LANES columns, direction by direction
 
-// The rows that a pixel's gradient looks at.
+// The rows that a pixel's gradient needs.
 struct RowTriple {
     const float *above, *here, *below;
 };
@@ -29,7 +29,7 @@ struct VoteScale {
 
     // A vote is a whole number of 2^-n_bits grey levels.
     explicit VoteScale(int n_bits) {
-        // Least squares weighed until the largest error of sqrt(w) q(w) on [0, 1/2] was least: 2.4e-5.
+        // Weighted least squares, minimising the largest error of sqrt(w) q(w) on [0, 1/2]: 2.4e-5.
         constexpr double Q[4] = {1.27294698, 0.219237037, 0.0512226739, 0.150465006};
         const double unit = std::ldexp(0.5, n_bits);  // slopes come as differences of both neighbours, not halved
         length = spread(static_cast<float>(unit));
@@ -37,7 +37,7 @@ struct VoteScale {
     }
 };
 
-// What LANES gradients vote for: the direction along an axis and the diagonal one next to it, told by three masks.
+// What LANES gradients vote for: the direction along an axis and the diagonal one next to it, selected by three masks.
 struct Votes {
     Ints axis, diagonal, left, up, steep;
 };
@@ -54,8 +54,8 @@ CV_INLINE Votes vote(Floats dx, Floats dy, const VoteScale& scale) {
     return {axis, to_ints(share + half), sign_mask(dx), sign_mask(dy), sign_mask(width - height)};
 }
 
-// Let n_rows times LANES votes go to four directions, FIRST and every second one after it; `once` has their sums and
-// `before` and `after` have T. Directions follow anticlockwise on the screen, where y points down.
+// Add n_rows times LANES votes to four directions, FIRST and every second one after it; `once` holds their sums,
+// `before` and `after` hold T. Directions follow anticlockwise on the screen, where y points down.
 template <int FIRST>
 CV_INLINE void add_votes(const Votes* votes, int n_rows, std::uint32_t* once, const std::uint32_t* before,
                          std::uint32_t* after) {
@@ -83,7 +83,7 @@ CV_INLINE void add_votes(const Votes* votes, int n_rows, std::uint32_t* once, co
 
 constexpr int MAX_VOTES = 32;  // vectors of votes that are taken together
 
-// Go on by n_rows <= MAX_VOTES rows: `once` is the sum of all votes so far, and T goes from `before` to `after`.
+// Add n_rows <= MAX_VOTES rows: `once` is the sum of all votes so far, and T advances from `before` to `after`.
 CV_STEP inline void add_rows(const RowTriple* rows, int n_rows, int width, const VoteScale& given, std::uint32_t* once,
                              const std::uint32_t* before, std::uint32_t* after) {
     const VoteScale scale = given;  // in registers

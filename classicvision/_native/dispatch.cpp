@@ -22,7 +22,7 @@ bool cpuid_bit(int leaf, int which, int bit) {
     return (registers[which] >> bit) & 1;
 }
 
-// The system keeps the wide registers of a process only if it says so (XGETBV).
+// Whether the operating system saves the wide registers (XGETBV).
 bool system_saves(unsigned long long mask) { return cpuid_bit(1, 2, 27) && (_xgetbv(0) & mask) == mask; }
 
 bool cpu_has_v3() { return system_saves(0x6) && cpuid_bit(1, 2, 12) && cpuid_bit(7, 1, 5) && cpuid_bit(7, 1, 8); }

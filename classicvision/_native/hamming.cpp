@@ -1,5 +1,5 @@
-// Hamming embedding (Jegou, Douze and Schmid 2008, section 4): of the postings of a word, those whose signature is
-// near.
+// Hamming embedding (Jegou, Douze and Schmid 2008, section 4): the postings of a word with a signature close to the
+// query's.
 #include "isa.h"
 #include "kernels.h"
 

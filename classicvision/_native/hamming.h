@@ -1,4 +1,4 @@
-// Postings near to a query: lists of 64-bit signatures, one list a word, searched by Hamming distance.
+// Postings near a query: lists of 64-bit signatures, one per word, searched by Hamming distance.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace classicvision {
 
-// Where a found pair goes: `add` is called in the order of the queries, and of the postings for each.
+// Receives the pairs found: in the order of the queries, then of the postings.
 struct HammingSink {
     void* list;
     void (*add)(void* list, std::int64_t posting, std::int32_t query, std::uint8_t distance);

@@ -1,4 +1,4 @@
-"""Postings near to a query, and their votes for images, by the compiled kernels, as arrays."""
+"""Search postings by Hamming distance, and sum their votes per image, by the compiled kernels."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def find_largest_agreements(
     Parameters
     ----------
     columns : tuple of arrays
-        Offsets, signatures, rows, angles and scales of postings; a ValueError is raised for a list outside of them and
-        for a row that is no image's.
+        Offsets, signatures, rows, angles and scales of postings; ValueError for a list outside of them and for a row
+        beyond n_images.
     query : tuple of arrays
         Words, signatures, angles, scales and weights of the keypoints that vote.
     n_images : int

@@ -1,7 +1,7 @@
-// Transforms of least squared distances: the sums that similarity and affinity follow from, and the homography.
+// Least-squares transforms: the moments that similarity and affinity are computed from, and the homography.
 //
-// The same steps as classicvision/matching/geometry.py, which explains them. Sums go in the order of
-// the points, in float64, so every instruction set gives the same bits.
+// The same steps as in classicvision/matching/geometry.py, which explains them. Sums are taken in the order of the
+// points, in float64, so every instruction set gives the same bits.
 #include <cmath>
 #include <limits>
 
@@ -24,7 +24,7 @@ void mean_of(const double* xy, std::size_t n, double* mean) {
     mean[1] /= static_cast<double>(n);
 }
 
-// x' = scale * (x - shift): points of about unit size.
+// x' = scale * (x - shift): centred points of about unit spread.
 struct Normalisation {
     double shift[2], scale;
 };
@@ -42,8 +42,8 @@ Normalisation normalisation_of(const double* xy, std::size_t n) {
     return norm;
 }
 
-// The normal equations (their lower triangle) of one of Gauss and Newton's steps from h, and the squared error of h;
-// infinite behind a horizon.
+// The normal equations (lower triangle) of a Gauss-Newton step from h; returns the squared error of h, infinite where a
+// point lies beyond the horizon.
 double linearise(const FitHomography& task, const Normalisation& na, const Normalisation& nb, const double* h,
                  double normal[UNKNOWN][UNKNOWN], double* gradient) {
     double error = 0;
@@ -82,7 +82,7 @@ double linearise(const FitHomography& task, const Normalisation& na, const Norma
     return error;
 }
 
-// Solve (normal + ridge) step = gradient by Cholesky's decomposition; false where that has no answer.
+// Solve (normal + ridge) step = gradient by Cholesky decomposition; returns false if it fails.
 bool solve(double normal[UNKNOWN][UNKNOWN], const double* gradient, double* step) {
     double trace = 0;
     for (int i = 0; i < UNKNOWN; ++i) trace += normal[i][i];

@@ -1,7 +1,8 @@
-// Weak geometric consistency (Jegou, Douze and Schmid 2008, section 5): for each image a small histogram of votes over
-// the difference of angle and of scale, and the largest sum in a window of two by two of its cells.
+// Weak geometric consistency (Jegou, Douze and Schmid 2008, section 5): a small histogram of votes per image, over the
+// differences of angle and of scale, and the largest sum in a window of two by two cells.
 //
-// Votes come by query and are sorted by image, by counting, so that one histogram that stays in the cache serves all.
+// Votes arrive by query. A counting sort groups them by image, so one histogram, which stays in cache, serves all
+// images.
 #include "image_votes.h"
 
 #include <algorithm>
@@ -13,9 +14,9 @@
 namespace classicvision {
 namespace {
 
-constexpr int TURNS = 16;                                    // cells of a turn; the last is beside the first
-constexpr int SIZES = 32;                                    // cells of the change of size, half an octave each
-constexpr int STEPS_A_TURN = 256 / TURNS, STEPS_A_SIZE = 8;  // of the bytes, in a cell
+constexpr int TURNS = 16;  // cells per full rotation; the last is next to the first
+constexpr int SIZES = 32;  // cells of the change in scale, half an octave each
+constexpr int STEPS_PER_TURN = 256 / TURNS, STEPS_PER_SIZE = 8;  // byte values per cell
 
 struct Vote {
     std::uint16_t row, cell;
@@ -23,13 +24,14 @@ struct Vote {
 };
 
 int cell_of(const VoteSearch& search, std::size_t posting, std::size_t query) {
-    const int turned = static_cast<std::uint8_t>(search.angles[posting] - search.query_angles[query]) / STEPS_A_TURN;
-    const int grown = search.scales[posting] - search.query_scales[query] + SIZES / 2 * STEPS_A_SIZE;
-    return turned * SIZES + std::clamp(grown, 0, SIZES * STEPS_A_SIZE - 1) / STEPS_A_SIZE;
+    const int rotation =
+        static_cast<std::uint8_t>(search.angles[posting] - search.query_angles[query]) / STEPS_PER_TURN;
+    const int growth = search.scales[posting] - search.query_scales[query] + SIZES / 2 * STEPS_PER_SIZE;
+    return rotation * SIZES + std::clamp(growth, 0, SIZES * STEPS_PER_SIZE - 1) / STEPS_PER_SIZE;
 }
 
-// Takes near postings in the order of the queries, and of the images for each. The n votes of one query for one image
-// weigh 1 / sqrt(n) each (burstiness; Jegou, Douze and Schmid 2009, section 4.2).
+// Takes near postings in the order of the queries, then of the images. The n votes of one query for one image are
+// weighted by 1 / sqrt(n) (burstiness; Jegou, Douze and Schmid 2009, section 4.2).
 class Collector {
 public:
     explicit Collector(const VoteSearch& search) : search_(search) {}
@@ -63,14 +65,14 @@ private:
 
     const VoteSearch& search_;
     std::vector<Vote> votes_;
-    std::size_t run_ = 0;  // where the votes of the present query for the present image begin
+    std::size_t run_ = 0;  // start of the votes of the current query for the current image
     std::int32_t query_ = -1;
     bool is_sound_ = true;
 };
 
 class Histogram {
 public:
-    // Return the largest sum of some votes of one image in a window.
+    // Return the largest sum of one image's votes in a window.
     double largest(const Vote* votes, std::size_t n) {
         if (n == 1) return votes->weight;
         for (std::size_t i = 0; i < n; ++i) sums_[votes[i].cell] += votes[i].weight;

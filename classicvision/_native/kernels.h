@@ -1,8 +1,10 @@
-// The table of kernels: everything that is compiled once for each instruction set.
+// The table of kernels, which are compiled once per instruction set, and of the methods that Python sees.
 //
-// A kernel is a plain function in namespace classicvision::CV_ISA. To add one, declare its structs in a header of its
-// own, add one line to CV_KERNELS, and name its source in KERNELS of setup.py. To show a function to Python, add one
-// line to CV_METHODS and define `PyObject* method_NAME(PyObject* module, PyObject* arguments)` in a bind_*.cpp file.
+// A kernel is a plain function in namespace classicvision::CV_ISA. Adding one touches three places:
+//   1. its own source, and the header that declares its structs; setup.py finds every source;
+//   2. this table: a line in CV_KERNELS, and one in CV_METHODS for the method;
+//   3. a bind_*.cpp file: `PyObject* method_NAME(PyObject* module, PyObject* arguments)`, with its types in
+//   _kernels.pyi.
 #pragma once
 
 #include "dense.h"
@@ -81,9 +83,9 @@ CV_KERNELS(CV_DECLARE)
 }
 #undef CV_DECLARE
 
-// The kernels of the best instruction set that this CPU and this build have, or of the one that the environment
-// variable CLASSICVISION_ISA names. Chosen on the first call and never again. Throws std::invalid_argument with a
-// message for the user if the named one cannot be had.
+// The kernels of the best instruction set that this CPU and this build support, or of the one that the environment
+// variable CLASSICVISION_ISA names. Chosen once, on the first call. Throws std::invalid_argument, with a message for
+// the user, if the named one is not available.
 const Kernels& kernels();
 
 }  // namespace classicvision

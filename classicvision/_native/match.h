@@ -1,4 +1,4 @@
-// Matching keypoints: what the binding hands to the kernels in root_sift.cpp, nearest_two.cpp, agreement.cpp,
+// Matching keypoints: what the binding passes to the kernels in root_sift.cpp, nearest_two.cpp, agreement.cpp,
 // homography.cpp and reprojection.cpp.
 #pragma once
 
@@ -7,14 +7,14 @@
 
 namespace classicvision {
 
-constexpr std::size_t MOST_MATCH_DIMENSIONS = 256;  // 256 * 255^2 < 2^24: float32 has every squared distance exactly
-constexpr std::size_t MOST_MATCHED = std::size_t{1} << 24;  // float32 has every row number exactly
+constexpr std::size_t MOST_MATCH_DIMENSIONS = 256;  // 256 * 255^2 < 2^24: float32 holds every squared distance exactly
+constexpr std::size_t MOST_MATCHED = std::size_t{1} << 24;  // float32 holds every row number exactly
 constexpr float NO_DISTANCE = 16777216.0f;                  // 2^24, more than any squared distance
 
-// The two nearest of each descriptor in the other picture. Of equally near ones the smaller row comes first.
+// The two nearest neighbours of each descriptor in the other image. Of equal distances the smaller row comes first.
 struct Neighbours {
-    std::int32_t* rows;  // (n, 2), -1 where there is none
-    float* squared;      // (n, 2) squared distances, whole numbers; NO_DISTANCE where there is none
+    std::int32_t* rows;  // (n, 2), -1 if missing
+    float* squared;      // (n, 2) squared distances, integers; NO_DISTANCE if missing
 };
 
 struct NearestTwo {
@@ -30,7 +30,7 @@ struct RootBytes {
     std::uint8_t* roots;  // (n, n_dims)
 };
 
-// Matches as hypotheses: each fixes a similarity b = s a + t with s = (cosine, sine), and is tried against all.
+// Matches as hypotheses: each determines a similarity b = s a + t, which is tested against all matches.
 struct CountAgreeing {
     const float* columns;    // (8, n): xa, ya, xb, yb, re s, im s, angle of s as cosine and sine
     const float* log_scale;  // (n,) log |s|
@@ -44,11 +44,11 @@ struct FitHomography {
     const double* b;  // (n, 2)
     std::size_t n;    // at least 1
     int n_steps;      // at most
-    double settled;   // a step that betters the squared error by a smaller share is the last one
-    double* h;        // (9,) where to start, with h33 not 0; replaced by the fit
+    double settled;   // stop after a step that reduces the squared error by a smaller fraction
+    double* h;        // (9,) the initial homography, with h33 not 0; replaced by the fit
 };
 
-// What the similarity and the affinity of least squared distances follow from.
+// What the least-squares similarity and affinity are computed from.
 struct FindMoments {
     const double* a;  // (n, 2)
     const double* b;  // (n, 2)
@@ -56,7 +56,7 @@ struct FindMoments {
     double* moments;  // (6, 2) means of a and of b; from these, the sums of products of a and a, and of a and b
 };
 
-// What a transform says about matches: where they lie and how their frames are turned and scaled.
+// What a transform predicts of a match: its position, and the rotation and scale between its frames.
 struct Expected {
     const double* to_from_from;  // (9,)
     double turn, most_turn;      // radians
@@ -73,7 +73,7 @@ struct FindErrors {
     double* errors;  // (n,) distances; infinite where the frames do not agree
 };
 
-// Keypoint i of a with the partner of match i + shift, round and round, for each shift.
+// Keypoint i of a paired with the partner of match i + shift, cyclically, for each shift.
 struct CountPaired {
     const double* a;          // (n, 2)
     const double* b;          // (n, 2)

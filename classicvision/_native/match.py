@@ -98,7 +98,7 @@ def count_paired(
     *,
     from_b: bool,
 ) -> NDArray[np.int64]:
-    """Count, for each tolerance, the keypoints of a that agree with a partner that is shifted by some rows.
+    """Count, for each tolerance, the keypoints of a that agree with a partner shifted by some rows.
 
     `points` are those of a and of b, (N, 2) each; `frames` angles and logarithms of scales, (2, N); with `from_b` the
     transform takes b to a.

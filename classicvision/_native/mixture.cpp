@@ -1,10 +1,9 @@
-// What points say about the components of a mixture of Gaussians: the sums of their posteriors g, of g u and of g u^2,
-// with u = (x - mean) / deviation. The E step of EM, and all that a Fisher vector needs.
+// Moments of points under a mixture of Gaussians: for each component the sums of the posteriors g, of g u and of g u^2,
+// with u = (x - mean) / deviation. This is the E step of EM, and everything a Fisher vector needs.
 //
-// Few components matter to a point. A screen in bytes names them. What matters is then sorted by component, for a block
-// of points: first the densities of large shares are computed in float32, then, with the posteriors at hand, the sums,
-// which stay in registers and are added up in float64. Points are taken in their order: threads and blocks change no
-// bit.
+// Few components matter to a point. A screen in bytes finds them. The pairs of a block of points are then sorted by
+// component: first the densities of the large posteriors are computed in float32, then the moments, which stay in
+// registers and are accumulated in float64. Points are taken in their order, so threads and blocks change no bit.
 #include "mixture.h"
 
 #include <algorithm>
@@ -19,12 +18,13 @@
 namespace classicvision::CV_ISA {
 namespace {
 
-constexpr std::size_t BLOCK = 480;         // points that are sorted by component at a time: whole tiles of all steps
-constexpr std::size_t LISTED = BLOCK + 8;  // room for them; lists a power of two apart would share few lines of a cache
-constexpr std::size_t AT_ONCE = 4;         // densities that are computed side by side
+constexpr std::size_t BLOCK = 480;  // points that are sorted by component at a time: whole tiles in all steps
+constexpr std::size_t LISTED =
+    BLOCK + 8;                      // their capacity; lists a power of two apart would compete for the same cache lines
+constexpr std::size_t AT_ONCE = 4;  // densities that are computed together
 constexpr std::size_t SUM_VECTORS = REGISTERS == 32 ? 6 : 2;
-// A component whose share of the largest density is at most the exponential of this, 3e-4, keeps the score of the
-// screen, which is off by a tenth of itself at most points.
+// A component whose density is below exp(LOG_LARGE) = 3e-4 of the largest keeps the score of the screen, which is off
+// by a tenth at most points.
 constexpr float LOG_LARGE = -8.0f;
 constexpr float LOWEST = -3e38f;
 constexpr std::size_t LOG_EVERY = 64;  // sums of shares, at most 2^12 each, that are multiplied before a logarithm
@@ -42,29 +42,29 @@ CV_INLINE Floats exponential(Floats x) {
     return series * as_floats(shifted_up(n + spread_as<Ints>(127), 23));
 }
 
-// That a component matters to a point of the block: where the point begins in `points`, and, in the upper half, the
-// place in `shares` that says how much.
+// A pair of a component and a point of the block that matters: the offset of the point in `points` and, in the upper
+// half, the index of its posterior in `shares`.
 typedef std::uint64_t Entry;
 CV_INLINE Entry entry_of(std::size_t point, std::size_t place) { return point | static_cast<Entry>(place) << 32; }
 CV_INLINE std::size_t point_of(Entry entry) { return static_cast<std::uint32_t>(entry); }
 CV_INLINE std::size_t place_of(Entry entry) { return static_cast<std::size_t>(entry >> 32); }
 constexpr Entry NEXT_PLACE = Entry{1} << 32;
 
-// Working memory: a block of points in full rows, what is near to each, and the entries of each component.
+// Working memory: a block of points in padded rows, the components near each, and the entries of each component.
 struct Room {
     float* points;          // (BLOCK, n_padded)
     std::uint16_t* levels;  // (GROUP_ROWS, n_padded)
     float* scores;          // (GROUP_ROWS, n_columns)
     float* surest;          // (GROUP_ROWS, LANES): the largest lower bounds on scores
     std::int32_t* small;    // (GROUP_ROWS, n_columns + LANES): components of small shares at each point
-    // The components near to each point, row after row, in whole vectors; those of large shares first.
+    // The components near each point, row after row, in whole vectors; those of large shares first.
     std::int32_t* near;     // (n_places,)
     float* shares;          // (n_places,): logarithms of densities, then posteriors
     std::uint32_t* begins;  // (BLOCK + 1,): the places of each row
     std::uint32_t* larges;  // (BLOCK,): how many have large shares
-    std::uint32_t* smalls;  // (BLOCK,): how many have not
-    float* bests;           // (BLOCK,): of each row, the largest logarithm of a density
-    float* totals;          // (BLOCK,): and the sum of the densities in parts of that one
+    std::uint32_t* smalls;  // (BLOCK,): how many have small shares
+    float* bests;           // (BLOCK,): the largest log density of each row
+    float* totals;          // (BLOCK,): the sum of the densities, divided by the largest
     Entry* entries;         // (n_components, LISTED)
     Entry** ends;           // (n_components,): of the entries of each component
 };
@@ -93,7 +93,7 @@ Room take_room(const Mixture& mixture, Arena& arena) {
     return room;
 }
 
-// Numbers from `start` on, one a lane.
+// Consecutive numbers from `start` on, one per lane.
 CV_INLINE Ints counted_from(std::size_t start) {
     std::int32_t numbers[LANES];
     for (int lane = 0; lane < LANES; ++lane) numbers[lane] = static_cast<std::int32_t>(start) + lane;
@@ -105,14 +105,14 @@ struct NearCounts {
     std::uint32_t n_small;
 };
 
-// Those of n ascending numbers that are below a limit.
+// How many of n ascending numbers are below a limit.
 CV_INLINE std::uint32_t count_below(const std::int32_t* numbers, std::size_t n, std::size_t limit) {
     while (n > 0 && static_cast<std::size_t>(numbers[n - 1]) >= limit) --n;
     return static_cast<std::uint32_t>(n);
 }
 
-// Name the components near to a point, those of large shares in `large`; the largest score is likely no less than
-// `top`.
+// Find the components near a point, those of large shares in `large`; `top` is a likely lower bound on the largest
+// score.
 CV_STEP NearCounts find_near(const AddMoments& task, const float* scores, float top, const ScreenPoint& screened,
                              std::int32_t* CV_RESTRICT large, std::int32_t* CV_RESTRICT small) {
     const Mixture& mixture = task.mixture;
@@ -130,11 +130,11 @@ CV_STEP NearCounts find_near(const AddMoments& task, const float* scores, float 
         n_small += store_chosen(small + n_small, numbers, is_near & ~is_large);
         numbers = numbers + spread_as<Ints>(LANES);
     }
-    // Where the bounds are wide, columns may be among them that are no components.
+    // Where the bounds are wide, padded columns may be among them.
     return {count_below(large, n_large, mixture.n_components), count_below(small, n_small, mixture.n_components)};
 }
 
-// Enter the components of large shares at a point, and keep the scores of the others.
+// List the components of large shares at a point, and keep the scores of the others.
 CV_STEP void enter_near(const AddMoments& task, std::size_t row, const float* scores, const std::int32_t* small,
                         float common, const Room& room) {
     const std::size_t begin = room.begins[row], n_large = room.larges[row], n_small = room.smalls[row];
@@ -150,7 +150,7 @@ CV_STEP void enter_near(const AddMoments& task, std::size_t row, const float* sc
     store(shares + n_large + n_small, spread(-std::numeric_limits<float>::infinity()));
 }
 
-// Name the components near to up to GROUP_ROWS points of the block, from `start` on.
+// Find the components near up to GROUP_ROWS points of the block, from `start` on.
 void screen_group(const AddMoments& task, std::size_t start, std::size_t n, const Room& room) {
     const Mixture& mixture = task.mixture;
     const std::size_t n_columns = mixture.n_panels * PANEL, n_padded = mixture.n_padded;
@@ -181,7 +181,7 @@ void screen_group(const AddMoments& task, std::size_t start, std::size_t n, cons
     }
 }
 
-// Compute the logarithms of weight times density of one component at the points of its entries.
+// Compute log(weight * density) of one component at the points of its entries.
 CV_STEP void score_component(const AddMoments& task, std::size_t component, const Room& room) {
     const Mixture& mixture = task.mixture;
     const std::size_t n_padded = mixture.n_padded;
@@ -211,7 +211,7 @@ CV_STEP void score_component(const AddMoments& task, std::size_t component, cons
     }
 }
 
-// Enter the components of small shares at a point, but for those below the least share.
+// List the components of small shares at a point, except those below the least share.
 CV_INLINE void enter_small(const AddMoments& task, std::size_t row, std::size_t first, const Room& room) {
     const float* CV_RESTRICT shares = room.shares;
     const std::int32_t* CV_RESTRICT near = room.near;
@@ -224,8 +224,8 @@ CV_INLINE void enter_small(const AddMoments& task, std::size_t row, std::size_t 
     }
 }
 
-// Turn the logarithms of densities of n rows into posteriors, and enter those of small shares; returns the sum of the
-// logarithms of the points' densities.
+// Convert the log densities of n rows to posteriors, and list those of small shares; returns the log likelihood of the
+// points.
 CV_STEP double share_rows(const AddMoments& task, std::size_t n, const Room& room) {
     float *CV_RESTRICT shares = room.shares, *CV_RESTRICT bests = room.bests, *CV_RESTRICT totals = room.totals;
     const std::uint32_t* begins = room.begins;
@@ -262,13 +262,14 @@ CV_STEP double share_rows(const AddMoments& task, std::size_t n, const Room& roo
     return sum;
 }
 
-// Sums over the points of one component of its posterior g, of g u and of g u^2.
+// Sums over the entries of one component: of its posterior g, of g u and of g u^2.
 template <std::size_t WIDTH>
 struct Sums {
     Floats zeroth, first[WIDTH], second[WIDTH];
 };
 
-// Add up WIDTH vectors of dimensions, from `start` on: deviates u, or points that are turned into deviates at last.
+// Add up WIDTH vectors of dimensions, from `start` on: deviates u, or points whose sums are converted to those of
+// deviates.
 template <std::size_t WIDTH, bool IS_SHIFTED>
 CV_INLINE Sums<WIDTH> sums_of(const Mixture& mixture, std::size_t component, std::size_t start, const Room& room) {
     const std::size_t n_padded = mixture.n_padded;
@@ -331,7 +332,7 @@ void add_rest(const AddMoments& task, std::size_t component, std::size_t start, 
     if constexpr (WIDTH > 1) add_rest<WIDTH - 1>(task, component, start, room);
 }
 
-// Write the differences of points from the centre of the mixture, in full rows.
+// Write the points, less the centre of the mixture, in padded rows.
 void take_points(const AddMoments& task, std::size_t start, std::size_t n, const Room& room) {
     const std::size_t n_dims = task.mixture.n_dims;
     const float* centre = task.mixture.to_levels;

@@ -1,4 +1,4 @@
-"""Projections, and what points say about a mixture of Gaussians, by the compiled kernels, as arrays."""
+"""Projections, and moments under a mixture of Gaussians, by the compiled kernels, as arrays."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Sums: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.flo
 
 _MOST_DIMENSIONS = 512
 _MOST_COMPONENTS = 4096
-_NO_SCORE = -1e30  # of components that are not there
+_NO_SCORE = -1e30  # of padding
 # As in mixture.h and mixture_screen.h.
 _LIKELY = 2
 _LEVELS_OF_Z, _LEVELS_OF_SQUARE = 127, 255
 _Z_ZERO = 128
-# Sums of g x and g x^2 are turned into those of deviates at last, but not where the centre is more deviations away than
-# this: they lose digits, 6e-8 times its square.
+# Sums of g x and g x^2 are converted to those of deviates at the end, except where the centre is more deviations away
+# than this: the conversion loses digits, 6e-8 times its square.
 _MOST_SHIFT = 8
 _LINE = 64  # bytes of a cache line
 
@@ -68,20 +68,20 @@ def prepare_projection(
     levels: NDArray[np.int16],
     are_roots: bool,
 ) -> PreparedProjection:
-    """Make a projection ready, for the instruction set at hand.
+    """Prepare a projection for the loaded instruction set.
 
     Parameters
     ----------
     whole : (d, n) int16
-        The basis as whole numbers. No sum of its products with the levels of a descriptor may reach 2^31.
+        The basis as integers. No sum of its products with the levels of a descriptor may reach 2^31.
     steps, offset : (n,) float32
-        What 1 is worth in each sum of products, and what is taken away from it.
+        The unit of each sum of products, and what is subtracted from it.
     scales : (m,) float32
-        What the m numbers of a place are multiplied with.
+        Factors of the m numbers of a position.
     levels : (256,) int16
-        The whole number of each byte.
+        The integer for each byte.
     are_roots : bool
-        Divide by the root of the sum of a descriptor's bytes.
+        Divide by the square root of the sum of a descriptor's bytes.
     """
     lanes, (n_dims, n_out) = kernels.lanes(), whole.shape
     width = _padded(n_out, lanes)
@@ -89,7 +89,7 @@ def prepare_projection(
     filled[:n_dims, :n_out] = whole
     pairs = np.ascontiguousarray(filled.reshape(-1, 2, width).swapaxes(1, 2))
     whole_vectors = pairs, _widened(steps, width), _widened(offset, width)
-    # Scales that lie anywhere in a file are copied to where floats may lie.
+    # Scales may be unaligned in a mapped file: copy them.
     return PreparedProjection(levels, *whole_vectors, _widened(scales, len(scales)), are_roots, n_out)
 
 
@@ -110,7 +110,7 @@ def project(
 
 
 def has_room_for(shape: tuple[int, ...]) -> bool:
-    """Tell whether the kernel takes a mixture of (K, D)."""
+    """Return whether the kernel accepts a mixture of (K, D)."""
     return shape[0] <= _MOST_COMPONENTS and 1 <= shape[1] <= _MOST_DIMENSIONS
 
 
@@ -120,12 +120,12 @@ def prepare(
     variances: NDArray[np.float32],
     log_peaks: NDArray[np.float64],
 ) -> MixtureTable:
-    """Make a mixture ready for `add_moments`, for the instruction set at hand.
+    """Prepare a mixture for `add_moments`, for the loaded instruction set.
 
     With z = (x - c) / s, c and s the mean and the deviation of the whole mixture, the logarithm of weight times density
-    is a constant plus the sum over the dimensions of z f + z^2 g, with f = (m - c) s / v and g = -s^2 / (2 v). What is
-    typical of g is taken away from all components: it changes no share. The rest is rounded to bytes; z and f, and z^2
-    and g, are first brought to like sizes, so that neither is rounded more than the other.
+    is a constant plus the sum over the dimensions of z f + z^2 g, with f = (m - c) s / v and g = -s^2 / (2 v). The
+    typical g is subtracted from all components, which changes no posterior. The rest is rounded to bytes; z and f, and
+    z^2 and g, are first scaled to similar sizes, so that neither is rounded more than the other.
     """
     shares, m, v = (array.astype(np.float64) for array in (weights / weights.sum(), means, variances))
     centre = (shares @ m).astype(np.float32)
@@ -133,20 +133,20 @@ def prepare(
     deviations = np.sqrt(shares @ (v + np.square(m)))
     common = -np.median(np.square(deviations) / (2 * v), axis=0)
     by_z, by_square = m * deviations / v, -np.square(deviations) / (2 * v) - common
-    # The size of factors is that of most components, not of the few tight ones; the root mean squares of z and z^2 of
-    # normal points are 1 and the root of 3.
+    # The scale of the factors is that of most components, not of the few tight ones; the root mean squares of z and z^2
+    # of normal points are 1 and the root of 3.
     of_z = np.sqrt(np.maximum(np.median(np.abs(by_z), axis=0), 1e-6))
     of_square = np.sqrt(np.maximum(np.median(np.abs(by_square), axis=0), 1e-6) / np.sqrt(3))
     factors = np.stack([by_z / of_z, by_square / of_square], axis=2)  # (K, D, 2)
     most = np.maximum(np.abs(factors).max(axis=(1, 2)), np.finfo(np.float32).tiny)
     steps = most / kernels.mixture_most_factor()
     whole = np.rint(factors / steps[:, np.newaxis, np.newaxis])
-    # A number of a point moves by at most half a level, a factor by at most half of one of its own.
+    # Rounding moves a number of a point by at most half a level, and a factor by at most half of its level.
     rounded = np.abs(whole) * steps[:, np.newaxis, np.newaxis]
     by_points = _LIKELY * np.sqrt(np.square(rounded).sum(axis=(1, 2))) / 2
     by_factors = steps / 2
-    # The unit of a point's error is that of a usual point, so that neither part is much overstated: descriptors of
-    # photographs have steps of 0.45 of that of three deviations in the dimension of the largest numbers.
+    # The unit of a point's error is that of a typical point, so that neither part is much overestimated: descriptors of
+    # photographs have steps of 0.45 times that of three deviations in the dimension with the largest numbers.
     step = max(3 * of_z.max() / _LEVELS_OF_Z, 9 * of_square.max() / _LEVELS_OF_SQUARE) * 0.45
     size = _LIKELY * np.sqrt((np.square(of_z) + 3 * np.square(of_square)).sum())
     offsets = log_peaks - (np.square(m) / (2 * v)).sum(axis=1)
@@ -156,7 +156,7 @@ def prepare(
     starts = np.zeros(n_columns, np.int32)
     starts[: len(means)] = -_Z_ZERO * whole[:, :, 0].sum(axis=1)
     errors = 1.001 * (by_points * step + by_factors * size)
-    errors[errors > -_NO_SCORE] = np.inf  # nothing can be said of such a tight component: it may be near
+    errors[errors > -_NO_SCORE] = np.inf  # such a tight component cannot be screened: it may always be near
     columns = np.stack([np.minimum(steps, -_NO_SCORE), np.maximum(offsets, _NO_SCORE), errors])
     arrays = (
         _aligned(_widened(1 / np.sqrt(v), width)),
@@ -180,7 +180,7 @@ def add_moments(points: Floats, table: MixtureTable, least_share: float, sums: S
     points : (N, D) float32, contiguous
     table : MixtureTable
     least_share : float
-        Components whose density is a smaller share of the largest one are left out.
+        Components whose density is a smaller share of the largest one are skipped.
     sums : (K,), (K, D) and (K, D) float64, contiguous
         Of posteriors g, of g u and of g u^2. Written.
     """
@@ -195,12 +195,12 @@ def add_descriptor_moments(
     least_share: float,
     sums: Sums,
 ) -> float:
-    """As `add_moments`, of the points of descriptors (N, d) at places (N, m), which are made when they are wanted."""
+    """As `add_moments`, of descriptors (N, d) at positions (N, m), projected block by block."""
     return kernels.add_descriptor_moments(descriptors, places, prepared, table.arrays, least_share, *sums)
 
 
 def _aligned(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a copy that begins at the border of a cache line."""
+    """Return a copy aligned to a cache line."""
     room = np.empty(array.nbytes + _LINE, np.uint8)
     copy = room[-room.ctypes.data % _LINE :][: array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
@@ -212,7 +212,7 @@ def _padded(n: int, step: int) -> int:
 
 
 def _widened(array: NDArray[Any], width: int, filling: float | NDArray[Any] = 0.0) -> NDArray[np.float32]:
-    """Return an array with its last axis filled up to a width."""
+    """Return an array with its last axis padded to a width."""
     result = np.empty((*array.shape[:-1], width), np.float32)
     result[...] = filling
     result[..., : array.shape[-1]] = array

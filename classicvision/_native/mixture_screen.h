@@ -1,9 +1,9 @@
-// The scores of all components for a point, rounded: one product of bytes, with a bound on its error.
+// Approximate scores of all components at a point: one product of bytes, with a bound on its error.
 //
-// The logarithm of weight times density is offset + sum_d (z f + q g), with z a multiple of the difference from a
-// centre and q one of its square. What components typically have as g is taken away from all of them, so that less is
-// rounded. The z and q of two dimensions are four bytes, which an instruction multiplies and adds in one step. Integer
-// sums are exact: all rounding is that of points and factors to levels.
+// log(weight * density) is offset + sum_d (z f + q g), with z a multiple of the difference from a centre and q a
+// multiple of its square. The typical g is subtracted from all components, so that less is rounded. The z and q of two
+// dimensions are four bytes, which one instruction multiplies and adds. Integer sums are exact: only rounding points
+// and factors to levels introduces errors.
 #pragma once
 
 #include <algorithm>
@@ -19,15 +19,15 @@ namespace {
 constexpr std::size_t SCREEN_ROWS = REGISTERS == 32 ? 6 : 4;
 constexpr std::size_t PANEL_VECTORS = REGISTERS == 32 ? 4 : 2;
 constexpr std::size_t PANEL = PANEL_VECTORS * LANES;
-constexpr std::size_t GROUP_ROWS = 4 * SCREEN_ROWS;  // points that are screened at a time
+constexpr std::size_t GROUP_ROWS = 4 * SCREEN_ROWS;  // points that are screened together
 constexpr float MOST_Z = 127, MOST_SQUARE = 255;     // levels of a point
-constexpr float FAR = 1e30f;                         // a sum of squares beyond what can be rounded
+constexpr float FAR = 1e30f;                         // sums of squares from here on are not rounded to levels
 
 struct ScreenPoint {
-    float step;    // what a level is worth
-    float error;   // how far scores can be off, in parts of what `columns` says of each component
-    float common;  // what was taken away from the scores of all components
-    bool is_far;   // nothing can be said: all components may be near
+    float step;    // the value of one level
+    float error;   // the error of a score, in units of the error in `columns`
+    float common;  // what was subtracted from the scores of all components
+    bool is_far;   // too far to screen: all components may be near
 };
 
 // z and q of LANES dimensions of a point, from d on.
@@ -38,8 +38,8 @@ CV_INLINE Floats square_of(const Mixture& mixture, Floats z, std::size_t d) {
     return z * z * load(mixture.to_levels + 2 * mixture.n_padded + d);
 }
 
-// Write n points as bytes, two for each of n_padded dimensions. (In three steps, because what is done for one point is
-// a chain of steps that wait for each other, and what is done for many is not.)
+// Write n points as bytes, two for each of n_padded dimensions. (In three passes: the steps for one point wait for each
+// other, those for many points overlap.)
 CV_STEP void screen_points(const Mixture& mixture, const float* points, std::size_t n, ScreenPoint* screened,
                            std::uint16_t* levels) {
     const std::size_t n_padded = mixture.n_padded;

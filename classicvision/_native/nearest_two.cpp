@@ -1,7 +1,7 @@
-// The two nearest descriptors, for two pictures in both directions, in one pass over their distances.
+// The two nearest descriptors in the other image, in both directions, in one pass over the distances.
 //
-// With bytes a and b, |a - b|^2 = |a|^2 + |b|^2 - 2 a.b in whole numbers. Blocks of rows of a are compared with chunks
-// of b, panel by panel; while distances are in the cache, the two smallest of each row and of each column are kept.
+// With bytes a and b, |a - b|^2 = |a|^2 + |b|^2 - 2 a.b in integers. Blocks of rows of a are compared with chunks of
+// b, panel by panel; while the distances are in cache, the two smallest of each row and of each column are kept.
 #include <cstring>
 
 #include "arena.h"
@@ -67,7 +67,7 @@ void fill_block(const NearestTwo& task, std::size_t first, std::size_t n, std::s
     }
 }
 
-// The keys of a block and of the panel that begins at `column`, of which n columns are not padding.
+// The keys of a block and of the panel at `column`, which has n columns and padding.
 CV_STEP void compare(const Buffers& buffers, std::size_t n_rows, std::size_t column, std::size_t n, std::size_t width) {
     for (std::size_t row = 0; row < n_rows; row += TILE_ROWS) {
         compare_tile(buffers.a + row * width, buffers.norms_a + row, buffers.panels + column * width,

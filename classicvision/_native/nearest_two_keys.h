@@ -1,7 +1,7 @@
 // The two least distances of each row and of each column of a table.
 //
 // A key is a squared distance and, in the 7 bits below it, the number of a row or of a vector. One comparison of keys
-// orders by both: of equal distances the earlier comes first, and remembering where it stood costs nothing.
+// orders by both: of equal distances the earlier comes first, and its index is known without a second comparison.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +34,7 @@ struct TwoKeys {
 
 CV_INLINE TwoKeys no_keys() { return {spread_as<Ints>(NO_KEY), spread_as<Ints>(NO_KEY)}; }
 
-// The two least distances that each lane has seen, and where they stood, -1 for nowhere.
+// The two least distances that each lane has seen, and their rows, -1 if missing.
 struct TwoLeast {
     Floats first, first_at, second, second_at;
 
@@ -46,7 +46,7 @@ struct TwoLeast {
         second = smaller(second, larger(first, value));
         first = smaller(first, value);
     }
-    // Keys whose numbers count from some row.
+    // Keys whose numbers are relative to row `from`.
     CV_INLINE void see(Ints key, std::size_t from) {
         const Ints number = key & spread_as<Ints>(MOST_NUMBERED - 1);
         see(to_floats(shifted_down(key, NUMBER_BITS)), to_floats(number) + spread(static_cast<float>(from)));
@@ -58,7 +58,7 @@ CV_INLINE TwoLeast nothing_seen() {
     return {farther, spread(-1.0f), farther, spread(-1.0f)};
 }
 
-// Bring one more candidate into the two of a row; smaller rows win where distances are equal.
+// Insert a candidate into the two of a row; of equal distances the smaller index wins.
 CV_INLINE void place(float squared, std::int32_t at, std::int32_t* rows, float* distances) {
     const auto before = [&](int i) {
         return squared < distances[i] || (squared == distances[i] && (rows[i] < 0 || at < rows[i]));

@@ -1,4 +1,4 @@
-// Products of a tile of descriptors of one picture with a panel of another's, in whole numbers, exactly.
+// Products of a tile of descriptors of one image with a panel of the other's, in exact integers.
 //
 // A panel holds PANEL descriptors side by side: GROUP numbers of the first, of the second and so on, then the next
 // GROUP numbers. One instruction multiplies GROUP numbers of a descriptor with those of LANES others and adds them up.
@@ -15,7 +15,7 @@
 namespace classicvision::CV_ISA {
 namespace {
 
-// Four signed bytes of a times unsigned bytes of b: a is stored less 128, and 128 times the sum of b is added later.
+// Four signed bytes of a times unsigned bytes of b: a is stored less 128; 128 times the sum of b is added later.
 struct ByteProduct {
     using ItemA = std::int8_t;
     using ItemB = std::uint8_t;
@@ -48,7 +48,7 @@ struct ShortProduct {
     static CV_INLINE Ints whole(Sums sums) { return sums; }
 };
 
-// Every sum on the way is a whole number below 2^24, so float32 has it exactly.
+// Every partial sum is an integer below 2^24, which float32 holds exactly.
 struct FloatProduct {
     using ItemA = float;
     using ItemB = float;

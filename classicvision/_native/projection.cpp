@@ -1,7 +1,7 @@
-// Descriptors in their principal directions: the product of bytes, or of their RootSIFT, with a basis, in 16 bits.
+// Descriptors in principal directions: the product of their bytes, or of their RootSIFT, with a basis, in 16 bits.
 //
-// y = (sum_j root(b_j) B_j) / root(sum_j b_j) - offset, so that the division of RootSIFT is done once for a row.
-// Integer sums are exact: but for the last steps in float32 the results are the same bits on every instruction set.
+// y = (sum_j root(b_j) B_j) / root(sum_j b_j) - offset, so RootSIFT costs one division per row. Integer sums are
+// exact; only the last steps, in float32, may differ between instruction sets.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t TILE_ROWS = REGISTERS == 32 ? 5 : 4;
 constexpr std::size_t TILE_WIDTH = REGISTERS == 32 ? 5 : 2;
 
-// Write the whole numbers of a descriptor, and return what its products are multiplied with at last.
+// Write the integers of a descriptor, and return the factor of its products.
 float read_row(const Projection& projection, const std::uint8_t* bytes, std::int16_t* numbers) {
     const std::size_t n_dims = projection.n_dims, n_whole = n_dims / SHORT_LANES * SHORT_LANES;
     for (std::size_t d = 0; d < n_whole; d += SHORT_LANES) look_up(projection.levels, bytes + d, numbers + d);
@@ -60,7 +60,7 @@ void multiply_some(const Projection& projection, std::size_t width, const std::i
     if constexpr (WIDTH > 1) multiply_some<WIDTH - 1>(projection, width, numbers, basis, results);
 }
 
-// Where points go: rows of `stride` numbers, of which n_stored may be written, less a centre.
+// The output: rows of `stride` numbers, of which n_stored may be written, less a centre.
 struct Rows {
     float* points;
     std::size_t stride, n_stored;

@@ -1,4 +1,4 @@
-// Points written where another kernel wants them.
+// Projection to the working memory of another kernel.
 #pragma once
 
 #include "isa.h"
@@ -6,8 +6,8 @@
 
 namespace classicvision::CV_ISA {
 
-// Write n points, from the descriptor `start` on, less a centre, as rows of n_padded numbers: whole vectors, in which
-// zeros follow the numbers of a point.
+// Write n points, from the descriptor `start` on, less a centre, as rows of n_padded numbers: whole vectors,
+// zero-padded.
 void project_rows(const Projection& projection, const Descriptors& descriptors, std::size_t start, std::size_t n,
                   const float* centre, std::size_t n_padded, float* points);
 

@@ -1,7 +1,7 @@
-// How far matches are from agreeing with a transform, and how many agree.
+// Reprojection errors of matches under a transform, and the number of inliers.
 //
-// The same steps as classicvision/matching/correspondences.py, which explains them, with the same bits on every
-// instruction set.
+// The same steps as in classicvision/matching/correspondences.py, which explains them. Every instruction set gives the
+// same bits.
 #include <cmath>
 #include <limits>
 
@@ -13,7 +13,7 @@
 namespace classicvision::CV_ISA {
 namespace {
 
-// The distance from `to` of where a transform takes `from`; infinite where the frames do not agree.
+// The distance between `to` and the transformed `from`; infinite if the frames disagree with the transform.
 CV_INLINE double error_of(const Expected& expected, const double* from, const double* to, double turn, double ratio) {
     const double* h = expected.to_from_from;
     const double turn_about = 6.283185307179586;

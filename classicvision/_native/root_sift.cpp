@@ -28,7 +28,7 @@ void root_bytes(const RootBytes& task) {
         for (std::size_t d = 0; d < n_dims; ++d) sum += row[d];
         const Floats factor = spread(512.0f / std::sqrt(static_cast<float>(sum ? sum : 1)));
         std::size_t d = 0;
-        // Copies of a length that the compiler knows are one instruction.
+        // With a constant length the copies are single instructions.
         for (; d + LANES <= n_dims; d += LANES) write_roots(row + d, to + d, LANES, factor);
         if (d < n_dims) write_roots(row + d, to + d, n_dims - d, factor);
     }

@@ -1,4 +1,4 @@
-// SIFT (Lowe 2004) at the border: plain values in, keypoints out one by one.
+// The interface of SIFT (Lowe 2004): plain values in, keypoints out one by one.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,11 @@ struct SiftImage {
 };
 
 struct SiftSettings {
-    int n_layers;       // scales sampled an octave
+    int n_layers;       // scales sampled per octave
     double sigma;       // blur of the first layer of an octave, in samples
     double contrast;    // least |DoG| times n_layers, grey in [0, 1]
     double edge_ratio;  // largest ratio of the principal curvatures
-    bool upsample;      // begin at samples half a pixel apart
+    bool upsample;      // start at samples half a pixel apart
 };
 
 struct SiftKeypoint {
@@ -29,7 +29,7 @@ struct SiftKeypoint {
     std::uint8_t descriptor[128];
 };
 
-// Where keypoints go: `add` returns room for one more, or throws std::bad_alloc.
+// Receives keypoints: `add` returns memory for one more, or throws std::bad_alloc.
 struct SiftSink {
     void* list;
     SiftKeypoint* (*add)(void* list);

@@ -9,7 +9,7 @@ from classicvision._native import kernels
 
 __all__ = ["MAX_LAYERS", "find_sift"]
 
-MAX_LAYERS = 60  # an octave, that the kernel has room for
+MAX_LAYERS = 60  # per octave; the kernel's limit
 
 
 def find_sift(
@@ -22,7 +22,7 @@ def find_sift(
     upsample: bool,
     fast: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Find and describe the keypoints of a grey picture.
+    """Find and describe the keypoints of a grey image.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 // Gaussian blur of a block of rows: vertical into scratch rows, then horizontal.
 //
-// The horizontal pass turns tiles of the scratch rows, so that a vector holds one column of LANES rows. Then both
-// passes are sums of whole aligned vectors, and neighbouring outputs share their loads.
+// The horizontal pass transposes tiles of the scratch rows, so that a vector holds one column of LANES rows. Then both
+// passes sum whole aligned vectors, and neighbouring outputs share their loads.
 //
-// The kernel is cut off at 4 sigma as OpenCV does for float images; the picture is mirrored at its border, without
+// The kernel is cut off at 4 sigma as OpenCV does for float images; the image is mirrored at its border, without
 // repeating the outermost sample. Symmetric taps are folded: t[j] * (a[-j] + a[+j]).
 #pragma once
 
@@ -13,7 +13,7 @@
 namespace classicvision::CV_ISA {
 
 constexpr int AT_ONCE = 4;        // outputs that share the loads of their inputs
-constexpr int CHUNK = 4 * LANES;  // columns that are turned at a time
+constexpr int CHUNK = 4 * LANES;  // columns that are transposed at a time
 
 // N sums of 2 RADIUS + 1 vectors: out(k) = sum over j of taps[|j|] * in(k + RADIUS + j). Taps go outwards, so each step
 // loads one vector at either end, and only 2 N of them are needed at a time.
@@ -39,7 +39,7 @@ CV_INLINE void weigh(const float* taps, In in, Out out) {
     for (int k = 0; k < N; ++k) out(k, sums[k]);
 }
 
-// The same for one output and a radius that is known only now.
+// The same for one output and a radius known only at run time.
 template <typename In>
 CV_INLINE Floats weigh_any(const float* taps, int radius, In in) {
     Floats sum = spread(taps[0]) * in(radius);
@@ -62,9 +62,9 @@ CV_STEP inline void blur_down_any(const float* const* in, const float* taps, int
     }
 }
 
-// Blur along columns of turned samples: `in` points to the first of n + 2 radius vectors, `out` to n.
+// Blur along columns of transposed samples: `in` points to the first of n + 2 radius vectors, `out` to n.
 template <int RADIUS>
-CV_STEP void blur_turned(const float* in, const float* taps, int, int n, float* out) {
+CV_STEP void blur_transposed(const float* in, const float* taps, int, int n, float* out) {
     for (int x = 0; x < n; x += AT_ONCE) {
         weigh<RADIUS, AT_ONCE>(
             taps, [=](int k) { return load(in + (x + k) * LANES); },
@@ -72,13 +72,14 @@ CV_STEP void blur_turned(const float* in, const float* taps, int, int n, float* 
     }
 }
 
-CV_STEP inline void blur_turned_any(const float* in, const float* taps, int radius, int n, float* out) {
+CV_STEP inline void blur_transposed_any(const float* in, const float* taps, int radius, int n, float* out) {
     for (int x = 0; x < n; ++x) {
         store(out + x * LANES, weigh_any(taps, radius, [=](int k) { return load(in + (x + k) * LANES); }));
     }
 }
 
-// Blur one row along itself, without turning; `in` points to the sample RADIUS before the first. The sums are the same.
+// Blur one row along itself, without transposing; `in` points to the sample RADIUS before the first. The sums are the
+// same.
 template <int RADIUS>
 CV_STEP void blur_along(const float* in, const float* taps, int width, float* out) {
     for (int x = 0; x < width; x += LANES) {
@@ -88,11 +89,11 @@ CV_STEP void blur_along(const float* in, const float* taps, int width, float* ou
 
 template <>
 struct BlurScratch<float> {
-    static constexpr int BLOCK = LANES;  // rows that are blurred together: as many as a turned vector holds
+    static constexpr int BLOCK = LANES;  // rows that are blurred together: as many as a transposed vector holds
 
     const float** in;    // BLOCK + 2 radius rows
     float* rows[BLOCK];  // column 0 of each; readable from -radius to one chunk beyond the mirrored samples
-    float* turned;       // CHUNK + 2 radius vectors
+    float* transposed;   // CHUNK + 2 radius vectors
     float* blurred;      // CHUNK vectors
 
     static std::size_t n_bytes(std::size_t width, std::size_t radius) {
@@ -102,7 +103,7 @@ struct BlurScratch<float> {
     void take(std::size_t width, std::size_t radius, Arena& arena) {
         float* first = arena.take<float>(BLOCK * stride(width, radius));
         for (float*& row : rows) row = first + margin(radius), first += stride(width, radius);
-        turned = arena.take<float>((CHUNK + 2 * radius + LANES) * LANES);
+        transposed = arena.take<float>((CHUNK + 2 * radius + LANES) * LANES);
         blurred = arena.take<float>(CHUNK * LANES);
     }
 
@@ -135,11 +136,11 @@ public:
             case 4: return blur_narrow<4>(scratch, n_rows, width, out);
             case 5: return blur_narrow<5>(scratch, n_rows, width, out);
             case 6: return blur_narrow<6>(scratch, n_rows, width, out);
-            case 7: return blur(blur_down<7, AT_ONCE>, blur_turned<7>, scratch, n_rows, width, out);
-            case 8: return blur(blur_down<8, AT_ONCE>, blur_turned<8>, scratch, n_rows, width, out);
-            case 10: return blur(blur_down<10, AT_ONCE>, blur_turned<10>, scratch, n_rows, width, out);
-            case 13: return blur(blur_down<13, AT_ONCE>, blur_turned<13>, scratch, n_rows, width, out);
-            default: return blur(nullptr, blur_turned_any, scratch, n_rows, width, out);
+            case 7: return blur(blur_down<7, AT_ONCE>, blur_transposed<7>, scratch, n_rows, width, out);
+            case 8: return blur(blur_down<8, AT_ONCE>, blur_transposed<8>, scratch, n_rows, width, out);
+            case 10: return blur(blur_down<10, AT_ONCE>, blur_transposed<10>, scratch, n_rows, width, out);
+            case 13: return blur(blur_down<13, AT_ONCE>, blur_transposed<13>, scratch, n_rows, width, out);
+            default: return blur(nullptr, blur_transposed_any, scratch, n_rows, width, out);
         }
     }
 
@@ -158,7 +159,7 @@ private:
         for (int k = 0; k < n_rows; ++k) mirror_ends(scratch.rows[k], width, radius);
     }
 
-    // With few taps, turning costs more than loads across cache lines.
+    // With few taps, transposing costs more than loads across cache lines.
     template <int RADIUS>
     void blur_narrow(const Scratch& scratch, int n_rows, int width, float* const* out) const {
         blur_rows_down(blur_down<RADIUS, AT_ONCE>, scratch, n_rows, width);
@@ -167,18 +168,18 @@ private:
 
     void blur(Down down, Along along, const Scratch& scratch, int n_rows, int width, float* const* out) const {
         blur_rows_down(down, scratch, n_rows, width);
-        // What was turned last for one chunk, the samples within the radius of its end, begins the next one.
-        turn(scratch, -radius, 2 * radius, scratch.turned);
+        // The last columns transposed for one chunk, within the radius of its end, start the next one.
+        transpose_columns(scratch, -radius, 2 * radius, scratch.transposed);
         for (int x = 0; x < width; x += CHUNK) {
-            turn(scratch, x + radius, CHUNK, scratch.turned + 2 * radius * LANES);
-            along(scratch.turned, taps_, radius, CHUNK, scratch.blurred);
-            turn_back(scratch.blurred, x, n_rows, width, out);
-            std::memmove(scratch.turned, scratch.turned + CHUNK * LANES, sizeof(float) * 2 * radius * LANES);
+            transpose_columns(scratch, x + radius, CHUNK, scratch.transposed + 2 * radius * LANES);
+            along(scratch.transposed, taps_, radius, CHUNK, scratch.blurred);
+            transpose_back(scratch.blurred, x, n_rows, width, out);
+            std::memmove(scratch.transposed, scratch.transposed + CHUNK * LANES, sizeof(float) * 2 * radius * LANES);
         }
     }
 
-    // Turn the columns [first, first + n) of the scratch rows into vectors; up to LANES - 1 more are written.
-    CV_STEP static void turn(const Scratch& scratch, int first, int n, float* out) {
+    // Transpose the columns [first, first + n) of the scratch rows; up to LANES - 1 more are written.
+    CV_STEP static void transpose_columns(const Scratch& scratch, int first, int n, float* out) {
         for (int x = 0; x < n; x += LANES) {
             Floats tile[LANES];
             for (int k = 0; k < LANES; ++k) tile[k] = load(scratch.rows[k] + first + x);
@@ -187,12 +188,12 @@ private:
         }
     }
 
-    CV_STEP static void turn_back(const float* in, int first, int n_rows, int width, float* const* out) {
+    CV_STEP static void transpose_back(const float* in, int first, int n_rows, int width, float* const* out) {
         for (int x = 0; x < CHUNK && first + x < width; x += LANES) {
             Floats tile[LANES];
             for (int k = 0; k < LANES; ++k) tile[k] = load(in + (x + k) * LANES);
             transpose(tile);
-            if (n_rows == LANES) {  // as a rule: a number that is known is unrolled
+            if (n_rows == LANES) {  // the usual case: a constant count is unrolled
                 for (int k = 0; k < LANES; ++k) store(out[k] + first + x, tile[k]);
             } else {
                 for (int k = 0; k < n_rows; ++k) store(out[k] + first + x, tile[k]);

@@ -1,8 +1,8 @@
 // Gaussian blur of a block of rows of 16-bit samples: vertical into scratch rows, then horizontal.
 //
-// The kernel is cut off at 3 sigma and widened to keep its variance. Taps are whole numbers of the sum 2^14. A pass
-// sums exactly and rounds once, halves up, so its result is the same on every instruction set. Two neighbouring samples
-// are weighed by one instruction (`pair_product`), and the same loads serve an even and an odd output: taps (t0, t1),
+// The kernel is cut off at 3 sigma and widened to keep its variance. Taps are integers that sum to 2^14. A pass
+// sums exactly and rounds once, halves up, so the result is the same on every instruction set. Two neighbouring samples
+// are weighted by one instruction (`pair_product`), and the same loads serve an even and an odd output: taps (t0, t1),
 // (t2, t3), ..., (tn, 0) for the one and (0, t0), (t1, t2), ... for the other.
 #pragma once
 
@@ -22,7 +22,7 @@ struct PairedTaps {
 
 CV_INLINE Ints half_a_unit() { return spread_as<Ints>(std::int32_t{TAP_SUM / 2}); }
 
-// Round sums of even and odd places and put them side by side.
+// Round the sums at even and odd places and interleave them.
 CV_INLINE Ints rounded(Ints even, Ints odd) {
     return joined(shifted_down(even, TAP_BITS), shifted_up(odd, 16 - TAP_BITS));
 }
@@ -53,7 +53,7 @@ CV_STEP void blur_shorts_down(const std::int16_t* const* in, PairedTaps taps, in
     }
 }
 
-// The same for one row and a radius that is known only now.
+// The same for one row and a radius known only at run time.
 CV_STEP inline void blur_shorts_down_any(const std::int16_t* const* in, PairedTaps taps, int radius, int width,
                                          std::int16_t* out) {
     for (int x = 0; x < width; x += SHORT_LANES) {
@@ -131,7 +131,7 @@ public:
 
     static std::size_t n_bytes(std::size_t radius) { return 2 * (radius + 1) * sizeof(std::int32_t); }
 
-    // The taps are rounded, and the middle one takes what is left over. Their sum is always TAP_SUM.
+    // The taps are rounded, and the middle one takes the remainder: they always sum to TAP_SUM.
     void prepare(double sigma, double, Arena& arena) {
         radius = static_cast<int>(std::ceil(3 * sigma));
         sigma = widened(sigma, radius);

@@ -1,8 +1,8 @@
 // The descriptor of a keypoint (Lowe 2004, section 6.1), by resampling.
 //
-// The reference lets every sample of the turned square vote. Here the gradient is taken at a fixed grid of places in
-// the square, four to the side of a cell, by linear interpolation. Every weight in space is then a constant, and the
-// work does not grow with the scale. Cells, Gaussian, directions and normalisation are those of the reference.
+// In the reference every sample of the rotated square votes. Here the gradient is interpolated at a fixed grid of
+// places in the square, four along the side of a cell. Every spatial weight is then a constant, and the work does not
+// grow with the scale. Cells, Gaussian, directions and normalisation are those of the reference.
 #pragma once
 
 #include "sift_orientation.h"
@@ -16,15 +16,15 @@ constexpr int PER_CELL = 4;                     // places in a cell, along each 
 constexpr int SIDE = (N_CELLS + 1) * PER_CELL;  // votes reach half a cell beyond the 4 x 4
 constexpr int N_PLACES = SIDE * SIDE;
 constexpr double CELL = 3.0;    // side of a cell, in scales of the keypoint
-constexpr float CLIP = 0.2f;    // largest share of one direction in one cell, against the norm
+constexpr float CLIP = 0.2f;    // largest element, as a fraction of the norm
 constexpr float NORM = 512.0f;  // of the stored bytes
 
-// Half the side of the upright square that holds the turned one, in samples.
+// Half the side of the upright square that contains the rotated one, in samples.
 inline int descriptor_reach(double sigma) {
     return static_cast<int>(std::ceil(CELL * sigma * std::sqrt(2.0) * (N_CELLS + 1) / 2)) + 2;
 }
 
-// What does not depend on the picture.
+// Constants that do not depend on the image.
 struct DescriptorTables {
     alignas(64) float u[N_PLACES], v[N_PLACES];              // in cells from the centre
     alignas(64) float share[SIDE][2];                        // of a place for the cell before it and the one after
@@ -47,15 +47,15 @@ struct DescriptorTables {
 };
 
 struct DescriptorScratch {
-    alignas(64) std::int32_t sample[N_PLACES];                      // of the patch, before the places
-    alignas(64) float row_share[N_PLACES], column_share[N_PLACES];  // and how far beyond them the places are
+    alignas(64) std::int32_t sample[N_PLACES];                      // of the patch, at or before the place
+    alignas(64) float row_share[N_PLACES], column_share[N_PLACES];  // distance of the place from that sample
     alignas(64) float inside[N_PLACES];                             // 1, or 0 for a place on the border or beyond
     alignas(64) float gradient[N_PLACES][2];                        // dx and dy
     alignas(64) float first_vote[N_PLACES], second_vote[N_PLACES];  // for a direction and the next one
     alignas(64) std::int32_t direction[N_PLACES];
 };
 
-// Turn the grid by the keypoint's angle, stretch it to its scale and put it on the patch.
+// Rotate the grid by the keypoint's angle, scale it and place it on the patch.
 CV_STEP inline void place_grid(const DescriptorTables& tables, const Patch& patch, const Place& at, double cell,
                                float cosine, float sine, DescriptorScratch& s) {
     const Floats across = spread(static_cast<float>(cell) * cosine), down = spread(static_cast<float>(cell) * sine);
@@ -88,7 +88,7 @@ CV_STEP inline void sample_gradients(const Patch& patch, DescriptorScratch& s) {
     }
 }
 
-// Split each gradient between its two nearest directions, which go anticlockwise from the keypoint's angle.
+// Split each gradient between its two nearest directions, counted anticlockwise from the keypoint's angle.
 CV_STEP inline void split_directions(float cosine, float sine, DescriptorScratch& s) {
     for (int i = 0; i < N_PLACES; i += LANES) {
         Floats dx, dy;

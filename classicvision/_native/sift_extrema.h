@@ -8,13 +8,13 @@
 
 namespace classicvision::CV_ISA {
 
-constexpr int BORDER = 5;  // samples at each side of an octave in which no blob is sought
+constexpr int BORDER = 5;  // samples at each side of an octave that are not searched
 
 struct Place {
     int layer, row, column;
 };
 
-// A list that grows, of plain values. (The standard library's might be compiled for one instruction set, used by all.)
+// A growing list of plain values. (The linker might keep std::vector's code of one instruction set for all of them.)
 template <typename T>
 class List {
 public:
@@ -44,8 +44,8 @@ private:
     std::size_t size_ = 0, room_ = 0;
 };
 
-// Scratch of the search, one row of the picture: for each layer the largest and the smallest of the 3 x 3 samples
-// above, here and below in place and scale. They can be read from -1 on.
+// Scratch of the search, for one row of the image: in each layer the largest and the smallest of the 3 x 3 samples
+// above, here and below, in place and in scale. Readable from -1 on.
 template <typename Sample>
 struct Extremes {
     Sample* highest[MAX_LEVELS];
@@ -54,8 +54,8 @@ struct Extremes {
 
 constexpr int SEARCHED_AT_ONCE = 2;  // rows that share the loads and differences of their neighbours
 
-// Fill N scratch rows, from row y on. A difference is taken once for all rows and layers that look at it.
-// LEVELS is octave.n_levels if that is known when this is compiled, else 0.
+// Fill N scratch rows, from row y on. A difference is computed once for all rows and layers that need it. LEVELS is
+// octave.n_levels if known at compile time, else 0.
 template <int LEVELS, int N, typename Sample>
 CV_STEP void find_extremes(const Octave<Sample>& octave, int y, const Extremes<Sample>* extremes) {
     using Vector = typename Stored<Sample>::Vector;
@@ -86,7 +86,7 @@ CV_STEP void find_extremes(const Octave<Sample>& octave, int y, const Extremes<S
     }
 }
 
-// The least value above a threshold: then one comparison tells both extremum and strength.
+// The least value above a threshold: then one comparison tests both extremum and strength.
 inline float next_above(float floor) { return std::nextafter(floor, 2.0f); }
 inline std::int16_t next_above(std::int16_t floor) { return static_cast<std::int16_t>(floor + 1); }
 

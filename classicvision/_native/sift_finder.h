@@ -11,7 +11,7 @@ inline int count_octaves(const SiftImage& image, bool upsample) {
     return std::max(0, static_cast<int>(std::nearbyint(std::log2(finest) - 2)) + (upsample ? 1 : 0));
 }
 
-// Everything that one call works with.
+// The state of one call.
 template <typename Sample>
 class Finder {
 public:
@@ -38,15 +38,15 @@ public:
 private:
     int n_levels() const { return settings_.n_layers + 3; }
 
-    // Rows above and below a blob that its directions and its descriptor look at.
+    // Rows above and below a blob that its directions and its descriptor need.
     int reach() const {
         const double sigma = settings_.sigma * std::exp2((settings_.n_layers + 0.5) / settings_.n_layers);
         return std::max(orientation_reach(sigma), descriptor_reach(sigma)) + 2;
     }
 
-    // Rows that a level keeps; number n_levels() is the source. A candidate settles when the last level is MAX_MOVE + 2
-    // rows beyond it, a blob is described when its level is `reach` rows beyond it, and both wait for those before
-    // them, from at most 2 MAX_MOVE rows below. Levels lead by the lag of the blurs, and advance by bands.
+    // Rows that a level keeps; number n_levels() is the source. A candidate is localised when the last level is
+    // MAX_MOVE + 2 rows beyond it, a blob is described when its level is `reach` rows beyond it, and both wait for
+    // earlier ones, which lie at most 2 MAX_MOVE rows below. Levels lead by the lag of the blurs, and advance by bands.
     int n_kept(int number, const Blurs<Sample>& blurs) const {
         const int blurred = 2 * Blurs<Sample>::largest_radius(settings_);
         const int last = settings_.n_layers, top = n_levels() - 1;
@@ -60,7 +60,7 @@ private:
         return kept + 3 * BAND;
     }
 
-    // An upper bound of what `take_memory` takes, before there are blurs to ask.
+    // An upper bound on what `take_memory` takes, computed before the blurs exist.
     std::size_t n_bytes() const {
         const std::size_t stride = row_stride<Sample>(width_), height = height_, side = 2 * reach() + 64;
         const std::size_t radius = Blurs<Sample>::largest_radius(settings_), lag = radius * n_levels();
@@ -79,7 +79,7 @@ private:
         return static_cast<std::size_t>(std::min(side, width_)) * std::min(side, height_) + 2 * LANES;
     }
 
-    // The first level of octave 1 or 2; later octaves are smaller and take turns in the same memory.
+    // The first level of octave 1 or 2; later octaves are smaller and alternate in the same memory.
     std::size_t base_samples(int number) const {
         return row_stride<Sample>(width_ >> number) * ((height_ >> number) + 1);
     }
@@ -126,9 +126,9 @@ private:
         // OpenCV's: half the threshold, rounded down to whole grey levels of 256.
         const double floor = std::floor(settings_.contrast / settings_.n_layers / 2 * 255) / 255;
         int next_row = BORDER;
-        std::size_t n_settled = 0, n_described = 0;
+        std::size_t n_localised = 0, n_described = 0;
         candidates_.clear();
-        settled_.clear();
+        localised_.clear();
         blobs_.clear();
         while (top.n_done < octave_.height) {
             advance_octave(octave_, blurs, number ? nullptr : &image_, settings_.upsample);
@@ -138,8 +138,8 @@ private:
                                 candidates_);
                 next_row = end;
             }
-            for (; n_settled < candidates_.size() && can_settle(candidates_[n_settled]); ++n_settled) {
-                settle_at(candidates_[n_settled]);
+            for (; n_localised < candidates_.size() && can_be_localised(candidates_[n_localised]); ++n_localised) {
+                localise_at(candidates_[n_localised]);
             }
             for (; n_described < blobs_.size() && can_be_described(blobs_[n_described].place); ++n_described) {
                 if (n_described + 1 < blobs_.size()) fetch_around(blobs_[n_described + 1].place);
@@ -151,7 +151,7 @@ private:
     // Whether a level has all rows up to, and without, `end`.
     bool is_done(const Level<Sample>& level, int end) const { return level.n_done >= std::min(end, octave_.height); }
 
-    bool can_settle(const Place& candidate) const {
+    bool can_be_localised(const Place& candidate) const {
         return is_done(octave_.levels[n_levels() - 1], candidate.row + MAX_MOVE + 2);
     }
 
@@ -159,7 +159,7 @@ private:
         return is_done(octave_.levels[place.layer], place.row + reach() + 1);
     }
 
-    // Ask for the rows around a place before they are needed: they left the near caches long ago.
+    // Prefetch the rows around a place: they have left the near caches.
     void fetch_around(const Place& place) const {
         constexpr int DISTANCE = 24;
         const Level<Sample>& level = octave_.levels[place.layer];
@@ -172,9 +172,9 @@ private:
         }
     }
 
-    void settle_at(const Place& candidate) {
+    void localise_at(const Place& candidate) {
         Blob blob;
-        if (!settle(octave_, candidate, blob)) return;
+        if (!localise(octave_, candidate, blob)) return;
         const double edge_limit = (settings_.edge_ratio + 1) * (settings_.edge_ratio + 1) / settings_.edge_ratio;
         const bool is_strong = std::fabs(blob.value) >= settings_.contrast / settings_.n_layers;
         // Lowe (2004), section 4.1: Tr^2 / Det < (r + 1)^2 / r.
@@ -199,17 +199,17 @@ private:
         });
     }
 
-    // Whether no earlier candidate settled at the same place; those that could lie at most MAX_MOVE rows away from it.
+    // Whether no earlier candidate ended at the same place; those that could lie at most MAX_MOVE rows away.
     bool is_new(const Place& candidate, const Place& place) {
-        for (std::size_t i = settled_.size(); i-- > 0 && settled_[i].from_row >= candidate.row - 2 * MAX_MOVE;) {
-            const Place& other = settled_[i].place;
+        for (std::size_t i = localised_.size(); i-- > 0 && localised_[i].from_row >= candidate.row - 2 * MAX_MOVE;) {
+            const Place& other = localised_[i].place;
             if (other.column == place.column && other.row == place.row && other.layer == place.layer) return false;
         }
-        settled_.add({place, candidate.row});
+        localised_.add({place, candidate.row});
         return true;
     }
 
-    struct Settled {
+    struct Localised {
         Place place;
         int from_row;
     };
@@ -228,7 +228,7 @@ private:
     const DescriptorTables tables_;
     DescriptorScratch scratch_;
     List<Place> candidates_;
-    List<Settled> settled_;
+    List<Localised> localised_;
     List<Blob> blobs_;
 };
 

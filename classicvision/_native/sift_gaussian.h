@@ -30,7 +30,7 @@ struct Stored<std::int16_t> {
 template <typename Sample>
 constexpr int LANES_OF = 4 * LANES / static_cast<int>(sizeof(Sample));
 
-// Row length in samples: an odd number of cache lines, so that rows below each other do not fight for one cache set.
+// Row length in samples: an odd number of cache lines, so that consecutive rows do not compete for one cache set.
 template <typename Sample>
 std::size_t row_stride(std::size_t width) {
     constexpr std::size_t line = 64 / sizeof(Sample);
@@ -49,9 +49,9 @@ inline double gaussian_sum(double sigma, int radius) {
     return sum;
 }
 
-// Of a Gaussian that is cut off at 3 sigma: the width that gives its taps the variance of the whole one.
+// The sigma with which a Gaussian cut off at 3 sigma keeps its variance.
 inline double widened(double sigma, int radius) {
-    if (sigma < 0.8) return sigma;  // sampled so coarsely, width and variance are two things
+    if (sigma < 0.8) return sigma;  // too few taps to match the variance
     double wide = sigma;
     for (int step = 0; step < 8; ++step) {
         double variance = 0;
@@ -61,7 +61,7 @@ inline double widened(double sigma, int radius) {
     return wide;
 }
 
-// The sample that stands at place i of n samples mirrored at both ends.
+// The index of sample i of n samples mirrored at both ends.
 inline int mirrored(int i, int n) {
     if (n == 1) return 0;
     while (i < 0 || i >= n) i = i < 0 ? -i : 2 * n - 2 - i;
@@ -70,7 +70,7 @@ inline int mirrored(int i, int n) {
 
 template <typename Sample>
 void mirror_ends(Sample* row, int width, int radius) {
-    const bool is_wide = width > radius;  // as a rule: nothing is mirrored twice
+    const bool is_wide = width > radius;  // the usual case: nothing is mirrored twice
     for (int j = 1; j <= radius; ++j) {
         row[-j] = row[is_wide ? j : mirrored(-j, width)];
         row[width - 1 + j] = row[is_wide ? width - 1 - j : mirrored(width - 1 + j, width)];

@@ -1,4 +1,4 @@
-// From a candidate to the place of its blob between the samples (Lowe 2004, section 4).
+// From a candidate to the subsample position of its blob (Lowe 2004, section 4).
 #pragma once
 
 #include "sift_extrema.h"
@@ -6,7 +6,7 @@
 namespace classicvision::CV_ISA {
 
 constexpr int MAX_STEPS = 5;  // moves to a neighbouring sample before a candidate is given up
-constexpr int MAX_MOVE = 16;  // rows that a candidate may move in all: beyond, rows may be gone
+constexpr int MAX_MOVE = 16;  // rows that a candidate may move in total: rows farther away may be overwritten
 
 struct Blob {
     Place place;
@@ -41,7 +41,7 @@ struct Quadratic {
         hessian[1][2] = hessian[2][1] = (cube[1][2][2] - cube[1][2][0] - cube[1][0][2] + cube[1][0][0]) / 4;
     }
 
-    // Where the quadratic is level: -H^-1 g by Cramer's rule (Lowe 2004, eq. 3); false if nowhere or everywhere.
+    // The extremum of the quadratic: -H^-1 g by Cramer's rule (Lowe 2004, eq. 3); false if H is singular.
     bool find_peak(double* offset) const {
         const auto& h = hessian;
         double cofactor[3][3];  // of a symmetric matrix, so symmetric too
@@ -68,9 +68,9 @@ struct Quadratic {
     }
 };
 
-// Move a candidate to the sample nearest to the top of its quadratic; false if it does not settle.
+// Move a candidate to the sample nearest to the extremum of its quadratic; false if it does not converge.
 template <typename Sample>
-bool settle(const Octave<Sample>& octave, const Place& candidate, Blob& blob) {
+bool localise(const Octave<Sample>& octave, const Place& candidate, Blob& blob) {
     Place at = candidate;
     for (int step = 0; step < MAX_STEPS; ++step) {
         const Quadratic quadratic(octave, at);
@@ -78,7 +78,7 @@ bool settle(const Octave<Sample>& octave, const Place& candidate, Blob& blob) {
         if (!quadratic.find_peak(offset)) return false;
         if (std::fabs(offset[0]) < 0.5 && std::fabs(offset[1]) < 0.5 && std::fabs(offset[2]) < 0.5) {
             const double* g = quadratic.gradient;
-            // Lowe (2004), eq. 3: the value at the top of the quadratic.
+            // Lowe (2004), eq. 3: the value at the extremum.
             const double top = quadratic.value + 0.5 * (g[0] * offset[0] + g[1] * offset[1] + g[2] * offset[2]);
             blob.value = top / Stored<Sample>::UNIT;
             blob.edgeness = quadratic.edgeness();

@@ -9,8 +9,8 @@ namespace classicvision::CV_ISA {
 
 constexpr int N_BINS = 36;
 constexpr double WINDOW = 1.5;      // sigma of the weights, in scales of the blob
-constexpr double REACH = 3.0;       // half the side of the square looked at, in sigmas of the weights
-constexpr float PEAK_RATIO = 0.8f;  // lesser peaks of at least this share of the highest count too
+constexpr double REACH = 3.0;       // half the side of the square used, in sigmas of the weights
+constexpr float PEAK_RATIO = 0.8f;  // smaller peaks count from this fraction of the highest on
 constexpr double PI = 3.14159265358979323846;
 
 // atan2(y, x) to about 1e-5 radians by a polynomial in min / max; 0 where both are 0.
@@ -34,11 +34,11 @@ inline int orientation_reach(double sigma) { return static_cast<int>(std::nearby
 struct DirectionScratch {
     float* weight;  // of a column, and of a row
     float *dx, *dy;
-    float* vote;  // at first the weight alone
+    float* vote;  // initially the weight
     std::int32_t* bin;
 };
 
-constexpr int N_COUNTS = 2 * N_BINS;  // before bins a whole turn apart are put together
+constexpr int N_COUNTS = 2 * N_BINS;  // before bins a full rotation apart are merged
 
 // Take the gradients (differences of the neighbours, not halved) and weights of row y in the columns [first, last].
 template <typename Sample>
@@ -53,7 +53,7 @@ CV_INLINE void take_row(const Level<Sample>& level, int y, int first, int last, 
     }
 }
 
-// Turn n gradients into votes for bins.
+// Convert n gradients to votes for bins.
 CV_STEP inline void find_directions(const DirectionScratch& scratch, int n) {
     for (int i = 0; i < n; i += LANES) {
         const Floats dx = load(scratch.dx + i), dy = load(scratch.dy + i);
@@ -64,7 +64,7 @@ CV_STEP inline void find_directions(const DirectionScratch& scratch, int n) {
     }
 }
 
-// Add n votes to four histograms that are summed later, so that a vote seldom waits for the one before it.
+// Add n votes to four histograms that are summed later, so that a vote rarely waits for the previous one.
 CV_STEP inline void count_votes(const DirectionScratch& scratch, int n, float (*counts)[N_COUNTS]) {
     int i = 0;
     for (; i + 4 <= n; i += 4) {

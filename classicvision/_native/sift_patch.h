@@ -1,4 +1,4 @@
-// The gradients of a rectangle of samples, together in memory: a descriptor visits them in the order of its own frame.
+// The gradients of a rectangle of samples, contiguous in memory: a descriptor visits them in the order of its frame.
 #pragma once
 
 #include "sift_extrema.h"
@@ -19,7 +19,7 @@ inline std::size_t patch_floats(int reach, int width, int height) {
     return 2 * (n_rows + 1) * (n_columns + 32);
 }
 
-// Take the gradients up to `half_side` samples away, as far as there are any: not at the border of the octave.
+// Take the gradients up to `half_side` samples away, except at the border of the octave.
 template <typename Sample>
 CV_STEP void take_patch(const Level<Sample>& level, int width, int height, const Place& at, double half_side,
                         Patch& patch) {

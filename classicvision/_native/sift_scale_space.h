@@ -11,10 +11,10 @@
 namespace classicvision::CV_ISA {
 
 constexpr int BAND = 16;        // rows by which the first level advances
-constexpr int MAX_LEVELS = 64;  // n_layers + 3, and the doubled picture
+constexpr int MAX_LEVELS = 64;  // n_layers + 3, and the upsampled image
 
-constexpr double CAMERA_BLUR = 0.5;  // sigma in pixels that a picture is taken to have already (Lowe 2004, 3.3)
-constexpr double LEAST_BLUR = 0.1;   // sigma in samples; a first level sharper than the picture cannot be had
+constexpr double CAMERA_BLUR = 0.5;  // assumed sigma of the input image, in pixels (Lowe 2004, 3.3)
+constexpr double LEAST_BLUR = 0.1;   // sigma in samples; the first level cannot be sharper than the image
 
 template <typename Sample>
 struct Level {
@@ -26,13 +26,13 @@ template <typename Sample>
 struct Octave {
     int width = 0, height = 0;
     int n_levels = 0;                  // n_layers + 3
-    Level<Sample> source;              // of the first octave: the picture in samples, not blurred
+    Level<Sample> source;              // of the first octave: the image in samples, not blurred
     Level<Sample> levels[MAX_LEVELS];  // the Gaussians
     Sample* next_base = nullptr;       // where every second sample of level n_layers goes, for the next octave
     std::size_t next_stride = 0;
 };
 
-// Let the rows of a level point into a ring of n_kept rows of `memory`.
+// Point the rows of a level into a ring of n_kept rows of `memory`.
 template <typename Sample>
 void lay_out(Level<Sample>& level, int height, int n_kept, Sample* memory, std::size_t stride) {
     level.n_done = 0;
@@ -42,7 +42,7 @@ void lay_out(Level<Sample>& level, int height, int n_kept, Sample* memory, std::
     }
 }
 
-// A sum of pixels, each of which weighs `share`, as a sample. (The base's blur makes grey of [0, 1] for float32.)
+// A sum of pixels, each weighted by `share`, as a sample. (For float32 the blur of the base scales grey to [0, 1].)
 template <typename Sample>
 CV_INLINE Sample sample_of(std::int32_t sum, float share) {
     if constexpr (sizeof(Sample) == sizeof(float)) {
@@ -52,7 +52,7 @@ CV_INLINE Sample sample_of(std::int32_t sum, float share) {
     }
 }
 
-// The same for LANES pixels and the places half-way to the next ones, written in turn.
+// The same for LANES pixels and the places half-way to the next ones, interleaved.
 CV_INLINE void store_doubled(float* out, Ints twice, Ints four_times) {
     store_pairs(out, to_floats(twice) * spread(0.5f), to_floats(four_times) * spread(0.25f));
 }
@@ -62,8 +62,7 @@ CV_INLINE void store_doubled(std::int16_t* out, Ints twice, Ints four_times) {
     store(out, joined(here, shifted_up(between, 16)));
 }
 
-// Write row y of the picture in samples half a pixel apart: linear interpolation, the last pixel repeated beyond
-// itself.
+// Write row y of the image in samples half a pixel apart: linear interpolation, the last pixel repeated.
 template <typename Sample>
 CV_STEP void double_row(const SiftImage& image, int y, Sample* out) {
     const int width = image.width;
@@ -109,7 +108,7 @@ public:
     }
 
     Blurs(const SiftSettings& settings, int width, Arena& arena) {
-        // The base takes grey values from [0, 255] to [0, 1] on the way, half of it in each direction.
+        // The base scales grey from [0, 255] to [0, 1], by the square root in each direction.
         blurs_[0].prepare(base_sigma(settings), std::sqrt(1.0 / 255), arena);
         for (int i = 1; i < settings.n_layers + 3; ++i) blurs_[i].prepare(step_sigma(settings, i), 1.0, arena);
         const int radius = largest_radius(settings);
@@ -117,7 +116,7 @@ public:
         scratch_.take(width, radius, arena);
     }
 
-    // Compute the rows of `to` that `from` is ready for, at most a band: so no level ever leads by more than the lag.
+    // Compute the rows of `to` whose input is ready in `from`, at most a band: so no level leads by more than the lag.
     void advance(int number, const Level<Sample>& from, Level<Sample>& to, int width, int height) {
         const int radius = blurs_[number].radius;
         const int ready = std::min(from.n_done == height ? height : from.n_done - radius, to.n_done + BAND);
@@ -164,7 +163,7 @@ CV_STEP void thin_out(Octave<Sample>& octave, int first, int last) {
     }
 }
 
-// Advance all levels by a band. The first octave begins with the picture, the others with a level 0 that is known.
+// Advance all levels by a band. The first octave starts from the image, the others from a known level 0.
 template <typename Sample>
 void advance_octave(Octave<Sample>& octave, Blurs<Sample>& blurs, const SiftImage* image, bool upsample) {
     const int goal = std::min(octave.height, (image ? octave.source : octave.levels[0]).n_done + BAND);

@@ -1,4 +1,4 @@
-// How wide the vectors of an instruction set are: the smallest kernel, and what `classicvision doctor` shows.
+// The width of the vectors: the smallest kernel.
 #include "isa.h"
 #include "kernels.h"
 

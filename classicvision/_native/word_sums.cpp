@@ -1,4 +1,4 @@
-// The sums from which k-means takes its means: the second half of a pass of Lloyd's algorithm (Lloyd 1982).
+// Sums of the points of each word, from which k-means takes its means: the second half of an iteration (Lloyd 1982).
 #include "isa.h"
 #include "kernels.h"
 #include "words.h"

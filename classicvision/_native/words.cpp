@@ -1,4 +1,4 @@
-// The m words nearest to each point, exactly: few directions and bytes choose the candidates, float64 decides.
+// The m words nearest to each point, exactly: products of bytes in few directions choose candidates, float64 decides.
 //
 // Squared distances are compared as |w|^2 - 2 p.w, the distance less |p|^2, which is the same for all words. Distances
 // do not change if the mean c of the words is subtracted from both sides: p' = p - c, w' = w - c. Means of descriptors
@@ -11,10 +11,10 @@
 //     p'.w' = q.a^ + p'.r = q^.a^ + e.a^ + q.(B r) + p*.r,
 //     |p'.w' - q^.a^| <= |e| |a^| + |q| |B r| + |p*| |r|,                                                           (2)
 //
-// by Cauchy and Schwarz. The lengths are measured, not assumed: r of each word, the others at their largest. So the
-// bytes of n_kept directions bound the score of a word from below, and a word whose bound lies above the m-th best
-// score cannot be among the m nearest. B is right for any matrix with orthonormal rows; the principal directions of the
-// words leave the fewest candidates. Without a basis B is 1 and p* is 0.
+// by Cauchy-Schwarz. The lengths are measured, not assumed: |r| per word, the others as maxima. So the bytes of n_kept
+// directions bound the score of a word from below, and a word whose bound lies above the m-th best
+// score cannot be among the m nearest. Any matrix with orthonormal rows is a valid B; the principal directions of the
+// words leave the fewest candidates. Without a basis B is the identity and p* is 0.
 #include <cfloat>
 #include <cmath>
 #include <cstring>
@@ -89,7 +89,7 @@ void search_chunk(Block* block, std::size_t n_rows, const PointItem* items, std:
     look_through(block, n_rows, n_panels / SET_PANELS, search.table, longest_rest, first * PANEL, search.m);
 }
 
-// Bring points into a block; returns false for numbers that are not finite or too large.
+// Load points into a block; returns false for numbers that are not finite or too large.
 bool place_points(Block* block, const NearestWords& search, std::size_t first, std::size_t n_rows, const Parts& parts,
                   const Header& header, PointItem* items) {
     const std::size_t n_dims = search.table.n_dims;
@@ -123,7 +123,7 @@ void prepare_words(const WordTable& table) {
     for (std::size_t k = 0; k < table.n_words; ++k) {
         preparation.place(k, step, &longest, &longest_rest, &longest_error);
     }
-    // Beyond the last word nothing is near.
+    // Padding is never near.
     float* norms = reinterpret_cast<float*>(table.bytes + parts.norms);
     for (std::size_t k = table.n_words; k < parts.n_panels * PANEL; ++k) {
         norms[k] = std::numeric_limits<float>::infinity();

@@ -1,4 +1,4 @@
-// Nearest words and means: what the binding hands to the kernels in words.cpp and word_sums.cpp.
+// Nearest words and means: what the binding passes to the kernels in words.cpp and word_sums.cpp.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@ constexpr std::size_t MOST_NEAREST = 16;       // words that one search can retu
 constexpr std::size_t MOST_DIMENSIONS = 1024;  // 127 * 127 * 1024 < 2^24: sums of byte products stay exact in float32
 constexpr std::size_t MOST_WORDS = std::size_t{1} << 24;
 
-// Points (n_points, n_dims): float32, bytes that stand for themselves, or bytes that stand for their RootSIFT.
+// Points (n_points, n_dims): float32, bytes, or bytes whose RootSIFT is meant.
 struct Points {
     enum class Kind { FLOATS, BYTES, ROOTS };
     Kind kind;
@@ -19,13 +19,14 @@ struct Points {
     std::size_t n_dims;
 };
 
-// K words of D numbers, made ready for searching: see prepare_words.
+// K words in D dimensions, prepared for searching by prepare_words.
 struct WordTable {
     const float* words;  // (n_words, n_dims), finite
     std::size_t n_words;
     std::size_t n_dims;
-    const float* basis;   // (n_dims, n_kept), columns nearly orthonormal; read by prepare_words alone
-    std::size_t n_kept;   // directions that are compared in bytes; n_dims, and no basis, for the dimensions themselves
+    const float* basis;  // (n_dims, n_kept), columns nearly orthonormal; read by prepare_words alone
+    std::size_t
+        n_kept;  // directions that are compared in bytes; n_dims, without a basis, for the dimensions themselves
     std::uint8_t* bytes;  // words_table_size(n_words, n_dims, n_kept) of them; fastest at a multiple of 64
 };
 
@@ -34,16 +35,16 @@ struct NearestWords {
     Points points;
     std::size_t m;             // from 1 to MOST_NEAREST and to n_words
     std::int32_t* indices;     // (n_points, m)
-    float* squared_distances;  // (n_points, m), or null if nobody asks
+    float* squared_distances;  // (n_points, m), or null if not wanted
 };
 
 enum class Search {
-    DONE,        // but for rows that hold -1: too many words were too nearly equal there to be told apart by bytes
+    DONE,        // except rows that hold -1: too many words at nearly equal distances for the candidates
     NOT_FINITE,  // a point holds a number that is not finite or not below LARGEST
     NOT_READY,   // the table was not made for these words by this instruction set
 };
 
-constexpr float LARGEST = 1e15f;  // beyond it squared distances leave the range of float32
+constexpr float LARGEST = 1e15f;  // squared distances of larger numbers overflow float32
 
 struct AddPoints {
     Points points;

@@ -16,22 +16,22 @@ _ALIGNMENT = 64  # bytes of the widest vector
 
 
 def has_room_for(words: NDArray[np.float32]) -> bool:
-    """Tell whether the kernel can search words (K, D)."""
+    """Return whether the kernel can search words (K, D)."""
     return 1 <= len(words) <= _MOST_WORDS and 1 <= words.shape[1] <= _MOST_DIMENSIONS
 
 
 def prepare(words: NDArray[np.float32], basis: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
     """Return the table that the kernel searches, for words (K, D), finite and contiguous.
 
-    It is made for the instruction set at hand. It takes a byte for each word and direction, or four on an instruction
-    set that cannot multiply bytes.
+    The table is for the loaded instruction set. It takes one byte per word and direction, or four on an instruction set
+    without byte products.
 
     Parameters
     ----------
     words : (K, D) float32
     basis : (D, n) float32 or None
-        Orthonormal columns, fewer than D: the directions in which words and points are compared first. The answers of
-        a search do not depend on them, its speed does. None takes the D dimensions themselves.
+        Orthonormal columns, fewer than D: the directions in which words and points are compared first. They do
+        not change the results of a search, only its speed. None takes the D dimensions themselves.
     """
     n_kept = words.shape[1] if basis is None else basis.shape[1]
     size = kernels.words_table_size(words.shape[0], words.shape[1], n_kept)
@@ -53,7 +53,7 @@ def nearest(
     n_kept: int | None = None,
     as_root_sift: bool = False,
 ) -> None:
-    """Write the m nearest words of each point into `indices`, and their squared distances if they are asked for.
+    """Write the m nearest words of each point into `indices`, and their squared distances if wanted.
 
     Parameters
     ----------

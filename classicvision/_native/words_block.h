@@ -10,33 +10,33 @@
 namespace classicvision::CV_ISA {
 namespace {
 
-constexpr std::size_t BLOCK = 24;     // points that are searched together: their scores stay in the L2 cache
+constexpr std::size_t BLOCK = 24;     // points that are searched together: their scores stay in L2 cache
 constexpr std::size_t PROJECTED = 8;  // points that are projected together
-constexpr std::size_t CHUNK = 1024;   // words that are scored before the limits are drawn
+constexpr std::size_t CHUNK = 1024;   // words that are scored before the limits are lowered
 constexpr std::size_t CHUNK_SETS = CHUNK / SET;
-constexpr std::size_t CANDIDATES = 128;             // words kept for one point until float64 decides
-constexpr std::size_t ROOM = MOST_DIMENSIONS + 16;  // the 16 keep rows from meeting in the same places of a cache
+constexpr std::size_t CANDIDATES = 128;             // words kept per point until float64 decides
+constexpr std::size_t ROOM = MOST_DIMENSIONS + 16;  // the 16 keep rows out of the same cache sets
 constexpr std::size_t PENDING = 32;                 // words that are fetched together
 static_assert(BLOCK % TILE_POINTS == 0 && BLOCK % PROJECTED == 0, "a block is cut into whole tiles");
 
 struct Block {
-    float scores[BLOCK][CHUNK + 16];             // bounds from below, of the words in a chunk
+    float scores[BLOCK][CHUNK + 16];             // lower bounds, of the words in a chunk
     float lowest[BLOCK][CHUNK_SETS + 1][LANES];  // the lowest score of each lane in each set of words
     float rest[BLOCK][ROOM];                     // p'
     float kept[BLOCK][ROOM];                     // q = B p'
     float room[BLOCK][ROOM];                     // points that are stored as bytes
     const float* point[BLOCK];
-    float scale[BLOCK];     // a product of bytes times it is 2 q^.a^
-    float per_rest[BLOCK];  // |r| times it is what r can take from a score
+    float scale[BLOCK];     // times a product of bytes: 2 q^.a^
+    float per_rest[BLOCK];  // times |r|: how much r can lower a score
     float margin[BLOCK];    // the bound of all other errors of a score
     float norm[BLOCK];      // |p'|^2
     float norm_error[BLOCK];
-    float limit[BLOCK];                // words of a larger score are not among the m nearest
-    float reach[BLOCK];                // words of a larger squared distance in float32 are not among the m nearest
-    std::int32_t start[BLOCK];         // what takes WORD_ZERO out of the products
-    std::int32_t n_candidates[BLOCK];  // -1: more than there is room for
+    float limit[BLOCK];                // words with a larger score are not among the m nearest
+    float reach[BLOCK];                // words with a larger squared distance in float32 are not among the m nearest
+    std::int32_t start[BLOCK];         // initial sum, which cancels WORD_ZERO
+    std::int32_t n_candidates[BLOCK];  // -1: too many
     float best[BLOCK][MOST_NEAREST];   // the m smallest squared distances in float32 so far, in order
-    std::int32_t n_pending[BLOCK];     // words on their way from memory, to be compared
+    std::int32_t n_pending[BLOCK];     // prefetched words, to be compared
     std::int32_t pending[BLOCK][PENDING];
     std::int32_t candidate[BLOCK][CANDIDATES];
     float distance[BLOCK][CANDIDATES];
@@ -73,7 +73,7 @@ CV_STEP void project(Block* block, std::size_t first, const float* basis, std::s
     }
 }
 
-// Round q of one point to bytes, and bound what its scores can err by: equation (2) of words.cpp.
+// Round q of one point to bytes, and bound the error of its scores by equation (2) of words.cpp.
 CV_STEP void place_point(Block* block, std::size_t row, const Header& header, PointItem* items) {
     const bool has_basis = header.n_kept < header.n_dims;
     const float* kept = has_basis ? block->kept[row] : block->rest[row];
@@ -90,8 +90,8 @@ CV_STEP void place_point(Block* block, std::size_t row, const Header& header, Po
         errors = fused(left, left, errors);
         Product::store_items(items + j, level);
     }
-    // Higham (2002), section 3.1, for what float32 rounds on the way: a dot product of D terms errs by less than
-    // gamma |x| |y|; the 24 covers the steps, the norms and the sums. The last term is for denormal numbers.
+    // Higham (2002), section 3.1: the rounding error of a dot product of D terms in float32 is below gamma |x| |y|; the
+    // 24 covers the steps, the norms and the sums. The last term is for denormal numbers.
     const float gamma = (static_cast<float>(header.n_dims) + 24) * 0x1p-24f;
     const float norm = block->norm[row], length = std::sqrt(norm), kept_norm = sum_of_lanes(norms);
     // |B p' - q| <= projected |p'|, a row of B being about as long as 1.

@@ -1,4 +1,4 @@
-// From bounds to distances: which words are compared in full, in float32, and which of them float64 decides among.
+// From bounds to distances: which words are compared in float32, and which of those are candidates for float64.
 #pragma once
 
 #include <cfloat>
@@ -21,8 +21,8 @@ double squared_distance(const float* a, const float* b, std::size_t n_dims) {
     return (((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]))) + rest;
 }
 
-// The squared distance in float32. A term errs by three roundings, a sum of D positive terms by D more: the result by
-// less than (D + 3) 2^-24 of itself, but for denormal numbers.
+// The squared distance in float32. A term has three rounding errors, a sum of D positive terms D more: the relative
+// error is below (D + 3) 2^-24, except for denormal numbers.
 CV_INLINE float rough_distance(const float* a, const float* b, std::size_t n_dims) {
     Floats sums[2] = {spread(0.0f), spread(0.0f)};
     std::size_t d = 0;
@@ -38,7 +38,7 @@ CV_INLINE float rough_distance(const float* a, const float* b, std::size_t n_dim
     return sum_of_lanes(sums[0] + sums[1]);
 }
 
-// Forget the candidates of a point that have turned out too far; returns whether there is room for one more.
+// Drop the candidates of a point that are now out of reach; returns whether there is room for one more.
 CV_STEP bool make_room(Block* block, std::size_t row) {
     std::int32_t n = 0;
     for (std::size_t i = 0; i < CANDIDATES; ++i) {
@@ -50,7 +50,7 @@ CV_STEP bool make_room(Block* block, std::size_t row) {
     return n < static_cast<std::int32_t>(CANDIDATES);
 }
 
-// Compare a point with a word in float32, and note it if it can be among the m nearest.
+// Compare a point with a word in float32, and keep it if it can be among the m nearest.
 CV_INLINE void compare(Block* block, std::size_t row, const WordTable& table, std::size_t word, std::size_t m) {
     if (block->n_candidates[row] < 0) return;
     const float distance = rough_distance(block->point[row], table.words + word * table.n_dims, table.n_dims);
@@ -71,7 +71,7 @@ CV_INLINE void compare(Block* block, std::size_t row, const WordTable& table, st
     std::int32_t& n = block->n_candidates[row];
     if (n == static_cast<std::int32_t>(CANDIDATES) && !make_room(block, row)) {
         n = -1;
-        block->limit[row] = -FLT_MAX;  // no word of this point is near any more
+        block->limit[row] = -FLT_MAX;  // stops the search for this point
         return;
     }
     block->candidate[row][n] = static_cast<std::int32_t>(word);
@@ -88,7 +88,7 @@ CV_STEP void compare_pending(Block* block, std::size_t row, const WordTable& tab
 // Fetch the words of a chunk whose scores lie above `from`, and not above the limit nor above `to`, to compare them.
 CV_STEP void fetch_between(Block* block, std::size_t row, float from, float to, std::size_t n_sets,
                            const WordTable& table, std::size_t first_word, std::size_t m) {
-    // Sets of words, and words, as bits: a loop over the few that are near is one branch to predict, not many.
+    // Sets of words, and words, as bits: a loop over the few near ones has one branch to predict, not many.
     unsigned sets = 0;
     const Floats above = spread(from), limit = spread(to < block->limit[row] ? to : block->limit[row]);
     for (std::size_t i = 0; i < n_sets; ++i) {
@@ -112,8 +112,8 @@ CV_STEP void fetch_between(Block* block, std::size_t row, float from, float to, 
     }
 }
 
-// Compare the words of a chunk that can be among the m nearest to each point: for each the best m of them first, since
-// they leave less. Words are fetched for all points before they are compared for any.
+// Compare the words of a chunk that can be among the m nearest to each point: the best m of each first, because
+// they lower the limit. Words are fetched for all points before they are compared for any.
 void look_through(Block* block, std::size_t n_rows, std::size_t n_sets, const WordTable& table, float longest_rest,
                   std::size_t first_word, std::size_t m) {
     float seen[BLOCK];

@@ -1,4 +1,4 @@
-// Points as float32, whatever they are stored as.
+// Points as float32, from any storage.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The product of a tile of points and a panel of words: in bytes or, where the CPU multiplies no bytes, in float32.
+// The product of a tile of points and a panel of words: in bytes or, on CPUs without byte products, in float32.
 #pragma once
 
 #include <type_traits>

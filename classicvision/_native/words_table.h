@@ -1,4 +1,4 @@
-// The table of the words: panels of words less their centre, in few directions and in bytes, and what that leaves out.
+// The table of the words: centred words in few directions, as panels of bytes, and the lengths of what that drops.
 #pragma once
 
 #include <cfloat>
@@ -12,8 +12,8 @@ namespace classicvision::CV_ISA {
 namespace {
 
 constexpr std::size_t ALIGNMENT = 64;
-constexpr std::size_t WIDEST = 16;  // rows of numbers are filled up to whole vectors of any instruction set
-constexpr std::size_t SET = 64;     // words whose lowest score is kept; tables are filled up to whole sets
+constexpr std::size_t WIDEST = 16;  // rows are padded to whole vectors of any instruction set
+constexpr std::size_t SET = 64;     // words whose lowest score is kept; tables are padded to whole sets
 constexpr std::size_t SET_PANELS = SET / PANEL;
 static_assert(SET % PANEL == 0, "a set is cut into whole panels");
 
@@ -24,7 +24,7 @@ struct Header {
     std::uint32_t n_dims;
     std::uint64_t n_words;
     std::uint32_t n_kept;
-    float step;           // what one level of a word is worth
+    float step;           // the value of one level of a word
     float longest;        // the largest |w'| and |a^|
     float longest_rest;   // the largest |r|
     float longest_error;  // the largest |B r|
@@ -33,7 +33,7 @@ struct Header {
 
 constexpr std::uint32_t LAYOUT = 0x77650000u + static_cast<std::uint32_t>(PANEL * 4 + GROUP + IS_QUANTISED);
 
-// Where the parts of a table stand in its bytes; all but the header are arrays.
+// Offsets of the parts of a table; all but the header are arrays.
 struct Parts {
     std::size_t centre, basis, norms, rests, panels, size;  // offsets in bytes
     std::size_t n_groups, n_panels;
@@ -98,7 +98,7 @@ public:
         return skew;
     }
 
-    // The step that brings the largest number of the words to the last level.
+    // The step at which the largest number of the words is at the last level.
     float find_step() {
         double largest = 0;
         for (std::size_t k = 0; k < table_.n_words; ++k) {
@@ -109,7 +109,7 @@ public:
         return step > FLT_MIN ? step : 1.0f;
     }
 
-    // Put word k into its panel; the squares of the lengths that a header has the largest of are raised.
+    // Store word k in its panel, and update the maxima of squared lengths for the header.
     void place(std::size_t k, float step, double* longest, double* longest_rest, double* longest_error) {
         take(k);
         double length = 0, kept_length = 0, error = 0;
@@ -151,7 +151,7 @@ private:
         }
     }
 
-    // Turn w' into r = w' - B^T a^; returns |r|^2 and, in `error`, |B r|^2.
+    // Replace w' by r = w' - B^T a^; returns |r|^2 and, in `error`, |B r|^2.
     double leave_rest(double* error) {
         double rest = 0;
         for (std::size_t d = 0; d < table_.n_dims; ++d) {

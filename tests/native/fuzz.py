@@ -45,12 +45,12 @@ def main() -> None:
 
 
 def try_sift(rng: np.random.Generator) -> int:
-    """Run SIFT on one random picture with random settings, check what must hold, and return the number of keypoints."""
-    picture, n_layers = random_picture(rng), int(rng.choice([1, 2, 3, 3, 3, 4, 7, 60]))
+    """Run SIFT on one random image with random settings, check what must hold, and return the number of keypoints."""
+    image, n_layers = random_image(rng), int(rng.choice([1, 2, 3, 3, 3, 4, 7, 60]))
     if n_layers > 7:
-        picture = picture[:20, :20]  # without a contrast threshold a ramp has hundreds of thousands of keypoints there
+        image = image[:20, :20]  # without a contrast threshold a ramp has hundreds of thousands of keypoints there
     frames, descriptors = find_sift(
-        picture,
+        image,
         n_layers=n_layers,
         sigma=float(rng.choice([0.05, 0.6, 1.0, 1.6, 1.6, 1.6, 2.5, 9.0])),
         contrast=float(rng.choice([0.0, 0.001, 0.02, 0.04, 1.0])),
@@ -58,20 +58,20 @@ def try_sift(rng: np.random.Generator) -> int:
         upsample=bool(rng.integers(2)),
         fast=bool(rng.integers(2)),
     )
-    height, width = picture.shape
+    height, width = image.shape
     x, y, scale, angle, response = frames.T
     if not np.isfinite(frames).all() or (scale <= 0).any() or (response < 0).any() or len(frames) != len(descriptors):
-        raise SystemExit(f"a keypoint is no keypoint: picture {picture.shape}")
+        raise SystemExit(f"a keypoint is invalid: image {image.shape}")
     if (x < 0).any() or (x > width).any() or (y < 0).any() or (y > height).any():
-        raise SystemExit(f"a keypoint lies beyond the picture: {picture.shape}")
+        raise SystemExit(f"a keypoint lies beyond the image: {image.shape}")
     if (angle < 0).any() or (angle >= 2 * np.pi).any() or (np.diff(response) > 0).any():
-        raise SystemExit(f"angles or order are wrong: {picture.shape}")
+        raise SystemExit(f"angles or order are wrong: {image.shape}")
     return len(frames)
 
 
 def try_dense(rng: np.random.Generator) -> int:
-    """Describe the patches of one random picture, compare with the definition, and return how many there are."""
-    picture = random_picture(rng)
+    """Describe the patches of one random image, compare with the definition, and return how many there are."""
+    image = random_image(rng)
     bin_size = int(rng.choice([1, 2, 3, 4, 4, 5, 8, rng.integers(1, 40)]))
     grid = {
         "step": int(rng.choice([1, 2, 4, 6, rng.integers(1, 30), 1000])),
@@ -81,19 +81,19 @@ def try_dense(rng: np.random.Generator) -> int:
     }
     contrast = float(rng.choice([0.0, 0.01, 0.1, 1.0]))
     options = grid | {"first": [grid["first"]]}
-    xy, response, descriptors, _ = describe_dense(picture, [bin_size], contrast=contrast, **options)
-    every, histograms = describe_patches(np.ascontiguousarray(picture), bin_size, **grid)
+    xy, response, descriptors, _ = describe_dense(image, [bin_size], contrast=contrast, **options)
+    every, histograms = describe_patches(np.ascontiguousarray(image), bin_size, **grid)
     expected = np.linalg.norm(histograms, axis=1) / (bin_size**2 * 255)
     row = {tuple(place): number for number, place in enumerate(every)}
-    rows = [row[tuple(place)] for place in xy.tolist()]  # a KeyError for a patch that is none
+    rows = [row[tuple(place)] for place in xy.tolist()]  # a KeyError for a patch that does not exist
     slack = 1e-4 + 1e-3 * expected
     missing = np.setdiff1d(np.arange(len(every)), rows)
     if (np.diff(rows) <= 0).any() or (np.abs(response - expected[rows]) > slack[rows]).any():
-        raise SystemExit(f"order or response is wrong: picture {picture.shape}, cells {bin_size}, {grid}")
+        raise SystemExit(f"order or response is wrong: image {image.shape}, cells {bin_size}, {grid}")
     if (response < contrast).any() or (expected[missing] > contrast + slack[missing]).any():
-        raise SystemExit(f"a patch is kept or left out wrongly: picture {picture.shape}, cells {bin_size}, {grid}")
+        raise SystemExit(f"a patch is wrongly kept or skipped: image {image.shape}, cells {bin_size}, {grid}")
     if len(descriptors) != len(xy) or ((response > 0).any() and not descriptors[response > 0].any(axis=1).all()):
-        raise SystemExit(f"a patch has no descriptor: picture {picture.shape}, cells {bin_size}, {grid}")
+        raise SystemExit(f"a patch has no descriptor: image {image.shape}, cells {bin_size}, {grid}")
     return len(xy)
 
 
@@ -166,13 +166,13 @@ def try_match(rng: np.random.Generator) -> int:
     turn, log_ratio = columns[:2].astype(np.float64)
     errors = match.find_errors((points[0], points[1]), (turn, log_ratio), h, (0.0, 0.0), (9.0, 9.0))
     if np.isnan(errors).any() or (errors < 0).any():
-        raise SystemExit("an error is no distance")
+        raise SystemExit("an error is not a distance")
     try_counts(rng, points, errors)
     return squared.size
 
 
 def try_counts(rng: np.random.Generator, points: np.ndarray, errors: np.ndarray) -> None:
-    """Count places, and pairs made anew, beside what NumPy says."""
+    """Compare counts of places and of shifted pairs with NumPy's."""
     n, tolerances = len(errors), np.sort(rng.uniform(0, 12, int(rng.integers(0, 6))))
     places = rng.integers(0, n, n).astype(np.int32)
     counts = match.count_places(errors, places, tolerances)
@@ -183,12 +183,12 @@ def try_counts(rng: np.random.Generator, points: np.ndarray, errors: np.ndarray)
     counts = match.count_paired(points, frames, shifts, h, (0.1, 0.2), (9.0, 0.5), tolerances, from_b=from_b)
     expected = np.zeros(len(tolerances), int)
     for shift in shifts:
-        turned = [np.roll(one, -int(shift), axis=-1)[1] - one[0] for one in frames]
+        shifted = [np.roll(one, -int(shift), axis=-1)[1] - one[0] for one in frames]
         a, b = points[0], np.roll(points[1], -int(shift), axis=0)
-        here = match.find_errors((b, a) if from_b else (a, b), turned, h, (0.1, 0.2), (9.0, 0.5))
+        here = match.find_errors((b, a) if from_b else (a, b), shifted, h, (0.1, 0.2), (9.0, 0.5))
         expected += np.array([np.count_nonzero(here <= tolerance) for tolerance in tolerances], int)
     if counts.tolist() != expected.tolist():
-        raise SystemExit("pairs made anew are counted wrong")
+        raise SystemExit("shifted pairs are counted wrong")
 
 
 def try_directions(rng: np.random.Generator) -> int:
@@ -292,7 +292,7 @@ def try_mixture(rng: np.random.Generator) -> int:
     return n_points
 
 
-def random_picture(rng: np.random.Generator) -> np.ndarray:
+def random_image(rng: np.random.Generator) -> np.ndarray:
     """Return noise, blocks or a ramp of a random size, sometimes with strides that no plain array has."""
     height, width = (int(rng.choice([rng.integers(1, 12), rng.integers(1, 90)])) for _ in range(2))
     step = tuple(rng.choice([-2, -1, 1, 2, 3], 2))

@@ -1,4 +1,4 @@
-"""The compiled dense SIFT, beside the reference and at the edges of its input."""
+"""The compiled dense SIFT, against the reference and at the edges of its input."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ COLUMNS = ["xy", "scale", "angle", "response", "descriptors"]
 # Votes are rounded to 1/512 grey level and sums are taken in float32: of patches with some contrast, no byte differs by
 # more than one, and few do.
 BYTE, SHARE = 1, 0.05
-CLEAR = 1e-3  # response; an even picture with noise of one grey level has more
+CLEAR = 1e-3  # response; a flat image with noise of one grey level has more
 
 
 def assert_same(ours, theirs):
@@ -71,7 +71,7 @@ def test_patches_are_the_references_up_to_rounding(name, change):
 
 @pytest.mark.parametrize("bin_size", [64, 107, 108, 130, 256])
 def test_the_largest_cells_do_not_overflow(bin_size):
-    # The steepest picture there is: each pixel's slope is that of black to white, along one diagonal.
+    # The steepest image possible: each pixel's slope is that of black to white, along one diagonal.
     size = 3 * bin_size + 3
     steps = (np.add.outer(np.arange(size), np.arange(size)) // 2 % 2 * 255).astype(np.uint8)
     settings = {"step": 1, "bin_sizes": (bin_size,), "magnification": 1e6}
@@ -139,7 +139,7 @@ def test_the_kernel_tells_how_many_patches_it_kept():
         (np.zeros((0, 8), np.uint8), "from 1 to"),
     ],
 )
-def test_the_kernel_refuses_a_picture_of_another_kind(gray, reason):
+def test_the_kernel_refuses_an_image_of_another_kind(gray, reason):
     with pytest.raises(ValueError, match=reason):
         kernels.describe_dense(*arguments(gray))
 

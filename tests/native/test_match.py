@@ -1,4 +1,4 @@
-"""The kernels of matching, beside NumPy and the definitions."""
+"""The kernels of matching, against NumPy and the definitions."""
 
 import os
 import subprocess
@@ -115,7 +115,7 @@ def test_errors_are_those_of_numpy(monkeypatch):
 
 
 @pytest.mark.parametrize("n", [2, 5, 120])
-def test_places_and_pairs_made_anew_are_counted_as_numpy_does(n, monkeypatch):
+def test_places_and_shifted_pairs_are_counted_as_by_numpy(n, monkeypatch):
     one, tolerances = matches(n), (1.5, 30.0, 300.0)
     errors = np.where(np.arange(n) % 3, np.linspace(0, 40, n), np.inf)
     for transform in (np.diag([1.5, 1.5, 1]), np.diag([0.7, 0.7, 1])):

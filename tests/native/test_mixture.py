@@ -1,4 +1,4 @@
-"""The compiled projections and moments beside their definitions."""
+"""The compiled projections and moments against their definitions."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def assert_same(found: Moments, expected: Moments, *, rtol=2e-5):
     size = 1 + np.abs(expected.second).max()
     assert_allclose(found.first, expected.first, rtol=rtol, atol=rtol * size)
     assert_allclose(found.second, expected.second, rtol=rtol, atol=rtol * size)
-    at_limit = 3 * LEAST_SHARE * n  # what one way leaves out as too small, the other may count
+    at_limit = 3 * LEAST_SHARE * n  # what one way skips as too small, the other may count
     assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-5, abs=at_limit)
 
 
@@ -63,7 +63,7 @@ def test_moments_are_those_of_numpy(n_points, n_components, n_dims):
     far=st.sampled_from([1.0, 30.0]),
 )
 def test_any_sizes_and_values_give_the_moments_of_numpy(seed, n_points, n_components, n_dims, tightness, offset, far):
-    # Tight components and far points leave the screen few digits, so that densities must be computed anew.
+    # Tight components and far points leave the screen few digits, so that densities must be computed again.
     rng = np.random.default_rng(seed)
     centred = random_mixture(rng, n_components, n_dims, tightness)
     mixture = DiagonalMixture(centred.weights, centred.means + np.float32(offset), centred.variances)
@@ -95,7 +95,7 @@ def test_components_too_tight_or_too_wide_for_the_screen_are_counted(n_component
         assert moments(points, mixture).zeroth.sum() == pytest.approx(len(points))
 
 
-def test_a_tight_component_beside_wide_ones_keeps_its_digits():
+def test_a_tight_component_among_wide_ones_keeps_its_digits():
     # Sums of points far from the centre, in parts of a component's deviation, would lose them.
     rng = np.random.default_rng(0)
     wide = random_mixture(rng, 8, 40)

@@ -1,4 +1,4 @@
-"""The compiled SIFT, beside the reference and at the edges of its input."""
+"""The compiled SIFT, against the reference and at the edges of its input."""
 
 import os
 import subprocess
@@ -196,7 +196,7 @@ def test_a_narrow_strip_has_the_references_keypoints():
 @pytest.mark.parametrize(
     "shape", [(1, 1), (1, 7), (7, 1), (2, 2), (3, 5), (11, 11), (33, 17), (16384, 64), (64, 16384)]
 )
-def test_noise_of_any_size_gives_keypoints_in_the_picture(shape, sift):
+def test_noise_of_any_size_gives_keypoints_in_the_image(shape, sift):
     features = sift(np.random.default_rng(3).integers(0, 256, shape, np.uint8))
     assert features.image_size == shape
     assert np.all((features.xy >= 0) & (features.xy <= (shape[1] - 1, shape[0] - 1)))
@@ -240,16 +240,16 @@ def test_threads_give_identical_bits(sift):
             assert_array_equal(getattr(a, name), getattr(b, name))
 
 
-def test_a_mirrored_picture_has_mirrored_keypoints_in_its_first_octave():
+def test_a_mirrored_image_has_mirrored_keypoints_in_its_first_octave():
     gray = to_gray(crop("astronaut"))
     upright, mirrored = NATIVE(gray), NATIVE(np.flipud(gray))
     fine = upright[upright.scale < 1.5]
-    turned = replace(
+    flipped = replace(
         fine, xy=np.column_stack([fine.xy[:, 0], len(gray) - 1 - fine.xy[:, 1]]), angle=(-fine.angle) % (2 * np.pi)
     )
-    inside = (turned.xy.min(axis=1) > 12) & (turned.xy[:, 1] < len(gray) - 13)
+    inside = (flipped.xy.min(axis=1) > 12) & (flipped.xy[:, 1] < len(gray) - 13)
     assert inside.sum() > 50
-    assert share_found(turned[inside], mirrored)[0] > 0.97
+    assert share_found(flipped[inside], mirrored)[0] > 0.97
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The compiled search for the nearest word and the sums for k-means, beside their definitions."""
+"""The compiled search for the nearest word and the sums for k-means, against their definitions."""
 
 import os
 import subprocess
@@ -89,14 +89,14 @@ def test_any_sizes_and_values_give_the_definition(seed, n_points, n_words, n_dim
     assert all(len(set(row)) == m for row in indices.tolist())
 
 
-def test_a_number_too_small_for_bytes_beside_a_large_one_decides():
+def test_a_number_too_small_for_bytes_next_to_a_large_one_decides():
     # By hand: 0.3 lies nearer to 0.5 than to 0. A level of the point's bytes is 100 / 127, so there it is 0.
     words = np.float32([[0, 0], [0, 0.5], [0, -0.5]])
     assert_array_equal(by_kernel(np.float32([[100, 0.3]]), words, 1), ([[1]], [[np.float32(10_000.04)]]))
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_words_too_equally_near_for_float32_are_told_apart(seed):
+def test_words_too_equally_near_for_float32_are_separated(seed):
     # Steps of one length in 60 directions: the distances differ by the rounding of the words alone.
     rng = np.random.default_rng(seed)
     point, step = rng.normal(size=(2, 128))
@@ -158,7 +158,7 @@ def test_the_answer_does_not_depend_on_the_directions(seed, n_words, n_dims, m, 
     assert_allclose(squared[decided], found[decided].astype(np.float32), rtol=1e-6, atol=0)
 
 
-def test_what_lies_beside_the_directions_decides():
+def test_what_lies_outside_the_directions_decides():
     # By hand: along the only direction the words are -1, 0 and 1 and the point is 0, but across it the point is 4, and
     # so is the last word.
     words, point = np.float32([[-1, -4], [0, 0], [1, 4]]), np.float32([[0, 4]])
@@ -251,7 +251,7 @@ def test_rows_apart_in_memory_are_found_like_rows_together():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e16])
 @pytest.mark.parametrize("place", [0, 63, 127])
-def test_numbers_that_are_not_finite_are_refused_wherever_they_stand(bad, place):
+def test_numbers_that_are_not_finite_are_refused_anywhere(bad, place):
     points = np.ones((30, 128), np.float32)
     points[29, place] = bad
     with pytest.raises(ValueError, match="descriptors hold numbers that are not finite"):

@@ -58,7 +58,6 @@ ALLOWED = {
 
 # Still to be rewritten.
 PENDING = (
-    "classicvision/_native/",
     "classicvision/cli/calibrate.py",
     "classicvision/cli/copies.py",
     "classicvision/cli/index.py",
@@ -80,7 +79,6 @@ PENDING = (
     "tests/cli/test_match.py",
     "tests/copies/",
     "tests/index/",
-    "tests/native/",
     "tests/report/test_copies",
     "tests/synthetic/",
     "tests/viz/",
