@@ -8,7 +8,7 @@ import pytest
 
 from classicvision import config
 from classicvision.backbone.onnx import OnnxBackbone
-from classicvision.classify.named_recipes import RECIPES, load_recipe, recipe_to_toml, short_name
+from classicvision.classify.named_recipes import RECIPES, load_recipe, recipe_to_toml, short_name, short_names
 from classicvision.classify.recipe import Recipe, Several, SvmSettings
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fisher import FisherSettings
@@ -187,3 +187,26 @@ def test_a_change_of_any_part_changes_the_fingerprint():
 
 def test_costs_of_the_classifier_are_a_tuple_of_floats():
     assert config.from_dict(SvmSettings, {"costs": [1, 10]}).costs == (1.0, 10.0)
+
+
+def test_recipes_are_called_by_short_names_where_these_differ():
+    assert short_names(["llc", "cnn:a/net.onnx@imagenet", "fusion:a/net.onnx"]) == {
+        "llc": "llc",
+        "cnn:net": "cnn:a/net.onnx@imagenet",
+        "fusion:net": "fusion:a/net.onnx",
+    }
+    assert list(short_names(["cnn:a/net.onnx", "cnn:b/net.onnx", "mine/x.toml"])) == [
+        "cnn:a/net.onnx",
+        "cnn:b/net.onnx",
+        "x.toml",
+    ]
+
+
+def test_a_recipe_that_is_given_again_is_numbered():
+    assert short_names(["llc", "a/x.toml", "llc", "a/x.toml", "llc"]) == {
+        "llc": "llc",
+        "x.toml": "a/x.toml",
+        "llc (2)": "llc",
+        "x.toml (2)": "a/x.toml",
+        "llc (3)": "llc",
+    }

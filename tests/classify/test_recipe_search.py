@@ -69,3 +69,15 @@ def test_a_trial_ends_between_two_steps_when_its_time_is_up(texture_folder, monk
     chosen = choose_recipe(ImageFolder.open(texture_folder), slow, progress=lambda *step: reported.append(step))
     assert [step for step in reported if step[0].startswith("again")] == [("again: images", 1, 24)]
     assert "again" in chosen.skipped
+
+
+def test_fit_chooses_among_recipes_by_name_and_replaces_their_seed(texture_folder):
+    fitted = workflows.fit(texture_folder, recipe=SMALL, seed=4)
+    assert fitted.selection.name == "words"
+    assert fitted.classifier.recipe == replace(SMALL["words"], seed=4)
+
+
+def test_fit_of_one_recipe_replaces_its_seed_and_selects_nothing(texture_folder):
+    fitted = workflows.fit(texture_folder, recipe=SMALL["words"], seed=4)
+    assert fitted.selection is None
+    assert fitted.classifier.recipe == replace(SMALL["words"], seed=4)

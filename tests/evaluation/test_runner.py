@@ -9,7 +9,6 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision import BovwSettings, FeatureCache, Recipe, Sift, SvmSettings, extract, workflows
-from classicvision.classify.named_recipes import short_names
 from classicvision.classify.training import train
 from classicvision.errors import NotEnoughDataError
 from classicvision.evaluation import split_run
@@ -37,29 +36,6 @@ def found(texture_folder, cache):
 
 def verdict(found, a, b):
     return next(one for one in found.comparison.verdicts if (one.a, one.b) == (a, b))
-
-
-def test_recipes_are_called_by_short_names_where_these_differ():
-    assert short_names(["llc", "cnn:a/net.onnx@imagenet", "fusion:a/net.onnx"]) == {
-        "llc": "llc",
-        "cnn:net": "cnn:a/net.onnx@imagenet",
-        "fusion:net": "fusion:a/net.onnx",
-    }
-    assert list(short_names(["cnn:a/net.onnx", "cnn:b/net.onnx", "mine/x.toml"])) == [
-        "cnn:a/net.onnx",
-        "cnn:b/net.onnx",
-        "x.toml",
-    ]
-
-
-def test_a_recipe_that_is_given_again_is_numbered():
-    assert short_names(["llc", "a/x.toml", "llc", "a/x.toml", "llc"]) == {
-        "llc": "llc",
-        "x.toml": "a/x.toml",
-        "llc (2)": "llc",
-        "x.toml (2)": "a/x.toml",
-        "llc (3)": "llc",
-    }
 
 
 def test_the_same_recipe_under_two_names_is_no_difference(found):

@@ -1,18 +1,14 @@
-"""The verbs, on small folders."""
+"""Fitting a folder of images."""
 
 import shutil
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
 
 from classicvision import RECIPES, load_recipe, workflows
 from classicvision.cache import FeatureCache
 from classicvision.classify import training_images
-from classicvision.classify.fitting import summarise_training
-from classicvision.classify.training import CrossValidation
-from classicvision.errors import ArchiveError, ImageReadError, NotEnoughDataError, SettingsError
-from classicvision.folders import ImageFolder, find_images
+from classicvision.errors import NotEnoughDataError
 from classicvision.images import write_image
 
 RECIPE = load_recipe("sift-bovw", ["encoder.n_words=30"])
@@ -24,19 +20,16 @@ def folder(texture_folder, tmp_path):
     return shutil.copytree(texture_folder, tmp_path / "images")
 
 
+def spoil_the_first(folder):
+    """Break the first image of all, so that every later one moves up."""
+    (folder / "texture-0" / "00.png").write_bytes(b"")
+
+
 def test_fit_learns_easy_textures(fitted):
     assert fitted.validation.mean_per_class_accuracy == 1.0
     assert fitted.failures == ()
     assert fitted.classifier.training.images_per_class == (8, 8, 8)
     assert fitted.classifier.training.folder == "images"
-
-
-def test_the_summary_has_the_mean_and_the_sample_deviation_of_the_folds(texture_folder):
-    validation = CrossValidation(np.zeros(24, np.intp), np.array([0.5, 1.0]), 0.7, 1.0)
-    summary = summarise_training(ImageFolder.open(texture_folder), validation, 2)
-    assert (summary.folds, summary.accuracy, summary.mean_per_class_accuracy) == (2, 0.75, 0.7)
-    assert summary.accuracy_deviation == pytest.approx(0.5 / 2**0.5)
-    assert (summary.n_images, summary.n_unreadable) == (24, 2)
 
 
 def test_images_without_any_keypoint_are_an_error_that_says_so(tmp_path):
@@ -71,11 +64,6 @@ def test_a_broken_image_is_skipped_and_listed(folder):
     assert fitted.classifier.training.n_images == 24
 
 
-def spoil_the_first(folder):
-    """Break the first image of all, so that every later one moves up."""
-    (folder / "texture-0" / "00.png").write_bytes(b"")
-
-
 def test_behind_a_broken_image_every_label_stays_with_its_own_image(folder, monkeypatch):
     spoil_the_first(folder)
     seen = []
@@ -86,21 +74,6 @@ def test_behind_a_broken_image_every_label_stays_with_its_own_image(folder, monk
     fitted = workflows.fit(folder, recipe=RECIPE)
     assert seen == ["texture-0"] * 7 + ["texture-1"] * 8 + ["texture-2"] * 8
     assert fitted.classifier.training.images_per_class == (7, 8, 8)
-
-
-def test_behind_a_broken_image_predictions_stay_with_their_paths(model_file, folder):
-    spoil_the_first(folder)
-    answers = workflows.predict(model_file, folder)
-    assert [failure.path.name for failure in answers.failures] == ["00.png"]
-    assert [path.name for path in answers.paths] == [f"{n:02}.png" for n in range(1, 24)]
-    assert [answer.label for answer in answers.predictions] == [path.parent.name for path in answers.paths]
-
-
-def test_behind_a_broken_image_cases_stay_with_their_classes(model_file, folder):
-    spoil_the_first(folder)
-    evaluation = workflows.evaluate(model_file, folder)
-    assert [case.true for case in evaluation.cases] == [case.path.parent.name for case in evaluation.cases]
-    assert evaluation.scores.accuracy == 1.0
 
 
 def test_behind_a_broken_image_contradictions_are_still_those_files(folder):
@@ -143,76 +116,12 @@ def test_too_few_keypoints_for_the_words_is_an_error_with_the_remedy(texture_fol
         workflows.fit(texture_folder, recipe=recipe)
 
 
-def test_predict_answers_files_and_folders(model_file, texture_folder):
-    answers = workflows.predict(model_file, [texture_folder / "texture-2", texture_folder / "texture-0" / "00.png"])
-    assert_array_equal([path.parent.name for path in answers.paths], [answer.label for answer in answers.predictions])
-    assert len(answers.paths) == 9
-
-
-def test_predict_lists_what_it_cannot_read(model_file, tmp_path):
-    (tmp_path / "broken.png").write_bytes(b"")
-    answers = workflows.predict(model_file, [tmp_path / "broken.png"])
-    assert answers.paths == answers.predictions == ()
-    assert answers.failures[0].path == tmp_path / "broken.png"
-
-
-def test_predict_of_a_folder_without_images_is_an_error_that_names_it(model_file, tmp_path):
-    (tmp_path / "nothing").mkdir()
-    with pytest.raises(NotEnoughDataError, match=r"nothing.*\.jpg"):
-        workflows.predict(model_file, [tmp_path / "nothing"])
-
-
-def test_predict_refuses_a_path_that_does_not_exist(model_file, tmp_path):
-    with pytest.raises(ImageReadError, match="nowhere"):
-        workflows.predict(model_file, [tmp_path / "nowhere"])
-
-
-def test_evaluate_scores_each_image_and_counts_those_it_was_fitted_on(model_file, folder):
-    write_image(folder / "texture-0" / "new.png", np.full((60, 60, 3), 77, np.uint8))
-    evaluation = workflows.evaluate(model_file, folder)
-    assert evaluation.scores.n_images == 25
-    assert evaluation.model["seen_in_training"] == 24
-    assert sum(case.correct for case in evaluation.cases) / 25 == evaluation.scores.accuracy
-
-
-def test_evaluate_accepts_some_of_the_classes(model_file, folder):
-    shutil.rmtree(folder / "texture-0")
-    shutil.rmtree(folder / "texture-1")
-    evaluation = workflows.evaluate(model_file, folder)
-    assert evaluation.scores.classes == ("texture-0", "texture-1", "texture-2")
-    assert evaluation.scores.mean_per_class_accuracy == 1.0
-
-
-def test_evaluate_refuses_a_class_that_the_model_does_not_know(model_file, folder):
-    (folder / "texture-2").rename(folder / "bricks")
-    with pytest.raises(SettingsError, match=r"bricks.*It knows texture-0"):
-        workflows.evaluate(model_file, folder)
-
-
-def test_inspect_tells_the_recipe_and_the_arrays(model_file):
-    facts = workflows.inspect(model_file)
-    assert facts["recipe"]["encoder"]["n_words"] == 30
-    assert facts["arrays"]["codebook/words"] == {"shape": [30, 128], "dtype": "float32"}
-    assert facts["bytes"] == model_file.stat().st_size
-
-
 def test_progress_names_both_stages(texture_folder):
     reported = set()
     workflows.fit(texture_folder, recipe=RECIPE, progress=lambda stage, done, total: reported.add((stage, total)))
     assert reported == {("images", 24), ("folds", 6)}
 
 
-def test_inspect_refuses_a_file_that_is_no_classifier(checkout):
-    with pytest.raises(ArchiveError, match="not a classifier"):
-        workflows.inspect(checkout / "tests" / "golden" / "archive-1.cvmodel")
-
-
 def test_a_recipe_may_be_named(texture_folder, monkeypatch):
     monkeypatch.setitem(RECIPES, "small", RECIPE)
     assert workflows.fit(texture_folder, recipe="small").classifier.recipe == RECIPE
-
-
-def test_show_draws_a_sheet_and_counts_the_keypoints(texture_folder, tmp_path):
-    path = find_images([texture_folder])[0]
-    assert workflows.show(path, tmp_path / "stages.png") > 10
-    assert (tmp_path / "stages.png").read_bytes().startswith(b"\x89PNG")
