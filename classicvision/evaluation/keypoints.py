@@ -76,8 +76,8 @@ class MatchingProtocol:
         Shrink larger images to this longest side in pixels first; all errors are in pixels of the shrunk images. None
         never shrinks.
     n_keypoints : int, default 2000
-        Keep the strongest keypoints of each image. More keypoints raise repeatability by chance, so compare detectors
-        with the same number.
+        Keep the strongest keypoints of each image. With more keypoints more agree by accident, so compare detectors with
+        the same number.
     ratio : float, default 0.8
         Accept a match if it is nearer than this times the second nearest (Lowe 2004, section 7.1). Larger values accept
         more matches, of which more are wrong; 1 accepts all but ties.
