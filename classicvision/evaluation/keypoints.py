@@ -76,7 +76,7 @@ class MatchingProtocol:
         Shrink larger images to this longest side in pixels first; all errors are in pixels of the shrunk images. None
         never shrinks.
     n_keypoints : int, default 2000
-        Keep the strongest keypoints of each image. With more keypoints more agree by accident, so compare detectors with
+        Keep the strongest keypoints of each image. More keypoints also agree by accident: compare detectors with
         the same number.
     ratio : float, default 0.8
         Accept a match if it is nearer than this times the second nearest (Lowe 2004, section 7.1). Larger values accept
