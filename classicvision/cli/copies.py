@@ -18,11 +18,11 @@ MAX_SHOWN = 20  # findings or groups shown as text; JSON, CSV and the page have 
 
 EXAMPLES = """\b
 Examples:
-  classicvision copies photos/
+  classicvision copies images/
   classicvision copies queries/ --against library.cvindex --report copies.html
-  classicvision copies new.jpg --against photos/ --exit-code
-  classicvision copies photo.jpg --self
-  classicvision copies photos/ --backbone resnet18-v1 --backbone-calibration resnet18.json
+  classicvision copies new.jpg --against images/ --exit-code
+  classicvision copies image.jpg --self
+  classicvision copies images/ --backbone resnet18-v1 --backbone-calibration resnet18.json
 """
 
 

@@ -48,10 +48,10 @@ def search_index(
     duplicates one is compared, and all are found with it.
 
     Comparing stops early: after the first `n_always` candidates, an image is compared only if the votes that agree on a
-    rotation and a scale weigh `least_votes`, or `least_ratio` times as much as those of the last candidate, which agree
-    by chance. It is compared with the query or its mirror image, whichever has more votes, and with the other one too
-    if that has `least_votes`. So a copy is missed only if `n_always` images have as many votes or more, and its votes
-    are no more than chance gives.
+    rotation and a scale weigh `least_votes`, or `least_ratio` times as much as those of the last candidate, which
+    measure chance. It is compared with the query or its mirror image, whichever has more votes, and with the other one
+    too if that has `least_votes`. So a copy is missed only if `n_always` images have as many votes or more, and its
+    votes are no more than chance gives.
 
     In an index of at most `n_candidates` images all are compared, without words.
     """
@@ -109,7 +109,7 @@ def _first_of_each_content(index: Index, ids: NDArray[np.int64], n: int) -> NDAr
 def _least_votes(found: Candidates, settings: SearchSettings) -> float:
     """Return how many votes justify a comparison.
 
-    Most of the best hundred images have only votes that agree by chance, and so has the last one, unless the query has
+    Most of the best hundred images have only votes of chance agreement, and so has the last one, unless the query has
     very many copies.
     """
     chance = float(found.votes[-1]) if len(found) else 0.0

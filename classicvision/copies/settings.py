@@ -21,7 +21,7 @@ class SearchSettings:
     n_candidates: int = 100  # images that are compared with the query, at most; more take longer and miss less
     n_always: int = 2  # candidates that are compared however few votes they have
     least_votes: float = 5.0  # further candidates are compared if so many votes agree on a rotation and a scale,
-    least_ratio: float = 2.5  # or so many times the votes of the last candidate, which agree by chance
+    least_ratio: float = 2.5  # or so many times the votes of the last candidate, a measure of chance
     limit: int = 20  # bits of 64 in which two descriptors of one word may differ (Jegou, Douze and Schmid 2008, 5)
     stop_ratio: float = 10.0  # words in more than this many times as many images as the mean word are not searched
     mirrored: bool = True  # search for the query's mirror image too

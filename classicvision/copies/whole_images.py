@@ -1,4 +1,4 @@
-"""Copies of images with too few keypoints: they are compared as a image.
+"""Copies of images with too few keypoints: they are compared as an image.
 
 Their global signatures are compared first; pairs that these leave undecided are compared by a network, if one is given.
 """

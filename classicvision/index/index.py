@@ -274,7 +274,7 @@ class Index:
     def info(self) -> dict[str, Any]:
         """Return sizes, counts and settings of the index as plain values."""
         n_keypoints = np.array([image.n_keypoints for image in self], np.int64)
-        sizes = {kind: sum(getattr(s.entry, kind).n_bytes for s in self.segments) for kind in _KINDS}
+        sizes = {kind: sum(getattr(s.entry, kind).n_bytes for s in self.segments) for kind in ("catalogue", "features", "postings")}
         total = sum(file.n_bytes for file in self.manifest.files)
         return {
             "folder": str(self.folder),
@@ -299,6 +299,3 @@ class Index:
                 if row < len(segment.catalogue) and segment.catalogue.ids[row] == image_id:
                     return segment, row
         raise KeyError(f"the index has no image with ID {image_id}")
-
-
-_KINDS = ("catalogue", "features", "postings")

@@ -115,7 +115,7 @@ class Postings:
         return np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int32), np.diff(self.offsets))
 
     def problem(self, n_images: int) -> str:
-        """Return the first inconsistency of these postings with `n_images` images, as text; empty if there is none."""
+        """Return the first inconsistency of these postings with `n_images` images, as text, or an empty string."""
         if self.offsets[0] != 0 or self.offsets[-1] != len(self) or (np.diff(self.offsets) < 0).any():
             return "the lists of its words are not consecutive"
         return "a posting refers to an unknown image" if len(self) and int(self.rows.max()) >= n_images else ""

@@ -48,7 +48,7 @@ def test_it_tells_the_pairs_and_the_thresholds(run, unrelated):
     assert thresholds == sorted(thresholds)
 
 
-def test_pictures_without_a_tail_are_warned_of(run, unrelated):
+def test_images_without_a_tail_are_warned_of(run, unrelated):
     assert run(unrelated)[2].startswith("Warning: nearly all pairs have a score of 0")
 
 
@@ -61,7 +61,7 @@ def test_the_file_holds_what_json_prints(run, unrelated, tmp_path):
     assert json.loads(text)["calibration"]["n_pairs"] == 210
 
 
-def test_too_few_pictures_are_an_error_that_says_how_many(run, unrelated):
+def test_too_few_images_are_an_error_that_says_how_many(run, unrelated):
     code, _, messages = run(unrelated / "00.png", unrelated / "01.png")
     assert code == 1
     assert "Error: 1 pair(s) of images are too few to fit a tail; at least 200 are needed" in messages
@@ -94,7 +94,7 @@ def test_a_network_is_measured_with_backbone_and_its_file_can_be_used(run, make_
     )
 
 
-def test_a_folder_without_pictures_is_an_error_that_names_it(run, tmp_path):
+def test_a_folder_without_images_is_an_error_that_names_it(run, tmp_path):
     (tmp_path / "empty").mkdir()
     code, _, messages = run(tmp_path / "empty")
     assert code == 1

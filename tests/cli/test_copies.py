@@ -51,7 +51,7 @@ def test_pairs_are_a_table_with_the_best_first(run):
     assert messages == ""
 
 
-def test_pictures_among_each_other_are_listed_in_groups(run):
+def test_images_among_each_other_are_listed_in_groups(run):
     code, output, _ = run("queries", "library")
     assert code == 0
     assert output.startswith("Group 1: 2 images\n  queries/equal.png")
@@ -67,14 +67,14 @@ def test_an_index_can_be_searched(run, tmp_path, capsys):
     assert "library/0.png" in output
 
 
-def test_nothing_found_is_said_and_is_no_error(run):
+def test_nothing_found_is_reported_and_is_not_an_error(run):
     assert run("queries/stranger.png", "--against", "library", "--exit-code")[:2] == (
         0,
         "No copies found. Compared 1 image with 5 images.\n",
     )
 
 
-def test_a_copy_is_exit_code_11_only_if_asked_for(run):
+def test_a_copy_is_exit_code_11_only_if_requested(run):
     assert run("queries/crop.png", "--against", "library")[0] == 0
     assert run("queries/crop.png", "--against", "library", "--exit-code")[0] == 11
 
@@ -118,7 +118,7 @@ def test_csv_has_a_row_a_finding(run, tmp_path):
     assert {row["labels"] for row in rows} == {"exact", "cropped", "mirrored"}
 
 
-def test_report_is_a_page_with_the_pictures(run, tmp_path):
+def test_report_is_a_page_with_the_images(run, tmp_path):
     code, _, messages = run("queries", "--against", "library", "--report", tmp_path / "c.html")
     page = (tmp_path / "c.html").read_text("utf-8")
     assert code == 0
@@ -127,7 +127,7 @@ def test_report_is_a_page_with_the_pictures(run, tmp_path):
     assert page.count("data:image/jpeg;base64,") == 6
 
 
-def test_an_undecided_picture_is_counted_on_standard_error(run, tmp_path):
+def test_an_undecided_image_is_counted_on_standard_error(run, tmp_path):
     write_image(tmp_path / "blank.png", np.full((50, 50, 3), 255, np.uint8))
     code, output, messages = run(tmp_path / "blank.png", "--against", "library")
     assert code == 0
@@ -213,7 +213,7 @@ def test_a_path_that_is_not_there_is_an_error_that_names_it(words, run):
 
 @pytest.fixture
 def soft(make_image, tmp_path):
-    """Return a folder with a picture with too few keypoints, and a crop of it that its signature misses."""
+    """Return a folder with an image with too few keypoints, and a crop of it that its signature misses."""
     from classicvision.copies.backbone_calibration import soften
 
     (tmp_path / "soft").mkdir()
@@ -224,7 +224,7 @@ def soft(make_image, tmp_path):
 
 @pytest.fixture
 def calibrated(make_network, tmp_path):
-    """Return the options of a network with a calibration by which equal features are worth 6, and 11 is asked for."""
+    """Return the options of a network with a calibration by which equal features are worth 6, and 11 is needed."""
     from classicvision import OnnxBackbone
     from classicvision.copies.backbone_calibration import BackboneCalibrationRun
     from classicvision.copies.calibration_file import write_calibration
@@ -260,7 +260,7 @@ def test_what_a_network_finds_says_so_in_text_json_csv_and_page(run, soft, calib
     assert "findings by a backbone" in page
 
 
-def test_a_network_is_asked_of_an_index_too(run, soft, calibrated, tmp_path, capsys):
+def test_a_network_is_requested_of_an_index_too(run, soft, calibrated, tmp_path, capsys):
     assert cli._run(["index", "build", str(soft / "soft.png"), "-o", str(tmp_path / "l.cvindex"), "-j", "1"]) == 0
     capsys.readouterr()
     code, output, _ = run(soft / "crop.png", "--against", tmp_path / "l.cvindex", *calibrated)
@@ -298,7 +298,7 @@ def test_finding_copies_loads_no_library_that_only_learning_needs(copies_folder)
     assert done.returncode == 0
 
 
-def test_a_part_copied_within_a_picture_is_told_with_self(run, make_image, tmp_path):
+def test_a_part_copied_within_an_image_is_reported_with_self(run, make_image, tmp_path):
     moved = make_image(0)
     moved[90:150, 130:200] = moved[10:70, 20:90]
     write_image(tmp_path / "moved.png", moved)
@@ -312,15 +312,15 @@ def test_a_part_copied_within_a_picture_is_told_with_self(run, make_image, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("pictures", "compared"),
+    ("images", "compared"),
     [(["queries/crop.png"], "1 image with itself."), (["queries"], "4 images, each with itself.")],
 )
-def test_pictures_without_a_part_copied_within_were_compared_with_themselves(pictures, compared, run):
-    code, output, _ = run(*pictures, "--self")
+def test_images_without_a_part_copied_within_were_compared_with_themselves(images, compared, run):
+    code, output, _ = run(*images, "--self")
     assert (code, output) == (0, f"No copies found. Compared {compared}\n")
 
 
-def test_one_picture_alone_is_told_what_else_to_give(run):
+def test_one_image_alone_is_reported_what_else_to_give(run):
     code, output, _ = run("queries/crop.png")
     assert code == 0
     assert output.endswith("Only one image given. Pass more, or use --against or --self.\n")

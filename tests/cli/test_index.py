@@ -48,15 +48,15 @@ def test_build_says_what_is_in_the_index(run, library, tmp_path):
 
 
 def test_a_broken_image_is_listed_and_the_exit_code_is_3(run, built, library):
-    (library / "broken.png").write_bytes(b"no picture")
+    (library / "broken.png").write_bytes(b"no image")
     code, output, messages = run("update", built, "-j", 1)
     assert code == 3
     assert "8 unchanged" in output
     assert "broken.png" in messages
 
 
-def test_a_file_that_broke_since_stays_as_it_was_and_that_is_said(run, built, library):
-    (broken := sorted(library.iterdir())[0]).write_bytes(b"no picture any more")
+def test_a_file_that_broke_since_stays_as_it_was_and_that_is_reported(run, built, library):
+    (broken := sorted(library.iterdir())[0]).write_bytes(b"no image any more")
     code, output, messages = run("update", built, "-j", 1)
     assert code == 3
     assert "7 unchanged; 8 images now" in output
@@ -65,8 +65,8 @@ def test_a_file_that_broke_since_stays_as_it_was_and_that_is_said(run, built, li
     assert "The index keeps its entries for 1 of them" in messages
 
 
-def test_a_new_file_that_is_broken_is_left_out_and_that_is_said(run, built, library):
-    (library / "broken.png").write_bytes(b"no picture")
+def test_a_new_file_that_is_broken_is_skipped_and_that_is_reported(run, built, library):
+    (library / "broken.png").write_bytes(b"no image")
     assert run("update", built, "-j", 1)[2].startswith("Skipped 1 unreadable image:")
 
 
@@ -133,7 +133,7 @@ def test_verify_names_the_damaged_file_and_fails(run, built):
 
 
 @pytest.mark.parametrize("name", ["add", "update", "remove", "info", "verify"])
-def test_a_folder_that_is_no_index_is_an_error_and_stays_as_it_is(run, tmp_path, library, name):
+def test_a_folder_that_is_not_an_index_is_an_error_and_stays_as_it_is(run, tmp_path, library, name):
     code, _, messages = run(name, library, *([library] if name in ("add", "remove") else []))
     assert code == 1
     assert "is not an index" in messages
@@ -173,7 +173,7 @@ def test_ctrl_c_leaves_an_index_that_works(library, built, tmp_path, checkout):
     assert cli._run(["index", "add", str(built), *map(str, more), "-j", "1"]) == 0
 
 
-def test_a_vocabulary_that_is_none_is_an_error_that_says_what_one_is(run, library, tmp_path):
+def test_a_vocabulary_that_is_invalid_is_an_error_that_says_what_one_is(run, library, tmp_path):
     (tmp_path / "words.csv").write_text("a,b\n")
     code, _, messages = run("build", library, "-o", tmp_path / "other.cvindex", "--vocabulary", tmp_path / "words.csv")
     assert code == 1

@@ -29,14 +29,14 @@ def files(tmp_path_factory):
     return folder
 
 
-def test_a_copy_is_told_in_words(run, files):
+def test_a_copy_is_reported_in_words(run, files):
     code, output, _ = run("match", files / "a.png", files / "b.png")
     assert code == 0
     assert output.startswith("Copy: ")
     assert "scale 1.00, mirrored (similarity, " in output
 
 
-def test_a_copy_is_exit_code_11_if_asked_for(run, files):
+def test_a_copy_is_exit_code_11_if_requested(run, files):
     assert run("match", files / "a.png", files / "b.png", "--exit-code")[0] == 11
     assert run("match", files / "a.png", files / "c.png", "--exit-code")[0] == 0
 
@@ -84,7 +84,7 @@ def test_settings_can_be_changed(run, files):
         (["a.png", "b.png", "--backbone", "missing.onnx"], 1, "missing.onnx"),
     ],
 )
-def test_what_goes_wrong_is_said(words, code, message, run, files, monkeypatch):
+def test_what_goes_wrong_is_reported(words, code, message, run, files, monkeypatch):
     monkeypatch.chdir(files)
     found, output, messages = run("match", *words)
     assert (found, output) == (code, "")
@@ -93,7 +93,7 @@ def test_what_goes_wrong_is_said(words, code, message, run, files, monkeypatch):
 
 @pytest.fixture
 def soft(files, make_image):
-    """Return two pictures with too few keypoints; the second is a crop of the first that its signature misses."""
+    """Return two images with too few keypoints; the second is a crop of the first that its signature misses."""
     from classicvision.copies.backbone_calibration import soften
 
     write_image(files / "soft.png", soften(make_image(2)))
@@ -113,14 +113,14 @@ def test_a_network_that_was_not_calibrated_tells_its_cosine_and_decides_nothing(
     assert json.loads(run("match", *soft, "--json")[1])["cosine"] is None
 
 
-def test_how_pictures_are_prepared_for_a_network_is_never_guessed(run, soft, make_network):
+def test_how_images_are_prepared_for_a_network_is_never_guessed(run, soft, make_network):
     code, _, messages = run("match", *soft, "--backbone", make_network())
     assert code == 1
     assert "neither the file nor the registry states the preprocessing of this network" in messages
     assert run("match", *soft, "--backbone", make_network(), "--preprocessing", "nonsense")[0] == 2
 
 
-def test_a_file_that_is_no_calibration_of_a_network_is_an_error(run, soft, make_network):
+def test_a_file_that_is_not_a_calibration_of_a_network_is_an_error(run, soft, make_network):
     network = make_network(preprocessing="imagenet")
     code, output, messages = run("match", *soft, "--backbone", network, "--backbone-calibration", soft[0])
     assert (code, output) == (1, "")

@@ -1,4 +1,4 @@
-"""Copies are found in a library and among pictures; nothing is a copy of itself, and equal files are told apart."""
+"""Copies are found in a library and among images; nothing is a copy of itself, and equal files are distinguished."""
 
 import os
 import shutil
@@ -40,9 +40,9 @@ def against_folder(copies_folder, cache):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    """Return an empty folder and a function that writes pictures into it."""
-    folder = tmp_path / "pictures"
+def images(tmp_path):
+    """Return an empty folder and a function that writes images into it."""
+    folder = tmp_path / "images"
     folder.mkdir()
 
     def write(**images):
@@ -65,7 +65,7 @@ def test_equal_files_are_the_best_finding(against_folder):
     assert against_folder.findings[0].result.method == "bytes"
 
 
-def test_findings_say_how_many_pictures_were_compared_and_how(against_folder, copies_folder):
+def test_findings_say_how_many_images_were_compared_and_how(against_folder, copies_folder):
     assert (against_folder.n_queries, against_folder.n_references) == (4, 5)
     assert (against_folder.queries, against_folder.references) == (
         str(copies_folder / "queries"),
@@ -88,13 +88,13 @@ def test_paths_are_named_as_the_user_named_them(copies_folder, cache, monkeypatc
     assert (str(finding.path_a), str(finding.path_b)) == ("queries/crop.png", "library/0.png")
 
 
-def test_a_folder_that_is_named_by_a_way_up_is_searched_like_any_other(copies_folder, cache, monkeypatch, pictures):
+def test_a_folder_that_is_named_by_a_way_up_is_searched_like_any_other(copies_folder, cache, monkeypatch, images):
     crop = read_image(copies_folder / "library" / "0.png")
-    folder = pictures(whole=crop, part=crop[20:, 20:])
-    (folder.parent / "beside").mkdir()
-    monkeypatch.chdir(folder.parent / "beside")
-    (finding,) = workflows.find_copies_among("../pictures", cache=cache).findings
-    assert (str(finding.path_a), str(finding.path_b)) == ("../pictures/part.png", "../pictures/whole.png")
+    folder = images(whole=crop, part=crop[20:, 20:])
+    (folder.parent / "next").mkdir()
+    monkeypatch.chdir(folder.parent / "next")
+    (finding,) = workflows.find_copies_among("../images", cache=cache).findings
+    assert (str(finding.path_a), str(finding.path_b)) == ("../images/part.png", "../images/whole.png")
 
 
 def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_folder, cache, tmp_path):
@@ -104,19 +104,19 @@ def test_an_index_gives_the_same_findings_as_its_folder(against_folder, copies_f
     assert found.references == str(tmp_path / "library.cvindex")
 
 
-def test_a_picture_of_the_library_is_no_copy_of_itself(copies_folder, cache):
+def test_an_image_of_the_library_is_not_a_copy_of_itself(copies_folder, cache):
     found = workflows.find_copies(copies_folder / "library" / "0.png", copies_folder / "library", cache=cache)
     assert (found.findings, found.n_queries) == ((), 1)
 
 
-def test_a_picture_that_changed_after_it_was_indexed_is_no_copy_of_what_it_was(pictures, make_image, cache, tmp_path):
-    folder = pictures(a=make_image(0), b=make_image(1))
+def test_an_image_that_changed_after_it_was_indexed_is_not_a_copy_of_what_it_was(images, make_image, cache, tmp_path):
+    folder = images(a=make_image(0), b=make_image(1))
     workflows.build_index(folder, tmp_path / "l.cvindex", cache=cache)
-    pictures(a=make_image(0)[:110, :150])
+    images(a=make_image(0)[:110, :150])
     assert workflows.find_copies(folder, tmp_path / "l.cvindex", cache=cache).findings == ()
 
 
-def test_a_link_to_a_picture_is_no_copy_of_it(copies_folder, cache, tmp_path):
+def test_a_link_to_an_image_is_not_a_copy_of_it(copies_folder, cache, tmp_path):
     (tmp_path / "link.png").symlink_to(copies_folder / "library" / "0.png")
     assert workflows.find_copies(tmp_path / "link.png", copies_folder / "library", cache=cache).findings == ()
 
@@ -128,15 +128,15 @@ def test_the_number_of_jobs_changes_nothing(copies_folder, cache, against_folder
         assert (one.path_a, one.path_b, one.result.score) == (other.path_a, other.path_b, other.result.score)
 
 
-def test_two_pictures_of_a_folder_are_one_finding_whichever_copies_which(pictures, make_image):
-    folder = pictures(whole=make_image(0), part=make_image(0)[:110, :150], other=make_image(1))
+def test_two_images_of_a_folder_are_one_finding_whichever_copies_which(images, make_image):
+    folder = images(whole=make_image(0), part=make_image(0)[:110, :150], other=make_image(1))
     found = workflows.find_copies_among(folder)
     assert [{f.path_a.name, f.path_b.name} for f in found.findings] == [{"whole.png", "part.png"}]
     assert (found.n_queries, found.n_references, found.references) == (3, 3, "")
 
 
-def test_a_hundred_equal_files_are_all_found(pictures, make_image):
-    folder = pictures(first=make_image(0))
+def test_a_hundred_equal_files_are_all_found(images, make_image):
+    folder = images(first=make_image(0))
     for number in range(100):
         shutil.copy(folder / "first.png", folder / f"{number:03}.png")
     found = workflows.find_copies_among(folder)
@@ -144,8 +144,8 @@ def test_a_hundred_equal_files_are_all_found(pictures, make_image):
     assert (len(found.findings), len(found.groups)) == (100, 1)
 
 
-def test_the_paths_of_equal_files_are_listed_once_for_all_of_them(pictures, make_image, monkeypatch):
-    folder = pictures(first=make_image(0), part=make_image(0)[:110, :150], other=make_image(1))
+def test_the_paths_of_equal_files_are_listed_once_for_all_of_them(images, make_image, monkeypatch):
+    folder = images(first=make_image(0), part=make_image(0)[:110, :150], other=make_image(1))
     for number in range(20):
         shutil.copy(folder / "first.png", folder / f"{number:02}.png")
     listed, path_of = [], Index.path
@@ -155,8 +155,8 @@ def test_the_paths_of_equal_files_are_listed_once_for_all_of_them(pictures, make
     assert len(listed) <= 3 * 23
 
 
-def test_a_part_of_a_file_is_a_copy_of_all_its_equals_and_of_the_first_among_pictures(pictures, make_image, tmp_path):
-    folder = pictures(b=make_image(0), other=make_image(1))
+def test_a_part_of_a_file_is_a_copy_of_all_its_equals_and_of_the_first_among_images(images, make_image, tmp_path):
+    folder = images(b=make_image(0), other=make_image(1))
     for name in "ca":
         shutil.copy(folder / "b.png", folder / f"{name}.png")
     write_image(tmp_path / "part.png", np.ascontiguousarray(make_image(0)[:110, :150]))
@@ -168,8 +168,8 @@ def test_a_part_of_a_file_is_a_copy_of_all_its_equals_and_of_the_first_among_pic
     assert [{f.path_a.name, f.path_b.name} for f in near] == [{"a.png", "part.png"}]
 
 
-def test_files_that_were_searched_before_are_brought_up_to_date_together(pictures, make_image, tmp_path, monkeypatch):
-    files = sorted(pictures(whole=make_image(0), part=make_image(0)[:110, :150], other=make_image(1)).iterdir())
+def test_files_that_were_searched_before_are_brought_up_to_date_together(images, make_image, tmp_path, monkeypatch):
+    files = sorted(images(whole=make_image(0), part=make_image(0)[:110, :150], other=make_image(1)).iterdir())
     cache, updates = FeatureCache(tmp_path / "cache"), []
 
     def update(index, library, **how):
@@ -182,8 +182,8 @@ def test_files_that_were_searched_before_are_brought_up_to_date_together(picture
     assert updates == [files]
 
 
-def test_n_equal_files_are_n_minus_1_findings_with_the_first(pictures, make_image):
-    folder = pictures(a=make_image(0))
+def test_n_equal_files_are_n_minus_1_findings_with_the_first(images, make_image):
+    folder = images(a=make_image(0))
     for name in ("b", "c", "d"):
         shutil.copy(folder / "a.png", folder / f"{name}.png")
     found = workflows.find_copies_among(folder)
@@ -195,8 +195,8 @@ def test_n_equal_files_are_n_minus_1_findings_with_the_first(pictures, make_imag
     assert [len(group.paths) for group in found.groups] == [4]
 
 
-def test_a_copy_of_a_picture_that_is_there_twice_is_one_finding_more(pictures, make_image):
-    folder = pictures(a=make_image(0), **{"0 part": make_image(0)[:110, :150]})  # searched for first, so it meets both
+def test_a_copy_of_an_image_that_is_there_twice_is_one_finding_more(images, make_image):
+    folder = images(a=make_image(0), **{"0 part": make_image(0)[:110, :150]})  # searched for first, so it meets both
     shutil.copy(folder / "a.png", folder / "b.png")
     found = workflows.find_copies_among(folder)
     assert {frozenset((f.path_a.name, f.path_b.name)) for f in found.findings} == {
@@ -205,62 +205,62 @@ def test_a_copy_of_a_picture_that_is_there_twice_is_one_finding_more(pictures, m
     }
 
 
-def test_pictures_connected_through_others_are_one_group(pictures, make_image):
+def test_images_connected_through_others_are_one_group(images, make_image):
     collage = np.concatenate([make_image(0)[:, :104], make_image(1)[:, :104]], axis=1)
     found = workflows.find_copies_among(
-        pictures(zero=make_image(0), one=make_image(1), collage=collage, other=make_image(2))
+        images(zero=make_image(0), one=make_image(1), collage=collage, other=make_image(2))
     )
     assert [[path.name for path in group.paths] for group in found.groups] == [["collage.png", "one.png", "zero.png"]]
 
 
-def test_a_copy_of_a_picture_without_keypoints_is_found_as_a_whole(pictures, make_image):
+def test_a_copy_of_an_image_without_keypoints_is_found_as_a_whole(images, make_image):
     soft = cv2.GaussianBlur(make_image(3), (0, 0), 30).astype(float)
     soft = np.clip(128 + 6 * (soft - soft.mean()), 0, 255).astype(np.uint8)
     small = cv2.resize(soft[:, ::-1], (104, 80), interpolation=cv2.INTER_AREA)
-    found = workflows.find_copies_among(pictures(soft=soft, small=small, other=make_image(0)))
+    found = workflows.find_copies_among(images(soft=soft, small=small, other=make_image(0)))
     (finding,) = found.findings
     assert finding.labels == ("signature",)
     assert {finding.path_a.name, finding.path_b.name} == {"soft.png", "small.png"}
     assert found.undecided == ()
 
 
-def test_a_picture_with_nothing_in_it_is_undecided(pictures, make_image):
+def test_an_image_with_nothing_in_it_is_undecided(images, make_image):
     blank = np.full((100, 100, 3), 200, np.uint8)
-    found = workflows.find_copies_among(pictures(blank=blank, other=make_image(0)))
+    found = workflows.find_copies_among(images(blank=blank, other=make_image(0)))
     (undecided,) = found.undecided
     assert undecided.path.name == "blank.png"
     assert f"0 keypoints; at least {SearchSettings().match.min_keypoints} are needed" in undecided.reason
 
 
-def test_an_equal_file_without_keypoints_is_decided(pictures):
-    folder = pictures(blank=np.full((100, 100, 3), 200, np.uint8))
+def test_an_equal_file_without_keypoints_is_decided(images):
+    folder = images(blank=np.full((100, 100, 3), 200, np.uint8))
     shutil.copy(folder / "blank.png", folder / "twin.png")
     found = workflows.find_copies_among(folder)
     assert [finding.labels for finding in found.findings] == [("exact",)]
     assert found.undecided == ()
 
 
-def test_broken_files_are_failures_once_whether_query_or_reference(pictures, cache, make_image):
-    folder = pictures(a=make_image(0))
+def test_broken_files_are_failures_once_whether_query_or_reference(images, cache, make_image):
+    folder = images(a=make_image(0))
     (folder / "broken.png").write_text("nothing")
     found = workflows.find_copies_among(folder, cache=cache)
     assert [failure.path for failure in found.failures] == [folder / "broken.png"]
     assert [f.path for f in workflows.find_copies_among(folder, cache=cache).failures] == [folder / "broken.png"]
 
 
-def test_the_library_is_brought_up_to_date_when_it_is_used_again(pictures, cache, tmp_path, make_image):
-    folder = pictures(a=make_image(0))
+def test_the_library_is_brought_up_to_date_when_it_is_used_again(images, cache, tmp_path, make_image):
+    folder = images(a=make_image(0))
     write_image(tmp_path / "query.png", make_image(5)[:130, :150])
     assert workflows.find_copies(tmp_path / "query.png", folder, cache=cache).findings == ()
-    pictures(b=make_image(5))
+    images(b=make_image(5))
     (finding,) = workflows.find_copies(tmp_path / "query.png", folder, cache=cache).findings
     assert finding.path_b == folder / "b.png"
     (folder / "b.png").unlink()
     assert workflows.find_copies(tmp_path / "query.png", folder, cache=cache).findings == ()
 
 
-def test_a_damaged_index_of_ours_is_made_anew(pictures, tmp_path, make_image):
-    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
+def test_a_damaged_index_of_ours_is_made_again(images, tmp_path, make_image):
+    cache, folder = FeatureCache(tmp_path / "cache"), images(a=make_image(0), b=make_image(0)[:110, :150])
     assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
     for path in (tmp_path / "cache" / "indexes").rglob("*"):
         if path.is_file():
@@ -268,11 +268,11 @@ def test_a_damaged_index_of_ours_is_made_anew(pictures, tmp_path, make_image):
     assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
 
 
-def test_without_a_store_nothing_is_kept(pictures, monkeypatch, tmp_path, make_image):
+def test_without_a_store_nothing_is_kept(images, monkeypatch, tmp_path, make_image):
     monkeypatch.setenv("CLASSICVISION_CACHE", str(tmp_path / "cache"))
-    folder = pictures(a=make_image(0), b=make_image(0)[:110, :150])
+    folder = images(a=make_image(0), b=make_image(0)[:110, :150])
     assert len(workflows.find_copies_among(folder).findings) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pictures"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images"]
 
 
 def test_no_file_of_the_user_is_changed(copies_folder, cache):
@@ -299,7 +299,7 @@ def test_a_search_that_was_interrupted_goes_on_with_what_was_extracted(copies_fo
     assert len(workflows.find_copies(copies_folder / "queries", copies_folder / "library", cache=cache).findings) == 3
 
 
-def test_places_without_a_picture_and_paths_that_are_not_there_are_errors(copies_folder, tmp_path):
+def test_places_without_an_image_and_paths_that_are_not_there_are_errors(copies_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotEnoughDataError, match=r"no image files in .*empty"):
         workflows.find_copies(tmp_path / "empty", copies_folder / "library")
@@ -309,10 +309,10 @@ def test_places_without_a_picture_and_paths_that_are_not_there_are_errors(copies
         workflows.find_copies_among(tmp_path / "nowhere")
 
 
-def test_a_part_copied_within_a_picture_is_one_finding_with_itself(pictures, make_image):
+def test_a_part_copied_within_an_image_is_one_finding_with_itself(images, make_image):
     moved = make_image(0)
     moved[90:150, 130:200] = moved[10:70, 20:90]
-    found = workflows.find_copies_within(pictures(moved=moved, plain=make_image(1)))
+    found = workflows.find_copies_within(images(moved=moved, plain=make_image(1)))
     (finding,) = found.findings
     assert finding.is_within
     assert finding.path_a.name == "moved.png"
@@ -322,16 +322,16 @@ def test_a_part_copied_within_a_picture_is_one_finding_with_itself(pictures, mak
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_pictures_without_such_a_part_give_nothing_whatever_the_jobs(copies_folder, cache, n_jobs):
+def test_images_without_such_a_part_give_nothing_whatever_the_jobs(copies_folder, cache, n_jobs):
     found = workflows.find_copies_within(copies_folder / "library", cache=cache, n_jobs=n_jobs)
     assert (found.findings, found.n_queries) == ((), 5)
 
 
 def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_makes_its_own(
-    pictures, tmp_path, make_image, monkeypatch
+    images, tmp_path, make_image, monkeypatch
 ):
     monkeypatch.setattr(library, "PATIENCE", 0)
-    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
+    cache, folder = FeatureCache(tmp_path / "cache"), images(a=make_image(0), b=make_image(0)[:110, :150])
     workflows.find_copies_among(folder, cache=cache)
     (home,) = (tmp_path / "cache" / "indexes").iterdir()
     shutil.rmtree(home / "library.cvindex")
@@ -341,8 +341,8 @@ def test_while_another_search_brings_the_index_of_a_folder_up_to_date_a_search_m
         assert list((home / "library.cvindex").iterdir()) == []
 
 
-def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictures, tmp_path, make_image, monkeypatch):
-    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
+def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(images, tmp_path, make_image, monkeypatch):
+    cache, folder = FeatureCache(tmp_path / "cache"), images(a=make_image(0), b=make_image(0)[:110, :150])
     workflows.find_copies_among(folder, cache=cache)
     (home,) = (tmp_path / "cache" / "indexes").iterdir()
     with ExitStack() as other:
@@ -352,10 +352,10 @@ def test_a_search_waits_for_another_that_is_soon_done_with_the_same_index(pictur
         assert len(workflows.find_copies_among(folder, cache=cache).findings) == 1
 
 
-def test_an_index_that_was_unused_for_30_days_makes_room_for_a_new_one(pictures, tmp_path, make_image):
+def test_an_index_that_was_unused_for_30_days_makes_room_for_a_new_one(images, tmp_path, make_image):
     cache, folder = (
         FeatureCache(tmp_path / "cache"),
-        pictures(a=make_image(0), b=make_image(0)[:110, :150], c=make_image(1)),
+        images(a=make_image(0), b=make_image(0)[:110, :150], c=make_image(1)),
     )
     workflows.find_copies_among([folder / "a.png", folder / "b.png"], cache=cache)
     (old,) = (tmp_path / "cache" / "indexes").iterdir()
@@ -373,10 +373,10 @@ def test_an_index_that_was_unused_for_30_days_makes_room_for_a_new_one(pictures,
     assert old not in kept
 
 
-def test_an_empty_folder_beside_others_does_not_cost_the_index_that_was_kept(
-    pictures, tmp_path, make_image, monkeypatch
+def test_an_empty_folder_next_to_others_does_not_cost_the_index_that_was_kept(
+    images, tmp_path, make_image, monkeypatch
 ):
-    cache, folder = FeatureCache(tmp_path / "cache"), pictures(a=make_image(0), b=make_image(0)[:110, :150])
+    cache, folder = FeatureCache(tmp_path / "cache"), images(a=make_image(0), b=make_image(0)[:110, :150])
     (tmp_path / "empty").mkdir()
     first = workflows.find_copies_among([folder, tmp_path / "empty"], cache=cache)
     monkeypatch.setattr(library, "build", None)

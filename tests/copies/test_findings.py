@@ -1,4 +1,4 @@
-"""Findings say what was done to a picture, stand in the order of their certainty, and form groups."""
+"""Findings have labels for what was done to an image, are sorted by certainty, and form groups."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from classicvision.matching.result import MatchResult
 
 SAME = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 HALF = [[0.5, 0, 0], [0, 0.5, 0], [0, 0, 1]]
-TURNED = [[0, -1, 199], [1, 0, 0], [0, 0, 1]]
+ROTATED = [[0, -1, 199], [1, 0, 0], [0, 0, 1]]
 MIRRORED = [[-1, 0, 299], [0, 1, 0], [0, 0, 1]]
 FLIPPED = [[1, 0, 0], [0, -1, 199], [0, 0, 1]]
 TILTED = [[1, 0, 0], [0, 1, 0], [0.001, 0, 1]]
@@ -28,7 +28,7 @@ def labels(make_finding, *transforms, **rest):
     [
         ([SAME], ()),
         ([HALF], ("scaled",)),
-        ([TURNED], ("rotated",)),
+        ([ROTATED], ("rotated",)),
         ([MIRRORED], ("mirrored",)),
         ([FLIPPED], ("mirrored", "rotated")),  # top to bottom is left to right, then half a turn
         ([SAME, MIRRORED], ("mirrored", "several regions")),
@@ -38,7 +38,7 @@ def test_labels_name_what_the_transform_does(make_finding, transforms, expected)
     assert labels(make_finding, *transforms) == expected
 
 
-def test_a_tilted_picture_is_in_perspective(make_finding):
+def test_a_tilted_image_is_in_perspective(make_finding):
     assert "perspective" in labels(make_finding, TILTED)
 
 
@@ -46,11 +46,11 @@ def test_a_shift_by_jpeg_noise_has_no_name(make_finding):
     assert labels(make_finding, [[1.01, 0.005, 0.4], [-0.005, 1.01, -0.3], [0, 0, 1]]) == ()
 
 
-def test_a_picture_that_is_shared_in_part_is_cropped(make_finding):
+def test_an_image_that_is_shared_in_part_is_cropped(make_finding):
     assert labels(make_finding, SAME, share=0.4) == ("cropped",)
 
 
-def test_a_part_copied_within_one_picture_is_not_cropped(make_finding):
+def test_a_part_copied_within_one_image_is_not_cropped(make_finding):
     finding = make_finding("a", "a", SAME, share=0.1)
     assert finding.is_within
     assert finding.labels == ()
@@ -59,7 +59,7 @@ def test_a_part_copied_within_one_picture_is_not_cropped(make_finding):
 @pytest.mark.parametrize(
     ("method", "label"), [("bytes", "exact"), ("signature", "signature"), ("backbone", "backbone")]
 )
-def test_pictures_compared_as_a_whole_have_one_label_and_are_shared_wholly(make_finding, method, label):
+def test_images_compared_as_a_whole_have_one_label_and_are_shared_wholly(make_finding, method, label):
     finding = make_finding("a", "b", method=method)
     assert finding.labels == (label,)
     assert (finding.share_a, finding.share_b) == (1.0, 1.0)

@@ -15,11 +15,11 @@ from classicvision.images import write_image
 from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic import blobs
 
-N_PICTURES = 22  # 231 pairs
+N_IMAGES = 22  # 231 pairs
 
 
 def scattered(rng):
-    """Draw a picture of 60 random blobs, unlike any other."""
+    """Draw an image of 60 random blobs, unlike any other."""
     return blobs(
         rng.uniform(5, 123, (60, 2)), rng.uniform(1.5, 4, 60), rng.choice([-0.4, 0.4], 60), image_size=(128, 128)
     )
@@ -27,11 +27,11 @@ def scattered(rng):
 
 @pytest.fixture(scope="module")
 def unrelated(tmp_path_factory):
-    """Return a folder of pictures of which no two share anything."""
+    """Return a folder of images of which no two share anything."""
     folder = tmp_path_factory.mktemp("calibrate") / "unrelated"
     folder.mkdir()
     rng = np.random.default_rng(0)
-    for number in range(N_PICTURES):
+    for number in range(N_IMAGES):
         write_image(folder / f"{number:02}.png", scattered(rng))
     return folder
 
@@ -42,21 +42,21 @@ def run(unrelated):
 
 
 def test_every_pair_of_a_small_folder_is_compared(run):
-    assert run.calibration.n_images == N_PICTURES
-    assert run.calibration.n_pairs == N_PICTURES * (N_PICTURES - 1) // 2
+    assert run.calibration.n_images == N_IMAGES
+    assert run.calibration.n_pairs == N_IMAGES * (N_IMAGES - 1) // 2
 
 
 def test_workers_change_nothing(run, unrelated):
     assert workflows.calibrate(unrelated, n_jobs=2).calibration == run.calibration
 
 
-def test_progress_is_told_of_every_pair(unrelated):
-    told = []
-    workflows.calibrate(unrelated, n_pairs=210, progress=lambda *step: told.append(step))
-    assert told[-1] == ("pairs", 210, 210)
+def test_progress_is_reported_of_every_pair(unrelated):
+    reported = []
+    workflows.calibrate(unrelated, n_pairs=210, progress=lambda *step: reported.append(step))
+    assert reported[-1] == ("pairs", 210, 210)
 
 
-def test_a_copy_among_the_pictures_is_the_worst_pair(unrelated, tmp_path):
+def test_a_copy_among_the_images_is_the_worst_pair(unrelated, tmp_path):
     for path in unrelated.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     write_image(tmp_path / "copy.png", np.ascontiguousarray(scattered(np.random.default_rng(0))[8:, 8:]))
@@ -70,22 +70,22 @@ def test_files_of_equal_bytes_are_not_compared(unrelated, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "again.png").write_bytes((unrelated / "00.png").read_bytes())
     measured = workflows.calibrate(tmp_path)
-    assert measured.calibration.n_pairs == (N_PICTURES + 1) * N_PICTURES // 2 - 1
+    assert measured.calibration.n_pairs == (N_IMAGES + 1) * N_IMAGES // 2 - 1
     assert measured.calibration.highest < 20
 
 
-def test_pictures_without_keypoints_are_left_out_and_counted(unrelated, tmp_path):
+def test_images_without_keypoints_are_skipped_and_counted(unrelated, tmp_path):
     for path in unrelated.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     write_image(tmp_path / "plain.png", np.full((50, 50, 3), 90, np.uint8))
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     measured = workflows.calibrate(tmp_path)
     assert measured.n_undecided == 1
-    assert measured.calibration.n_images == N_PICTURES
+    assert measured.calibration.n_images == N_IMAGES
     assert [failure.path.name for failure in measured.failures] == ["broken.png"]
 
 
-def test_across_folders_pictures_of_one_folder_are_not_compared(unrelated, tmp_path):
+def test_across_folders_images_of_one_folder_are_not_compared(unrelated, tmp_path):
     for number, path in enumerate(sorted(unrelated.iterdir())):
         folder = tmp_path / ("a" if number < 12 else "b")
         folder.mkdir(exist_ok=True)

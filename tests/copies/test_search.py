@@ -1,4 +1,4 @@
-"""The search: votes by hand, scores beside a sparse product, and copies among images that are none."""
+"""The search: votes by hand, scores compared with a sparse product, and copies among unrelated images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FEW = SearchSettings(n_candidates=5, n_always=2)
 
 
 def noisy(features, seed, *, turn=0.0, grow=1.0):
-    """Return the features of a copy: turned and resized as a whole, with other noise in the descriptors."""
+    """Return the features of a copy: rotated and resized as a whole, with other noise in the descriptors."""
     rng = np.random.default_rng(seed)
     changed = features.descriptors + rng.normal(0, 3, features.descriptors.shape)
     cos, sin = np.cos(turn) * grow, np.sin(turn) * grow
@@ -52,13 +52,13 @@ def test_each_keypoint_of_a_copy_votes_for_its_image(filled, make_features):
 
 
 @pytest.mark.parametrize(("turn", "grow"), [(0.0, 1.0), (1.5, 1.0), (4.0, 0.5), (0.3, 3.0)])
-def test_a_copy_that_is_turned_and_resized_comes_first(filled, make_features, turn, grow):
+def test_a_copy_that_is_rotated_and_resized_comes_first(filled, make_features, turn, grow):
     found = find_candidates(filled, noisy(make_features(200, 25), 1, turn=turn, grow=grow), limit=20)
     assert found.ids[0] == 25
     assert found.votes[0] > 3 * found.votes[1]
 
 
-def test_a_mirrored_copy_is_found_and_said_to_be_one(filled, make_features):
+def test_a_mirrored_copy_is_found_and_reported_to_be_one(filled, make_features):
     query = noisy(make_features(200, 12).mirrored(), 2, turn=0.7)
     found = find_candidates(filled, query, limit=20)
     assert (found.ids[0], found.mirrored[0]) == (12, True)
@@ -88,9 +88,9 @@ def test_without_signatures_and_geometry_the_sums_of_votes_are_a_sparse_product(
     words = [index.vocabulary.quantize(index.features(n).descriptors).words for n in index.ids.tolist()]
     counts = sparse.csr_array(np.array([np.bincount(w, minlength=n_words) for w in words]))
     weights = rarity(index, np.inf)
-    asked = np.bincount(index.vocabulary.quantize(query.descriptors).words, minlength=n_words)
+    requested = np.bincount(index.vocabulary.quantize(query.descriptors).words, minlength=n_words)
     # A keypoint with n votes for an image counts sqrt(n): n votes of 1 / sqrt(n) each.
-    expected = counts.sqrt() @ (asked * weights)
+    expected = counts.sqrt() @ (requested * weights)
     assert_allclose(found.votes, expected[found.ids], rtol=1e-5)
     assert sorted(found.ids.tolist()) == index.ids.tolist()
 
@@ -108,7 +108,7 @@ def test_a_rarer_word_weighs_more(filled):
     assert weights[rarest] > weights[commonest] > 0
 
 
-def test_votes_that_stand_out_of_chance_are_enough_however_few():
+def test_votes_above_chance_are_enough_however_few():
     found = Candidates(np.arange(4), np.array([3.0, 2.4, 1.0, 0.9]), np.zeros(4, bool), np.zeros(4))
     assert _least_votes(found, SearchSettings(least_votes=5.0, least_ratio=2.5)) == pytest.approx(2.25)
 
@@ -196,7 +196,7 @@ def test_an_excluded_image_is_not_found_by_way_of_its_equals(crowded, make_featu
     assert sorted(found) == [30, *range(32, 60)]
 
 
-def test_candidates_are_as_many_different_images_as_asked_for(crowded, make_features):
+def test_candidates_are_as_many_different_images_as_requested(crowded, make_features):
     settings = SearchSettings(n_candidates=12, n_always=12)
     ids = choose_candidates(crowded, make_features(200, 4), settings).ids.tolist()
     assert ids[0] == 4
@@ -207,7 +207,7 @@ def test_of_equal_images_one_is_compared_in_a_small_index_too(crowded, make_feat
     assert len(choose_candidates(crowded, make_features(200, 4), SearchSettings())) == 30
 
 
-def test_no_more_candidates_than_asked_for_and_none_without_votes_after_the_first(filled, make_features):
+def test_no_more_candidates_than_requested_and_none_without_votes_after_the_first(filled, make_features):
     stranger = make_features(200, 500)
     assert len(choose_candidates(filled, stranger, FEW)) <= 5
     strict = SearchSettings(n_candidates=20, n_always=3, least_votes=1000, least_ratio=1000)
@@ -232,14 +232,14 @@ def test_a_setting_out_of_its_range_is_named(wrong):
         SearchSettings(**wrong)
 
 
-def test_real_crops_are_found_among_real_photos(shared, tmp_path):
+def test_real_crops_are_found_among_real_images(shared, tmp_path):
     from classicvision import find_images, read_image, workflows
 
-    photos = find_images([shared / "data" / "bsds500" / "train"])[:120]
-    workflows.build_index(photos, tmp_path / "photos.cvindex")
-    index = Index.open(tmp_path / "photos.cvindex")
+    images = find_images([shared / "data" / "bsds500" / "train"])[:120]
+    workflows.build_index(images, tmp_path / "images.cvindex")
+    index = Index.open(tmp_path / "images.cvindex")
     assert len(index) == 120 > SearchSettings().n_candidates
-    for path in photos[::12]:
+    for path in images[::12]:
         image = read_image(path)
         part = np.ascontiguousarray(image[: image.shape[0] // 2, ::-1])
         query = index.settings.extractor(part)

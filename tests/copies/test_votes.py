@@ -61,7 +61,7 @@ def test_the_kernel_sums_votes_as_numpy_does_to_the_last_bit(seed, limit):
 def test_votes_agree_in_windows_of_two_by_two_steps_and_a_turn_has_no_end(native, monkeypatch):
     if not native:
         monkeypatch.setattr(votes_module, "native_available", lambda: False)
-    # Three postings of image 1 by one keypoint each: turned by 250, 2 and 40 of 256 steps, by no step of scale.
+    # Three postings of image 1 by one keypoint each: rotated by 250, 2 and 40 of 256 steps, by no step of scale.
     offsets, rows = np.array([0, 1, 2, 3], np.int64), np.array([1, 1, 1], np.uint16)
     angles, scales = np.array([250, 2, 40], np.uint8), np.full(3, 80, np.uint8)
     postings = Postings(offsets, rows, np.zeros(3, np.uint64), angles, scales, np.ones(3, np.int32))
@@ -81,7 +81,7 @@ def test_four_votes_of_one_keypoint_for_one_image_weigh_two(native, monkeypatch)
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_a_posting_of_no_image_is_an_error_and_no_crash(native, monkeypatch):
+def test_a_posting_of_no_image_is_an_error_without_a_crash(native, monkeypatch):
     if not native:
         monkeypatch.setattr(votes_module, "native_available", lambda: False)
     zero = np.zeros(1, np.uint8)

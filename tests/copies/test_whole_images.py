@@ -1,4 +1,4 @@
-"""Pictures as wholes by a network: which pairs are compared, and how often features are asked for."""
+"""Whole images and a network: which pairs are compared, and how often features are requested."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Recorder:
 
 @pytest.fixture
 def side():
-    """Return a function that makes pictures whose names are numbers, the given ones with too few keypoints."""
+    """Return a function that makes images whose names are numbers, the given ones with too few keypoints."""
 
     def make(numbers, few, seed):
         rng = np.random.default_rng(seed)
@@ -47,8 +47,8 @@ def side():
 
 
 @pytest.fixture(params=[3, 256])
-def asked(request, monkeypatch):
-    """Return a count of the features that were asked for, and the function to ask, with blocks of some sizes."""
+def requested(request, monkeypatch):
+    """Return a count of the features that were requested, and the function to ask, with blocks of some sizes."""
     monkeypatch.setattr(whole_images, "BLOCK", request.param)
     count = Counter()
 
@@ -62,22 +62,22 @@ def asked(request, monkeypatch):
 @pytest.mark.parametrize(
     ("few_a", "few_b"), [((), ()), ((4,), ()), ((), (4, 13)), ((1, 8), (2, 13)), (range(9), range(14))]
 )
-def test_the_pairs_with_a_picture_of_few_keypoints_are_compared_each_once(side, asked, few_a, few_b):
+def test_the_pairs_with_an_image_of_few_keypoints_are_compared_each_once(side, requested, few_a, few_b):
     a, b, recorder = side(range(9), few_a, 1), side(range(14), few_b, 2), Recorder()
-    compare_whole_images_by_backbone(a, b, asked[1], recorder, min_keypoints=FEW)
+    compare_whole_images_by_backbone(a, b, requested[1], recorder, min_keypoints=FEW)
     assert sorted(recorder.pairs) == [(x, y) for x, y in product(range(9), range(14)) if x in few_a or y in few_b]
 
 
-def test_findings_and_nearest_do_not_depend_on_blocks(side, asked):
+def test_findings_and_nearest_do_not_depend_on_blocks(side, requested):
     a, b = side([*range(9), 40], [1, 8, 40], 1), side(range(5, 14), [6, 13], 2)
-    found, nearest = compare_whole_images_by_backbone(a, b, asked[1], Recorder(), min_keypoints=FEW)
+    found, nearest = compare_whole_images_by_backbone(a, b, requested[1], Recorder(), min_keypoints=FEW)
     assert sorted((f.path_a.name, f.path_b.name) for f in found) == [("6", "6"), ("8", "8")]
     expected = {0: 6, 1: 5, 2: 6, 3: 6, 4: 6, 5: 6, 7: 6, 40: 13}
     assert {int(path.name): int(one.path.name) for path, one in nearest.items()} == expected
 
 
-def test_beside_one_picture_of_few_keypoints_all_others_are_looked_at_once(side, asked, monkeypatch):
-    (count, features), compared = asked, []
+def test_next_to_one_image_of_few_keypoints_all_others_are_looked_together(side, requested, monkeypatch):
+    (count, features), compared = requested, []
     monkeypatch.setattr(whole_images, "hash_significance", lambda a, b: compared.extend(b) or np.zeros(len(b)))
     a, b = side(range(30), [7], 1), side(range(30), [7], 2)
     compare_whole_images_by_backbone(a, b, features, Recorder(), min_keypoints=FEW)

@@ -65,8 +65,8 @@ def process(index, tmp_path, checkout):
     )
 
 
-def said(lines):
-    """Return what the process said: content by number of what is in, and the numbers it was to remove, and did."""
+def reported(lines):
+    """Return what the process reported: content by number of what is in, and the numbers it was to remove, and did."""
     words = [line.split() for line in lines if line.endswith("\n")]  # the last line may be cut
     added = {int(w[1]): w[2] for w in words if w[0] == "added"}
     return added, *({int(w[1]) for w in words if w[0] == verb} for verb in ("removing", "removed"))
@@ -80,7 +80,7 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(index, process):
         assert running.stdout.readline() == "open\n"
         time.sleep(chance.uniform(0, 0.5))
         running.kill()
-        newly = said(running.communicate()[0].splitlines(keepends=True))
+        newly = reported(running.communicate()[0].splitlines(keepends=True))
         added, to_remove, removed = added | newly[0], to_remove | newly[1], removed | newly[2]
         after = Index.open(index.folder)
         for number in added.keys() - to_remove:
@@ -91,7 +91,7 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(index, process):
     assert added
 
 
-def test_readers_beside_a_writer_see_whole_states_only(index, process):
+def test_readers_next_to_a_writer_see_whole_states_only(index, process):
     running = process(1)
     assert running.stdout.readline() == "open\n"
     sizes, end = [], time.monotonic() + 3

@@ -199,7 +199,7 @@ def test_a_segment_of_20_images_is_rewritten_when_more_than_half_are_removed(n_r
     assert writer_module._to_merge([segment], np.arange(n_removed)) == expected
 
 
-def test_a_segment_that_is_mostly_removed_is_written_anew_without_them(index, fill):
+def test_a_segment_that_is_mostly_removed_is_written_again_without_them(index, fill):
     numbers = fill(index, list(range(20)))
     size = index.reopen().info()["bytes_of"]["features"]
     with IndexWriter(index) as writer:
@@ -232,18 +232,18 @@ def test_another_vocabulary_keeps_the_images(index, fill, make_features):
     assert {path.name for path in owned_files(after.folder)} == {file.name for file in after.manifest.files}
 
 
-def test_postings_that_are_made_anew_in_parts_are_those_made_at_once(index, fill, make_features, monkeypatch):
+def test_postings_that_are_made_again_in_parts_are_those_made_together(index, fill, make_features, monkeypatch):
     fill(index, range(1, 8))
     words = learn_vocabulary([make_features(400, 5)], 8, 400, np.random.default_rng(0))
     with IndexWriter(index) as writer:
         writer.remove(2)
         writer.relearn(words)
-        at_once = writer.index.segments
+        together = writer.index.segments
         monkeypatch.setattr(segment, "N_AT_ONCE", 2)
         writer.relearn(words)
     parts = index.reopen().segments
-    assert [len(part.catalogue) for part in parts] == [len(one.catalogue) for one in at_once]
-    for one, part in zip(at_once, parts, strict=True):
+    assert [len(part.catalogue) for part in parts] == [len(one.catalogue) for one in together]
+    for one, part in zip(together, parts, strict=True):
         for name in ("offsets", "rows", "signatures", "angles", "scales", "n_images_of"):
             assert_array_equal(getattr(part.postings, name), getattr(one.postings, name))
         assert [bytes(part.block(row)) for row in range(len(part.catalogue))] == [
@@ -274,12 +274,12 @@ def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, t
         pass
 
 
-def test_a_second_writer_is_kept_out_and_told_by_whom(index):
+def test_a_second_writer_is_kept_out_and_reported_by_whom(index):
     with IndexWriter(index), pytest.raises(IndexInUseError, match=f"process {os.getpid()}"), IndexWriter(index):
         pass
 
 
-def test_the_lock_of_a_process_that_was_killed_is_no_lock(index, checkout):
+def test_the_lock_of_a_process_that_was_killed_is_not_a_lock(index, checkout):
     code = f"""
     import os, signal
     from classicvision import IndexWriter
@@ -309,11 +309,11 @@ def test_stray_files_are_removed_by_the_next_writer_and_no_others(index, fill):
     assert names(index.reopen()) == ["1.jpg"]
 
 
-def test_a_folder_with_something_in_it_is_no_place_for_an_index(tmp_path, vocabulary):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "a.jpg").write_bytes(b"x")
+def test_a_folder_with_something_in_it_is_not_a_place_for_an_index(tmp_path, vocabulary):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(b"x")
     with pytest.raises(SettingsError, match=r"a\.jpg.*another name"):
-        Index.create(tmp_path / "photos", vocabulary, root=tmp_path)
+        Index.create(tmp_path / "images", vocabulary, root=tmp_path)
 
 
 def test_an_index_is_not_overwritten(index, vocabulary, tmp_path):
@@ -362,7 +362,7 @@ def test_a_snapshot_has_its_words_when_the_index_has_learned_others(index, fill,
     assert_array_equal(index.reopen().vocabulary.words, vocabulary.words + 1)
 
 
-def test_what_is_no_index_is_said_to_be_none(tmp_path):
+def test_what_is_not_an_index_is_reported(tmp_path):
     with pytest.raises(ArchiveError, match=r"is not an index.*index build"):
         Index.open(tmp_path)
     with pytest.raises(ArchiveError, match="is not an index"):

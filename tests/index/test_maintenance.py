@@ -51,7 +51,7 @@ def names(index):
 
 
 def test_an_index_has_the_images_of_its_library_and_lists_those_that_cannot_be_read(tmp_path, library):
-    (library / "broken.png").write_bytes(b"no picture")
+    (library / "broken.png").write_bytes(b"no image")
     change = workflows.build_index(library, tmp_path / "l.cvindex", settings=SETTINGS)
     assert (change.n_added, change.n_images) == (12, 12)
     assert [failure.path.name for failure in change.failures] == ["broken.png"]
@@ -112,7 +112,7 @@ def test_a_file_with_another_time_and_the_same_content_is_left_as_it_is(built, l
     assert workflows.update_index(built, cache=cache).n_unchanged == 12
 
 
-def test_a_file_that_changes_while_it_is_read_is_taken_anew_by_the_next_update(built, library, cache, monkeypatch):
+def test_a_file_that_changes_while_it_is_read_is_taken_again_by_the_next_update(built, library, cache, monkeypatch):
     write_image(library / "new.png", np.zeros((40, 40, 3), np.uint8))
     extract = maintenance.extract
 
@@ -179,7 +179,7 @@ def test_an_update_of_some_folders_and_files_leaves_the_others_alone(built, libr
     assert (change.n_replaced, change.n_removed, change.n_images) == (3, 1, 35)
 
 
-def test_an_index_of_folders_and_files_does_not_take_in_what_lies_beside_them(library, tmp_path, cache):
+def test_an_index_of_folders_and_files_does_not_take_in_what_lies_next_to_them(library, tmp_path, cache):
     for name in ("more", "other"):
         shutil.copytree(library, tmp_path / name)
     built = tmp_path / "some.cvindex"
@@ -212,7 +212,7 @@ def test_a_folder_that_is_empty_now_removes_nothing(built, library, tmp_path, ca
     assert len(Index.open(built)) == 24
 
 
-def test_a_folder_that_never_held_an_image_is_no_matter(built, library, tmp_path, cache):
+def test_a_folder_that_never_held_an_image_does_not_matter(built, library, tmp_path, cache):
     (tmp_path / "empty").mkdir()
     assert workflows.update_index(built, [library, tmp_path / "empty"], cache=cache).n_unchanged == 12
 
@@ -239,14 +239,14 @@ def test_an_image_that_is_named_twice_is_removed_once(built, library):
     assert workflows.remove_from_index(built, [library / "00.png", library, library / "00.png"]).n_removed == 12
 
 
-def test_each_image_of_an_index_is_looked_at_once_however_many_paths_are_removed(built, library, monkeypatch):
-    looked_at = []
-    monkeypatch.setattr(Path, "is_relative_to", lambda path, _: looked_at.append(path) or True)
+def test_each_image_of_an_index_is_looked_together_however_many_paths_are_removed(built, library, monkeypatch):
+    examined = []
+    monkeypatch.setattr(Path, "is_relative_to", lambda path, _: examined.append(path) or True)
     assert workflows.remove_from_index(built, [library / f"{n:02}.png" for n in range(12)]).n_removed == 12
-    assert len(looked_at) <= 3 * 12
+    assert len(examined) <= 3 * 12
 
 
-def test_an_index_that_has_grown_learns_its_words_anew(tmp_path, library, cache):
+def test_an_index_that_has_grown_learns_its_words_again(tmp_path, library, cache):
     (tmp_path / "few").mkdir()
     for name in ("00.png", "01.png"):
         shutil.copy(library / name, tmp_path / "few")
@@ -268,7 +268,7 @@ def test_equal_files_earn_no_words(tmp_path, library, cache):
     assert with_equals.n_words == without.n_words
 
 
-def test_equal_files_make_no_index_learn_its_words_anew(tmp_path, library, cache):
+def test_equal_files_make_no_index_learn_its_words_again(tmp_path, library, cache):
     folder = tmp_path / "few"
     folder.mkdir()
     shutil.copy(library / "00.png", folder)
@@ -288,16 +288,16 @@ def test_a_vocabulary_that_was_given_is_kept(tmp_path, library, cache, built):
     assert not workflows.add_to_index(given, library, cache=cache).relearned
 
 
-def test_progress_is_told_from_first_to_last(built, library, cache):
+def test_progress_is_reported_from_first_to_last(built, library, cache):
     for number in range(3):
         write_image(library / f"new{number}.png", np.full((40, 40, 3), number, np.uint8))
-    told = []
-    workflows.update_index(built, cache=cache, progress=lambda *step: told.append(step))
-    assert told[-1] == ("images", 3, 3)
-    told.clear()
-    workflows.verify_index(built, progress=lambda *step: told.append(step))
-    assert told[0] == ("files", 1, told[0][2])
-    assert told[-1][1] == told[-1][2]
+    reported = []
+    workflows.update_index(built, cache=cache, progress=lambda *step: reported.append(step))
+    assert reported[-1] == ("images", 3, 3)
+    reported.clear()
+    workflows.verify_index(built, progress=lambda *step: reported.append(step))
+    assert reported[0] == ("files", 1, reported[0][2])
+    assert reported[-1][1] == reported[-1][2]
 
 
 def test_what_an_index_says_of_itself_adds_up(built):

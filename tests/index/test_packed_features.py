@@ -1,4 +1,4 @@
-"""Features as few bytes: what is lost is as little as is said."""
+"""Features as few bytes: the loss is as small as documented."""
 
 import numpy as np
 import pytest
@@ -13,13 +13,13 @@ from classicvision.index.packed_features import pack_features, unpack_features
 
 
 @given(seed=st.integers(0, 1000), sides=st.tuples(st.integers(1, 20_000), st.integers(1, 20_000)))
-def test_what_is_lost_is_less_than_is_said(make_features, seed, sides):
+def test_the_loss_is_less_than_documented(make_features, seed, sides):
     features = make_features(40, seed, sides)
     again = unpack_features(pack_features(features))
     assert again.image_size == sides
     assert np.abs(again.xy - features.xy).max() <= max(sides) / 131_000 + 1e-6 * max(sides)
-    turned = np.abs(again.angle - features.angle)
-    assert np.minimum(turned, 2 * np.pi - turned).max() < 5e-5
+    rotated = np.abs(again.angle - features.angle)
+    assert np.minimum(rotated, 2 * np.pi - rotated).max() < 5e-5
     assert_allclose(again.scale, features.scale, rtol=5e-4)
     assert_allclose(again.response, features.response, rtol=5e-4)
     assert_array_equal(again.descriptors, features.descriptors)
@@ -52,7 +52,7 @@ def test_an_array_of_another_shape_is_refused(make_features, name, shape):
         unpack_features(arrays | {name: np.zeros(shape, arrays[name].dtype)})
 
 
-def test_a_picture_without_a_pixel_is_refused(make_features):
+def test_an_image_without_a_pixel_is_refused(make_features):
     arrays = pack_features(make_features(3, 0))
     with pytest.raises(ValueError, match="differ in length"):
         unpack_features(arrays | {"image_size": np.array([-5, 4])})

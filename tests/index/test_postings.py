@@ -1,4 +1,4 @@
-"""Postings: by hand, and the search for near ones beside its definition."""
+"""Postings: by hand, and the search for near ones compared with its definition."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def test_the_kernel_finds_what_numpy_finds(seed, n_words, limit):
 
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize(("begin", "end"), [(-1, 2), (2, 1), (0, 4)])
-def test_a_list_outside_of_the_postings_is_an_error_and_no_crash(begin, end, native, monkeypatch):
+def test_a_list_outside_of_the_postings_is_an_error_without_a_crash(begin, end, native, monkeypatch):
     if not native:
         monkeypatch.setattr(postings_module, "native_available", lambda: False)
     sound = of_lists([1, 2, 3])
@@ -101,7 +101,7 @@ def test_a_doubled_scale_is_16_steps_more():
     ("name", "value", "reason"),
     [("rows", 5, "unknown image"), ("offsets", 3, "not consecutive")],
 )
-def test_what_is_wrong_with_postings_is_said(make_features, vocabulary, name, value, reason):
+def test_what_is_wrong_with_postings_is_reported(make_features, vocabulary, name, value, reason):
     columns = {
         key: column.copy() for key, column in Postings.of([make_features(30, 1)], vocabulary).to_arrays().items()
     }
@@ -110,7 +110,7 @@ def test_what_is_wrong_with_postings_is_said(make_features, vocabulary, name, va
 
 
 @pytest.mark.parametrize("name", ["rows", "signatures", "angles", "scales", "n_images_of"])
-def test_columns_of_different_length_are_no_postings(make_features, vocabulary, name):
+def test_columns_of_different_length_are_not_postings(make_features, vocabulary, name):
     columns = Postings.of([make_features(30, 1)], vocabulary).to_arrays()
     with pytest.raises(ValueError, match="differ in length"):
         Postings.from_arrays(columns | {name: columns[name][:-1]})

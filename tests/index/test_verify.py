@@ -40,11 +40,11 @@ def test_a_missing_and_a_cut_file_are_found(index, fill):
     assert "expected" in find_damage(index.folder)[0].reason
 
 
-def test_progress_is_told_file_by_file(index, fill):
+def test_progress_is_reported_file_by_file(index, fill):
     fill(index, [1])
-    told = []
-    find_damage(index.folder, lambda done, total: told.append((done, total)))
-    assert told == [(n, 4) for n in range(1, 5)]
+    reported = []
+    find_damage(index.folder, lambda done, total: reported.append((done, total)))
+    assert reported == [(n, 4) for n in range(1, 5)]
 
 
 def test_a_search_in_damaged_postings_is_an_error_or_an_answer(index, fill, make_features):

@@ -58,35 +58,10 @@ ALLOWED = {
 
 # Still to be rewritten.
 PENDING = (
-    "classicvision/cli/calibrate.py",
-    "classicvision/cli/copies.py",
-    "classicvision/cli/index.py",
-    "classicvision/cli/match.py",
-    "classicvision/copies/",
-    "classicvision/index/",
-    "classicvision/report/copies",
     "classicvision/synthetic/",
     "classicvision/viz/",
-    "classicvision/workflows/calibrate",
-    "classicvision/workflows/cop",
-    "classicvision/workflows/index.py",
-    "classicvision/workflows/library.py",
-    "classicvision/workflows/match.py",
-    "classicvision/workflows/wholes.py",
-    "tests/cli/test_calibrate.py",
-    "tests/cli/test_copies.py",
-    "tests/cli/test_index.py",
-    "tests/cli/test_match.py",
-    "tests/copies/",
-    "tests/index/",
-    "tests/report/test_copies",
     "tests/synthetic/",
     "tests/viz/",
-    "tests/workflows/test_calibrate.py",
-    "tests/workflows/test_copies.py",
-    "tests/workflows/test_fallback.py",
-    "tests/workflows/test_index.py",
-    "tests/workflows/test_match.py",
 )
 
 ENDINGS = {

@@ -22,7 +22,7 @@ HALF = [[0.5, 0, 0], [0, 0.5, 0], [0, 0, 1]]
 
 @pytest.fixture
 def findings(make_finding):
-    """A half-size copy, a collage, equal files, a signature, a network; one undecided picture, and one broken file."""
+    """A half-size copy, a collage, equal files, a signature, a network; one undecided image, and one broken file."""
     return Findings.of(
         [
             make_finding("s/half.jpg", "l/1.jpg", HALF, score=20.0, share=0.5),
@@ -154,7 +154,7 @@ def test_a_name_that_looks_like_a_formula_is_made_text(make_finding, name):
     assert rows(Findings.of([make_finding(name, "b", SAME)]))[0]["path_a"] == f"'{name}"
 
 
-def test_a_name_that_is_no_utf8_is_spelled_out_in_data_and_csv(make_finding):
+def test_a_name_that_is_not_utf8_is_spelled_out_in_data_and_csv(make_finding):
     found = Findings.of([make_finding("caf\udce9.jpg", "b", SAME)])
     assert json.loads(json.dumps(copies_to_dict(found)).encode())["findings"][0]["path_a"] == r"caf\udce9.jpg"
     assert rows(found)[0]["path_a"] == r"caf\udce9.jpg"

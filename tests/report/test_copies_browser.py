@@ -22,9 +22,9 @@ SHOWN = "Array.from(document.querySelectorAll('.finding'), card => card.id)"
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    """Return the folder of pictures whose left half is red and whose right half is blue."""
-    folder = tmp_path_factory.mktemp("photos")
+def image_files(tmp_path_factory):
+    """Return the folder of images whose left half is red and whose right half is blue."""
+    folder = tmp_path_factory.mktemp("images")
     image = np.zeros((200, 300, 3), np.uint8)
     image[:, :150, 0] = image[:, 150:, 2] = 255
     for name in ("a.png", "b.png", HOSTILE):
@@ -33,14 +33,14 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def small(photos, make_finding, tmp_path_factory):
-    """Return a page of four findings: equal files, a mirrored copy, two regions, a part copied within a picture."""
-    a, b = photos / "a.png", photos / "b.png"
+def small(image_files, make_finding, tmp_path_factory):
+    """Return a page of four findings: equal files, a mirrored copy, two regions, a part copied within an image."""
+    a, b = image_files / "a.png", image_files / "b.png"
     findings = Findings.of(
         [
             make_finding(a, b, method="bytes"),
             make_finding(a, b, MIRRORED, score=30.0),
-            make_finding(photos / HOSTILE, photos / "gone.png", SAME, SAME, score=20.0),
+            make_finding(image_files / HOSTILE, image_files / "gone.png", SAME, SAME, score=20.0),
             make_finding(b, b, [[1, 0, 150], [0, 1, 50], [0, 0, 1]], score=10.0),
         ],
         n_queries=4,
@@ -51,9 +51,9 @@ def small(photos, make_finding, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def thousand(make_finding, photos, tmp_path_factory):
+def thousand(make_finding, image_files, tmp_path_factory):
     """Return a page of 1,000 findings."""
-    a = photos / "a.png"
+    a = image_files / "a.png"
     findings = [make_finding(a, f"b{i:04}.png", MIRRORED if i % 2 else SAME, score=2000.0 - i) for i in range(1000)]
     path = tmp_path_factory.mktemp("thousand") / "copies.html"
     write_copies(path, Findings.of(findings, n_queries=1001))
@@ -72,7 +72,7 @@ def page(browser, small):
     assert browser.requests == [small.as_uri()]
 
 
-def test_pictures_stand_side_by_side_in_their_colours(page):
+def test_images_are_side_by_side_in_their_colours(page):
     page.evaluate("document.getElementById('f2').scrollIntoView()")
     page.wait("document.querySelectorAll('#f2 image').length === 2")
     place = page.evaluate(
@@ -84,7 +84,7 @@ def test_pictures_stand_side_by_side_in_their_colours(page):
     assert (top_a, bottom_a) == (top_b, bottom_b)
 
 
-def test_outlines_and_match_lines_stand_where_the_region_is(page):
+def test_outlines_and_match_lines_are_where_the_region_is(page):
     """Point (10, 10) of a lies at (289, 10) of its mirrored copy."""
     lines = page.evaluate(
         "Array.from(document.querySelectorAll('#f2 .match'), l =>"
@@ -98,18 +98,18 @@ def test_outlines_and_match_lines_stand_where_the_region_is(page):
     assert outlines == ["10,10", "289,10"]
 
 
-def test_several_regions_are_numbered_in_both_pictures(page):
+def test_several_regions_are_numbered_in_both_images(page):
     numbers = "Array.from(document.querySelectorAll('#f3 .region-number'), t => t.textContent)"
     assert page.evaluate(numbers) == ["1", "1", "2", "2"]
     assert page.evaluate("document.querySelectorAll('#f2 .region-number').length") == 0
 
 
-def test_a_picture_that_is_gone_is_replaced_by_words(page):
+def test_an_image_that_is_gone_is_replaced_by_words(page):
     assert page.evaluate("document.querySelectorAll('#f3 image').length") == 1
     assert "not available" in page.evaluate("document.querySelector('#f3 .gone-words').textContent")
 
 
-def test_a_part_copied_within_a_picture_is_drawn_on_one_picture(page):
+def test_a_part_copied_within_an_image_is_drawn_on_one_image(page):
     assert page.evaluate("document.querySelectorAll('#f4 image').length") == 1
     assert page.evaluate("document.querySelectorAll('#f4 .outline').length") == 2
 
@@ -172,7 +172,7 @@ def test_filter_by_score_keeps_equal_files_which_have_none(page):
     assert page.evaluate(SHOWN) == ["f1", "f2", "f3"]
 
 
-def test_filter_by_name_looks_at_both_pictures_in_any_case(page):
+def test_filter_by_name_considers_both_images_in_any_case(page):
     page.write("#name", "GONE")
     assert page.evaluate(SHOWN) == ["f3"]
 
@@ -199,7 +199,7 @@ def test_moving_skips_what_is_filtered_out(page):
     assert page.evaluate(CURRENT) == "f3"
 
 
-def test_match_lines_can_be_left_out(page):
+def test_match_lines_can_be_skipped(page):
     line = "document.querySelector('#f2 .match').checkVisibility()"
     assert page.evaluate(line)
     page.click("#lines")
@@ -251,7 +251,7 @@ def test_without_marks_there_is_nothing_to_export(page):
     assert page.evaluate("document.getElementById('export-csv').disabled")
 
 
-def test_marks_are_exported_as_json(page, photos):
+def test_marks_are_exported_as_json(page, image_files):
     for key in ("j", "j", "c", "j", "n"):
         page.press(key)
     page.click("#export-json")
@@ -259,11 +259,11 @@ def test_marks_are_exported_as_json(page, photos):
     assert (document["format"], document["version"]) == ("classicvision-copy-marks", 1)
     mirrored, hostile = document["marks"]
     assert (mirrored["finding"], mirrored["mark"], mirrored["labels"]) == (2, "copy", ["mirrored"])
-    assert (hostile["path_a"], hostile["mark"]) == (str(photos / HOSTILE), "not a copy")
+    assert (hostile["path_a"], hostile["mark"]) == (str(image_files / HOSTILE), "not a copy")
     assert (hostile["score"], hostile["group"]) == (20, 2)
 
 
-def test_marks_are_exported_as_csv_that_any_name_survives(page, photos):
+def test_marks_are_exported_as_csv_that_any_name_survives(page, image_files):
     for key in ("j", "c", "j", "j", "n"):
         page.press(key)
     page.click("#export-csv")
@@ -272,7 +272,7 @@ def test_marks_are_exported_as_csv_that_any_name_survives(page, photos):
         ("1", "copy", ""),
         ("3", "not a copy", "20"),
     ]
-    assert rows[1]["path_a"] == str(photos / HOSTILE)
+    assert rows[1]["path_a"] == str(image_files / HOSTILE)
     assert rows[1]["labels"] == "several-regions"
 
 
@@ -303,7 +303,7 @@ def test_a_name_that_opens_a_script_in_a_comment_does_not_swallow_the_page(brows
     browser.wait("document.querySelector('.pair > svg') !== null")
 
 
-def test_a_narrow_window_has_the_pictures_one_above_the_other_and_nothing_wider_than_itself(page):
+def test_a_narrow_window_has_the_images_one_above_the_other_and_nothing_wider_than_itself(page):
     page.resize(375, 800, mobile=True)
     page.wait("document.querySelector('#f2 .pair > svg')?.getAttribute('viewBox') === '0 0 480 656'")
     assert page.evaluate("document.documentElement.scrollWidth") == 375
@@ -316,7 +316,7 @@ def test_colours_follow_the_scheme_of_the_system(page, scheme, is_dark):
     assert (page.evaluate(red) < 128) is is_dark
 
 
-def test_print_has_all_pictures_and_no_buttons(page):
+def test_print_has_all_images_and_no_buttons(page):
     page.evaluate("document.getElementById('f4').scrollIntoView()")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.send("Emulation.setEmulatedMedia", media="print")

@@ -54,8 +54,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def photos(tmp_path):
-    """Return the paths of two pictures of 200 x 300 pixels."""
+def image_files(tmp_path):
+    """Return the paths of two images of 200 x 300 pixels."""
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     for path, grey in zip(paths, (90, 160), strict=True):
         write_image(path, np.full((200, 300, 3), grey, np.uint8))
@@ -73,19 +73,19 @@ def test_answer_of_a_search_in_a_library_comes_first(make_finding):
     assert "Copies in s from l.cvindex" in text
 
 
-def test_answer_of_a_search_among_pictures_counts_groups(make_finding):
+def test_answer_of_a_search_among_images_counts_groups(make_finding):
     found = [make_finding("a", "x", SAME), make_finding("a", "y", SAME), make_finding("c", "d", SAME)]
     assert "3 copies in 2 groups among 9 images." in page_of(found, n_queries=9).text
 
 
-def test_nothing_found_is_said_and_needs_no_script():
+def test_nothing_found_is_reported_and_needs_no_script():
     page = page_of([], n_queries=1, n_references=7, scope="against", references="l")
     assert "No copies were found when 1 image was compared with 7 images." in page.text
     assert page.all("script") == []
     assert "No copies were found among 2 images." in page_of([], n_queries=2).text
 
 
-def test_undecided_and_failed_pictures_are_listed_up_to_a_limit():
+def test_undecided_and_failed_images_are_listed_up_to_a_limit():
     undecided = [Undecided(Path(f"u{n}.png"), "3 keypoints") for n in range(201)]
     text = page_of([], undecided=undecided, failures=[Failure(Path("broken.jpg"), "is an empty file")]).text
     assert "u199.png 3 keypoints" in text
@@ -94,14 +94,14 @@ def test_undecided_and_failed_pictures_are_listed_up_to_a_limit():
     assert "broken.jpg is an empty file" in text
 
 
-def test_each_finding_is_told_in_words_without_the_script(make_finding):
+def test_each_finding_is_reported_in_words_without_the_script(make_finding):
     text = page_of([make_finding("a.jpg", "b.jpg", SAME, score=12.5, share=0.5)]).text
     assert "scale 1.00, 50 % of a, 50 % of b" in text
     assert "score 12.5, 4 matches, group 1 cropped" in text
     assert "a a.jpg b b.jpg" in text
 
 
-def test_names_are_escaped_wherever_they_stand(make_finding):
+def test_names_are_escaped_wherever_they_occur(make_finding):
     findings = Findings.of(
         [make_finding(f"{HOSTILE}.jpg", HOSTILE, SAME)],
         undecided=[Undecided(Path(HOSTILE), HOSTILE)],
@@ -125,12 +125,12 @@ def test_what_cannot_be_seen_in_a_name_is_spelled_out(make_finding):
     assert r"caf\udce9" in text
 
 
-def test_a_name_that_is_no_utf8_gives_a_page_that_is(make_finding):
+def test_a_name_that_is_not_utf8_gives_a_page_that_is(make_finding):
     copies_to_html(Findings.of([make_finding("caf\udce9", "b", SAME)])).encode("utf-8")
 
 
-def test_page_loads_nothing_closes_every_tag_and_allows_its_own_script_only(make_finding, photos):
-    html = copies_to_html(Findings.of([make_finding(*photos, SAME)]))
+def test_page_loads_nothing_closes_every_tag_and_allows_its_own_script_only(make_finding, image_files):
+    html = copies_to_html(Findings.of([make_finding(*image_files, SAME)]))
     page = Page(html)
     assert page.open == []
     assert not re.search(r"https?:(?!//www\.w3\.org/2000/svg)|url\(|@import", html)
@@ -153,20 +153,20 @@ def test_every_field_has_a_label_and_every_table_head_a_scope(make_finding):
     )
 
 
-def test_a_picture_is_embedded_once_however_many_findings_show_it(make_finding, photos):
-    a, b = photos
+def test_an_image_is_embedded_once_however_many_findings_show_it(make_finding, image_files):
+    a, b = image_files
     page = page_of([make_finding(a, b, SAME), make_finding(a, "gone.png", SAME), make_finding(b, a, SAME)])
     assert set(page.data["images"]) == {str(a), str(b)}
-    assert all(picture.startswith("data:image/jpeg;base64,") for picture in page.data["images"].values())
+    assert all(image.startswith("data:image/jpeg;base64,") for image in page.data["images"].values())
 
 
-def test_many_pictures_are_smaller_and_beyond_a_number_left_out(make_finding, monkeypatch):
-    asked = []
-    monkeypatch.setattr(copies_page, "thumbnail", lambda path, side: asked.append(side) or "data:")
+def test_many_images_are_smaller_and_beyond_a_number_skipped(make_finding, monkeypatch):
+    requested = []
+    monkeypatch.setattr(copies_page, "thumbnail", lambda path, side: requested.append(side) or "data:")
     for n, side, embedded in ((100, 480, 200), (101, 256, 202), (1001, 256, 2000)):
-        asked.clear()
+        requested.clear()
         page_of(make_finding(f"a{i}", f"b{i}", SAME) for i in range(n))
-        assert (set(asked), len(asked)) == ({side}, embedded)
+        assert (set(requested), len(requested)) == ({side}, embedded)
 
 
 def test_page_shows_the_best_2000_findings(make_finding):
@@ -185,29 +185,29 @@ def test_at_most_40_matches_of_a_region_are_drawn_spread_over_all(make_finding):
     assert (lines[0][0], lines[-1][0]) == (0.0, 399.0)
 
 
-def test_pictures_stand_beside_each_other_each_fitted_into_the_box():
+def test_images_are_side_by_side_each_fitted_into_the_box():
     layout = pair_layout((200, 240), (400, 100))
     assert layout.a == (0.0, 0.0, 480.0, 400.0)
     assert layout.b == (496.0, 0.0, 100.0, 400.0)
     assert layout.size == (596.0, 400.0)
 
 
-def test_pictures_stand_one_above_the_other_in_a_narrow_window():
+def test_images_are_one_above_the_other_in_a_narrow_window():
     layout = pair_layout((100, 240), (400, 100), stacked=True)
     assert layout.a == (0.0, 0.0, 480.0, 200.0)
     assert layout.b == (190.0, 216.0, 100.0, 400.0)
     assert layout.size == (480.0, 616.0)
 
 
-def test_a_picture_that_copies_itself_is_drawn_once(make_finding):
+def test_an_image_that_copies_itself_is_drawn_once(make_finding):
     (finding,) = page_of([make_finding("a", "a", SAME)]).data["findings"]
     assert finding["wide"][1] == finding["wide"][2] == [0.0, 0.0, 480.0, 320.0]
 
 
-def test_progress_counts_the_pictures(make_finding, photos):
-    told = []
-    copies_to_html(Findings.of([make_finding(*photos, SAME)]), progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 2), (2, 2)]
+def test_progress_counts_the_images(make_finding, image_files):
+    reported = []
+    copies_to_html(Findings.of([make_finding(*image_files, SAME)]), progress=lambda *step: reported.append(step))
+    assert reported == [(1, 2), (2, 2)]
 
 
 def test_written_page_is_whole(tmp_path, make_finding):

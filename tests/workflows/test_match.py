@@ -1,4 +1,4 @@
-"""Two files: what is said of copies, of equal files, of strangers, and of pictures without keypoints."""
+"""Two files: what is reported of copies, of equal files, of strangers, and of images without keypoints."""
 
 import shutil
 
@@ -15,7 +15,7 @@ from classicvision.images import read_image, write_image
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("pair")
     write_image(root / "a.png", data.astronaut())
-    write_image(root / "turned.jpg", np.ascontiguousarray(np.rot90(data.astronaut()[100:400, 80:420])))
+    write_image(root / "rotated.jpg", np.ascontiguousarray(np.rot90(data.astronaut()[100:400, 80:420])))
     write_image(root / "other.png", data.coffee())
     y, x = np.mgrid[0:64, 0:64]
     smooth = np.repeat((127 + 60 * np.sin(x / 9) + 60 * np.sin(y / 7)).astype(np.uint8)[:, :, None], 3, axis=2)
@@ -25,8 +25,8 @@ def folder(tmp_path_factory):
     return root
 
 
-def test_a_turned_crop_is_a_copy(folder):
-    result = workflows.match(folder / "a.png", folder / "turned.jpg")
+def test_a_rotated_crop_is_a_copy(folder):
+    result = workflows.match(folder / "a.png", folder / "rotated.jpg")
     assert (result.verdict, result.method, len(result.regions)) == ("copy", "keypoints", 1)
     assert result.regions[0].share_b > 0.95
     assert result.regions[0].share_a == pytest.approx(300 * 340 / 512**2, rel=0.05)
@@ -42,13 +42,13 @@ def test_strangers_are_no_evidence(folder):
     assert workflows.match(folder / "a.png", folder / "other.png").verdict == "no evidence"
 
 
-def test_pictures_with_too_few_keypoints_are_compared_as_a_whole(folder):
+def test_images_with_too_few_keypoints_are_compared_as_a_whole(folder):
     result = workflows.match(folder / "smooth.png", folder / "smooth.jpg")
     assert result.method == "signature"
 
 
-def test_the_drawing_has_both_pictures(folder, tmp_path):
-    workflows.match(folder / "a.png", folder / "turned.jpg", draw=tmp_path / "drawn.png")
+def test_the_drawing_has_both_images(folder, tmp_path):
+    workflows.match(folder / "a.png", folder / "rotated.jpg", draw=tmp_path / "drawn.png")
     assert read_image(tmp_path / "drawn.png").shape == (512, 512 + 12 + 300, 3)
 
 
