@@ -168,12 +168,7 @@ class Index:
         return f"<Index {str(self.folder)!r}: {len(self):,} images of {self.manifest.root!r}>"
 
     def _repr_html_(self) -> str:
-        facts = {
-            "folder": str(self.folder),
-            "library": self.manifest.root,
-            "images": f"{len(self):,}",
-            "size": f"{sum(file.n_bytes for file in self.manifest.files) / 1e6:,.1f} MB",
-        }
+        facts = {"folder": str(self.folder), "library": self.manifest.root, "images": f"{len(self):,}"}
         rows = (f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items())
         return f"<table><caption>Index</caption>{''.join(rows)}</table>"
 
@@ -274,7 +269,10 @@ class Index:
     def info(self) -> dict[str, Any]:
         """Return sizes, counts and settings of the index as plain values."""
         n_keypoints = np.array([image.n_keypoints for image in self], np.int64)
-        sizes = {kind: sum(getattr(s.entry, kind).n_bytes for s in self.segments) for kind in ("catalogue", "features", "postings")}
+        sizes = {
+            kind: sum(getattr(s.entry, kind).n_bytes for s in self.segments)
+            for kind in ("catalogue", "features", "postings")
+        }
         total = sum(file.n_bytes for file in self.manifest.files)
         return {
             "folder": str(self.folder),
