@@ -1,7 +1,7 @@
-"""Images with known truth: drawn from numbers, or made from a photograph as plagiarists make them.
+"""Synthetic images with ground truth: drawn shapes, and edited copies of images.
 
-`drawn` has shapes whose keypoints are known; `plagiarise` edits a picture and says where each of its points went.
-Chance comes from the generator that is passed in.
+`drawn` has shapes whose keypoints are known; `plagiarise` edits an image and returns the transform of its points.
+All randomness comes from the generator passed in.
 """
 
 from classicvision.synthetic.drawn import blobs, canary, textures

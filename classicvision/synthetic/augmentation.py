@@ -1,6 +1,6 @@
-"""Variants of a training picture that mean the same: mirrored, cropped, rescaled, other colours, a part covered.
+"""Augmentation of training images: mirrored, cropped, rescaled, recoloured or partly covered variants.
 
-Each is a function of the picture and a generator; the same generator state gives the same variant.
+Each is a function of an image and a generator; the same generator state gives the same variant.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ __all__ = [
 
 Augmentation: TypeAlias = Literal["mirror", "crop", "scale", "color", "cutout"]
 
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601: what grey is made of
-_BAND_ROWS = 64  # rows of a picture that are float64 at a time
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601 weights of red, green and blue
+_BAND_ROWS = 64  # rows per block of float64
 _CROP_SIDE = 0.875  # of the ten crops: 224 of 256 pixels (Krizhevsky et al. 2012)
 
 
 def mirror(image: Image, rng: np.random.Generator | None = None) -> Image:
-    """Mirror left to right; no chance in it."""
+    """Mirror left to right; `rng` is not used."""
     return np.ascontiguousarray(image[:, ::-1])
 
 
@@ -42,7 +42,7 @@ def random_crop(image: Image, rng: np.random.Generator) -> Image:
 
 
 def random_scale(image: Image, rng: np.random.Generator) -> Image:
-    """Resize by a random factor from 0.7 to 1.4, all ratios alike."""
+    """Resize by a random factor from 0.7 to 1.4, log-uniformly distributed."""
     return warps.rescale(image, rng, factor=float(np.exp(rng.uniform(np.log(0.7), np.log(1.4)))))[0]
 
 
@@ -51,7 +51,7 @@ def jitter_colors(image: Image, rng: np.random.Generator) -> Image:
     brightness, contrast, saturation = rng.uniform(0.7, 1.3, 3)
     mean = brightness * (image.mean(axis=(0, 1)) @ _LUMA)
     jittered = np.empty(image.shape, np.uint8)
-    for start in range(0, len(image), _BAND_ROWS):  # a photograph as float64 would take eight times its room, thrice
+    for start in range(0, len(image), _BAND_ROWS):  # three copies in float64 take 24 times the memory
         here = slice(start, start + _BAND_ROWS)
         level = image[here] * brightness
         gray = (level @ _LUMA)[..., np.newaxis]
@@ -71,7 +71,7 @@ def cover(image: Image, rng: np.random.Generator) -> Image:
 
 
 def ten_crops(image: Image) -> tuple[Image, ...]:
-    """Return the middle and the four corners, 7/8 of each side, and their mirrors (Krizhevsky et al. 2012)."""
+    """Return crops of 7/8 of each side at the centre and the corners, and their mirrors (Krizhevsky et al. 2012)."""
     height, width = image.shape[:2]
     inner_height, inner_width = (max(1, round(_CROP_SIDE * side)) for side in (height, width))
     down, right = height - inner_height, width - inner_width

@@ -1,7 +1,7 @@
-"""Pictures made from numbers, to tell what an extractor should find and whether it has changed.
+"""Drawn images: to check what an extractor finds, and whether that has changed.
 
-Shapes are drawn by arithmetic on pixel centres, without the drawing and warping functions of OpenCV, which differ
-between its versions. Chance comes from the generator that is passed in.
+Shapes are drawn by arithmetic on pixel centres, without OpenCV's drawing and warping functions, which differ between
+versions. All randomness comes from the generator passed in.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ def blobs(
     image_size: tuple[int, int],
     background: float = 0.5,
 ) -> Image:
-    """Draw Gaussian blobs on an even ground.
+    """Draw Gaussian blobs on a uniform background.
 
-    The Laplacian of a Gaussian responds most to such a blob at its centre and at its own sigma
-    (Lindeberg 1998, section 5.1), so the keypoints of this image are known.
+    The Laplacian of Gaussian responds most strongly to such a blob at its centre and at its sigma
+    (Lindeberg 1998, section 5.1), so the keypoints of the image are known.
 
     Parameters
     ----------
     xy : (N, 2) array
         Centres in pixels: x right, y down, integers at pixel centres.
     sigma : (N,) array
-        Widths, in pixels.
+        Widths in pixels.
     contrast : (N,) array
-        Height over the ground, in shares of white; negative for dark blobs. Where blobs overlap, they add up.
+        Peak above the background, relative to white; negative for dark blobs. Overlapping blobs are added.
     image_size : (height, width)
     background : float
-        Level of the ground, in shares of white.
+        Level of the background, relative to white.
 
     Returns
     -------
@@ -60,11 +60,11 @@ def blobs(
 
 
 def canary() -> Image:
-    """Return one fixed picture on which SIFT finds keypoints of many sizes.
+    """Return a fixed image on which SIFT finds keypoints of many sizes.
 
-    What an extractor finds on it is stored with a model and compared when the model is loaded, so the picture must be
-    the same to the last bit everywhere: it is drawn with integers only, as discs and boxes whose places follow the
-    congruential generator of Park and Miller (1988).
+    The features of this image are stored with a model and compared when the model is loaded, so it must be identical
+    everywhere: it is drawn in integer arithmetic, as discs and boxes whose positions come from the congruential
+    generator of Park and Miller (1988).
 
     Returns
     -------
@@ -90,16 +90,16 @@ def canary() -> Image:
 def textures(
     n_classes: int, n_images: int, *, size: int = 96, rng: np.random.Generator
 ) -> tuple[list[Image], list[str]]:
-    """Draw textures that any sound classifier can tell apart.
+    """Draw textures that any working classifier can distinguish.
 
-    Each class repeats a motif of its own, a few bright and dark blobs in one arrangement, and the same number always
-    has the same motif. Places, light and noise differ from image to image.
+    Each class repeats a motif, an arrangement of a few bright and dark blobs, which depends only on the number of the
+    class. Positions, brightness and noise vary from image to image.
 
     Parameters
     ----------
     n_classes : int
     n_images : int
-        Of each class.
+        Per class.
     size : int
         Side of the square images, in pixels.
     rng : numpy.random.Generator

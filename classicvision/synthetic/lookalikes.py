@@ -1,6 +1,6 @@
-"""Pictures that look much alike and are no copies: text, bricks, facades and flags, where false matches come from.
+"""Lookalikes: similar images that are not copies, namely text, bricks, facades and flags, a cause of false matches.
 
-Two pictures of one kind share their letters, their bricks or their windows, but no part of one is a part of the other.
+Two images of one kind share letters, bricks or windows, but no part of one is a copy of a part of the other.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["LOOKALIKES", "brick_wall", "facade", "flag", "text_page"]
 
 SIZE: Final = (360, 480)  # height and width of all, in pixels
 
-# The commonest words of English prose, so that pages share most of theirs.
+# The most common words of English prose, so that pages share most words.
 _WORDS: Final = """
     the of and to a in that it is was he for on are with as his they be at one have this from or had by not but what
     some we can out other were all there when up use your how said an each she which do their time if will way about
@@ -27,7 +27,7 @@ _WORDS: Final = """
 
 
 def text_page(rng: np.random.Generator) -> Image:
-    """Print lines of common words in one font and size, at the same places line by line."""
+    """Print lines of common words in a fixed font and size, at fixed positions."""
     page = np.full((*SIZE, 3), 252, np.uint8)
     for line in range(16, SIZE[0] - 6, 20):
         text = " ".join(rng.choice(_WORDS, 16))
@@ -37,7 +37,7 @@ def text_page(rng: np.random.Generator) -> Image:
 
 
 def brick_wall(rng: np.random.Generator) -> Image:
-    """Lay bricks of one size in running bond; each has a shade and a grain of its own."""
+    """Lay bricks of equal size in running bond, each with a random shade and grain."""
     wall = np.full((*SIZE, 3), (190, 185, 175), np.float64)
     for course, top in enumerate(range(0, SIZE[0], 24)):
         for left in range(-24 * (course % 2), SIZE[1], 48):
@@ -48,7 +48,7 @@ def brick_wall(rng: np.random.Generator) -> Image:
 
 
 def facade(rng: np.random.Generator) -> Image:
-    """Draw a house with rows of equal windows, at a spacing of its own; some are lit."""
+    """Draw a house with rows of equal windows at a random spacing; some are lit."""
     wall = np.empty((*SIZE, 3), np.uint8)
     wall[:] = rng.integers(90, 200, 3)
     across, down = rng.integers(50, 80, 2)
@@ -62,7 +62,7 @@ def facade(rng: np.random.Generator) -> Image:
 
 
 def flag(rng: np.random.Generator) -> Image:
-    """Draw three stripes, along or across, and on one flag in two a cross, in colours of its own."""
+    """Draw three horizontal or vertical stripes in random colours, on half of the flags with a cross."""
     colours = rng.integers(0, 256, (4, 3))
     stripes = np.repeat(colours[:3], [120, 120, 120], axis=0)
     cloth = np.broadcast_to(stripes[:, np.newaxis], (360, 480, 3)).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""Made copies: what plagiarists do to a picture, after the edits of Copydays (Jegou, Douze and Schmid 2008).
+"""Synthetic copies: edits that plagiarists apply to images, after those of Copydays (Jegou, Douze and Schmid 2008).
 
-`EDITS` names them all. An edit takes a picture, a random generator and other pictures (for collages), and returns the
-copy and where it shows each point of the picture.
+`EDITS` lists them by name. An edit takes an image, a random generator and other images (for collages), and returns the
+copy and the transform from the image to the copy.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Edit: TypeAlias = Callable[[Image, np.random.Generator, Sequence[Image]], Copy]
 def plagiarise(
     image: Image, edit: str, rng: np.random.Generator, *, others: Sequence[Image] = ()
 ) -> tuple[Image, NDArray[np.float64]]:
-    """Make a copy of a picture by one of `EDITS`.
+    """Make a copy of an image by one of `EDITS`.
 
     Parameters
     ----------
@@ -35,25 +35,25 @@ def plagiarise(
     edit : str
         A name in `EDITS`.
     rng : numpy.random.Generator
-        Chooses places, angles, colours and words.
+        Chooses positions, angles, colours and words.
     others : sequence of (H, W, 3) uint8
-        Pictures that a collage shows beside this one; drawn textures where there are fewer than three.
+        Other images for a collage; drawn textures replace missing ones if there are fewer than three.
 
     Returns
     -------
     copy : (H, W, 3) uint8
     b_from_a : (3, 3) float64
-        Maps points of the picture onto the copy: column vectors (x, y, 1), pixels, pixel centres on integers.
+        Maps points of the image to the copy as column vectors (x, y, 1), in pixels with pixel centres at integers.
 
     Raises
     ------
     SettingsError
-        For a name that is not in `EDITS`, or a picture too small to edit.
+        If the name is not in `EDITS`, or the image is too small.
     """
     if edit not in EDITS:
         raise SettingsError(f"edit is {edit!r}; it must be one of {', '.join(EDITS)}")
     if min(image.shape[:2]) < MIN_SIDE:
-        raise SettingsError(f"the picture is {image.shape[1]} x {image.shape[0]}; edits need {MIN_SIDE} pixels a side")
+        raise SettingsError(f"the image is {image.shape[1]} x {image.shape[0]}; edits need {MIN_SIDE} pixels per side")
     return EDITS[edit](image, rng, others)
 
 
@@ -61,17 +61,17 @@ MIN_SIDE: Final = 16
 
 
 def _moved(warp: Callable[..., Copy], **settings: Any) -> Edit:
-    """Make an edit of a warp, which has no use for other pictures."""
+    """Turn a warp into an edit; the other images are not used."""
     return lambda image, rng, others: warp(image, rng, **settings)
 
 
 def _retouched(change: Callable[..., Image], **settings: Any) -> Edit:
-    """Make an edit of a change that moves nothing."""
+    """Turn a retouching function into an edit with the identity transform."""
     return lambda image, rng, others: (change(image, rng, **settings), np.eye(3))
 
 
-def _in_turn(*edits: Edit) -> Edit:
-    """Make an edit of several, one after the other."""
+def _chain(*edits: Edit) -> Edit:
+    """Chain several edits."""
 
     def edit(image: Image, rng: np.random.Generator, others: Sequence[Image]) -> Copy:
         copy, b_from_a = image, np.eye(3)
@@ -85,9 +85,9 @@ def _in_turn(*edits: Edit) -> Edit:
 
 _JPEG: Final = partial(_retouched, retouch.compress)
 
-# Three plagiarists: one who prints and photographs, one who steals for a page of his own, one who hides what he took.
+# Three plagiarists: one photographs a print, one reposts the image on a web page, one disguises it.
 _STRONG: Final[dict[str, Edit]] = {
-    "strong-photographed": _in_turn(
+    "strong-photographed": _chain(
         _moved(warps.add_frame),
         _moved(warps.perspective, strength=0.2),
         _retouched(retouch.blur, sigma=1.0),
@@ -95,14 +95,14 @@ _STRONG: Final[dict[str, Edit]] = {
         _retouched(retouch.add_noise, sigma=6),
         _JPEG(quality=40),
     ),
-    "strong-reposted": _in_turn(
+    "strong-reposted": _chain(
         _moved(warps.crop, share=0.6),
         _retouched(retouch.add_text),
         _moved(warps.screenshot),
         _moved(warps.rescale, factor=0.8),
         _JPEG(quality=30),
     ),
-    "strong-disguised": _in_turn(
+    "strong-disguised": _chain(
         _moved(warps.symmetry, name="mirror"),
         _moved(warps.rotate, trim=True),
         _retouched(retouch.change_gamma, gamma=0.7),
@@ -130,5 +130,5 @@ EDITS: Final[dict[str, Edit]] = {
     "collage": warps.collage,
     **_STRONG,
 }
-"""Name to edit. Numbers are the per cent of the area that a crop keeps, the quality of JPEG, the factor of the size,
-the exponent of the levels, the sigma of a blur in pixels and of noise in levels."""
+"""Edits by name. Numbers are the percentage of the area that a crop keeps, the JPEG quality, the scale factor,
+the gamma, and the sigma of a blur in pixels or of noise in grey levels."""

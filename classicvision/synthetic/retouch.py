@@ -1,6 +1,6 @@
-"""Edits that leave every point of a picture where it is: compression, light, blur, noise, text and logos.
+"""Edits that do not move points: compression, brightness, blur, noise, text and logos.
 
-Each returns a picture of the same size; the transform from the picture to its copy is the identity.
+Each returns an image of the same size; the transform from the image to its copy is the identity.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ __all__ = ["add_logo", "add_noise", "add_text", "blur", "change_gamma", "compres
 
 
 def compress(image: Image, rng: np.random.Generator, *, quality: int) -> Image:
-    """FeatureCache as JPEG of a quality from 0 to 100, and read that."""
+    """Encode as JPEG of a quality from 0 to 100, and decode."""
     data = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[:, :, ::-1])
 
 
 def change_gamma(image: Image, rng: np.random.Generator, *, gamma: float) -> Image:
-    """Raise levels, in shares of white, to the power `gamma`: above 1 darkens, below 1 brightens."""
+    """Raise levels, relative to white, to the power `gamma`: values above 1 darken, values below 1 brighten."""
     return np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)[image]
 
 
@@ -36,7 +36,7 @@ def add_noise(image: Image, rng: np.random.Generator, *, sigma: float) -> Image:
 
 
 def cover(image: Image, rng: np.random.Generator, *, share: float) -> Image:
-    """Cover `share` of the area with one grey rectangle of the picture's shape, at a random place."""
+    """Cover `share` of the area with a grey rectangle of the image's aspect ratio at a random position."""
     height, width = image.shape[:2]
     tall, wide = (max(1, round(side * np.sqrt(share))) for side in (height, width))
     top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
@@ -46,7 +46,7 @@ def cover(image: Image, rng: np.random.Generator, *, share: float) -> Image:
 
 
 def add_text(image: Image, rng: np.random.Generator) -> Image:
-    """Write three lines in capitals across the picture, a third of its height together, as captions are."""
+    """Write three lines of capitals across the image, together a third of its height, like captions."""
     height, width = image.shape[:2]
     copy = image.copy()
     line = height / rng.uniform(8, 10)
@@ -63,7 +63,7 @@ def add_text(image: Image, rng: np.random.Generator) -> Image:
 
 
 def add_logo(image: Image, rng: np.random.Generator) -> Image:
-    """Cover about a tenth of the picture with a badge: a disc, a ring and a star of three colours."""
+    """Cover about a tenth of the image with a badge: a disc, a ring and a star in three colours."""
     height, width = image.shape[:2]
     radius = np.sqrt(0.1 * height * width / np.pi)
     x, y = (rng.uniform(min(radius, side / 2), max(side - radius, side / 2)) for side in (width, height))
@@ -77,7 +77,7 @@ def add_logo(image: Image, rng: np.random.Generator) -> Image:
 
 
 def _star(x: float, y: float, radius: float, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Return the (2 n, 2) corners of a star of five to eight points."""
+    """Return the (2 n, 2) corners of a star with five to eight points."""
     n_points = int(rng.integers(5, 9))
     angle = np.arange(2 * n_points) * np.pi / n_points + rng.uniform(0, np.pi)
     reach = np.where(np.arange(2 * n_points) % 2, 0.45 * radius, radius)

@@ -1,7 +1,7 @@
-"""Edits that move a picture: crops, sizes, turns, mirrors, perspective, frames, screenshots and collages.
+"""Edits that move points: crop, scale, rotation, reflection, perspective, frame, screenshot and collage.
 
-Each returns the copy, and the (3, 3) transform that maps points of the picture onto the copy: column vectors (x, y, 1),
-pixels, pixel centres on integers.
+Each returns the copy and the (3, 3) transform that maps points of the image to the copy, as column vectors (x, y, 1)
+in pixels with pixel centres at integers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 Copy: TypeAlias = tuple[Image, NDArray[np.float64]]
 
-# What each symmetry of a rectangle does to a picture: (transpose rows and columns first, then mirror x, then mirror y).
+# Each symmetry of a rectangle as (transpose rows and columns first, then mirror x, then mirror y).
 SYMMETRIES: Final[dict[str, tuple[bool, bool, bool]]] = {
     "rotate-90": (True, True, False),
     "rotate-180": (False, True, True),
@@ -44,7 +44,7 @@ SYMMETRIES: Final[dict[str, tuple[bool, bool, bool]]] = {
 
 
 def crop(image: Image, rng: np.random.Generator, *, share: float) -> Copy:
-    """Keep a random rectangle of `share` of the area, up to a third longer or shorter in shape than the picture."""
+    """Keep a random rectangle of `share` of the area, with an aspect ratio that differs by up to a third."""
     height, width = image.shape[:2]
     shape = np.exp(rng.uniform(-1, 1) * min(np.log(4 / 3), -np.log(share)))
     new_width = int(np.clip(round(width * np.sqrt(share * shape)), 1, width))
@@ -54,15 +54,15 @@ def crop(image: Image, rng: np.random.Generator, *, share: float) -> Copy:
 
 
 def rescale(image: Image, rng: np.random.Generator, *, factor: float) -> Copy:
-    """Resize by `factor`: the mean over areas to make smaller, cubic to make larger."""
+    """Resize by `factor`, with area averaging to shrink and cubic interpolation to enlarge."""
     return _resize(image, tuple(max(1, round(side * factor)) for side in image.shape[:2]))
 
 
 def rotate(image: Image, rng: np.random.Generator, *, trim: bool = False, degrees: float | None = None) -> Copy:
-    """Turn by any angle, or clockwise by some degrees, on a ground of one colour that holds all of the picture.
+    """Rotate by a random angle, or clockwise by `degrees`, on a uniform background that contains the whole image.
 
-    With `trim`, by up to 30 degrees either way, and what remains is the largest upright rectangle of the same shape
-    that lies within the picture, as programs that straighten photographs cut it.
+    With `trim`, rotate by up to 30 degrees and keep the largest upright rectangle of the same aspect ratio inside the
+    image, as programs that straighten photographs do.
     """
     height, width = image.shape[:2]
     angle = rng.uniform(-np.pi / 6, np.pi / 6) if trim else rng.uniform(0, 2 * np.pi)
@@ -78,15 +78,15 @@ def rotate(image: Image, rng: np.random.Generator, *, trim: bool = False, degree
     else:
         new_width = int(np.ceil(width * abs(cos) + height * abs(sin)))
         new_height = int(np.ceil(width * abs(sin) + height * abs(cos)))
-    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
     to_middle = _shift((new_width - 1) / 2, (new_height - 1) / 2)
     return _warp(
-        image, to_middle @ turn @ _shift((1 - width) / 2, (1 - height) / 2), (new_height, new_width), _colour(rng)
+        image, to_middle @ rotation @ _shift((1 - width) / 2, (1 - height) / 2), (new_height, new_width), _colour(rng)
     )
 
 
 def symmetry(image: Image, rng: np.random.Generator, *, name: str) -> Copy:
-    """Show one of the seven other symmetries of a rectangle, to the pixel; turns are clockwise, mirrors come first."""
+    """Apply one of the seven other symmetries of a rectangle exactly: first a reflection, then a clockwise rotation."""
     transpose, mirror_x, mirror_y = SYMMETRIES[name]
     copy, b_from_a = image, np.eye(3)
     if transpose:
@@ -100,7 +100,7 @@ def symmetry(image: Image, rng: np.random.Generator, *, name: str) -> Copy:
 
 
 def perspective(image: Image, rng: np.random.Generator, *, strength: float) -> Copy:
-    """Move each corner inwards by up to `strength` of the sides, as in a photograph of a print."""
+    """Move each corner inwards by up to `strength` of the sides, like a photograph of a print."""
     height, width = image.shape[:2]
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * (width - 1, height - 1)
     inwards = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) * (width, height)
@@ -111,7 +111,7 @@ def perspective(image: Image, rng: np.random.Generator, *, strength: float) -> C
 
 
 def add_frame(image: Image, rng: np.random.Generator) -> Copy:
-    """Put the picture in a frame of 5 to 15 % of its longer side: a bright or dark mat with a line around it."""
+    """Add a frame of 5 to 15 % of the longer side: a bright or dark mat with a line around it."""
     edge = round(max(image.shape[:2]) * rng.uniform(0.05, 0.15))
     height, width = (side + 2 * edge for side in image.shape[:2])
     canvas = np.full((height, width, 3), rng.choice([15, 240]) + rng.integers(-10, 10, 3), np.uint8)
@@ -121,7 +121,7 @@ def add_frame(image: Image, rng: np.random.Generator) -> Copy:
 
 
 def screenshot(image: Image, rng: np.random.Generator) -> Copy:
-    """Show the picture at 60 to 120 % in a window with a title, buttons and lines of text, on a coloured desktop."""
+    """Show the image at 60 to 120 % in a window with a title bar, buttons and text, on a coloured desktop."""
     shown, b_from_a = rescale(image, rng, factor=rng.uniform(0.6, 1.2))
     height, width = shown.shape[:2]
     bar, side, foot = 36, int(rng.integers(80, 180)), int(rng.integers(50, 110))
@@ -139,9 +139,9 @@ def screenshot(image: Image, rng: np.random.Generator) -> Copy:
 
 
 def collage(image: Image, rng: np.random.Generator, others: Sequence[Image] = ()) -> Copy:
-    """Put the picture, at half its size, in a random place of a 2 x 2 collage of the size of the picture.
+    """Put the image at half its size in a random cell of a 2 x 2 collage of the size of the image.
 
-    Three of `others` fill the other places, cut to shape; drawn textures if fewer are given.
+    Three of `others` fill the other cells, cropped to shape; drawn textures replace missing ones.
     """
     height, width = (max(1, side // 2) for side in image.shape[:2])
     n_drawn = 3 - min(3, len(others))
@@ -159,7 +159,7 @@ def _shift(x: float, y: float) -> NDArray[np.float64]:
 
 
 def _resize(image: Image, size: tuple[int, ...]) -> Copy:
-    """Resize to (height, width): outer borders stay borders, so centres go to factor * (x + 0.5) - 0.5."""
+    """Resize to (height, width): borders map to borders, so pixel centres move to factor * (x + 0.5) - 0.5."""
     x, y = (new / old for new, old in zip(size[::-1], image.shape[1::-1], strict=True))
     how = cv2.INTER_AREA if x * y < 1 else cv2.INTER_CUBIC
     b_from_a = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
@@ -179,7 +179,7 @@ def _paste(image: Image, canvas: Image, *, left: int, top: int) -> Copy:
 
 
 def _cover(image: Image, size: tuple[int, int]) -> Image:
-    """Cut the middle of a picture to the shape of `size` and resize it to that."""
+    """Crop the centre of an image to the aspect ratio of `size` and resize it to that."""
     factor = min(image.shape[0] / size[0], image.shape[1] / size[1])
     height, width = (max(1, int(side * factor)) for side in size)
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2

@@ -1,4 +1,4 @@
-"""Drawings: keypoints on a picture, what two pictures share, and every step of SIFT on one sheet."""
+"""Drawings: keypoints on an image, the regions that two images share, and every step of SIFT on one sheet."""
 
 from classicvision.viz.drawing import draw_keypoints
 from classicvision.viz.matches import draw_copy_moves, draw_matches

@@ -1,4 +1,4 @@
-"""Keypoints drawn onto pictures, and the square of picture that a descriptor sees."""
+"""Draw keypoints onto images, and the patch that a descriptor covers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from classicvision.features.local import LocalFeatures
 from classicvision.images import Image
 
-__all__ = ["BLOB_RADIUS", "PATCH_SIDE", "descriptor_roses", "draw_keypoints", "turned_patch", "unit_vectors"]
+__all__ = ["BLOB_RADIUS", "PATCH_SIDE", "descriptor_roses", "draw_keypoints", "unit_vectors", "upright_patch"]
 
 BLOB_RADIUS: Final = math.sqrt(2)
-"""Radius of a blob, in sigmas at which its Laplacian is strongest (Lindeberg 1998, section 5.1)."""
+"""Radius of a blob in units of the sigma at which its Laplacian is strongest (Lindeberg 1998, section 5.1)."""
 
 PATCH_SIDE: Final = 12.0
 """Side of the square that a descriptor covers, in scales: 4 cells of 3."""
@@ -31,12 +31,12 @@ def draw_keypoints(image: Image, features: LocalFeatures) -> Image:
         In the frame of `image`. The radius drawn is that of the blob, sqrt(2) scales.
     """
     canvas = image.copy()
-    shift = 4  # binary digits after the point that cv2 is given
+    shift = 4  # fractional bits of cv2's coordinates
     centre = features.xy.astype(np.float64)
     radius = BLOB_RADIUS * features.scale.astype(np.float64)
     tip = centre + radius[:, None] * unit_vectors(features.angle)
     whole = [np.rint(values * 2**shift).astype(int).tolist() for values in (centre, radius, tip)]
-    # A dark line below a bright one shows on any ground.
+    # A dark line under a bright one is visible on any background.
     for colour, width in (((0, 0, 0), 3), ((255, 210, 31), 1)):
         for middle, length, end in zip(*whole, strict=True):
             cv2.circle(canvas, middle, length, colour, width, cv2.LINE_AA, shift)
@@ -44,10 +44,10 @@ def draw_keypoints(image: Image, features: LocalFeatures) -> Image:
     return canvas
 
 
-def turned_patch(
+def upright_patch(
     gray: NDArray[np.uint8], xy: NDArray[np.floating], scale: float, angle: float, *, side: int = 240
 ) -> NDArray[np.uint8]:
-    """Cut out the square that the descriptor of a keypoint covers, turned so that its angle points right.
+    """Cut out the square that the descriptor of a keypoint covers, rotated so that its angle points right.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ def turned_patch(
     angle : float
         Radians, clockwise on the screen.
     side : int
-        Of the result, in pixels.
+        Side of the result in pixels.
 
     Returns
     -------
     (side, side) uint8
-        Beyond its border the picture goes on as in a mirror.
+        The image is reflected at its border.
     """
     step = PATCH_SIDE * scale / side
     along, across = step * unit_vectors(angle), step * unit_vectors(angle + np.pi / 2)
@@ -77,7 +77,7 @@ def turned_patch(
 
 
 def descriptor_roses(descriptor: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the 128 numbers of a descriptor as line segments, to be drawn over `turned_patch`.
+    """Return the 128 bins of a descriptor as line segments, to be drawn over `upright_patch`.
 
     Parameters
     ----------

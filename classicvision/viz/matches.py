@@ -1,4 +1,4 @@
-"""Two pictures side by side, with the parts that they share outlined and the keypoints that show it joined."""
+"""Draw two images side by side, with the shared regions outlined and the matched keypoints connected."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from classicvision.matching.result import Region
 
 __all__ = ["MOST_LINES", "draw_copy_moves", "draw_matches"]
 
-MOST_LINES: Final = 60  # of one region; more would hide the pictures
-LEAST_SIDE: Final = 480  # pictures with shorter sides than this are magnified, so that lines do not hide them
-MOST_SIDE: Final = 8192  # pictures with longer sides are reduced, so that every program can open the drawing
+MOST_LINES: Final = 60  # per region; more would hide the images
+LEAST_SIDE: Final = 480  # smaller images are magnified, so that lines do not hide them
+MOST_SIDE: Final = 8192  # larger images are shrunk, so that every program can open the drawing
 
-# One a region, told apart also by who sees few colours (Okabe and Ito 2008).
+# One per region, distinguishable with colour vision deficiency (Okabe and Ito 2008).
 _COLOURS: Final = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (240, 228, 66), (213, 94, 0))
-_GAP: Final = 12  # pixels between the pictures
-_SHIFT: Final = 4  # binary digits after the point that cv2 is given
+_GAP: Final = 12  # pixels between the images
+_SHIFT: Final = 4  # fractional bits of cv2's coordinates
 _OPACITY: Final = 0.6  # of lines
 
 
 def draw_matches(
     image_a: Image, image_b: Image, a: LocalFeatures, b: LocalFeatures, regions: Sequence[Region]
 ) -> Image:
-    """Draw two pictures side by side on white, a left and b right, each region in a colour of its own.
+    """Draw two images side by side on white, a left and b right, each region in a different colour.
 
     Parameters
     ----------
     image_a, image_b : (H, W, 3) uint8
     a, b : LocalFeatures
-        In the frames of the pictures.
+        In the frames of the images.
     regions : sequence of Region
 
     Returns
     -------
     (max(H_a, H_b), W_a + 12 + W_b, 3) uint8
-        Where both pictures are small, they and the keypoints are magnified by a whole number first; where one is longer
-        than 8192 pixels, both are reduced. Of more than 60 pairs of a region every so many are joined.
+        Two small images are magnified by an integer factor first, together with their keypoints; if one is longer than
+        8192 pixels, both are shrunk. At most about 60 matches per region are drawn, evenly selected.
     """
     factor = _magnification(image_a, image_b)
     image_a, image_b = _resized(image_a, factor), _resized(image_b, factor)
@@ -55,7 +55,7 @@ def draw_matches(
 
 
 def draw_copy_moves(image: Image, features: LocalFeatures, regions: Sequence[Region]) -> Image:
-    """Draw the copies inside one picture: original and copy outlined in one colour, their keypoints joined."""
+    """Draw the copies inside one image: original and copy outlined in one colour, their keypoints connected."""
     factor = _magnification(image)
     canvas = _resized(image, factor)
     _draw(canvas, features, features, regions, np.zeros(2), factor)
@@ -68,7 +68,7 @@ def _magnification(*images: Image) -> float:
 
 
 def _resized(image: Image, factor: float) -> Image:
-    """Return a copy with each side so many times as long, and at least a pixel."""
+    """Return a copy with sides scaled by a factor, at least one pixel."""
     height, width = (max(1, round(side * factor)) for side in image.shape[:2])
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
@@ -96,7 +96,7 @@ def _draw(
         cv2.addWeighted(lines, _OPACITY, canvas, 1 - _OPACITY, 0, dst=canvas)
         for polygon in (placed(region.polygon_a), placed(region.polygon_b) + shift):
             corners = [np.array(_fixed(polygon), np.int32)]
-            # A dark line below a bright one shows on any ground.
+            # A dark line under a bright one is visible on any background.
             for ink, width in (((0, 0, 0), 5), (colour, 3)):
                 cv2.polylines(canvas, corners, True, ink, width, cv2.LINE_AA, _SHIFT)
 

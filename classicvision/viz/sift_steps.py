@@ -1,7 +1,7 @@
-"""The lecture's pictures: every step of SIFT on one sheet.
+"""A sheet with every step of SIFT, for teaching.
 
-Matplotlib is loaded when a sheet is drawn and through its figures alone, so that nothing here changes the state of the
-program that calls it.
+Matplotlib is imported when a sheet is drawn, and only through its figure classes, so that the global state of pyplot
+does not change.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift, SiftTrace, trace
 from classicvision.files import write_atomically
 from classicvision.images import Image
-from classicvision.viz.drawing import BLOB_RADIUS, PATCH_SIDE, descriptor_roses, turned_patch, unit_vectors
+from classicvision.viz.drawing import BLOB_RADIUS, PATCH_SIDE, descriptor_roses, unit_vectors, upright_patch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["sift_steps_sheet", "telling_keypoint", "write_sift_steps"]
+__all__ = ["representative_keypoint", "sift_steps_sheet", "write_sift_steps"]
 
 SHEET_WIDTH: Final = 16.0  # inches
 SHEET_DPI: Final = 120
-SHEET_MAX_SIDE: Final = 640  # pixels; a panel of the sheet shows no more of a photo
-MAX_LEVELS: Final = 7  # of an octave, side by side
-LOG_SIGMA: Final = 2.0  # pixels; wide enough to see edges of things and not of their texture
-BRIGHT, DARK = "#ffd21f", "#35e0ff"  # blobs brighter and darker than what is around them
+SHEET_MAX_SIDE: Final = 640  # pixels; a panel of the sheet cannot show more
+MAX_LEVELS: Final = 7  # of an octave, shown side by side
+LOG_SIGMA: Final = 2.0  # pixels; wide enough to show edges of objects rather than of texture
+BRIGHT, DARK = "#ffd21f", "#35e0ff"  # blobs brighter and darker than their surroundings
 
 _FORMATS: Final[dict[str, dict[str, Any]]] = {
-    # Without the date, the same photo gives the same file.
+    # Without the date, equal images give equal files.
     ".png": {"format": "png"},
     ".svg": {"format": "svg", "metadata": {"Date": None}},
     ".pdf": {"format": "pdf", "metadata": {"CreationDate": None}},
@@ -54,7 +54,7 @@ def write_sift_steps(path: str | os.PathLike[str], image: Image, settings: Sift 
     path : path
         Its ending, .png, .svg or .pdf, chooses the format.
     image : (H, W, 3) uint8
-        Shrunk to 640 pixels, unless the settings say another `max_side`: the steps are to be seen, not counted.
+        Shrunk to 640 pixels unless the settings have another `max_side`, so that single steps are visible.
     settings : Sift, optional
 
     Returns
@@ -69,7 +69,7 @@ def write_sift_steps(path: str | os.PathLike[str], image: Image, settings: Sift 
     path = Path(path)
     options = _FORMATS.get(path.suffix.lower())
     if options is None:
-        raise ImageWriteError(path, f"{path.suffix!r} names no format for sheets; use one of {', '.join(_FORMATS)}")
+        raise ImageWriteError(path, f"{path.suffix!r} is not a format for sheets; use one of {', '.join(_FORMATS)}")
     settings = settings or Sift()
     steps = trace(image, replace(settings, max_side=settings.max_side or SHEET_MAX_SIDE))
     try:
@@ -80,20 +80,20 @@ def write_sift_steps(path: str | os.PathLike[str], image: Image, settings: Sift 
 
 
 def sift_steps_sheet(image: Image, steps: SiftTrace) -> Figure:
-    """Draw the lecture's pictures in their order: edges, blobs, extrema, keypoints, one descriptor.
+    """Draw the steps of SIFT in order: edges, blobs, extrema, keypoints, one descriptor.
 
     Parameters
     ----------
     image : (H, W, 3) uint8
-        The photo.
+        The image in colour.
     steps : SiftTrace
-        What `trace` found in it.
+        The result of `trace` for it.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     height, width = steps.gray.shape
-    panel = SHEET_WIDTH / 4 * min(max(height / width, 0.3), 1.5) + 0.7  # inches; a long strip still gets a panel
+    panel = SHEET_WIDTH / 4 * min(max(height / width, 0.3), 1.5) + 0.7  # inches; bounded for very wide or tall images
     rows = np.array([panel, panel, 0.8 * panel, panel, max(panel, 4.5)])
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)  # inches
     sheet = Figure(figsize=(SHEET_WIDTH, float(rows.sum())), dpi=SHEET_DPI, layout=layout)
@@ -108,10 +108,10 @@ def sift_steps_sheet(image: Image, steps: SiftTrace) -> Figure:
 
 
 def _draw_edges(part: SubFigure, image: Image, gray: NDArray[np.uint8]) -> None:
-    part.suptitle("Edges: first and second derivatives of the grey picture", fontweight="bold")
-    photo, size, direction, second = part.subplots(1, 4)
+    part.suptitle("Edges: first and second derivatives of the grey image", fontweight="bold")
+    original, size, direction, second = part.subplots(1, 4)
     magnitude, angle = edges.gradient(gray)
-    _show(photo, image, f"photo, {image.shape[1]} × {image.shape[0]} pixels")
+    _show(original, image, f"image, {image.shape[1]} × {image.shape[0]} pixels")
     _show(size, magnitude, "gradient magnitude", cmap="gray", vmax=_bound(magnitude))
     _show(direction, _as_hue(angle, np.sqrt(magnitude / _bound(magnitude))), "gradient angle as hue")
     wheel = direction.inset_axes((0.84, 0.02, 0.15, 0.15 * gray.shape[1] / gray.shape[0]))
@@ -123,7 +123,8 @@ def _draw_edges(part: SubFigure, image: Image, gray: NDArray[np.uint8]) -> None:
 
 def _draw_laplacians(part: SubFigure, gray: NDArray[np.uint8]) -> None:
     part.suptitle(
-        "Blur first: Laplacian of Gaussian, its zero crossings, and what SIFT takes for it", fontweight="bold"
+        "Laplacian of Gaussian, its zero crossings, and the difference of Gaussians that SIFT uses instead",
+        fontweight="bold",
     )
     blurred, crossings, difference, profile = part.subplots(1, 4)
     log = edges.laplacian_of_gaussian(gray, LOG_SIGMA)
@@ -139,7 +140,7 @@ def _draw_laplacians(part: SubFigure, gray: NDArray[np.uint8]) -> None:
     row = len(gray) // 2
     profile.plot(expected[row], color="0.55", linewidth=2.5, label="(k − 1) σ² LoG")
     profile.plot(dog[row], color="#b2182b", linewidth=1, label="DoG")
-    profile.set_title(f"row {row}; over all they differ by {error:.0%}", fontsize=10)
+    profile.set_title(f"row {row}; overall they differ by {error:.0%}", fontsize=10)
     profile.margins(x=0, y=0.25)
     profile.tick_params(labelsize=8)
     profile.legend(fontsize=8, loc="upper right", ncols=2)
@@ -148,11 +149,11 @@ def _draw_laplacians(part: SubFigure, gray: NDArray[np.uint8]) -> None:
 def _draw_octave(part: SubFigure, steps: SiftTrace) -> None:
     space = steps.space
     if not space.dog:
-        part.suptitle("The picture is too small for a scale space", fontweight="bold")
+        part.suptitle("The image is too small for a scale space", fontweight="bold")
         return
-    octave = min(int(space.upsampled), len(space.dog) - 1)  # the one with the samples of the picture, if there is one
+    octave = min(int(space.upsampled), len(space.dog) - 1)  # the octave at the resolution of the image, if it exists
     dog = space.dog[octave]
-    part.suptitle(f"Difference of Gaussians: levels of octave {octave}, which has {len(dog)}", fontweight="bold")
+    part.suptitle(f"Difference of Gaussians: octave {octave}, {len(dog)} levels", fontweight="bold")
     shown = np.linspace(0, len(dog) - 1, min(len(dog), MAX_LEVELS)).round().astype(int).tolist()
     for layer, axes in zip(shown, part.subplots(1, len(shown), squeeze=False)[0], strict=True):
         sigma = space.blur(layer) * space.spacing(octave)
@@ -163,7 +164,7 @@ def _draw_extrema(part: SubFigure, steps: SiftTrace) -> None:
     part.suptitle("Extrema before and after each rejection (yellow: bright blobs, blue: dark blobs)", fontweight="bold")
     named = (
         ("extrema among 26 neighbours", steps.candidates),
-        ("placed between the samples", steps.refined),
+        ("interpolated between samples", steps.refined),
         ("enough contrast", steps.strong),
         ("not on an edge", steps.kept),
     )
@@ -173,16 +174,16 @@ def _draw_extrema(part: SubFigure, steps: SiftTrace) -> None:
 
 
 def _draw_keypoints_and_descriptor(part: SubFigure, steps: SiftTrace) -> None:
-    part.suptitle("Oriented keypoints, and the descriptor of one of them", fontweight="bold")
+    part.suptitle("Oriented keypoints, and the descriptor of one", fontweight="bold")
     overview, square, histogram = part.subplots(1, 3, width_ratios=(4, 3, 5))
-    _show(overview, steps.gray, f"keypoints with their angles: {len(steps.features):,}", cmap="gray", vmax=255)
+    _show(overview, steps.gray, f"keypoints and their angles: {len(steps.features):,}", cmap="gray", vmax=255)
     _add_keypoints(overview, steps.features)
     if not len(steps.features):
         for axes in (square, histogram):
             axes.set_axis_off()
-        square.set_title("no keypoint, so no descriptor", fontsize=10)
+        square.set_title("no keypoints", fontsize=10)
         return
-    one = steps.features[telling_keypoint(steps.features)]
+    one = steps.features[representative_keypoint(steps.features)]
     _draw_roses(square, steps.gray, one)
     corners = one.xy[0] + PATCH_SIDE / 2 * one.scale[0] * unit_vectors(one.angle[0] + np.pi * np.arange(0.25, 2.5, 0.5))
     overview.plot(*corners.T, color="#ff3b3b", linewidth=2, scalex=False, scaley=False)
@@ -192,26 +193,26 @@ def _draw_keypoints_and_descriptor(part: SubFigure, steps: SiftTrace) -> None:
     histogram.set_axisbelow(True)
     histogram.margins(x=0)
     histogram.tick_params(labelsize=8)
-    histogram.set_title("its 128 numbers: 16 cells, row by row, of 8 directions", fontsize=10)
+    histogram.set_title("its 128 bins: 16 cells, row by row, with 8 directions each", fontsize=10)
 
 
 def _draw_roses(axes: Axes, gray: NDArray[np.uint8], one: LocalFeatures) -> None:
     from matplotlib.collections import LineCollection
 
-    patch = turned_patch(gray, one.xy[0], float(one.scale[0]), float(one.angle[0]))
+    patch = upright_patch(gray, one.xy[0], float(one.scale[0]), float(one.angle[0]))
     axes.imshow(patch, cmap="gray", extent=(0, 4, 4, 0), alpha=0.6)
     axes.add_collection(LineCollection(list(descriptor_roses(one.descriptors[0])), colors="#d6001c", linewidths=1.8))
     axes.set_xticks(range(5), [])
     axes.set_yticks(range(5), [])
     axes.tick_params(length=0)
     axes.grid(color="#2166ac", linewidth=1)
-    axes.set_title(f"the red square, σ = {one.scale[0]:.1f}, its angle turned right", fontsize=10)
+    axes.set_title(f"the red square, σ = {one.scale[0]:.1f}, rotated to its angle", fontsize=10)
 
 
-def telling_keypoint(features: LocalFeatures) -> slice:
-    """Choose the strongest keypoint that is large enough to be seen and whose square lies inside the picture.
+def representative_keypoint(features: LocalFeatures) -> slice:
+    """Choose the strongest keypoint that is large enough to be visible and whose square lies inside the image.
 
-    Where there is none, a smaller one inside; where there is none either, the strongest of all.
+    If there is no such keypoint, choose the strongest whose square lies inside, else the strongest of all.
     """
     height, width = features.image_size
     reach = PATCH_SIDE / 2 * math.sqrt(2) * features.scale[:, None]
@@ -239,32 +240,32 @@ def _add_circles(axes: Axes, xy: NDArray[np.floating], scale: NDArray[np.floatin
     if not len(xy):
         return
     width = 2 * BLOB_RADIUS * scale
-    # units="xy": the circles are measured in pixels of the picture. Drawn as pixels themselves, thousands of them do
-    # not swell a vector file.
+    # units="xy": sizes are in pixels of the image. Rasterised, thousands of circles do not
+    # inflate a vector file.
     place: dict[str, Any] = {"units": "xy", "offsets": xy, "offset_transform": axes.transData}
     look: dict[str, Any] = {"facecolors": "none", "edgecolors": colours, "linewidths": 0.7, "rasterized": True}
     axes.add_collection(EllipseCollection(width, width, np.zeros(len(xy)), **place, **look))
 
 
-def _show(axes: Axes, picture: NDArray[Any], title: str, **options: Any) -> None:
-    axes.imshow(picture, **({"vmin": 0} | options))
+def _show(axes: Axes, values: NDArray[Any], title: str, **options: Any) -> None:
+    axes.imshow(values, **({"vmin": 0} | options))
     axes.set_title(title, fontsize=10)
     axes.set_axis_off()
 
 
-def _show_signed(axes: Axes, picture: NDArray[Any], title: str, *, bound: float | None = None) -> None:
-    """Show values about zero: zero is white."""
-    bound = bound or _bound(picture)
-    _show(axes, picture, title, cmap="RdBu_r", vmin=-bound, vmax=bound)
+def _show_signed(axes: Axes, values: NDArray[Any], title: str, *, bound: float | None = None) -> None:
+    """Show signed values; zero is white."""
+    bound = bound or _bound(values)
+    _show(axes, values, title, cmap="RdBu_r", vmin=-bound, vmax=bound)
 
 
 def _bound(values: NDArray[Any]) -> float:
-    """Return a magnitude that few values exceed, so that a single strong edge does not darken the rest."""
+    """Return the 99th percentile of the magnitudes, so that a single strong edge does not darken the rest."""
     return max(float(np.quantile(np.abs(values), 0.99)), 1e-12)
 
 
 def _as_hue(angle: NDArray[np.float64], brightness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (H, W) angles as the hues of an (H, W, 3) picture in [0, 1], red for 0."""
+    """Return (H, W) angles as the hues of an (H, W, 3) image in [0, 1], red for 0."""
     from matplotlib.colors import hsv_to_rgb
 
     hsv = np.stack([angle / (2 * np.pi) % 1, np.ones_like(angle), np.clip(brightness, 0, 1)], axis=-1)
@@ -275,7 +276,7 @@ def _encode(sheet: Figure, options: dict[str, Any]) -> bytes:
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    # SVG names its parts by random numbers unless it is given a salt.
+    # Without a salt, SVG element names are random.
     with rc_context({"svg.hashsalt": "classicvision"}):
         sheet.savefig(buffer, **options)
     return buffer.getvalue()

@@ -52,16 +52,14 @@ PATTERNS = {re.compile(rf"(?<![a-z]){pattern}(?![a-z])", re.IGNORECASE): better 
 # Where a phrase is right: a part of a path, and a part of the line.
 ALLOWED = {
     ("tests/project/test_words.py", ""),
+    # Common words of English prose.
+    ("classicvision/synthetic/lookalikes.py", "your how said an each"),
     # The statistical term: agreements by chance, and what is expected by chance.
     *{(f"{folder}/matching/", "by chance") for folder in ("classicvision", "tests")},
 }
 
 # Still to be rewritten.
 PENDING = (
-    "classicvision/synthetic/",
-    "classicvision/viz/",
-    "tests/synthetic/",
-    "tests/viz/",
 )
 
 ENDINGS = {

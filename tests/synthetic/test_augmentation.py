@@ -1,4 +1,4 @@
-"""Variants of a training picture."""
+"""Augmented variants of a training image."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from classicvision.synthetic.augmentation import (
 )
 
 
-def picture(height=60, width=80, seed=0):
+def noise_image(height=60, width=80, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
@@ -26,8 +26,8 @@ def rng(seed=0):
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 @pytest.mark.parametrize("size", [(60, 80), (1, 1), (1, 50), (50, 1)])
-def test_the_same_seed_gives_the_same_picture_and_the_original_stays(name, size):
-    image = picture(*size)
+def test_a_seed_gives_one_variant_and_does_not_change_the_original(name, size):
+    image = noise_image(*size)
     before = image.copy()
     first, second = (AUGMENTATIONS[name](image, rng(3)) for _ in range(2))
     assert_array_equal(first, second)
@@ -39,17 +39,17 @@ def test_the_same_seed_gives_the_same_picture_and_the_original_stays(name, size)
 
 
 @pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS) - {"mirror"}))
-def test_another_seed_gives_another_picture(name):
-    variants = {AUGMENTATIONS[name](picture(), rng(seed)).tobytes() for seed in range(5)}
+def test_another_seed_gives_another_variant(name):
+    variants = {AUGMENTATIONS[name](noise_image(), rng(seed)).tobytes() for seed in range(5)}
     assert len(variants) == 5
 
 
-def test_a_mirror_turns_left_and_right():
+def test_mirroring_exchanges_left_and_right():
     assert_array_equal(mirror(np.array([[[1] * 3, [2] * 3]], np.uint8)), [[[2] * 3, [1] * 3]])
 
 
-def test_a_crop_is_a_part_of_60_to_100_percent():
-    image = np.dstack([*np.mgrid[:60, :80], np.zeros((60, 80))]).astype(np.uint8)  # each pixel says where it is
+def test_a_crop_has_60_to_100_percent_of_the_area():
+    image = np.dstack([*np.mgrid[:60, :80], np.zeros((60, 80))]).astype(np.uint8)  # each pixel contains its position
     for seed in range(20):
         part = random_crop(image, rng(seed))
         top, left = part[0, 0, :2]
@@ -57,14 +57,14 @@ def test_a_crop_is_a_part_of_60_to_100_percent():
         assert 0.58 <= part.shape[0] * part.shape[1] / 4800 <= 1
 
 
-def test_scales_go_from_0_7_to_1_4():
-    sides = [random_scale(picture(100, 100), rng(seed)).shape[0] for seed in range(50)]
+def test_scales_range_from_0_7_to_1_4():
+    sides = [random_scale(noise_image(100, 100), rng(seed)).shape[0] for seed in range(50)]
     assert 70 <= min(sides) < 80
     assert 125 < max(sides) <= 140
 
 
-def test_colors_stay_gray_if_they_are_and_change_in_brightness():
-    gray = np.repeat(picture()[:, :, :1], 3, axis=2)
+def test_jittered_grey_images_stay_grey_and_change_in_brightness():
+    gray = np.repeat(noise_image()[:, :, :1], 3, axis=2)
     variants = [jitter_colors(gray, rng(seed)) for seed in range(20)]
     for changed in variants:
         assert_array_equal(changed[..., 0], changed[..., 2])
@@ -73,13 +73,13 @@ def test_colors_stay_gray_if_they_are_and_change_in_brightness():
     assert max(means) > 1.1  # white is the limit
 
 
-def test_colors_are_the_same_however_many_rows_are_computed_at_a_time(monkeypatch):
-    whole = jitter_colors(picture(150, 10), rng())
+def test_jittered_colors_do_not_depend_on_the_block_size(monkeypatch):
+    whole = jitter_colors(noise_image(150, 10), rng())
     monkeypatch.setattr(augmentation, "_BAND_ROWS", 1000)
-    assert_array_equal(jitter_colors(picture(150, 10), rng()), whole)
+    assert_array_equal(jitter_colors(noise_image(150, 10), rng()), whole)
 
 
-def test_a_pixel_of_jittered_colors_on_paper():
+def test_a_pixel_of_jittered_colors_by_hand():
     class Chance:
         def uniform(self, low, high, size):
             return np.array([1.2, 0.8, 1.1])  # brightness, contrast, saturation
@@ -91,14 +91,14 @@ def test_a_pixel_of_jittered_colors_on_paper():
 
 
 def test_a_covered_part_has_the_mean_colour_and_5_to_20_percent():
-    image = picture(100, 100)
+    image = noise_image(100, 100)
     for seed in range(20):
         changed = (cover(image, rng(seed)) != image).any(axis=2)
         assert 0.04 < changed.mean() <= 0.2
         assert_array_equal(np.unique(cover(image, rng(seed))[changed], axis=0), [np.rint(image.mean(axis=(0, 1)))])
 
 
-def test_ten_crops_are_the_middle_the_corners_and_their_mirrors():
+def test_ten_crops_are_the_centre_the_corners_and_their_mirrors():
     image = np.dstack([*np.mgrid[:80, :160], np.zeros((80, 160))]).astype(np.uint8)
     crops = ten_crops(image)
     assert {crop.shape for crop in crops} == {(70, 140, 3)}

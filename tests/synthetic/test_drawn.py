@@ -1,4 +1,4 @@
-"""Synthetic images show what they say."""
+"""Synthetic images have the stated contents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_blob_is_highest_at_its_centre_and_falls_by_sigma():
     assert_array_equal(image[[5, 5, 7], [8, 10, 8], 0], [153, 113, 113])
 
 
-def test_no_blobs_give_the_even_ground():
+def test_no_blobs_give_the_uniform_background():
     none = np.zeros(0)
     assert_array_equal(blobs(np.zeros((0, 2)), none, none, image_size=(2, 3)), np.full((2, 3, 3), 128))
 
@@ -39,12 +39,12 @@ def test_sift_finds_a_blob_where_it_was_drawn(contrast):
     image = blobs(np.array([[30.3, 40.7]]), np.array([5.0]), np.array([contrast]), image_size=(90, 80))
     found = cv2.SIFT_create(enable_precise_upscale=True).detect(to_gray(image), None)
     assert {(round(keypoint.pt[0]), round(keypoint.pt[1])) for keypoint in found} == {(30, 41)}
-    # A difference of Gaussians of s and 2^(1/3) s is greatest where their geometric mean is the blob's sigma.
+    # A difference of Gaussians of s and 2^(1/3) s is largest where their geometric mean is the blob's sigma.
     assert_allclose([keypoint.size / 2 for keypoint in found], 5.0 / 2 ** (1 / 6), rtol=0.03)
 
 
-def test_the_canary_is_the_same_to_the_last_bit_for_ever():
-    # Model files hold what an extractor found on these very pixels: a change here makes all of them warn.
+def test_the_canary_never_changes():
+    # Model files contain the features of exactly these pixels: a change here makes all of them warn.
     assert canary().shape == (160, 160, 3)
     assert (
         hashlib.sha256(canary().tobytes()).hexdigest()
@@ -56,7 +56,7 @@ def test_the_canary_has_plenty_of_keypoints():
     assert count_keypoints(canary()) >= 80
 
 
-def test_textures_come_class_by_class():
+def test_textures_are_ordered_by_class():
     images, labels = textures(2, 3, size=40, rng=np.random.default_rng(0))
     assert labels == ["texture-0"] * 3 + ["texture-1"] * 3
     assert {image.shape for image in images} == {(40, 40, 3)}

@@ -1,4 +1,4 @@
-"""Made copies show each point where their transform says, and what they keep is what their name says."""
+"""Synthetic copies: every point is where the transform maps it, and every edit does what its name says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOTS = np.stack(np.meshgrid(np.arange(20, 320, 40), np.arange(20, 240, 40)), axi
 
 
 def dotted():
-    """Return a grey picture with dark dots at DOTS."""
+    """Return a grey image with dark dots at DOTS."""
     return blobs(DOTS, np.full(len(DOTS), 4.0), np.full(len(DOTS), -0.5), image_size=SIZE, background=0.7)
 
 
@@ -27,7 +27,7 @@ def moved(xy, b_from_a):
 
 
 def distance_to_dot(copy, xy, reach):
-    """Return how far from xy the centre of the darkness around it is, in pixels."""
+    """Return the distance in pixels from xy to the centroid of the dark pixels around it."""
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     column, row = np.rint(xy).astype(int)
     patch = to_gray(copy)[row - reach : row + reach + 1, column - reach : column + reach + 1].astype(float)
@@ -44,7 +44,7 @@ def inside(xy, size, margin):
 
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_dot_lands_where_the_transform_says(edit, seed):
+def test_a_dot_is_where_the_transform_maps_it(edit, seed):
     copy, b_from_a = plagiarise(dotted(), edit, np.random.default_rng(seed))
     factor = np.sqrt(abs(np.linalg.det(b_from_a[:2, :2])))
     reach = max(2, round(8 * factor))
@@ -65,7 +65,7 @@ def test_one_seed_makes_one_copy(edit):
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_the_picture_itself_is_never_written_to(edit):
+def test_the_original_image_is_never_changed(edit):
     image = dotted()
     image.flags.writeable = False
     copy, _ = plagiarise(image, edit, np.random.default_rng(0))
@@ -81,7 +81,7 @@ def test_the_picture_itself_is_never_written_to(edit):
     width=st.integers(16, 60),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_pictures_of_any_shape_become_pictures(edit, height, width, seed):
+def test_images_of_any_shape_can_be_edited(edit, height, width, seed):
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     copy, b_from_a = plagiarise(image, edit, rng)
@@ -94,13 +94,13 @@ def test_pictures_of_any_shape_become_pictures(edit, height, width, seed):
 
 
 @pytest.mark.parametrize("kept", [90, 80, 70, 50, 40, 30, 20, 10])
-def test_a_crop_keeps_the_share_of_the_area_that_it_is_named_after(kept):
+def test_a_crop_keeps_the_share_of_the_area_in_its_name(kept):
     for seed in range(20):
         copy, _ = plagiarise(dotted(), f"crop-{kept}", np.random.default_rng(seed))
         assert copy.shape[0] * copy.shape[1] == pytest.approx(240 * 320 * kept / 100, rel=0.01)
 
 
-def test_a_crop_of_half_is_those_very_pixels():
+def test_a_crop_has_exactly_the_pixels_of_the_image():
     image = dotted()
     copy, b_from_a = plagiarise(image, "crop-50", np.random.default_rng(3))
     left, top = (-b_from_a[:2, 2]).astype(int)
@@ -119,14 +119,14 @@ def test_a_crop_of_half_is_those_very_pixels():
         ("mirror-rotate-270", [[1, 3], [2, 4]]),
     ],
 )
-def test_quarters_of_a_picture_change_places_by_symmetry(edit, expected):
-    # Mirrored first where the name says so, then turned clockwise.
+def test_quarters_of_an_image_are_permuted_by_each_symmetry(edit, expected):
+    # Mirrored first if the name says so, then rotated clockwise.
     image = np.kron([[1, 2], [3, 4]], np.ones((16, 16))).astype(np.uint8)[:, :, np.newaxis].repeat(3, axis=2)
     copy, _ = plagiarise(image, edit, np.random.default_rng(0))
     assert_array_equal(copy[::16, ::16, 0], expected)
 
 
-def test_a_collage_shows_the_other_pictures_too():
+def test_a_collage_contains_the_other_images():
     others = [np.full((50, 90, 3), level, np.uint8) for level in (10, 20, 30)]
     copy, b_from_a = plagiarise(dotted(), "collage", np.random.default_rng(0), others=others)
     assert copy.shape == (*SIZE, 3)
@@ -134,18 +134,18 @@ def test_a_collage_shows_the_other_pictures_too():
     assert_allclose(b_from_a[:2, :2], 0.5 * np.eye(2))
 
 
-def test_a_turned_and_trimmed_picture_shows_no_ground():
+def test_a_rotated_and_trimmed_image_has_no_background():
     white = np.full((*SIZE, 3), 255, np.uint8)
     for seed in range(10):
         copy, _ = plagiarise(white, "rotate-trim", np.random.default_rng(seed))
         assert copy.min() > 250
 
 
-def test_an_unknown_edit_is_refused_with_the_names_of_all():
+def test_an_unknown_edit_is_refused_with_the_list_of_edits():
     with pytest.raises(SettingsError, match="edit is 'fold'; it must be one of crop-90, "):
         plagiarise(dotted(), "fold", np.random.default_rng(0))
 
 
-def test_a_picture_too_small_to_edit_is_refused():
-    with pytest.raises(SettingsError, match="the picture is 40 x 15; edits need 16 pixels a side"):
+def test_an_image_too_small_to_edit_is_refused():
+    with pytest.raises(SettingsError, match="the image is 40 x 15; edits need 16 pixels per side"):
         plagiarise(np.zeros((15, 40, 3), np.uint8), "text", np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Drawings of matches: where the lines and outlines go."""
+"""Drawings of matches: where lines and outlines are drawn."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def region(pairs, polygon):
     return Region(np.eye(3), "similarity", np.array(pairs, np.int32), polygon, polygon, 0.5, 0.5, 9.0)
 
 
-def test_pictures_stand_side_by_side_with_white_between_and_below():
+def test_images_are_side_by_side_with_white_between_and_below():
     a, b = np.zeros((40, 30, 3), np.uint8), np.full((20, 50, 3), 7, np.uint8)
     drawn = draw_matches(a, b, keypoints([], (40, 30)), keypoints([], (20, 50)), ())
     assert drawn.shape == (40, 92, 3)
@@ -35,7 +35,7 @@ def test_pictures_stand_side_by_side_with_white_between_and_below():
     assert (drawn[20:, 42:] == 255).all()
 
 
-def test_a_line_joins_the_keypoints_of_a_pair():
+def test_a_line_connects_the_keypoints_of_a_match():
     a = np.zeros((40, 40, 3), np.uint8)
     one = keypoints([[5, 10]], (40, 40))
     drawn = draw_matches(a, a, one, one, [region([[0, 0]], [[0, 0], [39, 0], [39, 39]])])
@@ -44,7 +44,7 @@ def test_a_line_joins_the_keypoints_of_a_pair():
     assert (row[35:47] != 255).any(axis=1).all()
 
 
-def test_an_outline_is_drawn_in_both_pictures():
+def test_an_outline_is_drawn_in_both_images():
     a = np.full((60, 60, 3), 90, np.uint8)
     none = keypoints([], (60, 60))
     square = [[10, 10], [50, 10], [50, 50], [10, 50]]
@@ -55,7 +55,7 @@ def test_an_outline_is_drawn_in_both_pictures():
         assert (drawn[30, left + 30] == 90).all()
 
 
-def test_copies_in_one_picture_are_drawn_onto_it_and_it_is_left_alone():
+def test_copies_in_one_image_are_drawn_onto_a_copy_of_it():
     image = np.full((60, 60, 3), 90, np.uint8)
     drawn = draw_copy_moves(image, keypoints([], (60, 60)), [region(np.zeros((0, 2)), [[5, 5], [20, 5], [20, 20]])])
     assert drawn.shape == image.shape
@@ -63,7 +63,7 @@ def test_copies_in_one_picture_are_drawn_onto_it_and_it_is_left_alone():
     assert_array_equal(image, 90)
 
 
-def test_small_pictures_are_magnified_and_their_keypoints_with_them(monkeypatch):
+def test_small_images_are_magnified_with_their_keypoints(monkeypatch):
     monkeypatch.setattr(matches, "LEAST_SIDE", 100)
     a = np.full((40, 30, 3), 90, np.uint8)
     drawn = draw_matches(
@@ -74,7 +74,7 @@ def test_small_pictures_are_magnified_and_their_keypoints_with_them(monkeypatch)
     assert (drawn[50, 102 + 28] != 90).any()
 
 
-def test_a_drawing_of_very_long_pictures_is_reduced_and_its_outlines_with_it():
+def test_a_drawing_of_very_long_images_is_shrunk_with_its_outlines():
     long, tall = np.full((20, 16384, 3), 90, np.uint8), np.full((16384, 20, 3), 90, np.uint8)
     none = keypoints([], (20, 16384)), keypoints([], (16384, 20))
     drawn = draw_matches(long, tall, *none, [region(np.zeros((0, 2)), [[8000, 2], [8100, 2], [8100, 18], [8000, 18]])])
