@@ -1,7 +1,6 @@
 """Mutation testing: make one change in the code, run the tests that execute its line, and see whether one fails.
 
-`make mutants` tries 300 changes, `python tests/mutants.py --count 40 classicvision/matching` 40 of one package. Image
-sets are not used. `tests/survivors.md` lists the known survivors.
+`make mutants` tries 300 changes, without the image sets. `tests/survivors.md` lists the known survivors.
 """
 
 import argparse
@@ -64,7 +63,6 @@ def changes(node: ast.AST) -> Iterator[tuple[Any, Any, ast.AST, ast.AST]]:
 
 
 def mutated(source: str, number: int) -> str:
-    """Return a source with one of its possible changes made."""
     tree = ast.parse(source)
     holder, key, _, new = next(itertools.islice(changes(tree), number, None))
     holder[key] = new
@@ -85,10 +83,9 @@ def draw(paths: list[str], count: int) -> list[list[Any]]:
 
 
 def run_tests(tree: Path, options: list[str], limit: float | None = None) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(tree), "COVERAGE_FILE": str(tree / "coverage")}
-    environment.pop("CLASSICVISION_SHARED", None)
+    own = {"PYTHONPATH": f"{tree}", "COVERAGE_FILE": f"{tree}/coverage", "CLASSICVISION_SHARED": f"{tree}/none"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=limit)
+    return subprocess.run(command, cwd=tree, env=os.environ | own, capture_output=True, text=True, timeout=limit)
 
 
 def map_tests(tree: Path) -> tuple[CoverageData, dict[str, float]]:
@@ -103,9 +100,12 @@ def map_tests(tree: Path) -> tuple[CoverageData, dict[str, float]]:
 
 
 def tests_of(lines: dict[int, list[str]], line: int, seconds: dict[str, float]) -> list[str]:
-    """Return the tests that execute a line, quickest first; for a line that runs on import, the tests of its file."""
-    contexts = set(lines.get(line, ())) - {""} or {context for found in lines.values() for context in found}
-    tests = sorted({context.rpartition("|")[0] for context in contexts} & set(seconds), key=seconds.__getitem__)
+    """Return the tests that execute a line, quickest first; if none does, those of all modules that test its file."""
+    found = {context.rpartition("|")[0] for context in lines.get(line, ())} & set(seconds)
+    if not found:
+        modules = {context.partition("::")[0] for contexts in lines.values() for context in contexts}
+        found = {test for test in seconds if test.partition("::")[0] in modules}
+    tests = sorted(found, key=seconds.__getitem__)
     spent = itertools.accumulate((seconds[test] for test in tests), initial=0.0)
     return [test for test, before in zip(tests, spent, strict=False) if before < BUDGET]
 
