@@ -78,6 +78,11 @@ def test_answer_of_a_search_among_images_counts_groups(make_finding):
     assert "3 copies in 2 groups among 9 images." in page_of(found, n_queries=9).text
 
 
+def test_answer_of_a_search_within_images_counts_those_with_a_copied_part(make_finding):
+    found = [make_finding("a", "a", SAME, share=0.1)]
+    assert "1 of 9 images contains a part twice." in page_of(found, scope="within", n_queries=9).text
+
+
 def test_nothing_found_is_reported_and_needs_no_script():
     page = page_of([], n_queries=1, n_references=7, scope="against", references="l")
     assert "No copies were found when 1 image was compared with 7 images." in page.text
