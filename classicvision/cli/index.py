@@ -18,7 +18,6 @@ Examples:
   classicvision index add library.cvindex more/
   classicvision index update library.cvindex
   classicvision index info library.cvindex
-  classicvision copies new/ --against library.cvindex
 """
 
 INDEX = click.argument("index", type=click.Path(path_type=Path))
