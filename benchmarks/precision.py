@@ -18,7 +18,8 @@ import skimage
 from matching import PHOTOGRAPHS
 from numpy.typing import NDArray
 
-from classicvision.evaluation.keypoints import DETECTORS, PairScores, score_pair, summarise
+from classicvision.evaluation.detectors import DETECTORS
+from classicvision.evaluation.keypoints import PairScores, score_pair, summarise
 from classicvision.images import Image, read_image
 
 PRECISIONS = {"exact": DETECTORS["sift-exact"], "fast": DETECTORS["sift-fast"]}

@@ -51,8 +51,9 @@ def benchmark_matching_command(
     (HPatches). Each homography maps points of the first image onto the other image.
     """
     from classicvision import workflows
+    from classicvision.evaluation.detectors import DETECTORS
     from classicvision.evaluation.keypoint_benchmark import DEFAULT_DETECTORS
-    from classicvision.evaluation.keypoints import DETECTORS, MatchingProtocol
+    from classicvision.evaluation.keypoints import MatchingProtocol
     from classicvision.report.keypoint_benchmark import matching_to_dict
 
     if unknown := [name for name in detectors if name not in DETECTORS]:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from classicvision.errors import ImageReadError, NotEnoughDataError, SettingsError
+from classicvision.evaluation.detectors import DETECTORS, absence
 from classicvision.evaluation.keypoints import (
-    DETECTORS,
     MatchingProtocol,
     MatchingSummary,
     PairScores,
-    absence,
     score_pair,
     shrink_pair,
     summarise,

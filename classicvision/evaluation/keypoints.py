@@ -9,30 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision._native import native_available
 from classicvision.config import require, validate
 from classicvision.errors import NotEnoughDataError
 from classicvision.evaluation.homography import corner_error, estimate_homography, in_resized
 from classicvision.evaluation.repeatability import Features, count_repeated, match_by_ratio, shared_places
-from classicvision.features.binary import Akaze, Orb
-from classicvision.features.sift import Sift
 from classicvision.images import Image, shrink
 from classicvision.matching.geometry import warp_points
 
 __all__ = [
     "ACCURACY_THRESHOLDS",
-    "DETECTORS",
     "HOMOGRAPHY_THRESHOLDS",
-    "Detector",
     "MatchingProtocol",
     "MatchingSummary",
     "PairScores",
-    "absence",
     "score_pair",
     "shrink_pair",
     "summarise",
@@ -43,27 +37,6 @@ ACCURACY_THRESHOLDS: Final = tuple(range(1, 11))
 
 HOMOGRAPHY_THRESHOLDS: Final = (1, 3, 5)
 """Corner errors in pixels up to which a homography counts as correct."""
-
-
-class Detector(Protocol):
-    """Finds and describes keypoints: a frozen dataclass of settings."""
-
-    kind: ClassVar[str]
-
-    def __call__(self, image: Image) -> Features:
-        """Return the keypoints of an (H, W, 3) uint8 image."""
-        ...
-
-
-DETECTORS: Final[dict[str, Detector]] = {
-    "sift-exact": Sift(engine="native", precision="exact"),
-    "sift-fast": Sift(engine="native", precision="fast"),
-    "sift-reference": Sift(engine="reference"),
-    "sift-opencv": Sift(engine="opencv"),
-    "orb": Orb(),
-    "akaze": Akaze(),
-}
-"""The detectors by name. SIFT is matched as RootSIFT, the others by Hamming distance."""
 
 
 @dataclass(frozen=True)
@@ -195,15 +168,6 @@ class MatchingSummary:
     accuracies: tuple[float, ...]
     homographies: tuple[float, ...]
     median_corner_error: float
-
-
-def absence(name: str) -> str:
-    """Return why a detector cannot be used here; empty if it can."""
-    if name in ("sift-exact", "sift-fast") and not native_available():
-        return "classicvision was installed without compiled kernels"
-    if name == "akaze" and not Akaze.is_available():
-        return "the installed OpenCV has no AKAZE"
-    return ""
 
 
 def score_pair(

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from classicvision import config
-from classicvision.evaluation.keypoints import ACCURACY_THRESHOLDS, DETECTORS, HOMOGRAPHY_THRESHOLDS
+from classicvision.evaluation.detectors import DETECTORS
+from classicvision.evaluation.keypoints import ACCURACY_THRESHOLDS, HOMOGRAPHY_THRESHOLDS
 from classicvision.versions import library_versions
 
 if TYPE_CHECKING:

@@ -9,12 +9,11 @@ import pytest
 
 from classicvision.config import fingerprint
 from classicvision.errors import NotEnoughDataError, SettingsError
+from classicvision.evaluation.detectors import DETECTORS, absence
 from classicvision.evaluation.keypoints import (
     ACCURACY_THRESHOLDS,
-    DETECTORS,
     MatchingProtocol,
     PairScores,
-    absence,
     score_pair,
     shrink_pair,
     summarise,

@@ -10,7 +10,7 @@ import pytest
 
 from classicvision import workflows
 from classicvision.errors import NotEnoughDataError, SettingsError
-from classicvision.evaluation import keypoints
+from classicvision.evaluation import detectors
 from classicvision.evaluation.keypoints import MatchingProtocol
 from classicvision.images import write_image
 from classicvision.report.keypoint_benchmark import matching_to_dict
@@ -87,7 +87,7 @@ def test_a_pair_without_homography_is_null_in_json(tmp_path):
 
 
 def test_a_detector_that_is_not_here_is_listed_and_the_others_go_on(scenes, monkeypatch):
-    monkeypatch.setattr(keypoints.Akaze, "is_available", staticmethod(lambda: False))
+    monkeypatch.setattr(detectors.Akaze, "is_available", staticmethod(lambda: False))
     found = workflows.benchmark_matching(scenes / "one", detectors=["akaze", "orb"])
     assert dict(found.absent) == {"akaze": "the installed OpenCV has no AKAZE"}
     assert list(found.summaries) == ["orb"]
