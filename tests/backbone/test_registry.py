@@ -76,7 +76,7 @@ def test_an_entry_is_found_by_its_sha256():
     assert entry_of("0" * 64) is None
 
 
-def test_where_the_zoo_states_no_preprocessing_the_registry_has_none():
+def test_a_preprocessing_missing_in_the_zoo_is_missing_in_the_registry():
     assert find("bvlcalexnet").preprocessing is None
     assert find("squeezenet1.0").preprocessing is None
     assert find("resnet18-v1").preprocessing == "imagenet"

@@ -101,7 +101,7 @@ def test_an_extractor_that_sees_otherwise_is_warned_of_and_stays_so(name, change
         Classifier.load(tmp_path / "saved again.cvmodel")
 
 
-def test_a_model_fitted_with_kernels_works_where_there_are_none(model_file, texture_folder, tmp_path, monkeypatch):
+def test_a_model_fitted_with_kernels_works_without_kernels(model_file, texture_folder, tmp_path, monkeypatch):
     archive = read_archive(model_file)
     manifest = own_part(archive.manifest)
     manifest["recipe"]["extractor"]["engine"] = "native"
@@ -159,7 +159,7 @@ def own_part(manifest):
         ({"versions": None}, "not a classifier"),
     ],
 )
-def test_a_well_formed_archive_that_is_no_classifier_is_refused(change, words, model_file, tmp_path):
+def test_a_well_formed_archive_of_another_kind_is_refused(change, words, model_file, tmp_path):
     archive = read_archive(model_file)
     write_archive(tmp_path / "other.cvmodel", own_part(archive.manifest) | change, archive.arrays)
     with pytest.raises(ArchiveError, match=words) as caught:

@@ -52,7 +52,7 @@ def test_codes_of_another_width_are_refused_with_both_numbers():
         head.decide(np.zeros((2, 3)))
 
 
-def test_a_weight_that_is_no_number_is_refused():
+def test_a_weight_that_is_not_a_number_is_refused():
     with pytest.raises(ValueError, match="not finite"):
         LinearHead(("a", "b"), np.array([[np.nan]]), np.zeros(1), cost=1.0)
 

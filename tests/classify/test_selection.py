@@ -195,7 +195,7 @@ def test_a_network_is_tried_alone_and_with_fisher_vectors(make_network):
     assert list(found).index("fusion") == list(found).index("fisher-best") + 1
 
 
-def test_a_recipe_without_a_network_is_no_network():
+def test_a_recipe_without_a_network_is_not_a_network_recipe():
     with pytest.raises(SettingsError, match="the extractor is sift"):
         candidates(RECIPES["sift-bovw"])
 

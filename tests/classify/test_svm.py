@@ -129,7 +129,7 @@ def test_a_class_without_images_is_an_error():
         fit_hyperplanes(np.eye(3, dtype=np.float32), np.array([0, 0, 2]), [1.0])
 
 
-def test_a_class_that_has_stopped_does_not_overflow_while_others_go_on():
+def test_a_converged_class_does_not_overflow_while_others_continue():
     codes = np.array(
         [
             [-0.7521177530288696, -0.5928067564964294, -0.2879219055175781],

@@ -107,7 +107,7 @@ def test_json_is_one_document_with_everything(run, with_broken):
     assert [f["path"] for f in data["failures"]] == [str(with_broken / "broken.jpg")]
 
 
-def test_csv_has_a_row_a_finding(run, tmp_path):
+def test_csv_has_one_row_per_finding(run, tmp_path):
     code, output, messages = run("queries", "--against", "library", "--csv", tmp_path / "c.csv")
     with (tmp_path / "c.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -275,7 +275,7 @@ def test_a_rate_does_not_lower_what_a_network_needs(run, soft, calibrated):
     assert json.loads(run(*words, "1e-20")[1])["settings"]["fallback"]["threshold"] > 20
 
 
-def test_an_interrupted_search_says_that_it_goes_on(run, monkeypatch):
+def test_an_interrupted_search_says_how_to_resume(run, monkeypatch):
     def end(*_, **__):
         raise KeyboardInterrupt
 

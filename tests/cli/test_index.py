@@ -78,7 +78,7 @@ def test_an_output_that_is_a_file_is_an_error_and_stays_as_it_is(run, library, t
     assert (tmp_path / "taken").read_text() == "mine"
 
 
-def test_an_index_that_is_there_is_an_error_that_says_how_to_go_on(run, built, library):
+def test_an_existing_index_is_an_error_that_says_what_to_do(run, built, library):
     code, _, messages = run("build", library, "-o", built, *FAST)
     assert code == 1
     assert f"index update {built}" in messages

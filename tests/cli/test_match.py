@@ -41,7 +41,7 @@ def test_a_copy_is_exit_code_11_if_requested(run, files):
     assert run("match", files / "a.png", files / "c.png", "--exit-code")[0] == 0
 
 
-def test_strangers_are_no_evidence(run, files):
+def test_unrelated_images_give_no_evidence(run, files):
     code, output, _ = run("match", files / "a.png", files / "c.png")
     assert code == 0
     assert output.startswith("No evidence of a copy: ")

@@ -93,7 +93,7 @@ def test_plain_images_are_not_copies_however_alike_they_are_to_the_network(tmp_p
     assert workflows.find_copies_among(tmp_path, fallback=fallback).findings == ()
 
 
-def test_among_images_a_pair_is_found_by_the_network_once(folder, fallback):
+def test_the_network_finds_a_pair_within_a_folder_only_once(folder, fallback):
     assert workflows.find_copies_among(folder).findings == ()
     assert names(workflows.find_copies_among(folder, fallback=fallback)) == [({"soft.png", "crop.png"}, ("backbone",))]
 

@@ -286,7 +286,7 @@ def test_no_file_of_the_user_is_changed(copies_folder, cache):
     assert state() == before
 
 
-def test_a_search_that_was_interrupted_goes_on_with_what_was_extracted(copies_folder, tmp_path, monkeypatch):
+def test_an_interrupted_search_resumes_with_the_extracted_features(copies_folder, tmp_path, monkeypatch):
     cache = FeatureCache(tmp_path / "cache")
 
     def stop(stage, done, total):

@@ -29,7 +29,7 @@ def test_margin_of_a_right_answer_is_zero():
     assert RIGHT.margin == 0
 
 
-def test_margin_is_none_where_the_model_lacks_the_true_class():
+def test_the_margin_is_undefined_if_the_model_lacks_the_true_class():
     assert STRANGE.margin is None
 
 

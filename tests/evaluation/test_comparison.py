@@ -45,7 +45,7 @@ def only(comparison):
 
 
 @pytest.mark.parametrize("n_splits", [1, 5])
-def test_one_recipe_under_two_names_is_no_difference(n_splits):
+def test_one_recipe_under_two_names_shows_no_difference(n_splits):
     splits = make_splits(n_splits)
     found = answers(splits, 0.8, seed=1)
     verdict = only(compare(splits, {"a": found, "b": found}))
@@ -76,7 +76,7 @@ def test_the_numbers_of_a_sentence_are_those_of_the_winner():
     )
 
 
-def test_two_splits_of_luck_are_no_winner_where_images_alone_would_be():
+def test_two_lucky_splits_do_not_make_a_winner_even_if_the_images_would():
     # Split 1: a has 30 more images right. Split 2: none more. Per image that is 30 against 0.
     images = tuple(map(str, range(100)))
     splits = [Split(images, ("cat",) * 100, 100), Split(tuple(f"x{i}" for i in images), ("cat",) * 100, 100)]

@@ -26,7 +26,7 @@ def test_the_best_is_better_where_it_is_shown():
     assert conclude(comparison).endswith("It is better than bad, by every test.")
 
 
-def test_the_highest_is_no_winner_where_nothing_is_shown():
+def test_the_highest_accuracy_does_not_win_without_a_significant_difference():
     text = conclude(compare([SPLIT], {"a": [RIGHT], "b": [with_mistakes(2)], "c": [with_mistakes(3)]}))
     assert text.startswith("a has the highest mean per-class accuracy, 100.0 %")
     assert text.endswith("That does not make it the winner: no difference from b and c is shown.")

@@ -129,7 +129,7 @@ def test_an_extractor_of_corrupted_images_sees_them(image, tmp_path):
     assert_array_equal(found.descriptors, Sift()(corrupt(image, how)).descriptors)
 
 
-def test_each_corruption_has_a_key_of_its_own():
+def test_each_corruption_has_a_separate_key():
     keys = [fingerprint(CorruptedExtractor(Sift(), how)) for how in ALL]
     keys += [
         fingerprint(CorruptedExtractor(Sift(contrast=0.02), ALL[0])),

@@ -83,7 +83,7 @@ def test_exact_matches_give_the_homography_itself():
     assert_allclose(estimate(a, warp_points(a, TILT)), TILT, atol=1e-7)
 
 
-def test_four_matches_are_enough_and_three_are_none():
+def test_four_matches_determine_a_homography_and_three_do_not():
     a = np.array([[0, 0], [400, 10], [390, 300], [5, 280]], float)
     assert_allclose(estimate(a, warp_points(a, TILT)), TILT, rtol=1e-6, atol=1e-7)
     assert np.isnan(estimate(a[:3], a[:3])).all()

@@ -75,7 +75,7 @@ def test_images_without_keypoints_score_nothing_and_have_no_homography():
     assert result.corner_error == math.inf
 
 
-def test_no_more_keypoints_than_the_budget_are_looked_at(make_image):
+def test_keypoints_beyond_the_budget_are_ignored(make_image):
     found = DETECTORS["sift-opencv"](make_image(0))
     assert score_pair(found, found, np.eye(3), MatchingProtocol(n_keypoints=20)).n_keypoints == (20, 20)
 
@@ -128,7 +128,7 @@ def test_a_protocol_out_of_range_is_refused(change):
         MatchingProtocol(**change)
 
 
-def test_each_protocol_has_a_fingerprint_of_its_own():
+def test_each_protocol_has_a_separate_fingerprint():
     assert fingerprint(MatchingProtocol()) != fingerprint(MatchingProtocol(mutual=False))
 
 

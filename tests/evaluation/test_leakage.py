@@ -33,7 +33,7 @@ def test_a_copy_on_the_other_side_is_a_leak_whichever_was_the_query(make_finding
     assert leaks_of(findings, [A, C], [B, D]) == [("a", "b", "near"), ("c", "d", "near")]
 
 
-def test_a_copy_on_the_same_side_is_none(make_finding):
+def test_a_copy_on_the_same_side_is_not_a_leak(make_finding):
     findings = [make_finding("a", "b", HALF), exact(make_finding, "c", "d")]
     assert leaks_of(findings, [A, B], [C, D]) == []
 

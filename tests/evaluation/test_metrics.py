@@ -29,7 +29,7 @@ def test_accuracy_is_the_share_of_right_answers(pets):
     assert pets.accuracy == pytest.approx(4 / 6)
 
 
-def test_mean_per_class_accuracy_weighs_classes_equally_and_leaves_out_the_untested_one(pets):
+def test_mean_per_class_accuracy_weighs_tested_classes_equally(pets):
     assert pets.mean_per_class_accuracy == pytest.approx((3 / 4 + 1 / 2) / 2)
 
 
@@ -58,7 +58,7 @@ def test_majority_share_is_that_of_the_largest_class(pets):
     assert pets.majority_share == pytest.approx(4 / 6)
 
 
-def test_confusions_come_most_frequent_first_and_leave_out_right_answers():
+def test_confusions_are_sorted_by_frequency_without_correct_answers():
     scores = score([0, 0, 0, 1, 1, 2], [0, 1, 1, 2, 2, 0], PETS)
     assert scores.confusions() == (
         Confusion("cat", "dog", 2, 3),

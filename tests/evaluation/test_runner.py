@@ -38,7 +38,7 @@ def verdict(found, a, b):
     return next(one for one in found.comparison.verdicts if (one.a, one.b) == (a, b))
 
 
-def test_the_same_recipe_under_two_names_is_no_difference(found):
+def test_the_same_recipe_under_two_names_shows_no_difference(found):
     assert verdict(found, "words", "again").better is None
     assert verdict(found, "words", "again").difference.value == 0
 
@@ -77,7 +77,7 @@ def test_a_cached_result_is_not_computed_again(found, texture_folder, cache, mon
     assert again.results[0].split_results[0].seconds == found.results[0].split_results[0].seconds
 
 
-def test_what_was_interrupted_goes_on_where_it_was(texture_folder, tmp_path, monkeypatch):
+def test_an_interrupted_benchmark_resumes(texture_folder, tmp_path, monkeypatch):
     settings = replace(SETTINGS, robustness=True, n_corrupted=3, learning_curve=())
     how = {"settings": settings, "cache": FeatureCache(tmp_path / "cache"), "leakage": False}
     trained = []

@@ -31,7 +31,7 @@ def test_accuracy_without_a_mistake_advises_no_change():
     assert "images" not in advice.partition("these images")[2]
 
 
-def test_a_lead_within_the_standard_error_is_none():
+def test_a_lead_within_the_standard_error_does_not_count():
     assert not compared([0.809, 0.8], [0.8]).is_different
     assert compared([0.811, 0.8], [0.8]).is_different
     assert not compared([0.8], [0.791, 0.8]).is_rising
@@ -42,7 +42,7 @@ def test_the_later_of_equal_stages_is_the_best():
     assert compared([0.8, 0.8, 0.7], [0.7]).best.stage == "stage2"
 
 
-def test_one_point_is_no_rising_curve():
+def test_one_point_does_not_make_a_rising_curve():
     assert not compared([0.8], [0.8]).is_rising
 
 

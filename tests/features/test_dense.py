@@ -36,7 +36,7 @@ def test_a_uniform_image_has_no_patches_unless_all_are_kept(engine):
 
 
 @every_engine
-def test_an_image_smaller_than_a_patch_has_none(engine):
+def test_an_image_smaller_than_a_patch_has_no_descriptors(engine):
     for shape in [(1, 1), (4, 400), (12, 12)]:
         features = DenseSift(engine=engine, contrast=0.0, bin_sizes=(4,))(np.zeros(shape, np.uint8))
         assert len(features) == 0

@@ -27,7 +27,7 @@ def names(index):
     return sorted(image.path.name for image in index)
 
 
-def test_an_image_that_was_added_is_there_with_all_that_is_known_of_it(index, fill, make_features):
+def test_an_added_image_is_stored_with_all_its_data(index, fill, make_features):
     (number,) = fill(index, [7])
     image = index.reopen().image(number)
     assert image.path == index.root / "7.jpg"

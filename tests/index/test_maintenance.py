@@ -66,7 +66,7 @@ def test_the_same_library_and_seed_give_the_same_files(tmp_path, library, cache)
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
-def test_an_index_that_is_there_is_not_overwritten_and_the_error_says_how_to_go_on(built, library):
+def test_an_existing_index_is_not_overwritten_and_the_error_says_what_to_do(built, library):
     with pytest.raises(SettingsError, match="index update"):
         workflows.build_index(library, built)
 

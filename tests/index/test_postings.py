@@ -86,7 +86,7 @@ def test_merged_postings_are_those_of_all_images_that_are_kept(make_features, vo
         assert_array_equal(merged.to_arrays()[name], column)
 
 
-def test_angles_are_256_steps_of_a_turn_and_a_whole_turn_is_none():
+def test_angles_are_256_steps_of_a_turn_and_a_full_turn_is_zero():
     turn = 2 * np.pi
     assert_array_equal(angle_bytes(np.array([0, turn / 4, turn / 2, turn * 0.9999], np.float32)), [0, 64, 128, 0])
 

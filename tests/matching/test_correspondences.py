@@ -91,7 +91,7 @@ def test_the_common_area_is_that_of_the_smaller_image_where_the_thing_is_shown_s
     assert scaled(factor).common_area(matches([0, 0], [0, 0], areas=areas)) == pytest.approx(common)
 
 
-def test_of_three_matches_two_of_six_other_pairs_are_near_by_chance(engine):
+def test_of_three_matches_two_of_six_other_pairs_are_accidentally_near(engine):
     """Keypoints at 0, 1 and 100: only the first two, exchanged, are within 1.5 pixels of each other."""
     line = [[0, 0], [1, 0], [100, 0]]
     assert scaled(1.0).share_by_chance(matches(line, line), (0.5, 1.5)) == [0, pytest.approx(1 / 3)]

@@ -69,7 +69,7 @@ def test_a_single_descriptor_has_no_second_nearest(engine):
     assert_array_equal(of_a.squared, [[1, FAR]])
 
 
-def test_no_descriptors_are_no_neighbours(engine):
+def test_without_descriptors_there_are_no_neighbours(engine):
     of_a, of_b = nearest_two(rows([5, 0, 0, 0]), rows())
     assert_array_equal(of_a.rows, [[-1, -1]])
     assert_array_equal(of_a.squared, [[FAR, FAR]])
@@ -130,7 +130,7 @@ def test_descriptors_of_different_widths_are_refused():
 
 
 @pytest.mark.parametrize("shapes", [((1, 257), (1, 257)), ((4,), (4,)), ((1, 4), (4,))])
-def test_descriptors_that_are_no_rows_of_at_most_256_numbers_are_refused(shapes):
+def test_descriptors_need_rows_of_at_most_256_numbers(shapes):
     with pytest.raises(ValueError, match="at most 256"):
         nearest_two(*(np.zeros(shape, np.uint8) for shape in shapes))
 

@@ -236,7 +236,7 @@ def test_parts_shared_above_and_below_are_two_regions_with_one_transform():
         assert region.share_a == pytest.approx(0.125, abs=0.06)
 
 
-def test_matches_within_a_region_are_no_second_region():
+def test_matches_within_a_region_do_not_form_a_second_region():
     """Some of the keypoints of an image are rotated about its middle, the others are as they were."""
     a = keypoints(300)
     rotated = np.array([[0.0, -1, 349], [1, 0, -50], [0, 0, 1]])

@@ -23,7 +23,7 @@ def test_the_environment_names_the_instruction_set(checkout):
 
 
 @needs_kernels
-def test_an_empty_name_is_no_name(checkout):
+def test_an_empty_name_counts_as_missing(checkout):
     assert loaded_under("", checkout).stdout.strip() in ("portable", "v3", "v4")
 
 

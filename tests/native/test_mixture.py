@@ -109,7 +109,7 @@ def test_a_tight_component_among_wide_ones_keeps_its_digits():
     assert_allclose(found.second[0], expected.second[0], rtol=1e-3)
 
 
-def test_what_the_screen_rounds_is_less_than_what_the_least_share_leaves_out(monkeypatch):
+def test_the_rounding_of_the_screen_is_less_than_the_neglected_shares(monkeypatch):
     # So many components, so near to each other, that some of what is near to a point keeps a rounded score.
     rng = np.random.default_rng(0)
     wide = random_mixture(rng, 256, 80)

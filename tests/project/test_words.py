@@ -88,8 +88,9 @@ def faults(path: Path, name: str) -> Iterator[str]:
     for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
         if any(place in name and part in line for place, part in ALLOWED):
             continue
+        text = line.replace("_", " ") if "def test_" in line else line  # the names of tests are sentences
         for pattern, better in PATTERNS.items():
-            if found := pattern.search(line):
+            if found := pattern.search(text):
                 yield f"{name}:{number}: {found[0]!r}: write {better}: {line.strip()[:100]}"
 
 
@@ -124,6 +125,7 @@ def test_no_banned_phrase(checkout):
         "it stands here",
         "one line a class",
         "They go on where",
+        "def test_a_folder_is_no_image():",
     ],
 )
 def test_a_planted_phrase_is_found(tmp_path, line):

@@ -86,7 +86,7 @@ def test_a_pair_without_homography_is_null_in_json(tmp_path):
     json.dumps(data, allow_nan=False)
 
 
-def test_a_detector_that_is_not_here_is_listed_and_the_others_go_on(scenes, monkeypatch):
+def test_a_missing_detector_is_listed_and_the_others_run(scenes, monkeypatch):
     monkeypatch.setattr(detectors.Akaze, "is_available", staticmethod(lambda: False))
     found = workflows.benchmark_matching(scenes / "one", detectors=["akaze", "orb"])
     assert dict(found.absent) == {"akaze": "the installed OpenCV has no AKAZE"}

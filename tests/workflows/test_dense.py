@@ -89,7 +89,7 @@ def test_patches_are_recomputed_and_not_cached(recipe_file, texture_folder, tmp_
     assert n_bytes < 24 * 10_000  # one image has 100 kB of patches
 
 
-def test_sparse_and_dense_items_have_keys_of_their_own(texture_folder, tmp_path):
+def test_sparse_and_dense_items_have_separate_keys(texture_folder, tmp_path):
     cache = FeatureCache(tmp_path / "cache")
     sparse = Recipe(Sift(), load_recipe("sift-bovw", ["encoder.n_words=20"]).encoder)
     dense = Recipe(DenseSift(step=8), sparse.encoder)

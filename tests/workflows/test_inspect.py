@@ -13,6 +13,6 @@ def test_inspect_tells_the_recipe_and_the_arrays(model_file):
     assert facts["bytes"] == model_file.stat().st_size
 
 
-def test_inspect_refuses_a_file_that_is_no_classifier(checkout):
+def test_inspect_refuses_a_file_that_is_not_a_classifier(checkout):
     with pytest.raises(ArchiveError, match="not a classifier"):
         workflows.inspect(checkout / "tests" / "golden" / "archive-1.cvmodel")

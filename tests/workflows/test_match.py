@@ -38,7 +38,7 @@ def test_equal_files_are_copies_by_their_bytes(folder):
     assert result.regions[0].share_a == 1
 
 
-def test_strangers_are_no_evidence(folder):
+def test_unrelated_images_give_no_evidence(folder):
     assert workflows.match(folder / "a.png", folder / "other.png").verdict == "no evidence"
 
 

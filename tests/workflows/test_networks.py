@@ -164,7 +164,7 @@ def test_a_model_without_a_network_takes_none(model_file, network):
         Classifier.load(model_file, backbone=network)
 
 
-def test_a_manifest_without_preprocessing_is_no_model(model, tmp_path):
+def test_a_manifest_without_preprocessing_is_refused(model, tmp_path):
     archive = read_archive(model)
     manifest = {
         key: value for key, value in archive.manifest.items() if key not in ("format", "format_version", "arrays")
