@@ -107,7 +107,7 @@
         }
       }
     },
-    { rootMargin: "1200px" },
+    { rootMargin: "1500px" },
   );
   cards.forEach((card) => watcher.observe(card));
   narrow.addEventListener("change", () => drawn.forEach(draw));
