@@ -210,3 +210,9 @@ def test_a_recipe_that_is_given_again_is_numbered():
         "x.toml (2)": "a/x.toml",
         "llc (3)": "llc",
     }
+
+
+@pytest.mark.parametrize("parts", [(Sift(), 5), (Sift(), {"kind": "orb"}), (Sift(),)])
+def test_several_extractors_are_two_or_more_that_exist(parts):
+    with pytest.raises(SettingsError, match="parts"):
+        Several(parts=parts)
