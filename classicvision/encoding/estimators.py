@@ -66,10 +66,32 @@ class BagOfVisualWords(_Encoder):
 
     Parameters
     ----------
-    n_words, n_samples, assignment, n_neighbors, softness, tf_idf, normalization, root_sift
-        As in `BovwSettings`.
-    cells, normalize_cells, mirror
-        As in `BovwSettings`.
+    n_words : int, default 1000
+        Size of the vocabulary. Larger vocabularies are more discriminative, and slower to learn and assign.
+    n_samples : int, default 100_000
+        Descriptors that the vocabulary is learned from, at 128 bytes each. More give slightly better words and take
+        proportionally longer.
+    assignment : {"hard", "soft"}, default "hard"
+        One vote for the nearest word, or a vote shared by the `n_neighbors` nearest.
+    n_neighbors : int, default 3
+        Words that share a soft vote.
+    softness : float, default 0.15
+        Sigma of the weights ``exp(-d^2 / (2 sigma^2))`` of a soft vote, for descriptors of norm 1. Larger values share
+        votes more evenly; towards 0 it becomes hard assignment.
+    tf_idf : bool, default False
+        Weight each word by its inverse document frequency, so that rare words count more.
+    normalization : {"hellinger", "l2", "l1", "chi2"}, default "hellinger"
+        Normalisation of the histogram. With "hellinger" (square root of the L1-normalised histogram) and "chi2" (a code
+        of three times the length) a linear classifier approximates the kernel of that name.
+    root_sift : bool, default True
+        Compare descriptors as RootSIFT instead of by Euclidean distance.
+    cells : tuple of str, default ("1x1",)
+        Grids of the spatial pyramid, rows x columns, with one histogram per cell. More cells encode the layout of the
+        image in a proportionally longer code.
+    normalize_cells : bool, default False
+        Normalise each cell separately, so that a cell with few keypoints weighs as much as one with many.
+    mirror : bool, default False
+        Add the code of the mirrored image, so that an image and its mirror image have the same code.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         An int makes `fit` reproducible; None uses NumPy's global state, as in scikit-learn.
 
@@ -125,8 +147,27 @@ class LocalityConstrainedCoding(_Encoder):
 
     Parameters
     ----------
-    n_words, n_samples, n_neighbors, regularization, pooling, root_sift, cells, normalize_cells, mirror
-        As in `LlcSettings`.
+    n_words : int, default 1024
+        Size of the vocabulary, at most 8192. Larger vocabularies are more discriminative and slower.
+    n_samples : int, default 100_000
+        Descriptors that the vocabulary is learned from, at 128 bytes each.
+    n_neighbors : int, default 5
+        Words that approximate a descriptor, at most 64; 5 is the published choice. More approximate it better but less
+        locally, and take longer.
+    regularization : float, default 1e-4
+        Regularisation of the weights, relative to the squared distances of the words. Larger values make the weights
+        more equal; 1e-4 is that of the authors' code.
+    pooling : {"max", "sum"}, default "max"
+        How the weights of a word are pooled over an image. "max", as published, is robust to frequent patterns.
+    root_sift : bool, default True
+        Compare descriptors as RootSIFT instead of by Euclidean distance.
+    cells : tuple of str, default ("1x1",)
+        Grids of the spatial pyramid, rows x columns, with one code per cell. More cells encode the layout of the image
+        in a proportionally longer code.
+    normalize_cells : bool, default False
+        Normalise each cell separately, so that a cell with few keypoints weighs as much as one with many.
+    mirror : bool, default False
+        Add the code of the mirrored image, so that an image and its mirror image have the same code.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         An int makes `fit` reproducible; None uses NumPy's global state, as in scikit-learn.
 
@@ -180,8 +221,26 @@ class Vlad(_Encoder):
 
     Parameters
     ----------
-    n_words, n_dims, n_samples, xy, whiten, intra_norm, power, cells, mirror, root_sift
-        As in `VladSettings`.
+    n_words : int, default 256
+        Size of the vocabulary. More words are more discriminative; time and code length grow in proportion.
+    n_dims : int, default 80
+        Principal components of the descriptors to keep, from 1 to 128. Fewer make shorter, faster codes.
+    n_samples : int, default 250_000
+        Descriptors to learn from, at about 500 bytes each.
+    xy : bool, default True
+        Append the position in the image to each descriptor, a short alternative to a spatial pyramid.
+    whiten : bool, default False
+        Scale all principal components to equal variance before learning the words.
+    intra_norm : bool, default True
+        L2-normalise the sum of each word, so that frequent patterns do not dominate.
+    power : float, default 0.5
+        Exponent of the power normalisation ``sign(z) |z|^power`` that follows; 1 has no effect.
+    cells : tuple of str, default ("1x1",)
+        Grids of the spatial pyramid, rows x columns, with one VLAD per cell.
+    mirror : bool, default False
+        Add the code of the mirrored image, so that an image and its mirror image have the same code.
+    root_sift : bool, default True
+        Convert descriptors to RootSIFT first.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         An int makes `fit` reproducible; None uses NumPy's global state, as in scikit-learn.
 
@@ -236,8 +295,30 @@ class FisherVector(_Encoder):
 
     Parameters
     ----------
-    n_components, n_dims, n_samples, n_iterations, xy, whiten, power, intra_norm, cells, mirror, root_sift
-        As in `FisherSettings`.
+    n_components : int, default 256
+        Gaussians of the mixture. More are more discriminative; time and code length grow in proportion.
+    n_dims : int, default 80
+        Principal components of the descriptors to keep, from 1 to 128. Fewer make shorter, faster codes and discard
+        noise as well as detail.
+    n_samples : int, default 250_000
+        Descriptors to learn from, at about 500 bytes each.
+    n_iterations : int, default 15
+        Iterations of EM; 0 keeps the k-means initialisation. More fit the mixture better, with diminishing returns.
+    xy : bool, default True
+        Append the position in the image to each descriptor, a short alternative to a spatial pyramid.
+    whiten : bool, default False
+        Scale all principal components to equal variance before learning the mixture.
+    power : float, default 0.5
+        Exponent of the power normalisation ``sign(z) |z|^power``. Smaller values flatten bursts of similar descriptors
+        more; 1 has no effect.
+    intra_norm : bool, default False
+        L2-normalise the part of each component, so that frequent patterns do not dominate.
+    cells : tuple of str, default ("1x1",)
+        Grids of the spatial pyramid, rows x columns, with one Fisher vector per cell.
+    mirror : bool, default False
+        Add the code of the mirrored image, so that an image and its mirror image have the same code.
+    root_sift : bool, default True
+        Convert descriptors to RootSIFT first.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         An int makes `fit` reproducible; None uses NumPy's global state, as in scikit-learn.
 

@@ -40,13 +40,13 @@ class LlcSettings:
     n_samples : int, default 100_000
         Descriptors that the vocabulary is learned from, at 128 bytes each.
     n_neighbors : int, default 5
-        Words that approximate a descriptor, at most 64; 5 is the choice of [1]_. More approximate it better but less
-        locally, and take longer.
+        Words that approximate a descriptor, at most 64; 5 is the published choice ([1]_). More approximate it better
+        but less locally, and take longer.
     regularization : float, default 1e-4
         Regularisation of the weights, relative to the squared distances of the words. Larger values make the weights
         more equal; 1e-4 is that of the authors' code.
     pooling : {"max", "sum"}, default "max"
-        How the weights of a word are pooled over an image. "max", the choice of [1]_, is robust to frequent patterns.
+        How the weights of a word are pooled over an image. "max", as published ([1]_), is robust to frequent patterns.
     root_sift : bool, default True
         Compare descriptors as RootSIFT instead of by Euclidean distance.
     cells : tuple of str, default ("1x1",)

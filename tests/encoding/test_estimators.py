@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -245,3 +246,19 @@ def test_grid_search_tries_the_parameters(X):
     search = GridSearchCV(model, {"bagofvisualwords__n_words": [1, 6]}, cv=2).fit(X, y)
     assert search.best_params_ == {"bagofvisualwords__n_words": 6}
     assert_array_equal(search.predict(X), y)
+
+
+def parameters_of(docstring):
+    """Return the explanation of each parameter on one line, without references."""
+    section = inspect.cleandoc(docstring).split("Parameters\n----------\n")[1].split("\n\n")[0]
+    found = re.split(r"^(\w+) : .*\n", section, flags=re.MULTILINE)[1:]
+    plain = (re.sub(r" \(\[\d\]_(?:, section [\d.]+)?\)", "", " ".join(text.split())) for text in found[1::2])
+    return dict(zip(found[::2], plain, strict=True))
+
+
+def test_parameters_are_explained_as_in_the_settings(Encoder):
+    settings, _ = ESTIMATORS[Encoder]
+    explained = parameters_of(Encoder.__doc__)
+    assert set(explained) == {field.name for field in fields(settings)} | {"random_state"}
+    explained.pop("random_state")
+    assert explained == parameters_of(settings.__doc__)
