@@ -6,6 +6,7 @@ found the package is installed without kernels, and everything works without the
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import tempfile
@@ -79,20 +80,26 @@ class Job(NamedTuple):
 
     @property
     def record(self) -> Path:
-        """Where the options of the last complete compilation are kept."""
-        return self.built.with_suffix(".options")
+        """Where the options and the inputs of the last complete compilation are kept."""
+        return self.built.with_suffix(".inputs")
 
     def is_done(self, options: str) -> bool:
         """Tell whether the object was compiled with these options from the files as they are."""
-        if not self.built.is_file() or not self.record.is_file() or self.record.read_text("utf-8") != options:
+        if not self.built.is_file() or not self.record.is_file():
             return False
-        made = self.built.stat().st_mtime
-        return all(path.is_file() and path.stat().st_mtime <= made for path in self._inputs())
+        return self.record.read_text("utf-8") == self.state(options)
+
+    def state(self, options: str) -> str:
+        """Return the options and a hash of the inputs; their times change whenever git checks out another branch."""
+        digest = hashlib.sha256()
+        for path in self._inputs():
+            digest.update(path.read_bytes() if path.is_file() else b"missing")
+        return f"{options}\n{digest.hexdigest()}\n"
 
     def _inputs(self) -> list[Path]:
         """Return the source and its headers; without a depfile, all headers."""
         if not self.depfile.is_file():
-            return [self.source, *NATIVE.glob("*.h")]
+            return [self.source, *sorted(NATIVE.glob("*.h"))]
         names = self.depfile.read_text("utf-8").replace("\\\n", " ").split(": ", 1)[1]
         return [Path(name) for name in names.split()]
 
@@ -145,7 +152,7 @@ class BuildKernels(build_ext):
             job.record.unlink(missing_ok=True)  # an interrupted compilation leaves nothing that looks complete
             place = str(job.folder)
             self.compiler.compile([str(job.source)], output_dir=place, macros=job.macros, extra_postargs=flags)
-            job.record.write_text(options, "utf-8")
+            job.record.write_text(job.state(options), "utf-8")
         return str(job.built)
 
     def _supported(self, candidates: dict[str, list[str]]) -> dict[str, list[str]]:
