@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classicvision.copies import whole_images
+from classicvision.copies import whole_image_search, whole_images
 from classicvision.copies.whole_images import SignedImage, compare_whole_images_by_backbone
 from classicvision.matching.global_match import HASH_THRESHOLD
 from classicvision.matching.likeness import Likeness
@@ -39,7 +39,7 @@ def side():
     def make(numbers, few, seed):
         rng = np.random.default_rng(seed)
         return [
-            SignedImage(Path(str(n)), f"{seed}-{n}", 5 if n in few else 500, (90, 90), rng.choice([-1.0, 1.0], 256))
+            SignedImage(Path(str(n)), f"{seed}-{n}", FEW - (n in few), (90, 90), rng.choice([-1.0, 1.0], 256))
             for n in numbers
         ]
 
@@ -83,3 +83,13 @@ def test_next_to_one_image_of_few_keypoints_all_others_are_looked_together(side,
     compare_whole_images_by_backbone(a, b, features, Recorder(), min_keypoints=FEW)
     assert len(compared) == 30 + 29
     assert (max(count.values()), sum(count.values())) == (2, 30 + 30 + 1)  # number 7 of the library, on both ways
+
+
+@pytest.mark.parametrize("are_few", [False, True])
+def test_no_file_is_read_where_there_is_nothing_to_compare(side, monkeypatch, are_few):
+    monkeypatch.setattr(whole_image_search, "extract", None)
+    a, b = side([1, 2], (), 1), side([3], (3,), 2)
+    options = {"min_keypoints": FEW, "fallback": None, "cache": None, "n_jobs": 1, "progress": None}
+    pairs = ((b, []), ([], b)) if are_few else ((a, a), (a, []))
+    for queries, references in pairs:
+        assert whole_image_search.search_whole_images(queries, references, **options).findings == []

@@ -114,3 +114,14 @@ def test_columns_of_different_length_are_not_postings(make_features, vocabulary,
     columns = Postings.of([make_features(30, 1)], vocabulary).to_arrays()
     with pytest.raises(ValueError, match="differ in length"):
         Postings.from_arrays(columns | {name: columns[name][:-1]})
+
+
+@pytest.mark.parametrize(
+    "change", [lambda column: None, lambda column: column.astype(np.float32), lambda column: column[:, np.newaxis]]
+)
+@pytest.mark.parametrize("name", ["offsets", "rows", "signatures", "angles", "scales", "n_images_of"])
+def test_columns_that_are_missing_or_of_another_type_or_shape_are_not_postings(make_features, vocabulary, name, change):
+    columns = Postings.of([make_features(30, 1)], vocabulary).to_arrays()
+    wrong = {key: column for key, column in (columns | {name: change(columns[name])}).items() if column is not None}
+    with pytest.raises(ValueError, match=f"need an array '{name}'"):
+        Postings.from_arrays(wrong)
