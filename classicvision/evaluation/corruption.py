@@ -50,7 +50,7 @@ class Corruption:
         brighter.
     """
 
-    kind: ClassVar[str] = "damage"  # part of cache keys
+    kind: ClassVar[str] = "corruption"
     version: ClassVar[int] = 1
 
     name: CorruptionKind
@@ -103,7 +103,7 @@ def corrupt(image: Image, how: Corruption, *, seed: int = 0) -> Image:
 class CorruptedExtractor:
     """Extracts from a corrupted copy of each image."""
 
-    kind: ClassVar[str] = "damaged"  # part of cache keys
+    kind: ClassVar[str] = "corrupted"
     version: ClassVar[int] = 1
 
     extractor: Extractor[Any]

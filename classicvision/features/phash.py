@@ -64,7 +64,7 @@ class PerceptualHash:
     True
     """
 
-    kind: ClassVar[str] = "global-signature"  # part of every cache key, so it keeps its former name
+    kind: ClassVar[str] = "perceptual-hash"
     version: ClassVar[int] = 1
 
     min_amplitude: float = 0.5
