@@ -147,7 +147,7 @@ def explain_network(
     covered = max(1, tensor.shape[1] // COVERED)
     score, step = _score(plain, tensor, row), max(1, covered // N_STEPS)
     found = extract(others, backbone, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
-    neighbours, n_compared = _neighbours(backbone(image), hashlib.sha256(content).hexdigest(), others, found)
+    neighbours, n_compared = _neighbours(backbone, image, hashlib.sha256(content).hexdigest(), others, found)
     return Explanation(
         path=path,
         backbone=backbone,
@@ -217,14 +217,18 @@ def _maps_of_stages(backbone: OnnxBackbone, file: Path, image: Image) -> tuple[S
 
 
 def _neighbours(
-    features: NDArray[np.float32], content: str, paths: Sequence[Path], found: Extraction[NDArray[np.float32]]
+    backbone: OnnxBackbone,
+    image: Image,
+    content: str,
+    paths: Sequence[Path],
+    found: Extraction[NDArray[np.float32]],
 ) -> tuple[tuple[Neighbour, ...], int]:
     """Return the images of nearest features, and the number of images compared: all of other content."""
     others = [number for number, known in enumerate(found.contents) if known != content]
     if not others:
         return (), 0
     vectors = _unit(np.stack([found.items[number] for number in others]))
-    similarity = vectors @ _unit(features[np.newaxis])[0]
+    similarity = vectors @ _unit(backbone(image)[np.newaxis])[0]
     nearest = np.argsort(-similarity, kind="stable")[:N_NEIGHBOURS]
     return tuple(Neighbour(paths[found.rows[others[n]]], float(similarity[n])) for n in nearest), len(others)
 
