@@ -260,7 +260,7 @@ def test_what_a_network_finds_says_so_in_text_json_csv_and_page(run, soft, calib
     assert "findings by a backbone" in page
 
 
-def test_a_network_is_requested_of_an_index_too(run, soft, calibrated, tmp_path, capsys):
+def test_a_network_compares_images_with_those_of_an_index_too(run, soft, calibrated, tmp_path, capsys):
     assert cli._run(["index", "build", str(soft / "soft.png"), "-o", str(tmp_path / "l.cvindex"), "-j", "1"]) == 0
     capsys.readouterr()
     code, output, _ = run(soft / "crop.png", "--against", tmp_path / "l.cvindex", *calibrated)
@@ -320,7 +320,7 @@ def test_images_without_a_part_copied_within_were_compared_with_themselves(image
     assert (code, output) == (0, f"No copies found. Compared {compared}\n")
 
 
-def test_one_image_alone_is_reported_what_else_to_give(run):
+def test_one_image_alone_gets_a_hint_what_else_to_give(run):
     code, output, _ = run("queries/crop.png")
     assert code == 0
     assert output.endswith("Only one image given. Pass more, or use --against or --self.\n")

@@ -76,7 +76,7 @@ def test_findings_and_nearest_do_not_depend_on_blocks(side, requested):
     assert {int(path.name): int(one.path.name) for path, one in nearest.items()} == expected
 
 
-def test_next_to_one_image_of_few_keypoints_all_others_are_looked_together(side, requested, monkeypatch):
+def test_an_image_of_few_keypoints_is_compared_with_all_others(side, requested, monkeypatch):
     (count, features), compared = requested, []
     monkeypatch.setattr(whole_images, "hash_significance", lambda a, b: compared.extend(b) or np.zeros(len(b)))
     a, b = side(range(30), [7], 1), side(range(30), [7], 2)

@@ -138,6 +138,6 @@ def test_each_corruption_has_a_separate_key():
     assert len(set(keys)) == len(keys)
 
 
-def test_items_that_are_not_worth_keeping_are_not_worth_it_corrupted():
+def test_corrupted_items_are_cached_only_if_the_items_of_the_extractor_are():
     assert not cacheable(CorruptedExtractor(DenseSift(), ALL[0]))
     assert cacheable(CorruptedExtractor(Sift(), ALL[0]))

@@ -274,7 +274,7 @@ def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, t
         pass
 
 
-def test_a_second_writer_is_kept_out_and_reported_by_whom(index):
+def test_a_second_writer_is_refused_with_the_process_of_the_first(index):
     with IndexWriter(index), pytest.raises(IndexInUseError, match=f"process {os.getpid()}"), IndexWriter(index):
         pass
 

@@ -122,7 +122,7 @@ def test_scaling_rotation_and_a_stretch_by_3_are_plausible():
     ],
     ids=["enlarging by 32", "shrinking by 32", "stretching by 4", "an end 4 times farther"],
 )
-def test_an_image_undergoes_no_more_than(make, limit):
+def test_a_transform_is_sane_up_to_a_limit(make, limit):
     box = SQUARE * [1, 0.1]
     assert is_sane(make(0.999 * limit), box)
     assert not is_sane(make(1.001 * limit), box)
