@@ -58,7 +58,7 @@ class CopySearch:
     keeps_index : bool
         Whether an index that is built of images stays in the cache for the next search.
     n_jobs, progress
-        As for every workflow.
+        As in `workflows.find_copies`.
     """
 
     settings: SearchSettings

@@ -75,7 +75,7 @@ def open_library(
         Keep a built index in the cache, where the next search of the same images only updates it; otherwise it is
         removed at the end.
     n_jobs, progress
-        As for every workflow.
+        As in `workflows.find_copies`.
     """
     if isinstance(where, str | os.PathLike) and Index.is_index(where):
         yield Library(Index.open(where), {})

@@ -73,7 +73,7 @@ def search_whole_images(
     fallback : BackboneFallback, optional
         A network for what signatures do not decide.
     cache, n_jobs, progress
-        As for every workflow.
+        As in `workflows.find_copies`.
     """
     a, b = _to_compare(queries, references, min_keypoints)
     if not a or not b:

@@ -53,6 +53,11 @@ def classify_with_backbone(
         Number of classes per image.
     names : path, optional
         A text file with one class name per line.
+    cache : FeatureCache, optional
+        Where the outputs of the network are stored between runs; by default they are not.
+    n_jobs : int
+        Worker processes, -1 for one per core. No result depends on it.
+    progress : callable(stage, done, total), optional
 
     Raises
     ------

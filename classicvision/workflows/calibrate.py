@@ -43,8 +43,11 @@ def calibrate(
         Compare only images that are in different folders, as when each folder contains one motif.
     seed : int
         Random seed for sampling pairs.
-    cache, n_jobs, progress
-        As for every workflow.
+    cache : FeatureCache, optional
+        Where features are stored between runs; by default they are not.
+    n_jobs : int
+        Worker processes, -1 for one per core. No result depends on it.
+    progress : callable(stage, done, total), optional
 
     Raises
     ------

@@ -46,8 +46,11 @@ def find_copies(
     fallback : BackboneFallback, optional
         A network that compares images with too few keypoints where signatures leave them undecided. It reads the files
         again, those of an index from their original paths; a file that is missing or has changed is a failure then.
-    cache, n_jobs, progress
-        As for every workflow.
+    cache : FeatureCache, optional
+        Where features and the index of a folder are stored between runs; by default they are not.
+    n_jobs : int
+        Worker processes, -1 for one per core. No result depends on it.
+    progress : callable(stage, done, total), optional
 
     Returns
     -------
@@ -103,8 +106,11 @@ def find_copies_within(
     sift : Sift
         Finds the keypoints.
     settings : CopyMoveSettings, optional
-    cache, n_jobs, progress
-        As for every workflow.
+    cache : FeatureCache, optional
+        Where features are stored between runs; by default they are not.
+    n_jobs : int
+        Worker processes, -1 for one per core. No result depends on it.
+    progress : callable(stage, done, total), optional
 
     Returns
     -------

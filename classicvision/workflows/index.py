@@ -39,8 +39,11 @@ def build_index(
     settings : IndexSettings, optional
     vocabulary : path, optional
         Another index, or a vocabulary file of one; by default the words are learned from the library.
-    cache, n_jobs, progress
-        As for every workflow.
+    cache : FeatureCache, optional
+        Where features are stored between runs; by default they are not.
+    n_jobs : int
+        Worker processes, -1 for one per core. No result depends on it.
+    progress : callable(stage, done, total), optional
 
     Raises
     ------
@@ -70,8 +73,11 @@ def add_to_index(
     index : path
     paths : path or paths
         Folders, searched at every depth, and files.
-    cache, n_jobs, progress
-        As for every workflow.
+    cache : FeatureCache, optional
+        Where features are stored between runs; by default they are not.
+    n_jobs : int
+        Worker processes, -1 for one per core. No result depends on it.
+    progress : callable(stage, done, total), optional
     """
     return maintenance.add(index, paths, cache=cache or FeatureCache.temporary(), n_jobs=n_jobs, progress=progress)
 
@@ -93,8 +99,11 @@ def update_index(
     index : path
     library : path or paths, optional
         Folders and files; by default those that the index was built from.
-    cache, n_jobs, progress
-        As for every workflow.
+    cache : FeatureCache, optional
+        Where features are stored between runs; by default they are not.
+    n_jobs : int
+        Worker processes, -1 for one per core. No result depends on it.
+    progress : callable(stage, done, total), optional
 
     Raises
     ------
