@@ -236,6 +236,16 @@ def test_parts_shared_above_and_below_are_two_regions_with_one_transform():
         assert region.share_a == pytest.approx(0.125, abs=0.06)
 
 
+def test_four_parts_of_a_collage_are_four_regions():
+    a = keypoints(320)
+    quarters = [a[(a.xy[:, 0] // 200 == column) & (a.xy[:, 1] // 150 == row)] for column in (0, 1) for row in (0, 1)]
+    places = [np.array([[0.5, 0, x], [0, 0.5, y], [0, 0, 1]]) for x, y in ((200, 150), (200, 0), (0, 150), (0, 0))]
+    b = together(*(moved(part, transform) for part, transform in zip(quarters, places, strict=True)))
+    result = match_features(a, b)
+    found = sorted(region.b_from_a[:2, 2].round().tolist() for region in result.regions)
+    assert found == [[0, 0], [0, 150], [200, 0], [200, 150]]
+
+
 def test_matches_within_a_region_do_not_form_a_second_region():
     """Some of the keypoints of an image are rotated about its middle, the others are as they were."""
     a = keypoints(300)
