@@ -279,6 +279,12 @@ def test_a_second_writer_is_refused_with_the_process_of_the_first(index):
         pass
 
 
+def test_a_writer_leaves_no_lock_in_a_folder_that_is_not_an_index(tmp_path):
+    with pytest.raises(ArchiveError, match="is not an index"), IndexWriter(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_lock_of_a_process_that_was_killed_is_not_a_lock(index, checkout):
     code = f"""
     import os, signal
