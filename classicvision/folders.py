@@ -80,6 +80,8 @@ def images_in(paths: PathLike | Sequence[PathLike]) -> list[Path]:
 
 def require_images(files: list[Path], where: PathLike | Sequence[PathLike]) -> list[Path]:
     """Return `files`, or raise a NotEnoughDataError that names `where` if the list is empty."""
+    if not files and not each_path(where):
+        raise NotEnoughDataError("the list of paths is empty; pass image files or folders")
     if not files:
         raise NotEnoughDataError(
             f"no image files in {listed(where)}; folders are searched for the extensions {' '.join(sorted(EXTENSIONS))}"
@@ -198,10 +200,10 @@ class ImageFolder:
 def _check_classes(root: Path, images: dict[str, list[Path]], n_loose: int, min_classes: int) -> None:
     if len(images) < min_classes:
         found = f"the sub-folder {next(iter(images))!r} only" if images else "no sub-folders"
-        loose = f" and {n_loose} image(s) outside of sub-folders" if n_loose else ""
+        loose = f" and {n_loose} {'image' if n_loose == 1 else 'images'} outside of sub-folders" if n_loose else ""
         remedy = f"Put the images of each class in a sub-folder named after it, at least {min_classes} in all"
         raise NotEnoughDataError(
-            f"{root} has {found}{loose}. {remedy}, as in {root.name}/cat/1.jpg {root.name}/dog/1.jpg"
+            f"{root} has {found}{loose}. {remedy}, as in {root.name}/cat/1.jpg and {root.name}/dog/1.jpg"
         )
     empty = [label for label, found in images.items() if not found]
     if empty:

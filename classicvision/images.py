@@ -231,7 +231,7 @@ def enlarge(image: Image, min_side: int) -> Image:
 def _reason_to_refuse(status: os.stat_result) -> str:
     """Return why a file cannot be read, or "". Checked before opening, since opening a pipe would block for ever."""
     if stat.S_ISDIR(status.st_mode):
-        return "is a folder; pass the files in it, or open it as a folder of images"
+        return "is a folder; expected an image file"
     if not stat.S_ISREG(status.st_mode):
         return "is a device, pipe or socket; save the image to a regular file first"
     if status.st_size == 0:

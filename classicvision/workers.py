@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -103,7 +103,8 @@ class Workers(Generic[T, R]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         try:
-            self._stop()
+            with nullcontext() if kind is None else _without_interrupts():
+                self._stop()
         finally:
             if self._sent is not None:
                 _remove(self._sent)
@@ -239,6 +240,19 @@ def _done(
             workers.send(tasks[start : start + size])
             yield from workers.finished(n_left=workers.capacity)
         yield from workers.finished(n_left=0)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C, in the processes started meanwhile too: stopping the pool fails if Ctrl-C ends its `pgrep`."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _write(function: Callable[..., Any]) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from classicvision.errors import ImageReadError, NotEnoughDataError, SkippedImagesWarning
-from classicvision.folders import ImageFolder, find_images
+from classicvision.folders import ImageFolder, find_images, images_in
 
 
 def touch(root: Path, *names: str) -> None:
@@ -139,7 +139,7 @@ def test_a_file_is_not_a_folder_of_classes(tmp_path):
 def test_a_folder_without_sub_folders_explains_the_layout(tmp_path):
     touch(tmp_path, "1.jpg", "2.jpg")
     with pytest.raises(
-        NotEnoughDataError, match=r"no sub-folders and 2 image\(s\) outside of sub-folders. Put the images of each"
+        NotEnoughDataError, match=r"no sub-folders and 2 images outside of sub-folders. Put the images of each"
     ):
         ImageFolder.open(tmp_path)
 
@@ -155,3 +155,8 @@ def test_classes_without_images_are_named(tmp_path):
     touch(tmp_path, "cat/1.jpg", "dog/notes.txt", "emu/.hidden.jpg")
     with pytest.raises(NotEnoughDataError, match="no images in class 'dog', 'emu'"):
         ImageFolder.open(tmp_path)
+
+
+def test_an_empty_list_of_paths_is_refused():
+    with pytest.raises(NotEnoughDataError, match="the list of paths is empty"):
+        images_in([])

@@ -231,6 +231,21 @@ def test_the_file_of_the_function_is_deleted_however_the_run_ends(temporary, err
     assert list(temporary.iterdir()) == []
 
 
+def test_a_second_ctrl_c_does_not_disturb_stopping_the_workers_after_the_first(monkeypatch):
+    stop = Workers._stop
+
+    def interrupted_stop(pool):
+        os.kill(os.getpid(), signal.SIGINT)
+        stop(pool)
+
+    monkeypatch.setattr(Workers, "_stop", interrupted_stop)
+    before = signal.getsignal(signal.SIGINT)
+    pool = Workers(double, 1)
+    with pytest.raises(KeyboardInterrupt, match="the first"), pool:
+        raise KeyboardInterrupt("the first")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_nothing_is_written_before_the_first_chunk(temporary):
     with Workers(double, 2):
         assert list(temporary.iterdir()) == []

@@ -120,6 +120,8 @@ def load_recipe(name_or_file: str, overrides: Iterable[str] = (), *, seed: int |
     >>> recipe.encoder.n_words, recipe.encoder.tf_idf, recipe.seed
     (300, True, 1)
     """
+    if isinstance(overrides, str):
+        raise SettingsError(f"overrides is {overrides!r}; expected a list of assignments, [{overrides!r}]")
     data = _recipe_data(name_or_file)
     for assignment in overrides:
         if assignment.startswith(_PREPROCESSING):

@@ -108,7 +108,8 @@ def _run(arguments: Sequence[str] | None) -> int:
             return _report(f"Error: {error}", ERROR)
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            return _report(f"Error: {place}{error.strerror or error}", ERROR)
+            hint = "; check the path" if isinstance(error, FileNotFoundError) else ""
+            return _report(f"Error: {place}{error.strerror or error}{hint}", ERROR)
         except MemoryError:
             return _report(
                 "Error: out of memory. Try --jobs 1 or smaller images (--set extractor.max_side=320).", ERROR

@@ -57,7 +57,9 @@ def explain_command(
         render.print_json(explanation_to_dict(found))
     else:
         for answer in found.answers:
-            click.echo(render.printable(f"class {answer.index}  {render.percent(answer.probability)}  {answer.name}"))
+            click.echo(
+                render.printable(f"class {answer.index}  {render.percent(answer.probability)}  {answer.name}".rstrip())
+            )
         if found.no_activation:
             click.echo(f"No class activation map: {found.no_activation}.")
     click.echo(f"Wrote {render.printable(output)}.", err=True)

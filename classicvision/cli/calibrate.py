@@ -119,15 +119,16 @@ def _thresholds(found: Calibration) -> str:
 def _worst(pairs: Sequence[WorstPair], n_digits: int = 1) -> str:
     rows = [("score", "most alike", "")]
     rows += [(f"{pair.score:.{n_digits}f}", str(pair.path_a), str(pair.path_b)) for pair in pairs[:N_SHOWN]]
-    return render.table(rows, right=(0,))
+    remedy = "If a pair shows the same thing, remove one of the two images and calibrate again."
+    return f"{render.table(rows, right=(0,))}\n{remedy}"
 
 
 def _to_text(measured: CalibrationRun) -> str:
     found = measured.calibration
     undecided = render.count(measured.n_undecided, "image")
     lines = [
-        f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'image')}; highest score {found.highest:.1f}. "
-        f"{undecided} skipped: too few keypoints.",
+        f"{found.n_pairs:,} pairs of {render.count(found.n_images, 'image')}; highest score {found.highest:.1f}."
+        + (f" {undecided} skipped: too few keypoints." if measured.n_undecided else ""),
         "",
         _thresholds(found),
     ]

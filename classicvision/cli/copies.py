@@ -146,10 +146,16 @@ def _to_text(findings: Findings) -> str:
         is_alone = findings.scope == "among" and findings.n_queries == 1
         hint = " Only one image given. Pass more, or use --against or --self." if is_alone else ""
         return f"No copies found. Compared {compared}.{hint}"
+    seconds = f"in {findings.seconds:.1f} s"
+    if findings.scope == "within":
+        n_found = len(findings.findings)
+        verb = "contains" if n_found == 1 else "contain"
+        found = f"{render.count(n_found, 'image')} {verb} duplicated regions."
+        return f"{_within(findings)}\n\n{found} Compared {compared}{',' if findings.n_queries > 1 else ''} {seconds}."
     parts = _pairs(findings) if findings.scope == "against" else _groups(findings)
     n = render.count(len(findings.findings), "copy", "copies")
     groups = render.count(len(findings.groups), "group")
-    return f"{parts}\n\n{n} in {groups}. Compared {compared} in {findings.seconds:.1f} s."
+    return f"{parts}\n\n{n} in {groups}. Compared {compared} {seconds}."
 
 
 def _compared(findings: Findings) -> str:
@@ -162,9 +168,15 @@ def _compared(findings: Findings) -> str:
 
 
 def _pairs(findings: Findings) -> str:
-    rows = [("image a", "copies b", "score", "a to b")]
+    rows = [("query", "reference", "score", "transform")]
     rows += [(str(f.path_a), str(f.path_b), _score(f), _words(f)) for f in findings.findings[:MAX_SHOWN]]
     return render.table(rows, right=(2,)) + _more(len(findings.findings), "finding")
+
+
+def _within(findings: Findings) -> str:
+    rows = [("image", "score", "regions")]
+    rows += [(str(f.path_a), _score(f), _words(f)) for f in findings.findings[:MAX_SHOWN]]
+    return render.table(rows, right=(1,)) + _more(len(findings.findings), "finding")
 
 
 def _groups(findings: Findings) -> str:
@@ -172,7 +184,7 @@ def _groups(findings: Findings) -> str:
     blocks = []
     for number, group in enumerate(findings.groups[:MAX_SHOWN], 1):
         pairs = [findings.findings[row] for row in group.rows[:MAX_SHOWN]]
-        rows = [(f"  {f.path_a}", str(f.path_b) if not f.is_within else "", _score(f), _words(f)) for f in pairs]
+        rows = [(f"  {f.path_a}", str(f.path_b), _score(f), _words(f)) for f in pairs]
         title = f"Group {number}: {render.count(len(group.paths), 'image')}"
         more = len(group.rows) - len(pairs)
         blocks.append(f"{title}\n{render.table(rows, right=(2,))}" + (f"\n  ... and {more} more pairs" if more else ""))

@@ -191,8 +191,8 @@ def _facts_to_text(facts: dict[str, Any]) -> str:
         f"{render.printable(facts['folder'])}: {render.count(n_images, 'image')} of {render.printable(facts['root'])}, "
         f"{facts['n_without_keypoints']} without keypoints",
         f"{facts['n_keypoints']} keypoints, {facts['n_words']} words, {render.count(facts['n_segments'], 'segment')}, "
-        f"{facts['n_removed']} removed but not yet cleared away",
-        f"{render.file_size(facts['bytes'])}, {render.file_size(facts['bytes_per_image'])} an image: "
+        f"{render.count(facts['n_removed'], 'removed image')} still on disk",
+        f"{render.file_size(facts['bytes'])}, {render.file_size(facts['bytes_per_image'])} per image: "
         + ", ".join(f"{kind} {render.file_size(n)}" for kind, n in facts["bytes_of"].items()),
     ]
     return "\n".join([*lines, "", tomli_w.dumps(facts["settings"]).strip()])

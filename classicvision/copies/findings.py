@@ -190,7 +190,7 @@ class Findings:
         if self.undecided:
             parts.append(f"{len(self.undecided):,} undecided")
         if self.failures:
-            parts.append(f"{len(self.failures):,} not readable")
+            parts.append(f"{len(self.failures):,} unreadable")
         return f"<Findings: {', '.join(parts)}>"
 
     def _repr_html_(self) -> str:

@@ -371,9 +371,9 @@ def _require_items(X: Any) -> Sequence[LocalFeatures]:
     """Raise TypeError unless X is a sequence of local features; only the first item is read, since X may be lazy."""
     is_sequence = hasattr(X, "__len__") and hasattr(X, "__getitem__") and not isinstance(X, LocalFeatures | dict)
     if not is_sequence or (len(X) and not isinstance(X[0], LocalFeatures)):
+        found = f"X[0] is of type {type(X[0]).__name__}" if is_sequence else f"X is of type {type(X).__name__}"
         raise TypeError(
-            f"X is a {type(X).__name__}; expected a sequence of LocalFeatures, one per image. "
-            "For a single image use [features]."
+            f"{found}; expected a sequence of LocalFeatures, one per image. For a single image use [features]."
         )
     items: Sequence[LocalFeatures] = X
     return items

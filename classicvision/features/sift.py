@@ -336,8 +336,9 @@ def _fastest_engine(upsample: bool) -> str:
 def require_rgb_or_gray(image: Image) -> None:
     """Raise TypeError or ValueError unless the array is a non-empty (H, W, 3) or (H, W) uint8 image."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        found = f"{image.dtype} array" if isinstance(image, np.ndarray) else type(image).__name__
-        raise TypeError(f"the image is of type {found}; SIFT needs a uint8 array, RGB (H, W, 3) or grey (H, W)")
+        found = f"array of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
+        hint = "; read the file with read_image first" if isinstance(image, str) or hasattr(image, "__fspath__") else ""
+        raise TypeError(f"the image is of type {found}; SIFT needs a uint8 array, RGB (H, W, 3) or grey (H, W){hint}")
     if 0 in image.shape or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         raise ValueError(f"the image has shape {image.shape}; SIFT needs non-empty RGB (H, W, 3) or grey (H, W)")
 

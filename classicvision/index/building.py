@@ -58,7 +58,7 @@ def build(
 def _require_new(output: Path) -> None:
     if Index.is_index(output):
         raise SettingsError(
-            f"{output} is an index already. `classicvision index update {output}` brings it up to date and resumes an "
+            f"{output} is already an index. `classicvision index update {output}` brings it up to date and resumes an "
             "interrupted build; for a new index choose another name or remove the folder."
         )
     if output.exists() and not output.is_dir():

@@ -39,6 +39,11 @@ def match_features(
         Independent of the order of the keypoints, except for the row indices in `Region.pairs`. Exchanging a and b
         inverts the transforms.
 
+    Raises
+    ------
+    TypeError
+        If `a` or `b` is not `LocalFeatures`, such as an image.
+
     Examples
     --------
     >>> from classicvision import MATCHING_SIFT, match_features, read_image
@@ -49,6 +54,7 @@ def match_features(
     >>> result.regions[0].b_from_a.round()[:2, 2]  # the crop starts at x = 60, y = 40
     array([-60., -40.])
     """
+    _require_features(a=a, b=b)
     settings = settings or _DEFAULTS
     if min(len(a), len(b)) < settings.min_keypoints:
         return _result(a, b, "cannot decide", Search((), 0.0, 0), _too_few(a, b, settings.min_keypoints))
@@ -84,3 +90,11 @@ def _too_few(a: LocalFeatures, b: LocalFeatures, needed: int) -> str:
 
 
 _DEFAULTS: Final = MatchSettings()  # created once, since checking settings takes time
+
+
+def _require_features(**images: object) -> None:
+    for name, found in images.items():
+        if not isinstance(found, LocalFeatures):
+            raise TypeError(
+                f"{name} is of type {type(found).__name__}; expected LocalFeatures, such as MATCHING_SIFT(image)"
+            )

@@ -112,9 +112,9 @@ def title(finding: Finding) -> str:
     """Return how the two images are related, by their names: ``crop.jpg is part of whole.jpg``."""
     a, b = _names(finding.path_a, finding.path_b)
     if finding.is_within:
-        return f"{a} contains a part twice"
+        return f"{a} contains duplicated regions"
     if finding.result.method == "bytes":
-        return f"{a} and {b} are equal files"
+        return f"{a} and {b} are identical files"
     is_all_of_a, is_all_of_b = finding.share_a >= MAX_WHOLE, finding.share_b >= MAX_WHOLE
     if is_all_of_a and is_all_of_b:
         return f"{a} is the same image as {b}"

@@ -216,3 +216,8 @@ def test_a_recipe_that_is_given_again_is_numbered():
 def test_several_extractors_are_two_or_more_that_exist(parts):
     with pytest.raises(SettingsError, match="parts"):
         Several(parts=parts)
+
+
+def test_one_assignment_without_its_list_is_refused():
+    with pytest.raises(SettingsError, match="expected a list of assignments"):
+        load_recipe("sift-bovw", "encoder.n_words=50")

@@ -179,6 +179,11 @@ def test_anything_but_a_sequence_of_features_is_refused(make, wrong):
         make().fit(wrong)
 
 
+def test_the_wrong_item_of_a_list_is_named(make):
+    with pytest.raises(TypeError, match=r"X\[0\] is of type int; expected a sequence of LocalFeatures"):
+        make().fit([1, 2])
+
+
 # --- random_state
 
 

@@ -231,6 +231,11 @@ def test_an_image_of_another_dtype_is_refused(image):
         Sift()(image)
 
 
+def test_a_path_in_place_of_an_image_is_refused_with_the_remedy():
+    with pytest.raises(TypeError, match="read the file with read_image first"):
+        Sift()("image.jpg")
+
+
 @pytest.mark.parametrize("shape", [(5,), (0, 5), (5, 5, 2), (5, 5, 4), (5, 5, 1), (0, 0, 3), (1, 5, 5, 3)])
 def test_an_image_of_another_shape_is_refused(shape):
     with pytest.raises(ValueError, match="RGB"):

@@ -384,3 +384,9 @@ def test_mirroring_twice_is_the_identity():
     assert_array_equal(back.descriptors, a.descriptors)
     assert_allclose(back.xy, a.xy, atol=1e-4)
     assert_allclose(np.exp(1j * back.angle), np.exp(1j * a.angle), atol=1e-6)
+
+
+def test_an_image_in_place_of_its_features_is_refused():
+    features = Sift()(data.camera())
+    with pytest.raises(TypeError, match=r"b is of type ndarray; expected LocalFeatures"):
+        match_features(features, data.camera())

@@ -109,8 +109,8 @@ def test_words_say_what_the_finding_rests_on(make_finding, transforms, method, w
         ("q/crop.jpg", "l/all.jpg", {"share": 0.3}, "crop.jpg and all.jpg share a part"),
         ("q/a.jpg", "l/b.jpg", {}, "a.jpg is the same image as b.jpg"),
         ("q/a.jpg", "l/a.jpg", {}, "q/a.jpg is the same image as l/a.jpg"),
-        ("q/a.jpg", "q/a.jpg", {}, "a.jpg contains a part twice"),
-        ("q/a.jpg", "l/b.jpg", {"method": "bytes"}, "a.jpg and b.jpg are equal files"),
+        ("q/a.jpg", "q/a.jpg", {}, "a.jpg contains duplicated regions"),
+        ("q/a.jpg", "l/b.jpg", {"method": "bytes"}, "a.jpg and b.jpg are identical files"),
         ("q/a.jpg", "l/b.jpg", {"method": "signature"}, "a.jpg is the same image as b.jpg"),
     ],
 )

@@ -70,7 +70,7 @@ def test_answer_of_a_search_in_a_library_comes_first(make_finding):
     found = [make_finding("a", "x", SAME), make_finding("a", "y", SAME), make_finding("b", "x", SAME)]
     text = page_of(found, n_queries=5, n_references=1234, queries="s", scope="against", references="l.cvindex").text
     assert "2 of 5 images are copies, completely or in part, of the 1,234 images they were compared with." in text
-    assert "Copies in s from l.cvindex" in text
+    assert "Copies in s of images in l.cvindex" in text
 
 
 def test_answer_of_a_search_among_images_counts_groups(make_finding):
@@ -80,7 +80,7 @@ def test_answer_of_a_search_among_images_counts_groups(make_finding):
 
 def test_answer_of_a_search_within_images_counts_those_with_a_copied_part(make_finding):
     found = [make_finding("a", "a", SAME, share=0.1)]
-    assert "1 of 9 images contains a part twice." in page_of(found, scope="within", n_queries=9).text
+    assert "1 of 9 images contains duplicated regions." in page_of(found, scope="within", n_queries=9).text
 
 
 def test_nothing_found_is_reported_and_needs_no_script():
