@@ -94,7 +94,7 @@ def inspect_graph(graph: Graph, penultimate: str) -> NetworkInspection:
         opset=graph.opset,
         producer=graph.producer,
         layers=tuple(layers),
-        stages=tuple(_summaries(graph, stages, layers, fields)),
+        stages=tuple(_summaries(stages, layers, fields)),
         n_parameters=sum(layer.n_parameters for layer in layers),
         n_macs=_known_sum(layer.n_macs for layer in layers),
         n_bytes=_known_sum(layer.n_bytes for layer in layers),
@@ -129,7 +129,7 @@ def _layer(graph: Graph, node: Node, stage: str, fields: Mapping[str, ReceptiveF
 
 
 def _summaries(
-    graph: Graph, stages: Sequence[Stage], layers: Sequence[Layer], fields: Mapping[str, ReceptiveField]
+    stages: Sequence[Stage], layers: Sequence[Layer], fields: Mapping[str, ReceptiveField]
 ) -> list[StageSummary]:
     ends = {stage.name: (stage.tensor, stage.shape) for stage in stages}
     rest = [layer for layer in layers if layer.stage == HEAD]

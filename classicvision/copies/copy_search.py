@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from classicvision import config
 from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, Findings, Scope, Undecided
 from classicvision.copies.library import Library, open_library
 from classicvision.copies.queries import (
+    SEARCHING,
     Query,
     QueryResult,
     best_of_each_pair,
@@ -34,10 +35,7 @@ from classicvision.matching.likeness import BackboneFallback
 from classicvision.progress import EXTRACTING, Progress, StageProgress, stage
 from classicvision.workers import count_workers
 
-__all__ = ["SEARCHING", "CopySearch"]
-
-SEARCHING: Final = "search"
-"""The stage in which queries are compared, a step for each query."""
+__all__ = ["CopySearch"]
 
 
 class _Extracted(NamedTuple):

@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, region_points
@@ -25,7 +25,10 @@ from classicvision.matching.result import MatchResult
 from classicvision.progress import StageProgress
 from classicvision.workers import in_order
 
-__all__ = ["Query", "QueryResult", "best_of_each_pair", "queries_of", "search_among", "search_queries"]
+__all__ = ["SEARCHING", "Query", "QueryResult", "best_of_each_pair", "queries_of", "search_among", "search_queries"]
+
+SEARCHING: Final = "search"
+"""The stage in which queries are compared, a step for each query."""
 
 
 @dataclass(frozen=True)

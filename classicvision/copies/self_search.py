@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from classicvision import config
 from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, Findings, region_points
-from classicvision.copies.queries import Query, QueryResult, queries_of
+from classicvision.copies.queries import SEARCHING, Query, QueryResult, queries_of
 from classicvision.extraction import extract
 from classicvision.features.sift import Sift
 from classicvision.files import PathLike
@@ -39,7 +39,7 @@ def find_within(
     found = extract(files, sift, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     queries = queries_of(files, found)
     workers = count_workers(n_jobs, len(queries))
-    results = search_within(queries, cache, settings, n_workers=workers, progress=stage(progress, "search"))
+    results = search_within(queries, cache, settings, n_workers=workers, progress=stage(progress, SEARCHING))
     return Findings.of(
         (finding for result in results for finding in result.findings),
         "within",

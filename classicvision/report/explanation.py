@@ -27,7 +27,6 @@ __all__ = ["explanation_to_dict", "explanation_to_html", "write_explanation"]
 MAX_FILTERS = 128  # shown on a page
 FILTER_SIDE = 48  # pixels; approximate, because magnification is a whole number
 MAP_SIDE = 156
-SEEN_SIDE = 320
 
 
 def explanation_to_dict(explanation: Explanation) -> dict[str, Any]:
