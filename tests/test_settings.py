@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from classicvision.backbone.preprocessing import Preprocessing
-from classicvision.classify.recipe import LogisticSettings, Recipe, SvmSettings
+from classicvision.classify.recipe import LogisticSettings, Recipe, Several, SvmSettings
 from classicvision.copies.settings import SearchSettings
 from classicvision.encoding.bovw import BovwSettings
 from classicvision.encoding.fisher import FisherSettings
@@ -106,3 +106,10 @@ def test_a_setting_is_accepted_up_to_its_limits_and_refused_beyond(settings, nam
     for value in refused:
         with pytest.raises(SettingsError, match=rf"\b{name}\b"):
             replace(settings, **{name: value})
+
+
+def test_settings_have_the_versions_by_which_their_results_are_cached():
+    """Raise a version, here too, when the same settings begin to give other results."""
+    settings = {type(row[0]) for row in LIMITS if hasattr(row[0], "kind")} | {Several}
+    later = {"fisher": 2, "linear-svm": 2, "match": 3, "vlad": 2}
+    assert {one.kind: one.version for one in settings} == {one.kind: later.get(one.kind, 1) for one in settings}
