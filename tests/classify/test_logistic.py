@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from classicvision import Classifier, FeatureCache, Recipe, config, load_recipe, workflows
 from classicvision.classify.head import LinearHead
 from classicvision.classify.logistic import fit_log_odds
-from classicvision.classify.recipe import LogisticSettings
+from classicvision.classify.recipe import LogisticSettings, SvmSettings
 from classicvision.errors import SettingsError
 
 
@@ -61,3 +61,7 @@ def test_a_classifier_by_it_learns_and_comes_back_from_its_file(texture_folder, 
     fitted.classifier.save(tmp_path / "m.cvmodel")
     assert Classifier.load(tmp_path / "m.cvmodel").recipe.classifier == LogisticSettings()
     assert fitted.classifier.training.accuracy == 1.0
+
+
+def test_its_cost_is_chosen_from_as_many_folds_as_that_of_the_svm():
+    assert LogisticSettings().folds == SvmSettings().folds == 5
