@@ -49,7 +49,7 @@ def split_folds(
         For fewer than two classes, or a class with fewer than two different images.
     """
     if len(classes) < 2:
-        raise NotEnoughDataError(f"{len(classes)} class(es) have readable images; a classifier needs at least 2")
+        raise NotEnoughDataError(f"classes with readable images: {len(classes)}; a classifier needs at least 2")
     _, first, group = np.unique(np.asarray(keys, dtype=str), return_index=True, return_inverse=True)
     order = np.sort(first)  # the first of each group of copies, in image order
     count = np.bincount(y[order], minlength=len(classes))
@@ -59,7 +59,7 @@ def split_folds(
             n_images > 1
         )
         raise NotEnoughDataError(
-            f"class {label!r} has {count.min()} different readable image(s); "
+            f"class {label!r} has {count.min()} different readable {'image' if count.min() == 1 else 'images'}; "
             f"cross-validation needs at least 2.{copies} Add images or remove the class."
         )
     fold_of_group = np.empty(len(first), np.intp)

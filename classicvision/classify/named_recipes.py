@@ -244,7 +244,9 @@ def _read_recipe(name_or_file: str) -> Recipe:
         raise SettingsError(f"{path}: the recipe cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not UTF-8 text; a recipe is a TOML file in UTF-8") from error
-    except (tomllib.TOMLDecodeError, SettingsError) as error:
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
     except RecursionError as error:
         raise SettingsError(f"{path}: nested too deeply for a recipe") from error

@@ -168,7 +168,7 @@ def _compared(findings: Findings) -> str:
 
 
 def _pairs(findings: Findings) -> str:
-    rows = [("query", "reference", "score", "transform")]
+    rows = [("query (a)", "reference (b)", "score", "transform")]
     rows += [(str(f.path_a), str(f.path_b), _score(f), _words(f)) for f in findings.findings[:MAX_SHOWN]]
     return render.table(rows, right=(2,)) + _more(len(findings.findings), "finding")
 

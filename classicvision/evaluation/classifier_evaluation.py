@@ -208,6 +208,6 @@ def _require_known_classes(images: ImageFolder, classifier: Classifier) -> None:
     unknown = sorted(set(images.classes) - set(classifier.head.classes))
     if unknown:
         raise SettingsError(
-            f"{images.root} has the class(es) {', '.join(unknown)}, which the model does not know. "
+            f"{images.root} has classes that the model does not know: {', '.join(unknown)}. "
             f"It knows {', '.join(classifier.head.classes)}."
         )

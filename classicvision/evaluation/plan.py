@@ -104,7 +104,8 @@ def plan_splits(labels: Sequence[str], settings: BenchmarkSettings) -> list[Plan
     n_train = settings.n_train or min(MOST_TRAINING_IMAGES, smallest // 2)
     if n_train < 2 or n_train >= smallest:
         raise NotEnoughDataError(
-            f"class {label!r} has {smallest} readable image(s); training on {max(n_train, 2)} leaves none to test. "
+            f"class {label!r} has {smallest} readable {'image' if smallest == 1 else 'images'}; "
+            f"training on {max(n_train, 2)} leaves none to test. "
             "Add images, remove the class, or train on fewer (--train)."
         )
     if settings.learning_curve and settings.learning_curve[-1] > n_train:

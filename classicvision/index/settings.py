@@ -14,15 +14,33 @@ __all__ = ["IndexSettings"]
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """Settings of an index, which are fixed when it is created."""
+    """Settings of an index, which are fixed when it is created.
+
+    Parameters
+    ----------
+    extractor : Sift
+        Finds the keypoints of the images, and of the queries; `MATCHING_SIFT` by default.
+    n_words : int, default 20_000
+        Largest size of the vocabulary; a small library gets fewer words. More make searching faster and learning
+        slower.
+    n_samples : int, default 1_000_000
+        Descriptors that the words are learned from. More take proportionally longer.
+    seed : int, default 0
+        Of the random sample and of k-means.
+
+    Raises
+    ------
+    SettingsError
+        If a value is out of range; the message names the field.
+    """
 
     kind: ClassVar[str] = "index"
     version: ClassVar[int] = 1
 
     extractor: Sift = MATCHING_SIFT
-    n_words: int = 20_000  # at most: a small library gets fewer. More make searching faster and learning slower
-    n_samples: int = 1_000_000  # descriptors that the words are learned from
-    seed: int = 0  # of the random sample and of k-means
+    n_words: int = 20_000
+    n_samples: int = 1_000_000
+    seed: int = 0
 
     def __post_init__(self) -> None:
         validate(self)

@@ -127,7 +127,7 @@ def fit_calibration(scores: ArrayLike, *, n_images: int, matcher: str = "", leas
     n_tail = max(MIN_TAIL, round(TAIL_SHARE * len(falling)))
     if len(falling) < 10 * MIN_TAIL:
         raise NotEnoughDataError(
-            f"{len(falling)} pair(s) of images are too few to fit a tail; at least {10 * MIN_TAIL} are needed, better "
+            f"too few pairs of images to fit a tail: {len(falling)}; at least {10 * MIN_TAIL} are needed, better "
             "100,000. Add unrelated images"
         )
     start = float(falling[n_tail])

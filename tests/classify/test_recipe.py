@@ -221,3 +221,9 @@ def test_several_extractors_are_two_or_more_that_exist(parts):
 def test_one_assignment_without_its_list_is_refused():
     with pytest.raises(SettingsError, match="expected a list of assignments"):
         load_recipe("sift-bovw", "encoder.n_words=50")
+
+
+def test_a_file_that_is_not_toml_is_named(tmp_path):
+    (tmp_path / "mine.toml").write_text("seed = [", "utf-8")
+    with pytest.raises(SettingsError, match=r"mine\.toml is not valid TOML"):
+        load_recipe(str(tmp_path / "mine.toml"))

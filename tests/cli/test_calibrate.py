@@ -64,7 +64,7 @@ def test_the_file_holds_what_json_prints(run, unrelated, tmp_path):
 def test_too_few_images_are_an_error_that_says_how_many(run, unrelated):
     code, _, messages = run(unrelated / "00.png", unrelated / "01.png")
     assert code == 1
-    assert "Error: 1 pair(s) of images are too few to fit a tail; at least 200 are needed" in messages
+    assert "Error: too few pairs of images to fit a tail: 1; at least 200 are needed" in messages
 
 
 def test_a_broken_image_gives_exit_code_3_and_its_name(run, unrelated, tmp_path):

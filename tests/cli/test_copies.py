@@ -39,7 +39,7 @@ def test_pairs_are_a_table_with_the_best_first(run):
     code, output, messages = run("queries", "--against", "library")
     header, *rows, empty, summary = output.splitlines()
     assert code == 0
-    assert header.split() == ["query", "reference", "score", "transform"]
+    assert header.split() == ["query", "(a)", "reference", "(b)", "score", "transform"]
     assert rows[0].split(maxsplit=2) == ["queries/equal.png", "library/2.png", "the same file, byte for byte"]
     assert {tuple(row.split()[:2]) for row in rows[1:]} == {
         ("queries/crop.png", "library/0.png"),

@@ -95,7 +95,7 @@ def test_scores_that_are_all_zero_have_a_tail_no_steeper_than_theory():
 
 
 def test_too_few_pairs_are_refused():
-    with pytest.raises(NotEnoughDataError, match=r"199 pair\(s\) of images are too few to fit a tail; at least 200"):
+    with pytest.raises(NotEnoughDataError, match=r"too few pairs of images to fit a tail: 199; at least 200"):
         fit_calibration(np.zeros(199), n_images=20)
 
 
