@@ -188,7 +188,7 @@ def test_every_setting_is_part_of_the_fingerprint():
 
 
 def test_a_float_image_is_refused():
-    with pytest.raises(TypeError, match="float64 array"):
+    with pytest.raises(TypeError, match="array of float64"):
         DenseSift()(np.zeros((9, 9)))
 
 
