@@ -91,7 +91,7 @@ def test_across_folders_images_of_one_folder_are_not_compared(unrelated, tmp_pat
         folder.mkdir(exist_ok=True)
         (folder / path.name).write_bytes(path.read_bytes())
     # 12 x 10 pairs are too few to see a tail; the message counts them.
-    with pytest.raises(NotEnoughDataError, match=r"120 pair\(s\)"):
+    with pytest.raises(NotEnoughDataError, match=r"fit a tail: 120;"):
         workflows.calibrate(tmp_path, across_folders=True)
 
 
