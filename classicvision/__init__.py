@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from classicvision.features.dense import DenseSift
     from classicvision.features.local import LocalFeatures
     from classicvision.features.rootsift import root_sift
-    from classicvision.features.sift import Sift, SiftTrace, trace
+    from classicvision.features.sift import Sift, trace
+    from classicvision.features.sift_trace import SiftTrace
     from classicvision.folders import ImageFolder, find_images
     from classicvision.images import Image, read_image, shrink, to_gray, write_image
     from classicvision.index.index import Index
@@ -74,7 +75,7 @@ _MODULE_OF = {
     "Region": "matching.result",
     "SearchSettings": "copies.settings",
     "Sift": "features.sift",
-    "SiftTrace": "features.sift",
+    "SiftTrace": "features.sift_trace",
     "FeatureCache": "cache",
     "SvmSettings": "classify.recipe",
     "Vlad": "encoding.estimators",

@@ -28,14 +28,11 @@ from classicvision import _native
 from classicvision._native import sift as native
 from classicvision.config import require, validate
 from classicvision.errors import SettingsError
-from classicvision.features.descriptor import describe_keypoints
-from classicvision.features.extrema import Blobs, find_extrema
 from classicvision.features.local import LocalFeatures
-from classicvision.features.orientation import assign_orientations
-from classicvision.features.scalespace import ScaleSpace, build_scale_space
+from classicvision.features.sift_trace import SiftTrace, run_steps, wrap_angles
 from classicvision.images import Image, shrink, to_gray
 
-__all__ = ["Sift", "SiftTrace", "require_rgb_or_gray", "trace"]
+__all__ = ["Sift", "require_rgb_or_gray", "trace"]
 
 
 @dataclass(frozen=True)
@@ -181,46 +178,6 @@ class Sift:
         return replace(self, engine="auto", precision="exact") if is_missing else self
 
 
-@dataclass(frozen=True, eq=False)
-class SiftTrace:
-    """The intermediate results of SIFT on one image, as returned by `trace`.
-
-    Positions and scales are in pixels of `gray`. Each step keeps a subset of the blobs of the step before.
-
-    Parameters
-    ----------
-    gray : (H, W) uint8
-        The grey image that was analysed, shrunk if the settings have `max_side`.
-    space : ScaleSpace
-        Gaussian and difference-of-Gaussian (DoG) layers.
-    candidates : Blobs
-        Samples that are extrema among their 26 neighbours and exceed half the contrast threshold.
-    refined : Blobs
-        Candidates whose quadratic interpolation converged.
-    strong : Blobs
-        Refined blobs above the contrast threshold.
-    kept : Blobs
-        Strong blobs that do not lie on an edge.
-    features : LocalFeatures
-        One keypoint per orientation of each kept blob, as `Sift` returns them.
-
-    Examples
-    --------
-    >>> from classicvision import read_image, trace
-    >>> steps = trace(read_image("data/held-out/coins/00.jpg"))
-    >>> len(steps.candidates) > len(steps.refined) > len(steps.strong) > len(steps.kept)
-    True
-    """
-
-    gray: NDArray[np.uint8]
-    space: ScaleSpace
-    candidates: Blobs
-    refined: Blobs
-    strong: Blobs
-    kept: Blobs
-    features: LocalFeatures
-
-
 def trace(image: Image, settings: Sift | None = None) -> SiftTrace:
     """Run SIFT with the reference engine and return the result of every step.
 
@@ -251,29 +208,23 @@ def trace(image: Image, settings: Sift | None = None) -> SiftTrace:
     True
     """
     settings = settings or Sift(engine="reference")
-    steps = _trace(_as_gray(image, settings.max_side), settings)
+    steps = _run_reference(_as_gray(image, settings.max_side), settings)
     return replace(steps, features=settings.limited(_in_order(steps.features)))
 
 
-def _trace(gray: NDArray[np.uint8], settings: Sift) -> SiftTrace:
-    """Run the four steps of the paper; the keypoints are neither sorted nor limited."""
-    space = build_scale_space(gray, n_layers=settings.n_layers, sigma=settings.sigma, upsample=settings.upsample)
-    steps = find_extrema(space, contrast=settings.contrast, edge_ratio=settings.edge_ratio)
-    rows, angle = assign_orientations(space, steps.kept)
-    blobs = steps.kept[rows]
-    features = LocalFeatures(
-        xy=blobs.xy.astype(np.float32),
-        scale=blobs.scale.astype(np.float32),
-        angle=_wrapped(angle),
-        response=np.abs(blobs.value).astype(np.float32),
-        descriptors=describe_keypoints(space, blobs, angle),
-        image_size=gray.shape,
+def _run_reference(gray: NDArray[np.uint8], settings: Sift) -> SiftTrace:
+    return run_steps(
+        gray,
+        n_layers=settings.n_layers,
+        sigma=settings.sigma,
+        upsample=settings.upsample,
+        contrast=settings.contrast,
+        edge_ratio=settings.edge_ratio,
     )
-    return SiftTrace(gray, space, *steps, features)
 
 
 def _find_by_reference(gray: NDArray[np.uint8], settings: Sift) -> LocalFeatures:
-    return _in_order(_trace(gray, settings).features)
+    return _in_order(_run_reference(gray, settings).features)
 
 
 def _find_by_native(gray: NDArray[np.uint8], settings: Sift) -> LocalFeatures:
@@ -312,7 +263,7 @@ def _find_by_opencv(gray: NDArray[np.uint8], settings: Sift) -> LocalFeatures:
     features = LocalFeatures(
         xy=np.array([keypoint.pt for keypoint in keypoints]),
         scale=np.array([keypoint.size / 2 for keypoint in keypoints]),
-        angle=_wrapped(np.radians([keypoint.angle for keypoint in keypoints])),
+        angle=wrap_angles(np.radians([keypoint.angle for keypoint in keypoints])),
         response=np.array([keypoint.response for keypoint in keypoints]),
         descriptors=descriptors,
         image_size=gray.shape,
@@ -364,10 +315,3 @@ def _in_order(features: LocalFeatures) -> LocalFeatures:
     """Sort keypoints by decreasing response; ties by x, y, scale and angle."""
     x, y = features.xy.T
     return features[np.lexsort((features.angle, features.scale, y, x, -features.response))]
-
-
-def _wrapped(angle: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return angles in [0, 2 pi) as float32, to which the largest doubles below 2 pi would round up."""
-    wrapped = np.mod(angle, 2 * np.pi).astype(np.float32)
-    wrapped[wrapped >= np.float32(2 * np.pi)] = 0
-    return wrapped

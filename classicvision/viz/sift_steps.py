@@ -20,7 +20,8 @@ from classicvision.errors import ImageWriteError
 from classicvision.features import edges
 from classicvision.features.extrema import Blobs
 from classicvision.features.local import LocalFeatures
-from classicvision.features.sift import Sift, SiftTrace, trace
+from classicvision.features.sift import Sift, trace
+from classicvision.features.sift_trace import SiftTrace
 from classicvision.files import write_atomically
 from classicvision.images import Image
 from classicvision.viz.drawing import BLOB_RADIUS, PATCH_SIDE, descriptor_roses, unit_vectors, upright_patch

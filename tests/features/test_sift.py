@@ -11,7 +11,8 @@ from classicvision._native import native_available
 from classicvision.config import fingerprint, from_dict, to_dict
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
-from classicvision.features.sift import Sift, _in_order, _wrapped, trace
+from classicvision.features.sift import Sift, _in_order, trace
+from classicvision.features.sift_trace import wrap_angles
 from classicvision.images import read_image, to_gray
 
 REFERENCE, OPENCV, NATIVE = Sift(engine="reference"), Sift(engine="opencv"), Sift(engine="native")
@@ -207,7 +208,7 @@ def test_lowes_contrast_threshold_is_0_09_and_keeps_fewer():
 
 
 def test_angles_just_below_a_full_turn_do_not_become_one_as_float32():
-    assert_array_equal(_wrapped(np.array([np.nextafter(2 * np.pi, 0), -1e-12, 2 * np.pi, 1])), [0, 0, 0, 1])
+    assert_array_equal(wrap_angles(np.array([np.nextafter(2 * np.pi, 0), -1e-12, 2 * np.pi, 1])), [0, 0, 0, 1])
 
 
 def test_the_trace_ends_with_the_features_of_the_reference_engine():
