@@ -91,23 +91,7 @@ def compare_detectors(
 ) -> MatchingBenchmark:
     """Measure repeatability and matching accuracy of detectors on pairs of images with known homographies.
 
-    Parameters
-    ----------
-    folder : path
-        A scene, or a folder of scenes; see `find_scenes`.
-    detectors : sequence of str
-        Names in `DETECTORS`. Those that the installation lacks are listed and skipped.
-    protocol : MatchingProtocol, optional
-    n_jobs : int
-        Worker processes, -1 for one per core.
-    progress : callable(stage, done, total), optional
-
-    Raises
-    ------
-    NotEnoughDataError
-        If there is no scene, an image is missing, no pair can be read or no detector is available.
-    SettingsError
-        For an unknown detector, or a file that does not contain a homography.
+    Parameters and errors are those of `workflows.benchmark_matching`.
     """
     start = time.perf_counter()
     protocol = protocol or MatchingProtocol()

@@ -108,29 +108,7 @@ def explain_network(
 ) -> Explanation:
     """Return what a network sees in an image.
 
-    Parameters
-    ----------
-    backbone : OnnxBackbone
-        Neighbours are searched for in the features of its stage.
-    path : Path
-        The image.
-    others : sequence of Path
-        Images to search for neighbours.
-    target : int, optional
-        The class that the maps are about, as `ClassScore.index`; by default the best one.
-    names : path, optional
-        A text file with one class name per line.
-    cache : FeatureCache, optional
-        Where the features of `others` are stored.
-    n_jobs : int
-        Worker processes, -1 for one per core.
-    progress : callable(stage, done, total), optional
-
-    Raises
-    ------
-    ImageReadError, BackboneError
-    SettingsError
-        If there is no such class.
+    Parameters and errors are those of `workflows.explain_backbone`; `others` are the images to search for neighbours.
     """
     file, content = locate(backbone.path), read_bytes(path)
     image = decode_image(content, path)
