@@ -20,7 +20,7 @@ from classicvision.backbone.onnx import OnnxBackbone
 from classicvision.classify.canary import DRIFT_SHARE, MAX_CANARY, canary_features, share_changed
 from classicvision.classify.coding import decide
 from classicvision.classify.head import LinearHead
-from classicvision.classify.prediction import NO_KEYPOINTS, Prediction
+from classicvision.classify.prediction import NO_KEYPOINTS, Prediction, keypoints_and_vector, require_items
 from classicvision.classify.recipe import Recipe, Several, TestTime
 from classicvision.classify.training_summary import TrainingSummary
 from classicvision.encoding.codebook import Codebook
@@ -124,11 +124,18 @@ class Classifier:
         return in_order(_Predicting(self, items), range(len(items)), n_workers)
 
     def predict_item(self, item: Any) -> Prediction:
-        """Return the prediction for one item; with test-time augmentation, a tuple of the items of all views."""
+        """Return the prediction for one item; with test-time augmentation, a tuple of the items of all views.
+
+        Raises
+        ------
+        TypeError
+            If the item is an image, or anything else that an extractor does not return.
+        """
         views = item if self.recipe.tta != "none" else (item,)
+        require_items(views)
         decision = decide(self.codebook, self.head, views)
         scores = dict(zip(self.head.classes, decision.tolist(), strict=True))
-        n_keypoints, has_vector = _seen(views[0])
+        n_keypoints, has_vector = keypoints_and_vector(views[0])
         note = NO_KEYPOINTS if n_keypoints == 0 and not has_vector else ""
         return Prediction(self.head.classes[int(np.argmax(decision))], scores, n_keypoints, note)
 
@@ -268,13 +275,6 @@ def _require_small(seen: Item) -> None:
         raise ValueError(f"{len(seen)} keypoints on the canary; at most {MAX_CANARY} were expected")
     if isinstance(seen, np.ndarray) and (seen.dtype != np.float32 or seen.ndim != 1):
         raise ValueError(f"the canary is {seen.dtype} {seen.shape}; a float32 vector was expected")
-
-
-def _seen(item: Item) -> tuple[int | None, bool]:
-    """Return the number of keypoints in an item, None if it has no local features, and whether it has a vector."""
-    parts = item if isinstance(item, tuple) else (item,)
-    counts = [len(part) for part in parts if isinstance(part, LocalFeatures)]
-    return (sum(counts) if counts else None), len(counts) < len(parts)
 
 
 def first_64_bits(digests: Iterable[str]) -> NDArray[np.uint64]:

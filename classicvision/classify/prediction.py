@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
-__all__ = ["NO_KEYPOINTS", "Prediction"]
+import numpy as np
+
+from classicvision.features.local import LocalFeatures
+from classicvision.items import Item
+
+__all__ = ["NO_KEYPOINTS", "Prediction", "keypoints_and_vector", "require_items"]
 
 NO_KEYPOINTS = "no keypoints: the answer rests on the training classes alone, not on this image"
 
@@ -58,3 +64,25 @@ class Prediction:
         rows = "".join(f"<tr><td>{escape(label)}</td><td>{score:.2f}</td></tr>" for label, score in best)
         note = f"<caption>{escape(self.note)}</caption>" if self.note else ""
         return f"<table>{note}<tr><th>class</th><th>score</th></tr>{rows}</table>"
+
+
+def require_items(views: Any) -> None:
+    """Raise TypeError unless the views of an image are a tuple of local features, vectors, or tuples of these."""
+    if not isinstance(views, tuple):
+        raise TypeError(f"with test-time augmentation an item is a tuple of views; found {_name(views)}")
+    for part in (part for view in views for part in (view if isinstance(view, tuple) else (view,))):
+        if not isinstance(part, LocalFeatures) and getattr(part, "ndim", 0) != 1:
+            raise TypeError(
+                f"the item is {_name(part)}; expected the features of an image, as the extractor returns them"
+            )
+
+
+def keypoints_and_vector(item: Item) -> tuple[int | None, bool]:
+    """Return the number of keypoints in an item, None if it has no local features, and whether it has a vector."""
+    parts = item if isinstance(item, tuple) else (item,)
+    counts = [len(part) for part in parts if isinstance(part, LocalFeatures)]
+    return (sum(counts) if counts else None), len(counts) < len(parts)
+
+
+def _name(value: Any) -> str:
+    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"

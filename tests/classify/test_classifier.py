@@ -267,3 +267,23 @@ def test_vectors_on_the_canary_are_compared_by_their_direction():
     assert share_changed(none, east) == 1
     assert share_changed(east, np.ones(3, np.float32)) == 1
     assert share_changed(east, one_keypoint(1.0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("item", "found"),
+    [
+        (np.zeros((9, 9, 3), np.uint8), r"an array of shape \(9, 9, 3\)"),
+        ("a.jpg", "a str"),
+        ((np.zeros((2, 2)),), r"an array of shape \(2, 2\)"),
+    ],
+)
+def test_an_item_that_is_not_what_an_extractor_returns_is_refused(fitted, item, found):
+    with pytest.raises(TypeError, match=f"the item is {found}; expected the features of an image"):
+        fitted.classifier.predict_item(item)
+
+
+def test_with_several_views_an_item_is_a_tuple(fitted):
+    recipe = dataclasses.replace(fitted.classifier.recipe, tta="mirror")
+    classifier = dataclasses.replace(fitted.classifier, recipe=recipe)
+    with pytest.raises(TypeError, match="an item is a tuple of views; found an array of shape"):
+        classifier.predict_item(np.zeros((9, 9, 3), np.uint8))
