@@ -9,7 +9,7 @@ succeeded, and `Items` recomputes them from the file.
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import operator
 import os
 import time
@@ -36,8 +36,8 @@ from classicvision.items import (
     Source,
     arrays_of_item,
     cacheable,
+    item_key,
     libraries_of,
-    source_key,
 )
 from classicvision.workers import Workers, count_workers
 
@@ -124,7 +124,8 @@ def extract(
         Image files, e.g. from `find_images` or `ImageFolder.paths`.
     extractor : Extractor
         What to extract: `Sift`, `DenseSift`, `OnnxBackbone`, or any frozen dataclass that maps an image to
-        `LocalFeatures` or a vector.
+        `LocalFeatures` or a vector. One with `parts`, such as `Joint`, runs several extractors on one decoded image;
+        only images on which all succeed give an item, a tuple.
     cache : FeatureCache, optional
         Features found here are not extracted again, new ones are added. By default a temporary cache that is deleted
         with the items.
@@ -157,24 +158,20 @@ def extract(
     """
     start = time.perf_counter()
     _require_types(paths, extractor, cache)
-    parts = getattr(extractor, "parts", None)
-    if parts is not None:
-        return _extract_parts(paths, parts, cache or FeatureCache.temporary(), n_jobs, progress)
     images = [Path(path) for path in paths]
-    libraries = " ".join(filter(None, (LIBRARIES, libraries_of(extractor))))
-    job = _Job(extractor, f"{fingerprint(extractor)} {libraries}", cache or FeatureCache.temporary())
+    job = _Job(tuple(_Part.of(leaf) for leaf in _leaves(extractor)), cache or FeatureCache.temporary())
     n_workers = count_workers(n_jobs, len(images))
     found = _in_workers(job, images, n_workers) if n_workers > 1 else _in_this_process(job, images)
     outcomes = _collect(found, len(images), progress)
-    done = [outcome for outcome in outcomes if outcome.key]
-    source = None
-    if not cacheable(extractor):
-        source = Source(tuple(images[outcome.row] for outcome in done), extractor, job.fingerprint)
+    done = [outcome for outcome in outcomes if outcome.keys]
+    paths_done = tuple(images[outcome.row] for outcome in done)
+    keys_of_parts = [tuple(outcome.keys[at] for outcome in done) for at in range(len(job.parts))]
+    items = (part.items(job.cache, keys, paths_done) for part, keys in zip(job.parts, keys_of_parts, strict=True))
     return Extraction(
-        items=Items(job.cache, tuple(outcome.key for outcome in done), source),
+        items=_joined(extractor, items),
         contents=tuple(outcome.content for outcome in done),
         rows=np.fromiter((outcome.row for outcome in done), np.intp, len(done)),
-        failures=tuple(Failure(images[outcome.row], outcome.reason) for outcome in outcomes if not outcome.key),
+        failures=tuple(Failure(images[outcome.row], outcome.reason) for outcome in outcomes if not outcome.keys),
         n_cached=sum(outcome.cached for outcome in outcomes),
         seconds=time.perf_counter() - start,
     )
@@ -197,81 +194,94 @@ def require_every_class(readable: ImageFolder, failures: Sequence[Failure]) -> N
         )
 
 
-def _extract_parts(
-    paths: Sequence[str | os.PathLike[str]],
-    extractors: Sequence[Extractor[Any]],
-    cache: FeatureCache,
-    n_jobs: int,
-    progress: Callable[[int, int], None] | None,
-) -> Extraction[Any]:
-    """Run several extractors in turn, each with separate cache entries; keep the images on which all succeed."""
-    found = [
-        extract(paths, extractor, cache=cache, n_jobs=n_jobs, progress=_after(progress, part, len(extractors)))
-        for part, extractor in enumerate(extractors)
-    ]
-    rows = functools.reduce(np.intersect1d, (one.rows for one in found))
-    chosen = [np.searchsorted(one.rows, rows) for one in found]
-    reasons = {failure.path: failure for one in reversed(found) for failure in one.failures}
-    return Extraction(
-        items=JointItems.of([one.items[places] for one, places in zip(found, chosen, strict=True)]),
-        contents=tuple(found[0].contents[place] for place in chosen[0].tolist()),
-        rows=rows,
-        failures=tuple(reasons[path] for path in map(Path, paths) if path in reasons),
-        n_cached=min(one.n_cached for one in found),
-        seconds=sum(one.seconds for one in found),
-    )
+def _leaves(extractor: Any) -> Iterator[Extractor[Any]]:
+    """Yield the single extractors that an extractor consists of, in order; each has separate cache entries."""
+    parts = getattr(extractor, "parts", None)
+    if parts is None:
+        yield extractor
+    else:
+        for part in parts:
+            yield from _leaves(part)
 
 
-def _after(progress: Callable[[int, int], None] | None, part: int, n_parts: int) -> Callable[[int, int], None] | None:
-    """Return a callback that reports the progress of one part as progress of the whole."""
-    return progress and (lambda done, total: progress(part * total + done, n_parts * total))
+def _joined(extractor: Any, items: Iterator[Items[Any]]) -> Items[Any]:
+    """Join the items of the single extractors as these are nested."""
+    parts = getattr(extractor, "parts", None)
+    return next(items) if parts is None else JointItems.of([_joined(part, items) for part in parts])
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """The outcome for one image: the SHA-256 of its file and the key of its item, or the reason why it failed."""
+    """The outcome for one image: the SHA-256 of its file and the keys of its items, or the reason why it failed."""
 
     row: int
     content: str = ""
-    key: str = ""
+    keys: tuple[str, ...] = ()
     reason: str = ""
     cached: bool = False
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A single extractor, with the fingerprint of all that its items depend on besides the image."""
+
+    extractor: Extractor[Any]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, extractor: Extractor[Any]) -> _Part:
+        libraries = " ".join(filter(None, (LIBRARIES, libraries_of(extractor))))
+        return cls(extractor, f"{fingerprint(extractor)} {libraries}")
+
+    def items(self, cache: FeatureCache, keys: tuple[str, ...], paths: tuple[Path, ...]) -> Items[Any]:
+        """Return the items with these keys, which were extracted from these files."""
+        source = None if cacheable(self.extractor) else Source(paths, self.extractor, self.fingerprint)
+        return Items(cache, keys, source)
 
 
 @dataclass(frozen=True)
 class _Job:
     """The task that is the same for every image; sent to the workers."""
 
-    extractor: Extractor[Any]
-    fingerprint: str
+    parts: tuple[_Part, ...]
     cache: FeatureCache
 
     def run(self, image: tuple[int, Path]) -> _Outcome:
-        """Extract from the image in a row, unless the cache has its item."""
+        """Extract from the image in a row what the cache does not have; the image is decoded once."""
         row, path = image
         try:
             data = read_bytes(path)
-            content, key = source_key(data, self.fingerprint)
-            if self.cache.get(key) is not None:
-                return _Outcome(row, content, key, cached=True)
-            item = self.extractor(decode_image(data, path))
+            content, keys = self._keys(data)
+            missing = [at for at, key in enumerate(keys) if self.cache.get(key) is None]
+            if not missing:
+                return _Outcome(row, content, keys, cached=True)
+            pixels = decode_image(data, path)
+            items = {at: self.parts[at].extractor(pixels) for at in missing}
         except ImageReadError as error:
             return _Outcome(row, reason=error.reason)
         except (ClassicVisionError, ImportError):
             raise
-        except Exception as error:  # the extractor fails on this image only: any kind of error
+        except Exception as error:  # an extractor fails on this image only: any kind of error
             return _Outcome(row, reason=" ".join(traceback.format_exception_only(error)[-1].split()))
-        arrays = arrays_of_item(item)
-        self.cache.put(key, arrays if cacheable(self.extractor) else {})
-        return _Outcome(row, content, key)
+        for at, item in items.items():
+            arrays = arrays_of_item(item)
+            self.cache.put(keys[at], arrays if cacheable(self.parts[at].extractor) else {})
+        return _Outcome(row, content, keys)
 
     def find(self, row: int, path: Path) -> _Outcome | None:
         """Look up an image in the cache."""
         try:
-            content, key = source_key(read_bytes(path), self.fingerprint)
+            content, keys = self._keys(read_bytes(path))
         except ImageReadError:  # `run` reports it
             return None
-        return None if self.cache.get(key) is None else _Outcome(row, content, key, cached=True)
+        if any(self.cache.get(key) is None for key in keys):
+            return None
+        return _Outcome(row, content, keys, cached=True)
+
+    def _keys(self, data: bytes) -> tuple[str, tuple[str, ...]]:
+        """Return the SHA-256 of a file, and the cache key of each part's item."""
+        content = hashlib.sha256(data).hexdigest()
+        return content, tuple(item_key(content, part.fingerprint) for part in self.parts)
 
 
 def _require_types(paths: object, extractor: object, cache: object) -> None:

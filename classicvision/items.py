@@ -22,16 +22,18 @@ __all__ = [
     "Item",
     "ItemT",
     "Items",
+    "Joint",
     "JointItems",
     "Source",
     "arrays_of_item",
     "cacheable",
+    "item_key",
     "item_of_arrays",
     "libraries_of",
     "source_key",
 ]
 
-Single: TypeAlias = LocalFeatures | NDArray[np.float32]
+Single: TypeAlias = LocalFeatures | NDArray[np.float32] | NDArray[np.uint8]
 Item: TypeAlias = Single | tuple[Single, ...]
 """The features of one image: local features, or one vector (d,); from several extractors, a tuple of these."""
 
@@ -66,6 +68,19 @@ def libraries_of(extractor: Any) -> str:
 def cacheable(extractor: Extractor[Any]) -> bool:
     """Tell whether the items of an extractor are worth storing in a cache; by default they are."""
     return bool(getattr(extractor, "cacheable", True))
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Several extractors of any kind; an item is the tuple of theirs. `extract` decodes each image once for all."""
+
+    kind: ClassVar[str] = "joint"
+
+    parts: tuple[Any, ...]
+
+    def __call__(self, image: Image) -> tuple[Any, ...]:
+        """Return the items of one image."""
+        return tuple(part(image) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -189,7 +204,12 @@ class JointItems(Items[tuple[Single, ...]]):
 def source_key(data: bytes, fingerprint: str) -> tuple[str, str]:
     """Return the SHA-256 of an image file, and the cache key of its item for an extractor with this fingerprint."""
     content = hashlib.sha256(data).hexdigest()
-    return content, hashlib.sha256(f"{content} {fingerprint}".encode()).hexdigest()
+    return content, item_key(content, fingerprint)
+
+
+def item_key(content: str, fingerprint: str) -> str:
+    """Return the cache key of the item of a file with this SHA-256, for an extractor with this fingerprint."""
+    return hashlib.sha256(f"{content} {fingerprint}".encode()).hexdigest()
 
 
 def arrays_of_item(item: Item) -> dict[str, NDArray[Any]]:

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from classicvision import workers
+from classicvision import extraction, workers
 from classicvision.cache import FeatureCache
 from classicvision.errors import CacheError, SettingsError
 from classicvision.extraction import Failure, extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.sift import Sift
-from classicvision.images import write_image
-from classicvision.items import Items
+from classicvision.images import decode_image, write_image
+from classicvision.items import Items, Joint
 from classicvision.synthetic import canary
 
 EXPLODING, REFUSED, DEADLY, TOO_LARGE = 201, 202, 203, 204  # grey values on which the fake extractor fails
@@ -295,11 +295,20 @@ def test_several_extractors_give_tuples_for_the_images_on_which_all_succeed(imag
     assert [tuple(float(part[0]) for part in item) for item in found.items] == [(20, 30), (60, 90)]
     assert [failure.path for failure in found.failures] == [paths[1]]
     assert_array_equal(found.rows, [0, 2])
-    assert seen == [(done, 6) for done in range(1, 7)]
+    assert seen == [(done, 3) for done in range(1, 4)]
     assert [float(part[0]) for part in found.items[[1]][0]] == [60, 90]
     assert len(set(found.items.keys)) == 2
     assert found.items.recomputed
     assert extract(paths, Both(), cache=cache).n_cached == 2
+
+
+def test_several_extractors_share_one_decoded_image(images, cache, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(extraction, "decode_image", lambda data, path: decoded.append(path) or decode_image(data, path))
+    paths = images(10, 20)
+    found = extract(paths, Joint((Brightness(factor=2.0), Joint((Brightness(factor=3.0), Brightness(factor=5.0))))))
+    assert decoded == paths
+    assert [(float(a[0]), float(b[0]), float(c[0])) for a, (b, c) in found.items] == [(20, 30, 50), (40, 60, 100)]
 
 
 def test_of_several_extractors_an_image_is_cached_when_all_its_parts_are(images, cache):

@@ -10,7 +10,7 @@ import numpy as np
 
 from classicvision.classify.recipe import Recipe, Several
 from classicvision.images import Image
-from classicvision.items import Extractor, Item, Items, cacheable
+from classicvision.items import Extractor, Item, Items, Joint, cacheable
 from classicvision.synthetic.augmentation import AUGMENTATIONS, mirror, ten_crops
 
 __all__ = ["Augmented", "Views", "prediction_extractor", "split_variants", "training_extractor"]
@@ -66,25 +66,13 @@ class Views:
         return tuple(self.extractor(view) for view in views)
 
 
-@dataclass(frozen=True)
-class _Joint:
-    """Several extractors of any kind; an item is the tuple of theirs."""
-
-    kind: ClassVar[str] = "joint"
-
-    parts: tuple[Any, ...]
-
-    def __call__(self, image: Image) -> tuple[Item, ...]:
-        return tuple(part(image) for part in self.parts)
-
-
 def training_extractor(recipe: Recipe) -> Extractor[Any]:
     """Return the extractor for training images; with augmentation, an item is a tuple: the image, then its variants."""
     variants = [
         _over_parts(recipe.extractor, augmentation, number, recipe.seed)
         for number, augmentation in enumerate(recipe.augment)
     ]
-    return _Joint((recipe.extractor, *variants)) if variants else recipe.extractor
+    return Joint((recipe.extractor, *variants)) if variants else recipe.extractor
 
 
 def split_variants(items: Any, recipe: Recipe) -> tuple[Items[Any], tuple[Items[Any], ...]]:
@@ -100,5 +88,5 @@ def prediction_extractor(recipe: Recipe) -> Extractor[Any]:
 
 def _over_parts(extractor: Any, *how: Any) -> Extractor[Any]:
     if isinstance(extractor, Several):
-        return _Joint(tuple(Augmented(part, *how) for part in extractor.parts))
+        return Joint(tuple(Augmented(part, *how) for part in extractor.parts))
     return Augmented(extractor, *how)
