@@ -42,6 +42,7 @@ from classicvision import (
 from classicvision.archive import pack_arrays
 from classicvision.copies.search import choose_candidates, search_index
 from classicvision.encoding.nearest import nearest_words
+from classicvision.features.global_features import GlobalFeatures
 from classicvision.index.catalogue import Catalogue, IndexedImage
 from classicvision.index.packed_features import pack_features
 from classicvision.index.postings import Postings, angle_bytes, scale_bytes
@@ -136,6 +137,12 @@ KINDS: dict[str, Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.u
     "strong": strong,
     "jpeg 50": lambda image, _: jpeg(image, 50),
 }
+
+
+def unlike(number: int) -> GlobalFeatures:
+    """Return the global features of an image that is unlike all others."""
+    signs = np.random.default_rng(number).choice([-1, 0, 1], 256, p=[0.4, 0.2, 0.4]).astype(np.float32)
+    return GlobalFeatures(f"{number:064x}", signs)
 
 
 def make_queries(settings: IndexSettings, n: int) -> dict[str, list[tuple[int, LocalFeatures]]]:
@@ -239,7 +246,9 @@ def grow(folder: Path, library: Library, n: int) -> None:
             here = min(n - number, MOST_MERGED)
             made = [library.blocks[row % N_BLOCKS] for row in range(here)]
             images = [
-                IndexedImage(id_, folder.parent / f"{id_:07}.jpg", f"{id_:064x}", f.image_size, len(f), 1, 1)
+                IndexedImage(
+                    id_, folder.parent / f"{id_:07}.jpg", f"{id_:064x}", unlike(id_), f.image_size, len(f), 1, 1
+                )
                 for id_, (f, _) in enumerate(made, number)
             ]
             catalogue = Catalogue.of(images, [len(block) for _, block in made], manifest.root)
@@ -254,7 +263,9 @@ def add_originals(folder: Path, originals: Sequence[LocalFeatures]) -> None:
     status = Path(__file__).stat()
     with IndexWriter(folder) as writer:
         for number, features in enumerate(originals):
-            writer.add(folder.parent / f"{number:07}.jpg", features, content=f"{number:064x}", status=status)
+            writer.add(
+                folder.parent / f"{number:07}.jpg", features, unlike(number), content=f"{number:064x}", status=status
+            )
 
 
 def measure_build(
@@ -269,7 +280,9 @@ def measure_build(
     start, wall = time.process_time(), time.perf_counter()
     with IndexWriter(folder) as writer:
         for number, features in enumerate(chosen):
-            writer.add(folder.parent / f"{number:07}.jpg", features, content=f"{number:064x}", status=status)
+            writer.add(
+                folder.parent / f"{number:07}.jpg", features, unlike(number), content=f"{number:064x}", status=status
+            )
     figures = {
         "images": len(chosen),
         "keypoints_per_image": float(np.mean([len(features) for features in chosen])),

@@ -223,7 +223,7 @@ class _Outcome:
 
 @dataclass(frozen=True)
 class _Part:
-    """A single extractor, with the fingerprint of all that its items depend on besides the image."""
+    """A single extractor, with the fingerprint of its settings and libraries."""
 
     extractor: Extractor[Any]
     fingerprint: str

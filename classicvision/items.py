@@ -30,6 +30,7 @@ __all__ = [
     "item_key",
     "item_of_arrays",
     "libraries_of",
+    "parts_of",
     "source_key",
 ]
 
@@ -199,6 +200,13 @@ class JointItems(Items[tuple[Single, ...]]):
     def _chosen(self, rows: Sequence[int]) -> Self:
         keys = tuple(self.keys[row] for row in rows)
         return type(self)(self.cache, keys, parts=tuple(part[rows] for part in self.parts))
+
+
+def parts_of(items: Items[tuple[Any, ...]]) -> tuple[Items[Any], ...]:
+    """Return the items of each extractor of a `Joint`, from the items of all."""
+    if not isinstance(items, JointItems):
+        raise TypeError(f"items is of type {type(items).__name__}; expected the items of several extractors")
+    return items.parts
 
 
 def source_key(data: bytes, fingerprint: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from classicvision.copies.findings import Finding
+    from classicvision.features.global_features import GlobalFeatures
     from classicvision.features.local import LocalFeatures
     from classicvision.images import Image
     from classicvision.index.index import Index
@@ -272,6 +273,22 @@ def make_features() -> Callable[..., LocalFeatures]:
     return random_features
 
 
+def unlike(seed: int) -> GlobalFeatures:
+    """Return the global features of an image that is unlike those of other seeds, as if there were one."""
+    import numpy as np
+
+    from classicvision.features.global_features import GlobalFeatures
+
+    rng = np.random.default_rng(seed)
+    return GlobalFeatures(rng.bytes(32).hex(), rng.choice([-1, 0, 1], 256).astype(np.float32))
+
+
+@pytest.fixture(scope="session")
+def make_whole() -> Callable[[int], GlobalFeatures]:
+    """Return a function that makes the global features of an image, by a seed."""
+    return unlike
+
+
 @pytest.fixture(scope="session")
 def vocabulary() -> Vocabulary:
     """Return 40 words learned from random features."""
@@ -305,7 +322,7 @@ def fill(tmp_path: Path) -> Callable[..., list[int]]:
                 for seed in seeds:
                     path = tmp_path / "library" / f"{seed}.jpg"
                     features = random_features(n, seed)
-                    numbers.append(writer.add(path, features, content=f"{seed:064x}", status=status))
+                    numbers.append(writer.add(path, features, unlike(seed), content=f"{seed:064x}", status=status))
                 writer.commit()
         return numbers
 

@@ -197,7 +197,7 @@ def _more(n: int, noun: str) -> str:
 
 
 def _score(finding: Finding) -> str:
-    return "" if finding.result.method == "bytes" else f"{finding.result.score:.1f}"
+    return "" if finding.result.is_equal else f"{finding.result.score:.1f}"
 
 
 def _words(finding: Finding) -> str:

@@ -108,7 +108,7 @@ class CopySearch:
         files = images_in(paths)
         found = extract(
             files,
-            index.settings.extractor,
+            index.settings.extractors,
             cache=self.cache,
             n_jobs=self.n_jobs,
             progress=stage(self.progress, EXTRACTING),

@@ -22,6 +22,7 @@ __all__ = ["LABELS", "Finding", "Findings", "Group", "Scope", "Undecided", "regi
 
 LABELS: Final = (
     "exact",
+    "same pixels",
     "mirrored",
     "rotated",
     "scaled",
@@ -42,7 +43,7 @@ MIN_SCALE = 1.05
 MAX_WHOLE = 0.9  # share of an image from which it counts as shown completely
 MAX_SHOWN = 10  # findings in the table that a notebook shows
 
-_CERTAINTY = {"bytes": 0, "keypoints": 1, "signature": 2, "backbone": 3}
+_CERTAINTY = {"bytes": 0, "pixels": 0, "keypoints": 1, "signature": 2, "backbone": 3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +83,8 @@ class Finding:
     @property
     def labels(self) -> tuple[str, ...]:
         """What was done to the image, as words to filter by: some of `LABELS`, in its order."""
-        if self.result.method == "bytes":
-            return ("exact",)
+        if self.result.is_equal:
+            return ("exact" if self.result.method == "bytes" else "same pixels",)
         if self.result.method in ("signature", "backbone"):
             return (self.result.method,)
         facts = _facts(self.result.regions)
@@ -122,7 +123,8 @@ class Findings:
     Attributes
     ----------
     findings : tuple of Finding
-        Best first: equal files, then by significance, then by share of the image; signatures and backbones last.
+        Best first: equal files and pixels, then by significance, then by share of the image; signatures and backbones
+        last.
     groups : tuple of Group
         The group of the best finding first.
     scope : {"against", "among", "within"}
@@ -264,6 +266,6 @@ def _count(n: int, one: str, many: str) -> str:
 
 
 def _html_cells(finding: Finding) -> str:
-    score = "" if finding.result.method == "bytes" else f"{finding.result.score:.1f}"
+    score = "" if finding.result.is_equal else f"{finding.result.score:.1f}"
     cells = (str(finding.path_a), str(finding.path_b), ", ".join(finding.labels), score)
     return "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)

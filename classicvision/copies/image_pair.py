@@ -1,9 +1,11 @@
-"""Two image files: whether one is a copy of the other, decided by bytes, keypoints, hashes, and perhaps a network."""
+"""Two image files: whether one is a copy of the other, by bytes, pixels, keypoints, hashes, and perhaps a network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Self
+
+import numpy as np
 
 from classicvision.features.local import LocalFeatures
 from classicvision.features.phash import PerceptualHash
@@ -13,7 +15,7 @@ from classicvision.images import Image, decode_image, read_bytes
 from classicvision.matching.global_match import compare_hashes, has_enough_coefficients
 from classicvision.matching.likeness import BackboneFallback, Seen, compare_by_backbone
 from classicvision.matching.pair import match_features
-from classicvision.matching.result import MatchResult
+from classicvision.matching.result import MatchResult, equal_result
 from classicvision.matching.settings import MatchSettings
 
 __all__ = ["LoadedImage", "compare_images"]
@@ -40,8 +42,9 @@ def compare_images(
 ) -> MatchResult:
     """Decide whether an image is a copy of another; parameters are those of `workflows.match`."""
     result = match_features(a.features, b.features, settings)
-    if a.content == b.content:
-        return replace(result, verdict="copy", method="bytes", reason="the files are equal, byte for byte")
+    if np.array_equal(a.image, b.image):
+        equal = equal_result(result.n_keypoints, result.image_sizes, same_file=a.content == b.content)
+        return replace(equal, regions=result.regions)
     if result.verdict != "cannot decide":
         return result
     of_a, of_b = map(PerceptualHash(), (a.image, b.image))

@@ -1,39 +1,48 @@
 """The search for copies of many images in parallel: against an index, and among the images of an index.
 
-An image is not a copy of itself, whatever path leads to it. Files of equal bytes are compared once: they are found by
-their hash, without looking at keypoints.
+An image is not a copy of itself, whatever path leads to it. Images of equal pixels are compared once: they are found by
+their digest, without comparing keypoints.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, region_points
 from classicvision.copies.search import search_contents
 from classicvision.copies.settings import SearchSettings
 from classicvision.extraction import Extraction
+from classicvision.features.global_features import GlobalFeatures
 from classicvision.features.local import LocalFeatures
 from classicvision.index.catalogue import absolute
 from classicvision.index.index import Index
-from classicvision.items import Items
-from classicvision.matching.result import MatchResult
+from classicvision.items import Items, parts_of
+from classicvision.matching.result import equal_result
 from classicvision.progress import StageProgress
 from classicvision.workers import in_order
 
-__all__ = ["SEARCHING", "Query", "QueryResult", "best_of_each_pair", "queries_of", "search_among", "search_queries"]
+__all__ = [
+    "SEARCHING",
+    "ExtractedImage",
+    "Query",
+    "QueryResult",
+    "best_of_each_pair",
+    "queries_of",
+    "search_among",
+    "search_queries",
+]
 
 SEARCHING: Final = "search"
 """The stage in which queries are compared, a step for each query."""
 
 
 @dataclass(frozen=True)
-class Query:
-    """An image to search for.
+class ExtractedImage:
+    """An image whose local features are in the cache.
 
     Attributes
     ----------
@@ -53,6 +62,19 @@ class Query:
         return Items[LocalFeatures](cache, (self.key,))[0]
 
 
+@dataclass(frozen=True)
+class Query(ExtractedImage):
+    """An image to search for.
+
+    Attributes
+    ----------
+    whole : GlobalFeatures
+        The digest of its pixels, and its perceptual hash.
+    """
+
+    whole: GlobalFeatures
+
+
 @dataclass(frozen=True, eq=False)
 class QueryResult:
     """The findings of one query, and the facts about it that explain why there are no more."""
@@ -62,10 +84,11 @@ class QueryResult:
     image_size: tuple[int, int]
 
 
-def queries_of(files: Sequence[Path], extraction: Extraction[LocalFeatures]) -> list[Query]:
-    """Return the images of which features were extracted, as queries, in the order of the files."""
-    found = zip(extraction.rows, extraction.contents, extraction.items.keys, strict=True)
-    return [Query(files[row], content, key) for row, content, key in found]
+def queries_of(files: Sequence[Path], extraction: Extraction[tuple[Any, ...]]) -> list[Query]:
+    """Return the images of which local and global features were extracted, as queries, in the order of the files."""
+    local, whole = parts_of(extraction.items)
+    found = zip(extraction.rows, extraction.contents, local.keys, whole, strict=True)
+    return [Query(files[row], content, key, GlobalFeatures.from_vector(vector)) for row, content, key, vector in found]
 
 
 def search_queries(
@@ -110,8 +133,8 @@ def search_among(
 ) -> list[QueryResult]:
     """Search the images of an index for copies of each other: the queries are those images.
 
-    Of files with equal bytes only the first is searched for and found; each of the others is a finding with the first,
-    so that n equal files are n - 1 findings. A pair can be found from both its sides: see `best_of_each_pair`.
+    Of images with equal pixels only the first is searched for and found; each of the others is a finding with the
+    first, so that n equal images are n - 1 findings. A pair can be found from both its sides: see `best_of_each_pair`.
     Parameters and results are those of `search_queries`.
     """
     return in_order(_AmongImages(_References(index), cache, settings), queries, n_workers, progress)
@@ -128,28 +151,34 @@ def best_of_each_pair(findings: Iterable[Finding]) -> list[Finding]:
 
 
 class _Equals(NamedTuple):
-    """The images of one content: their IDs and paths, sorted by path."""
+    """The images of equal pixels: their IDs, paths, and SHA-256 of their files, sorted by path."""
 
     ids: tuple[int, ...]
     paths: tuple[Path, ...]
+    contents: tuple[str, ...]
+
+    @property
+    def first(self) -> _Equals:
+        """The first of them, if there is one."""
+        return _Equals(self.ids[:1], self.paths[:1], self.contents[:1])
 
 
 @dataclass(frozen=True, eq=False)
 class _References:
-    """The images of an index, and those of equal content, which are looked up once where they are many."""
+    """The images of an index, and those of equal pixels, which are looked up once where they are many."""
 
     index: Index
     _known: dict[str, _Equals] = field(default_factory=dict)
 
-    def equals(self, content: str) -> _Equals:
-        """Return the images of a content; there may be none."""
-        if (known := self._known.get(content)) is not None:
+    def equals(self, pixels: str) -> _Equals:
+        """Return the images whose pixels have a digest; there may be none."""
+        if (known := self._known.get(pixels)) is not None:
             return known
-        paths = {image_id: self.index.path(image_id) for image_id in self.index.with_content(content)}
-        ids = sorted(paths, key=lambda image_id: paths[image_id].parts)
-        equals = _Equals(tuple(ids), tuple(paths[image_id] for image_id in ids))
-        if len(ids) > 1:  # a file without an equal is rarely looked up again
-            self._known[content] = equals
+        found = [self.index.image(image_id) for image_id in self.index.with_pixels(pixels)]
+        found.sort(key=lambda image: image.path.parts)
+        equals = _Equals(*(tuple(getattr(image, name) for image in found) for name in ("id", "path", "content")))
+        if len(found) > 1:  # an image without an equal is rarely looked up again
+            self._known[pixels] = equals
         return equals
 
 
@@ -162,10 +191,10 @@ class _AgainstIndex:
     settings: SearchSettings
 
     def __call__(self, query: Query) -> QueryResult:
-        features, equal = query.features(self.cache), self.references.equals(query.content)
+        features, equal = query.features(self.cache), self.references.equals(query.whole.pixels)
         own = self.references.index.with_path(query.path)  # even if the file has changed since
         exclude = {*equal.ids, own} if own is not None else {*equal.ids}
-        findings = [*_equal_files(query, equal.paths, features), *self._copies(query, features, exclude)]
+        findings = [*_equal_images(query, equal, features), *self._copies(query, features, exclude)]
         return QueryResult(tuple(findings), len(features), features.image_size)
 
     def _copies(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
@@ -184,8 +213,8 @@ class _AmongImages:
     settings: SearchSettings
 
     def __call__(self, query: Query) -> QueryResult:
-        features, equal = query.features(self.cache), self.references.equals(query.content)
-        findings = list(_equal_files(query, equal.paths[:1], features))
+        features, equal = query.features(self.cache), self.references.equals(query.whole.pixels)
+        findings = list(_equal_images(query, equal.first, features))
         if not equal.paths or equal.paths[0] == absolute(query.path):
             findings += self._copies(query, features, {*equal.ids, *self._compared_elsewhere(query)})
         return QueryResult(tuple(findings), len(features), features.image_size)
@@ -202,17 +231,18 @@ class _AmongImages:
     def _copies(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
         index = self.references.index
         for ids, result in search_contents(index, features, self.settings, exclude=exclude):
-            first = self.references.equals(index.image(ids[0]).content).ids[0]
+            first = self.references.equals(index.image(ids[0]).whole.pixels).ids[0]
             if first in ids:
                 points = region_points(result, features, index.features(first))
                 yield Finding(query.path, index.path(first), result, points)
 
 
-def _equal_files(query: Query, paths: Iterable[Path], features: LocalFeatures) -> Iterator[Finding]:
-    """Yield a finding for each path whose file is equal to the query's, unless it is the query's file itself."""
+def _equal_images(query: Query, equals: _Equals, features: LocalFeatures) -> Iterator[Finding]:
+    """Yield a finding for each image whose pixels are equal to the query's, unless it is the query's file itself."""
     n, size = len(features), features.image_size
-    result = MatchResult("copy", "bytes", (), math.inf, (n, n), 0, (size, size), "the files are equal, byte for byte")
-    return (Finding(query.path, path, result) for path in paths if not _is_same_file(path, query.path))
+    for path, content in zip(equals.paths, equals.contents, strict=True):
+        if not _is_same_file(path, query.path):
+            yield Finding(query.path, path, equal_result((n, n), (size, size), same_file=content == query.content))
 
 
 def _is_same_file(path: Path, other: Path) -> bool:

@@ -44,8 +44,8 @@ def search_index(
 
     Notes
     -----
-    At most `n_candidates` images are compared, so only the time to search the words grows with the index. Of exact
-    duplicates one is compared, and all are found with it.
+    At most `n_candidates` images are compared, so only the time to search the words grows with the index. Of images
+    with equal pixels one is compared, and all are found with it.
 
     Comparing stops early: after the first `n_always` candidates, an image is compared only if the votes that agree on a
     rotation and a scale weigh `least_votes`, or `least_ratio` times as much as those of the last candidate, which
@@ -62,7 +62,7 @@ def search_index(
 def search_contents(
     index: Index, features: LocalFeatures, settings: SearchSettings, *, exclude: Collection[int] = ()
 ) -> list[tuple[tuple[int, ...], MatchResult]]:
-    """Search an index as `search_index` does, with exact duplicates together: their IDs, the one compared first."""
+    """Search an index as `search_index` does; the IDs of images with equal pixels together, the one compared first."""
     if len(features) < settings.match.min_keypoints:
         return []
     excluded = frozenset(exclude)
@@ -72,7 +72,7 @@ def search_contents(
     for image_id, orientation in zip(candidates.ids.tolist(), _orientations(candidates, settings), strict=True):
         result = match_features(features, index.features(image_id), match, orientation=orientation)
         if result.verdict == "copy":
-            equal = index.with_content(index.image(image_id).content)
+            equal = index.with_pixels(index.image(image_id).whole.pixels)
             found.append(((image_id, *(n for n in equal if n != image_id and n not in excluded)), result))
     return sorted(found, key=lambda item: -item[1].score)
 
@@ -80,7 +80,7 @@ def search_contents(
 def choose_candidates(
     index: Index, features: LocalFeatures, settings: SearchSettings, *, exclude: Collection[int] = ()
 ) -> Candidates:
-    """Return the images that `search_index` compares with a query, in that order: one of each content."""
+    """Return the images that `search_index` compares with a query, in that order: one of equal pixels."""
     if len(index) <= settings.n_candidates:
         ids = index.ids
         unknown = np.full(len(ids), np.inf)
@@ -90,17 +90,17 @@ def choose_candidates(
             index, features, limit=settings.limit, stop_ratio=settings.stop_ratio, mirrored=settings.mirrored
         )
     found = found[~np.isin(found.ids, list(exclude))]
-    found = found[_first_of_each_content(index, found.ids, settings.n_candidates)]
+    found = found[_first_of_equal_pixels(index, found.ids, settings.n_candidates)]
     enough = found.votes >= _least_votes(found, settings)
     return found[: max(int(enough.sum()), settings.n_always)]
 
 
-def _first_of_each_content(index: Index, ids: NDArray[np.int64], n: int) -> NDArray[np.intp]:
+def _first_of_equal_pixels(index: Index, ids: NDArray[np.int64], n: int) -> NDArray[np.intp]:
     """Return the rows of the first n images that have no equal before them; fewer if fewer are distinct."""
     n_seen = 2 * n
     while True:
-        contents = index.contents[np.searchsorted(index.ids, ids[:n_seen])]
-        first = np.sort(np.unique(contents, return_index=True)[1])[:n]
+        pixels = index.pixels[np.searchsorted(index.ids, ids[:n_seen])]
+        first = np.sort(np.unique(pixels, return_index=True)[1])[:n]
         if len(first) == n or n_seen >= len(ids):
             return first
         n_seen *= 4

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from classicvision import config
 from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, Findings, region_points
-from classicvision.copies.queries import SEARCHING, Query, QueryResult, queries_of
+from classicvision.copies.queries import SEARCHING, ExtractedImage, QueryResult
 from classicvision.extraction import extract
 from classicvision.features.sift import Sift
 from classicvision.files import PathLike
@@ -37,7 +37,8 @@ def find_within(
     start = time.perf_counter()
     files = images_in(images)
     found = extract(files, sift, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
-    queries = queries_of(files, found)
+    columns = zip(found.rows.tolist(), found.contents, found.items.keys, strict=True)
+    queries = [ExtractedImage(files[row], content, key) for row, content, key in columns]
     workers = count_workers(n_jobs, len(queries))
     results = search_within(queries, cache, settings, n_workers=workers, progress=stage(progress, SEARCHING))
     return Findings.of(
@@ -57,7 +58,7 @@ def find_within(
 
 
 def search_within(
-    queries: Sequence[Query],
+    queries: Sequence[ExtractedImage],
     cache: FeatureCache,
     settings: CopyMoveSettings,
     *,
@@ -68,7 +69,7 @@ def search_within(
 
     Parameters
     ----------
-    queries : sequence of Query
+    queries : sequence of ExtractedImage
     cache : FeatureCache
         Has the features of each.
     settings : CopyMoveSettings
@@ -88,7 +89,7 @@ class _WithinImage:
     cache: FeatureCache
     settings: CopyMoveSettings
 
-    def __call__(self, query: Query) -> QueryResult:
+    def __call__(self, query: ExtractedImage) -> QueryResult:
         features = query.features(self.cache)
         regions = find_copy_moves(features, self.settings)
         if not regions:

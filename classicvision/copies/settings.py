@@ -51,7 +51,7 @@ class SearchSettings:
     """
 
     kind: ClassVar[str] = "search"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     n_candidates: int = 100
     n_always: int = 2

@@ -64,7 +64,7 @@ class Duplicates:
     def of(cls, findings: Findings) -> Self:
         """Return the pairs that a search for copies among images has found.
 
-        The search reports one file for all byte-identical ones, and compares only that one with the rest.
+        The search reports one file for all with equal pixels, and compares only that one with the rest.
         """
         equals = _equals(findings)
         compared: set[frozenset[Path]] = set()
@@ -75,7 +75,7 @@ class Duplicates:
             if finding.is_within or groups in compared:  # the pairs of two groups are those of any finding of theirs
                 continue
             compared.add(groups)
-            kind: Kind = "exact" if finding.result.method == "bytes" else "near"
+            kind: Kind = "exact" if finding.result.is_equal else "near"
             pairs = combinations(of_a, 2) if of_a is of_b else product(of_a, of_b)
             found += (Duplicate(a, b, kind, finding.result.score) for a, b in pairs)
         return cls(tuple(found))
@@ -152,7 +152,7 @@ def find_duplicates(
     """
     contents = [hashlib.sha256(read_bytes(path)).hexdigest() for path in paths]
     settings = [config.fingerprint(one) for one in (SearchSettings(), IndexSettings())]
-    key = hashlib.sha256(" ".join(["duplicates 1", LIBRARIES, *settings, *contents]).encode()).hexdigest()
+    key = hashlib.sha256(" ".join(["duplicates 2", LIBRARIES, *settings, *contents]).encode()).hexdigest()
     known = cache.get(key)
     if known is None:
         found = Duplicates.of(search(paths)).pairs
@@ -221,10 +221,10 @@ def find_leaks(
 
 
 def _equals(findings: Findings) -> dict[Path, list[Path]]:
-    """Return for each file that has an equal all files of its bytes, one list for all of these."""
+    """Return for each file that has an equal all files of its pixels, one list for all of these."""
     group: dict[Path, list[Path]] = {}
     for finding in findings.findings:
-        if finding.result.method == "bytes" and not finding.is_within:
+        if finding.result.is_equal and not finding.is_within:
             a, b = (group.setdefault(path, [path]) for path in (finding.path_a, finding.path_b))
             if a is not b:
                 few, many = sorted((a, b), key=len)  # so no file changes its list often

@@ -22,7 +22,7 @@ from classicvision.config import validate
 from classicvision.errors import SettingsError
 from classicvision.images import Image, to_gray
 
-__all__ = ["HASH_SIZE", "SYMMETRIES", "PerceptualHash", "symmetric_hashes"]
+__all__ = ["HASH_SIZE", "SYMMETRIES", "PerceptualHash", "pack_signs", "symmetric_hashes", "unpack_signs"]
 
 N_FREQUENCIES: Final = 16  # per axis
 HASH_SIZE: Final = N_FREQUENCIES * N_FREQUENCIES
@@ -114,6 +114,17 @@ def symmetric_hashes(image_hash: NDArray[np.float32]) -> NDArray[np.float32]:
         for signs in (np.ones_like(table), odd[np.newaxis, :], odd[:, np.newaxis], np.outer(odd, odd))
     ]
     return np.stack([version.ravel() for version in versions]).astype(np.float32)
+
+
+def pack_signs(image_hash: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return (..., 64) bytes for hashes of (..., 256) signs: which signs are positive, then which are negative."""
+    return np.concatenate([np.packbits(image_hash > 0, axis=-1), np.packbits(image_hash < 0, axis=-1)], axis=-1)
+
+
+def unpack_signs(packed: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the (..., 256) signs of hashes that `pack_signs` packed."""
+    positive, negative = np.split(np.unpackbits(packed, axis=-1).astype(np.float32), 2, axis=-1)
+    return positive - negative
 
 
 def _cosines(side: int) -> NDArray[np.float32]:

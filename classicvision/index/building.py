@@ -9,6 +9,7 @@ from pathlib import Path
 from classicvision.cache import FeatureCache
 from classicvision.errors import SettingsError
 from classicvision.extraction import extract
+from classicvision.features.global_features import GlobalFeatures
 from classicvision.files import PathLike
 from classicvision.folders import each_path, images_in
 from classicvision.index.catalogue import absolute
@@ -18,6 +19,7 @@ from classicvision.index.index import Index
 from classicvision.index.settings import IndexSettings
 from classicvision.index.vocabulary_file import read_vocabulary
 from classicvision.index.writer import IndexWriter
+from classicvision.items import parts_of
 from classicvision.progress import EXTRACTING, Progress, stage
 from classicvision.workers import count_threads
 
@@ -43,14 +45,15 @@ def build(
     files = images_in(library)
     words = None if vocabulary is None else read_vocabulary(vocabulary)
     before = file_statuses(files)
-    found = extract(files, settings.extractor, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
+    found = extract(files, settings.extractors, cache=cache, n_jobs=n_jobs, progress=stage(progress, EXTRACTING))
     if words is None:
-        words = learn_from(found.items, found.contents, settings, n_threads=count_threads(n_jobs))
+        words = learn_from(parts_of(found.items)[0], found.contents, settings, n_threads=count_threads(n_jobs))
     root, folders = _common_folder(each_path(library)), filter(os.path.isdir, each_path(library))
     index = Index.create(output, words, settings, root=root, folders=folders, learned=vocabulary is None)
     with IndexWriter(index, n_threads=count_threads(n_jobs)) as writer:
-        for row, content, features in zip(found.rows.tolist(), found.contents, found.items, strict=True):
-            writer.add(files[row], features, content=content, status=before.get(files[row]))
+        for row, content, (features, whole) in zip(found.rows.tolist(), found.contents, found.items, strict=True):
+            of_whole = GlobalFeatures.from_vector(whole)
+            writer.add(files[row], features, of_whole, content=content, status=before.get(files[row]))
     n = len(found.items)
     return IndexChange(n, 0, 0, 0, len(writer.index), len(words), False, found.failures)
 

@@ -1,15 +1,18 @@
-"""The images of an index without their keypoints: paths, hashes, sizes and times."""
+"""The images of an index without their keypoints: paths, digests, perceptual hashes, sizes and times."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from classicvision.features.global_features import GlobalFeatures
+from classicvision.features.phash import HASH_SIZE, pack_signs, unpack_signs
 
 __all__ = ["Catalogue", "IndexedImage", "absolute", "full_path", "stored_path"]
 
@@ -26,6 +29,8 @@ class IndexedImage:
         Absolute.
     content : str
         SHA-256 of the file.
+    whole : GlobalFeatures
+        The digest of its pixels, and its perceptual hash.
     image_size : (height, width)
         In pixels.
     n_keypoints : int
@@ -36,6 +41,7 @@ class IndexedImage:
     id: int
     path: Path
     content: str
+    whole: GlobalFeatures
     image_size: tuple[int, int]
     n_keypoints: int
     n_bytes: int
@@ -56,6 +62,10 @@ class Catalogue:
         Where each ends in `paths`.
     contents : (n, 32) uint8
         SHA-256 of each file.
+    pixels : (n, 32) uint8
+        SHA-256 of the pixels of each image, as `pixel_digest` computes it.
+    hashes : (n, 64) uint8
+        The perceptual hash of each image, as `pack_signs` returns it.
     n_bytes, mtime_ns : (n,) int64
     image_sizes : (n, 2) int64
         Height and width.
@@ -73,6 +83,8 @@ class Catalogue:
     paths: NDArray[np.uint8]
     path_ends: NDArray[np.int64]
     contents: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
+    hashes: NDArray[np.uint8]
     n_bytes: NDArray[np.int64]
     mtime_ns: NDArray[np.int64]
     image_sizes: NDArray[np.int64]
@@ -104,7 +116,9 @@ class Catalogue:
             ids=np.array([image.id for image in images], np.int64),
             paths=np.frombuffer(b"".join(names), np.uint8),
             path_ends=np.cumsum([len(name) for name in names], dtype=np.int64),
-            contents=np.frombuffer(bytes.fromhex("".join(i.content for i in images)), np.uint8).reshape(-1, 32),
+            contents=_digests(image.content for image in images),
+            pixels=_digests(image.whole.pixels for image in images),
+            hashes=pack_signs(np.array([image.whole.signs for image in images], np.float32).reshape(-1, HASH_SIZE)),
             n_bytes=np.array([image.n_bytes for image in images], np.int64),
             mtime_ns=np.array([image.mtime_ns for image in images], np.int64),
             image_sizes=np.array([image.image_size for image in images], np.int64).reshape(-1, 2),
@@ -122,6 +136,7 @@ class Catalogue:
             id=int(self.ids[row]),
             path=full_path(self.stored_path(row), root),
             content=self.contents[row].tobytes().hex(),
+            whole=GlobalFeatures(self.pixels[row].tobytes().hex(), unpack_signs(self.hashes[row])),
             image_size=(height, width),
             n_keypoints=int(self.n_keypoints[row]),
             n_bytes=int(self.n_bytes[row]),
@@ -139,12 +154,11 @@ class Catalogue:
 
     def rows_with(self, content: str) -> NDArray[np.intp]:
         """Return the rows of the images whose file has this SHA-256."""
-        digest = np.frombuffer(bytes.fromhex(content), np.uint8)
-        if len(digest) != self.contents.shape[1]:
-            raise ValueError(f"{content!r} is not a SHA-256; expected 64 hexadecimal digits")
-        near = np.flatnonzero(np.ascontiguousarray(self.contents[:, :8]).view(np.uint64)[:, 0] == digest[:8].view("u8"))
-        rows: NDArray[np.intp] = near[(self.contents[near] == digest).all(axis=1)]
-        return rows
+        return _rows_with(self.contents, content)
+
+    def rows_with_pixels(self, pixels: str) -> NDArray[np.intp]:
+        """Return the rows of the images whose pixels have this SHA-256."""
+        return _rows_with(self.pixels, pixels)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all columns as plain arrays."""
@@ -163,12 +177,29 @@ _COLUMNS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     "paths": (np.uint8, ()),
     "path_ends": (np.int64, ()),
     "contents": (np.uint8, (32,)),
+    "pixels": (np.uint8, (32,)),
+    "hashes": (np.uint8, (HASH_SIZE // 4,)),
     "n_bytes": (np.int64, ()),
     "mtime_ns": (np.int64, ()),
     "image_sizes": (np.int64, (2,)),
     "n_keypoints": (np.int32, ()),
     "block_ends": (np.int64, ()),
 }
+
+
+def _digests(digests: Iterable[str]) -> NDArray[np.uint8]:
+    """Return SHA-256 digests of 64 hexadecimal digits as (n, 32) bytes."""
+    return np.frombuffer(bytes.fromhex("".join(digests)), np.uint8).reshape(-1, 32)
+
+
+def _rows_with(digests: NDArray[np.uint8], wanted: str) -> NDArray[np.intp]:
+    """Return the rows of (n, 32) digests that are equal to one of 64 hexadecimal digits."""
+    digest = np.frombuffer(bytes.fromhex(wanted), np.uint8)
+    if len(digest) != digests.shape[1]:
+        raise ValueError(f"{wanted!r} is not a SHA-256; expected 64 hexadecimal digits")
+    near = np.flatnonzero(np.ascontiguousarray(digests[:, :8]).view(np.uint64)[:, 0] == digest[:8].view("u8"))
+    rows: NDArray[np.intp] = near[(digests[near] == digest).all(axis=1)]
+    return rows
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:

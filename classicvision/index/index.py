@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from classicvision import config
 from classicvision.errors import ArchiveError, SettingsError
 from classicvision.features.local import LocalFeatures
+from classicvision.features.phash import HASH_SIZE
 from classicvision.files import PathLike
 from classicvision.index.catalogue import IndexedImage, absolute, full_path, stored_path
 from classicvision.index.lock import LOCK_NAME, only_writer
@@ -52,7 +53,8 @@ class Index:
     --------
     >>> index = Index.open("library.cvindex")  # doctest: +SKIP
     >>> with IndexWriter(index) as writer:  # doctest: +SKIP
-    ...     writer.add("new.jpg", index.settings.extractor(read_image("new.jpg")))
+    ...     image = read_image("new.jpg")
+    ...     writer.add("new.jpg", index.settings.extractor(image), GlobalFeatures.of(image))
     >>> index = index.reopen()  # doctest: +SKIP
     """
 
@@ -203,10 +205,22 @@ class Index:
     @cached_property
     def contents(self) -> NDArray[np.void]:
         """SHA-256 of the file of each of `ids`, (n,), each 32 bytes as one value."""
-        columns = [np.zeros((0, 32), np.uint8), *(segment.catalogue.contents for segment in self.segments)]
-        kept = np.concatenate(columns)[~np.isin(self.all_ids, self.removed)]
-        contents: NDArray[np.void] = np.ascontiguousarray(kept).view("V32")[:, 0]
-        return contents
+        return _as_values(self._column("contents", 32))
+
+    @cached_property
+    def pixels(self) -> NDArray[np.void]:
+        """SHA-256 of the pixels of each of `ids`, (n,), each 32 bytes as one value."""
+        return _as_values(self._column("pixels", 32))
+
+    @cached_property
+    def hashes(self) -> NDArray[np.uint8]:
+        """Perceptual hash of each of `ids`, (n, 64), as `pack_signs` returns it."""
+        return self._column("hashes", HASH_SIZE // 4)
+
+    def _column(self, name: str, width: int) -> NDArray[np.uint8]:
+        """Return a column of bytes of the catalogues, (n, width), for `ids`."""
+        columns = [np.zeros((0, width), np.uint8), *(getattr(segment.catalogue, name) for segment in self.segments)]
+        return np.concatenate(columns)[~np.isin(self.all_ids, self.removed)]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -258,7 +272,14 @@ class Index:
 
     def with_content(self, content: str) -> tuple[int, ...]:
         """Return the IDs of the images whose file has this SHA-256: exact duplicates."""
-        found = [seg.catalogue.ids[seg.catalogue.rows_with(content)] for seg in self.segments]
+        return self._present(seg.catalogue.ids[seg.catalogue.rows_with(content)] for seg in self.segments)
+
+    def with_pixels(self, pixels: str) -> tuple[int, ...]:
+        """Return the IDs of the images whose pixels have this SHA-256, whatever the format of their files."""
+        return self._present(seg.catalogue.ids[seg.catalogue.rows_with_pixels(pixels)] for seg in self.segments)
+
+    def _present(self, found: Iterable[NDArray[np.int64]]) -> tuple[int, ...]:
+        """Return the IDs that are not removed."""
         ids = np.concatenate([np.zeros(0, np.int64), *found])
         return tuple(ids[~np.isin(ids, self.removed)].tolist())
 
@@ -297,3 +318,9 @@ class Index:
                 if row < len(segment.catalogue) and segment.catalogue.ids[row] == image_id:
                     return segment, row
         raise KeyError(f"the index has no image with ID {image_id}")
+
+
+def _as_values(digests: NDArray[np.uint8]) -> NDArray[np.void]:
+    """Return (n, 32) bytes as (n,) values that can be compared and sorted."""
+    values: NDArray[np.void] = np.ascontiguousarray(digests).view("V32")[:, 0]
+    return values

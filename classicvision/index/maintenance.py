@@ -9,6 +9,7 @@ from pathlib import Path
 from classicvision.cache import FeatureCache
 from classicvision.errors import SettingsError
 from classicvision.extraction import Failure, extract
+from classicvision.features.global_features import GlobalFeatures
 from classicvision.files import PathLike
 from classicvision.folders import each_path, find_images, images_in, require_images
 from classicvision.index.catalogue import absolute
@@ -117,9 +118,10 @@ def _bring_in(
     failures: list[Failure] = []
     for start in range(0, len(changed), BATCH):
         batch = changed[start : start + BATCH]
-        found = extract(batch, writer.index.settings.extractor, cache=cache, n_jobs=n_jobs)
-        for row, content, features in zip(found.rows.tolist(), found.contents, found.items, strict=True):
-            writer.add(batch[row], features, content=content, status=before.get(batch[row]))
+        found = extract(batch, writer.index.settings.extractors, cache=cache, n_jobs=n_jobs)
+        for row, content, (features, whole) in zip(found.rows.tolist(), found.contents, found.items, strict=True):
+            of_whole = GlobalFeatures.from_vector(whole)
+            writer.add(batch[row], features, of_whole, content=content, status=before.get(batch[row]))
         failures += found.failures
         if progress is not None:
             progress(EXTRACTING, start + len(batch), len(changed))

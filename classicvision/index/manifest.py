@@ -4,7 +4,7 @@ An index is a folder::
 
     manifest.json               what belongs to the index now; a checksum of itself
     vocabulary-000001.cvwords   an archive: words, medians, projection
-    segment-000002.catalogue    a block: paths, contents, sizes and times of a segment's images
+    segment-000002.catalogue    a block: paths, digests, perceptual hashes, sizes and times of a segment's images
     segment-000002.features     one block per image: keypoints and descriptors
     segment-000002.postings     a block: the postings of each word
     removed-000003.ids          a block: IDs of images that are removed but still in a segment
@@ -32,8 +32,8 @@ __all__ = ["FORMAT_VERSION", "MANIFEST_NAME", "FileEntry", "Manifest", "SegmentE
 
 FORMAT = "classicvision index"
 
-FORMAT_VERSION = 1
-"""Version of the layout of the folder.
+FORMAT_VERSION = 2
+"""Version of the layout of the folder. Version 2 added the digest of the pixels and the perceptual hash of each image.
 
 To raise it: (1) keep ``manifest.json`` with ``format`` and ``format_version``, so that old releases can name the
 version that they refuse; (2) write the new layout only, and read this one as well, or let the error tell the user to
@@ -156,6 +156,11 @@ def _parse(text: bytes) -> Manifest:
     if type(version) is int and version > FORMAT_VERSION:
         raise UnsupportedVersionError(
             f"written in format version {version}; this release reads up to {FORMAT_VERSION}. Upgrade classicvision."
+        )
+    if type(version) is int and version < FORMAT_VERSION:
+        raise UnsupportedVersionError(
+            f"written in format version {version}, without what this release needs of whole images; it reads version "
+            f"{FORMAT_VERSION}. Remove the folder and build the index again with `classicvision index build`."
         )
     if version != FORMAT_VERSION or data.pop("sha256", None) != _checksum(data):
         raise ArchiveError("it was changed after it was written: its checksum differs")

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from classicvision.config import require, validate
+from classicvision.features.global_features import GlobalExtractor
 from classicvision.features.sift import Sift
+from classicvision.items import Joint
 from classicvision.matching.settings import MATCHING_SIFT
 
 __all__ = ["IndexSettings"]
@@ -35,7 +37,7 @@ class IndexSettings:
     """
 
     kind: ClassVar[str] = "index"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     extractor: Sift = MATCHING_SIFT
     n_words: int = 20_000
@@ -47,3 +49,8 @@ class IndexSettings:
         require(2 <= self.n_words <= 2**20, "n_words", self.n_words, "from 2 to 1048576")
         require(1 <= self.n_samples <= 10**8, "n_samples", self.n_samples, "from 1 to 100000000")
         require(self.seed >= 0, "seed", self.seed, "0 or more")
+
+    @property
+    def extractors(self) -> Joint:
+        """What is extracted from each image, decoded once: its keypoints, and its global features as a vector."""
+        return Joint((self.extractor, GlobalExtractor()))

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.archive import pack_arrays
+from classicvision.features.global_features import GlobalFeatures
 from classicvision.features.local import LocalFeatures
 from classicvision.files import PathLike
 from classicvision.images import read_bytes
@@ -95,6 +96,7 @@ class IndexWriter:
         self,
         path: PathLike,
         features: LocalFeatures,
+        whole: GlobalFeatures,
         *,
         content: str | None = None,
         status: os.stat_result | None = None,
@@ -108,6 +110,8 @@ class IndexWriter:
         path : path
         features : LocalFeatures
             By the extractor of the index.
+        whole : GlobalFeatures
+            Of the same image.
         content : str, optional
             SHA-256 of the file; by default it is computed from the file.
         status : os.stat_result, optional
@@ -121,7 +125,7 @@ class IndexWriter:
             self.remove(earlier)
         image_id, self._next_id = self._next_id, self._next_id + 1
         image = IndexedImage(
-            image_id, path, content, features.image_size, len(features), status.st_size, status.st_mtime_ns
+            image_id, path, content, whole, features.image_size, len(features), status.st_size, status.st_mtime_ns
         )
         self._pending.append(NewImage(image, features))
         self._id_of_stored_path[stored] = image_id

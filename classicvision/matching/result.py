@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import Literal, TypeAlias
@@ -9,11 +10,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Kind", "MatchResult", "Method", "Orientation", "Region", "Verdict"]
+__all__ = ["Kind", "MatchResult", "Method", "Orientation", "Region", "Verdict", "equal_result"]
 
 Verdict: TypeAlias = Literal["copy", "no evidence", "cannot decide"]
 Kind: TypeAlias = Literal["similarity", "affinity", "homography"]
-Method: TypeAlias = Literal["bytes", "keypoints", "signature", "backbone"]
+Method: TypeAlias = Literal["bytes", "pixels", "keypoints", "signature", "backbone"]
 Orientation: TypeAlias = Literal["both", "direct", "mirrored"]
 
 
@@ -72,15 +73,15 @@ class MatchResult:
     verdict : {"copy", "no evidence", "cannot decide"}
         "copy": a part of one image is a copy of a part of the other. "no evidence": both have enough keypoints, but no
         transform explains more matches than expected by chance. "cannot decide": too few keypoints; `reason` says more.
-    method : {"keypoints", "signature", "backbone", "bytes"}
-        What the verdict is based on: keypoints; for images with too few keypoints the perceptual hash ("signature") or
-        the features of a network ("backbone"); or equal files ("bytes").
+    method : {"bytes", "pixels", "keypoints", "signature", "backbone"}
+        What the verdict is based on: equal files ("bytes"); equal pixels in different files ("pixels"); keypoints; or
+        where keypoints do not decide the perceptual hash ("signature") or the features of a network ("backbone").
     regions : tuple of Region
         Most significant first; empty unless keypoints show a copy.
     score : float
-        By keypoints, the significance of the best region, accepted or not, and 0 without one. By the hash, -log10 of
-        the share of unrelated pairs that agree as well. By a network, the sum of that and of the significance of its
-        features, or the hash's alone if the network is not calibrated.
+        Infinite for equal files and pixels. By keypoints, the significance of the best region, accepted or not, and 0
+        without one. By the hash, -log10 of the share of unrelated pairs that agree as well. By a network, the sum of
+        that and of the significance of its features, or the hash's alone if the network is not calibrated.
     n_keypoints : (int, int)
         Number of keypoints of a and of b.
     n_matches : int
@@ -110,6 +111,11 @@ class MatchResult:
     reason: str
     cosine: float | None = None
 
+    @property
+    def is_equal(self) -> bool:
+        """Whether the images are equal: their files byte for byte, or at least all pixels."""
+        return self.method in ("bytes", "pixels")
+
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(verdict={self.verdict!r}, method={self.method!r}, score={self.score:.3g}, "
@@ -134,3 +140,19 @@ class MatchResult:
         cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
         body = "".join(f"<tr>{row}</tr>" for row in (titles, *cells) if row)
         return f"<table><caption>{escape(head)}</caption>{body}</table>"
+
+
+def equal_result(
+    n_keypoints: tuple[int, int], image_sizes: tuple[tuple[int, int], tuple[int, int]], *, same_file: bool
+) -> MatchResult:
+    """Return the result for images of equal pixels, in one file or in two that differ in format or metadata."""
+    return MatchResult(
+        verdict="copy",
+        method="bytes" if same_file else "pixels",
+        regions=(),
+        score=math.inf,
+        n_keypoints=n_keypoints,
+        n_matches=0,
+        image_sizes=image_sizes,
+        reason="the files are equal, byte for byte" if same_file else "every pixel is equal; only the files differ",
+    )

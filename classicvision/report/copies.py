@@ -113,8 +113,8 @@ def title(finding: Finding) -> str:
     a, b = _names(finding.path_a, finding.path_b)
     if finding.is_within:
         return f"{a} contains duplicated regions"
-    if finding.result.method == "bytes":
-        return f"{a} and {b} are identical files"
+    if finding.result.is_equal:
+        return f"{a} and {b} are identical {'files' if finding.result.method == 'bytes' else 'images'}"
     is_all_of_a, is_all_of_b = finding.share_a >= MAX_WHOLE, finding.share_b >= MAX_WHOLE
     if is_all_of_a and is_all_of_b:
         return f"{a} is the same image as {b}"
@@ -136,8 +136,8 @@ def _names(a: Path, b: Path) -> tuple[str, str]:
 def in_words(finding: Finding) -> str:
     """Return the transform of each region in words, or what else the finding is based on."""
     result = finding.result
-    if result.method == "bytes":
-        return "the same file, byte for byte"
+    if result.is_equal:
+        return "the same file, byte for byte" if result.method == "bytes" else "the same pixels in another file"
     if not result.regions:
         return result.reason
     return "; ".join(_words(region, finding) for region in result.regions)
@@ -160,7 +160,7 @@ def _finding(finding: Finding, group: int) -> dict[str, Any]:
         "method": result.method,
         "labels": list(finding.labels),
         "words": text(in_words(finding)),
-        "score": plain(float(result.score)) if result.method != "bytes" else None,
+        "score": plain(float(result.score)) if not result.is_equal else None,
         "group": group,
         "share_a": round(finding.share_a, 4),
         "share_b": round(finding.share_b, 4),

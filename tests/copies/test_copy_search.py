@@ -61,6 +61,36 @@ def test_crop_mirrored_and_equal_files_are_found_and_a_stranger_is_not(against_f
     assert found["equal.png", "2.png"].labels == ("exact",)
 
 
+@pytest.mark.parametrize("is_index", [False, True])
+def test_equal_pixels_in_other_files_are_found_without_keypoints(tmp_path, cache, is_index):
+    blank, sign = np.full((30, 40, 3), 250, np.uint8), np.full((30, 40, 3), 250, np.uint8)
+    sign[10:20, 10:30] = 0
+    (tmp_path / "library").mkdir()
+    for name, image in [("blank", blank), ("sign", sign)]:
+        write_image(tmp_path / "library" / f"{name}.bmp", image)
+        write_image(tmp_path / f"{name}.png", image)
+    library = tmp_path / "library"
+    if is_index:
+        workflows.build_index(library, tmp_path / "library.cvindex", cache=cache)
+        library = tmp_path / "library.cvindex"
+    queries = [tmp_path / "blank.png", tmp_path / "sign.png"]
+    found = pairs(workflows.find_copies(queries, library, cache=cache), tmp_path, tmp_path / "library")
+    assert found.keys() == {("blank.png", "library/blank.bmp"), ("sign.png", "library/sign.bmp")}
+    assert all(finding.labels == ("same pixels",) for finding in found.values())
+
+
+def test_of_n_images_of_equal_pixels_n_minus_1_are_findings_with_the_first(tmp_path, cache, make_image):
+    for ending in ("bmp", "png", "ppm", "tif"):
+        write_image(tmp_path / f"a.{ending}", make_image(0))
+    shutil.copy(tmp_path / "a.bmp", tmp_path / "b.bmp")
+    write_image(tmp_path / "crop.png", make_image(0)[10:, 15:])
+    found = pairs(workflows.find_copies_among(tmp_path, cache=cache), tmp_path)
+    labels = {tuple(sorted(pair)): finding.labels for pair, finding in found.items()}
+    assert labels.pop(("a.bmp", "b.bmp")) == ("exact",)
+    assert labels.pop(("a.bmp", "crop.png")) == ("cropped",)
+    assert labels == {("a.bmp", f"a.{ending}"): ("same pixels",) for ending in ("png", "ppm", "tif")}
+
+
 def test_equal_files_are_the_best_finding(against_folder):
     assert against_folder.findings[0].result.method == "bytes"
 
@@ -386,6 +416,6 @@ def test_an_empty_folder_next_to_others_does_not_cost_the_index_that_was_kept(
 
 
 @pytest.mark.parametrize(("n_keypoints", "is_undecided"), [(7, True), (8, False)])
-def test_a_query_with_fewer_keypoints_than_needed_is_undecided(n_keypoints, is_undecided):
-    query, result = Query(Path("a.png"), "0" * 64, ""), QueryResult((), n_keypoints, (90, 90))
+def test_a_query_with_fewer_keypoints_than_needed_is_undecided(make_whole, n_keypoints, is_undecided):
+    query, result = Query(Path("a.png"), "0" * 64, "", make_whole(0)), QueryResult((), n_keypoints, (90, 90))
     assert bool(undecided_queries([query], [result], [], {}, min_keypoints=8)) == is_undecided

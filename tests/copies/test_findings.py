@@ -1,5 +1,6 @@
 """Findings have labels for what was done to an image, are sorted by certainty, and form groups."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_images_compared_as_a_whole_have_one_label_and_are_shared_wholly(make_fi
 
 
 def test_every_label_is_in_the_list(make_finding):
-    found = [*labels(make_finding, FLIPPED, TILTED, HALF, share=0.5), "exact", "signature", "backbone"]
+    found = [*labels(make_finding, FLIPPED, TILTED, HALF, share=0.5), "exact", "same pixels", "signature", "backbone"]
     assert set(found) == set(LABELS)
 
 
@@ -77,9 +78,10 @@ def test_equal_files_come_first_then_significance_then_share_then_signatures_the
         make_finding("2", "x", SAME, score=8.0, share=0.2),
         make_finding("3", "x", SAME, score=8.0, share=0.9),
         make_finding("4", "x", SAME, score=30.0, share=0.1),
-        make_finding("5", "x", method="bytes", score=0.0),
+        make_finding("5", "x", method="pixels", score=math.inf),
+        make_finding("6", "x", method="bytes", score=math.inf),
     ]
-    assert [str(f.path_a) for f in Findings.of(findings).findings] == ["5", "4", "3", "2", "1", "0"]
+    assert [str(f.path_a) for f in Findings.of(findings).findings] == ["5", "6", "4", "3", "2", "1", "0"]
 
 
 def test_groups_connect_through_others_and_the_best_group_comes_first(make_finding):

@@ -161,19 +161,27 @@ def test_an_excluded_image_is_not_compared(filled, make_features):
     assert search_index(filled, make_features(200, 4), exclude=[4]) == []
 
 
-def test_of_exact_duplicates_each_is_found(index, fill, make_features, tmp_path):
+def test_of_exact_duplicates_each_is_found(index, fill, make_features, tmp_path, make_whole):
     fill(index, list(range(10)), n=200)
     with IndexWriter(index) as writer:
-        again = writer.add(tmp_path / "again.jpg", make_features(200, 4), content=f"{4:064x}", status=tmp_path.stat())
+        again = writer.add(
+            tmp_path / "again.jpg", make_features(200, 4), make_whole(4), content=f"{4:064x}", status=tmp_path.stat()
+        )
     assert sorted(n for n, _ in search_index(index.reopen(), make_features(200, 4), FEW)) == [4, again]
 
 
 @pytest.fixture
-def crowded(filled, make_features, tmp_path):
+def crowded(filled, make_features, tmp_path, make_whole):
     """Return an index of 30 images, of one of which there are 30 more of the same content."""
     with IndexWriter(filled) as writer:
         for number in range(30):
-            writer.add(tmp_path / f"{number}.jpg", make_features(200, 4), content=f"{4:064x}", status=tmp_path.stat())
+            writer.add(
+                tmp_path / f"{number}.jpg",
+                make_features(200, 4),
+                make_whole(4),
+                content=f"{4:064x}",
+                status=tmp_path.stat(),
+            )
     return filled.reopen()
 
 

@@ -21,6 +21,7 @@ SCRIPT = textwrap.dedent(
     """
     import os, sys
     import numpy as np
+    from classicvision.features.global_features import GlobalFeatures
     from classicvision.features.local import LocalFeatures
     from classicvision.index.writer import IndexWriter
 
@@ -37,7 +38,8 @@ SCRIPT = textwrap.dedent(
                     rng.integers(0, 256, (n, 128)).astype(np.uint8), (100, 100),
                 )
                 content = rng.bytes(32).hex()
-                added.append((writer.add(f"{content}.jpg", features, content=content, status=status), content))
+                whole = GlobalFeatures(content, np.ones(256))
+                added.append((writer.add(f"{content}.jpg", features, whole, content=content, status=status), content))
             ids = writer.index.ids
             if len(ids) > 4 and rng.random() < 0.5:
                 number = int(rng.choice(ids))

@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 
 from classicvision.errors import ArchiveError, IndexInUseError, SettingsError, UnsupportedVersionError
 from classicvision.features.local import LocalFeatures
+from classicvision.features.phash import unpack_signs
 from classicvision.index import segment
 from classicvision.index import writer as writer_module
 from classicvision.index.index import Index
@@ -81,52 +82,77 @@ def test_removing_what_is_not_there_is_a_key_error(index, fill):
             writer.remove(77)
 
 
-def test_an_image_at_the_same_path_replaces_the_earlier_one(index, fill, tmp_path, make_features):
+def test_an_image_at_the_same_path_replaces_the_earlier_one(index, fill, tmp_path, make_features, make_whole):
     (old,) = fill(index, [1])
     with IndexWriter(index) as writer:
         path = tmp_path / "library" / "1.jpg"
-        writer.add(path, make_features(5, 99), content="a" * 64, status=tmp_path.stat())
-        new = writer.add(path, make_features(6, 98), content="b" * 64, status=tmp_path.stat())
+        writer.add(path, make_features(5, 99), make_whole(99), content="a" * 64, status=tmp_path.stat())
+        new = writer.add(path, make_features(6, 98), make_whole(98), content="b" * 64, status=tmp_path.stat())
     after = index.reopen()
     assert after.ids.tolist() == [new]
     assert after.image(new).n_keypoints == 6
     assert old not in after
 
 
-def test_exact_duplicates_are_found_by_content(index, tmp_path, make_features):
+def test_exact_duplicates_are_found_by_content(index, tmp_path, make_features, make_whole):
     with IndexWriter(index) as writer:
         numbers = [
-            writer.add(tmp_path / f"{name}.jpg", make_features(5, 1), content="c" * 64, status=tmp_path.stat())
+            writer.add(
+                tmp_path / f"{name}.jpg", make_features(5, 1), make_whole(1), content="c" * 64, status=tmp_path.stat()
+            )
             for name in ("one", "two")
         ]
     assert index.reopen().with_content("c" * 64) == tuple(numbers)
     assert index.reopen().with_content("c" * 63 + "d") == ()
 
 
-def test_an_image_without_keypoints_is_in_the_index(index, tmp_path):
+def test_images_of_equal_pixels_are_found_whatever_their_files_until_they_are_removed(index, tmp_path, make_whole):
+    with IndexWriter(index) as writer:
+        one, other, third = (
+            writer.add(
+                tmp_path / f"{n}.jpg",
+                LocalFeatures.empty((4, 5)),
+                make_whole(0 if n < 2 else 1),
+                content=f"{n:064}",
+                status=tmp_path.stat(),
+            )
+            for n in range(3)
+        )
+    index = index.reopen()
+    assert index.with_pixels(make_whole(0).pixels) == (one, other)
+    assert index.image(third).whole.pixels == make_whole(1).pixels
+    assert_array_equal(unpack_signs(index.hashes), [make_whole(n).signs for n in (0, 0, 1)])
+    with IndexWriter(index) as writer:
+        writer.remove(one)
+    index = index.reopen()
+    assert index.with_pixels(make_whole(0).pixels) == (other,)
+    assert len(index.pixels) == len(index.hashes) == 2
+
+
+def test_an_image_without_keypoints_is_in_the_index(index, tmp_path, make_whole):
     with IndexWriter(index) as writer:
         number = writer.add(
-            tmp_path / "grey.jpg", LocalFeatures.empty((4, 5)), content="0" * 64, status=tmp_path.stat()
+            tmp_path / "grey.jpg", LocalFeatures.empty((4, 5)), make_whole(0), content="0" * 64, status=tmp_path.stat()
         )
     assert len(index.reopen().features(number)) == 0
     assert index.reopen().info()["n_without_keypoints"] == 1
 
 
-def test_size_time_and_content_are_read_from_the_file_where_they_are_not_given(index, tmp_path, make_features):
+def test_size_time_and_content_are_those_of_the_file_unless_given(index, tmp_path, make_features, make_whole):
     (tmp_path / "library" / "x.bin").write_bytes(b"abc")
     with IndexWriter(index) as writer:
-        number = writer.add(tmp_path / "library" / "x.bin", make_features(3, 0))
+        number = writer.add(tmp_path / "library" / "x.bin", make_features(3, 0), make_whole(0))
     image = index.reopen().image(number)
     assert image.content == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert (image.n_bytes, image.mtime_ns) == (3, (tmp_path / "library" / "x.bin").stat().st_mtime_ns)
 
 
 @pytest.mark.parametrize("name", ["näme 日本.jpg", os.fsdecode(b"no text \xff.jpg"), "line\nbreak.jpg", "'\".jpg"])
-def test_any_name_of_a_file_comes_back(index, tmp_path, make_features, name):
+def test_any_name_of_a_file_comes_back(index, tmp_path, make_features, name, make_whole):
     for folder in ("library", "elsewhere"):
         with IndexWriter(index) as writer:
             path = tmp_path / folder / name
-            number = writer.add(path, make_features(3, 0), content="0" * 64, status=tmp_path.stat())
+            number = writer.add(path, make_features(3, 0), make_whole(0), content="0" * 64, status=tmp_path.stat())
         assert index.reopen().path(number) == path
         assert index.reopen().with_path(path) == number
 
@@ -259,12 +285,12 @@ def test_a_snapshot_keeps_its_vocabulary_when_another_is_learned(index, fill, ma
     assert_array_equal(before.vocabulary.words, vocabulary.words)
 
 
-def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, tmp_path, make_features):
+def test_what_is_not_committed_is_dropped_when_an_error_ends_the_writer(index, tmp_path, make_features, make_whole):
     def fail():
         with IndexWriter(index) as writer:
-            writer.add(tmp_path / "a.jpg", make_features(3, 0), content="0" * 64, status=tmp_path.stat())
+            writer.add(tmp_path / "a.jpg", make_features(3, 0), make_whole(0), content="0" * 64, status=tmp_path.stat())
             writer.commit()
-            writer.add(tmp_path / "b.jpg", make_features(3, 1), content="1" * 64, status=tmp_path.stat())
+            writer.add(tmp_path / "b.jpg", make_features(3, 1), make_whole(1), content="1" * 64, status=tmp_path.stat())
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -378,8 +404,15 @@ def test_what_is_not_an_index_is_reported(tmp_path):
 
 def test_an_index_of_a_later_version_is_refused_by_its_number(index):
     path = index.folder / "manifest.json"
-    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(UnsupportedVersionError, match="version 2"):
+    path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 3'))
+    with pytest.raises(UnsupportedVersionError, match=r"version 3; this release reads up to 2\. Upgrade"):
+        Index.open(index.folder)
+
+
+def test_an_index_of_an_earlier_version_is_refused_with_the_remedy(index):
+    path = index.folder / "manifest.json"
+    path.write_text(path.read_text().replace('"format_version": 2', '"format_version": 1'))
+    with pytest.raises(UnsupportedVersionError, match=r"version 1, .* build the index again with"):
         Index.open(index.folder)
 
 

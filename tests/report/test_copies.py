@@ -93,6 +93,7 @@ def test_data_of_a_region_have_transform_and_both_outlines(findings):
     ("transforms", "method", "words"),
     [
         ([], "bytes", "the same file, byte for byte"),
+        ([], "pixels", "the same pixels in another file"),
         ([], "signature", "found by signature"),
         ([], "backbone", "found by backbone"),
         ([HALF], "keypoints", "scale 0.50"),
@@ -111,6 +112,7 @@ def test_words_say_what_the_finding_rests_on(make_finding, transforms, method, w
         ("q/a.jpg", "l/a.jpg", {}, "q/a.jpg is the same image as l/a.jpg"),
         ("q/a.jpg", "q/a.jpg", {}, "a.jpg contains duplicated regions"),
         ("q/a.jpg", "l/b.jpg", {"method": "bytes"}, "a.jpg and b.jpg are identical files"),
+        ("q/a.jpg", "l/b.jpg", {"method": "pixels"}, "a.jpg and b.jpg are identical images"),
         ("q/a.jpg", "l/b.jpg", {"method": "signature"}, "a.jpg is the same image as b.jpg"),
     ],
 )

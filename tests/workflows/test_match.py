@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
 from classicvision import workflows
@@ -25,6 +26,13 @@ def folder(tmp_path_factory):
     return root
 
 
+def letter(text):
+    """Draw a letter, black on white: too few keypoints to match."""
+    image = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(image).text((20, 8), text, "black", ImageFont.load_default(40))
+    return np.asarray(image)
+
+
 def test_a_rotated_crop_is_a_copy(folder):
     result = workflows.match(folder / "a.png", folder / "rotated.jpg")
     assert (result.verdict, result.method, len(result.regions)) == ("copy", "keypoints", 1)
@@ -36,6 +44,17 @@ def test_equal_files_are_copies_by_their_bytes(folder):
     result = workflows.match(folder / "a.png", folder / "same.png")
     assert (result.verdict, result.method) == ("copy", "bytes")
     assert result.regions[0].share_a == 1
+
+
+@pytest.mark.parametrize("ending", ["bmp", "tif", "webp"])
+def test_equal_pixels_are_a_copy_in_any_lossless_format(folder, tmp_path, ending):
+    blank = np.full((40, 60, 3), 200, np.uint8)
+    for name, image in [("letter", letter("R")), ("blank", blank), ("coffee", data.coffee())]:
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+        Image.fromarray(image).save(tmp_path / f"{name}.{ending}", lossless=True)
+        result = workflows.match(tmp_path / f"{name}.png", tmp_path / f"{name}.{ending}")
+        assert (result.verdict, result.method, result.score) == ("copy", "pixels", np.inf)
+    assert workflows.match(tmp_path / "letter.png", tmp_path / f"blank.{ending}").verdict != "copy"
 
 
 def test_unrelated_images_give_no_evidence(folder):
