@@ -18,6 +18,7 @@ __all__ = [
     "filled_share",
     "frame_sides",
     "hull_of_circles",
+    "overlap_outline",
     "polygon_area",
     "shared_outline",
 ]
@@ -61,14 +62,36 @@ def shared_outline(
     polygon_a, polygon_b : (K, 2) float64
         The hull of the keypoints' neighbourhoods, clipped to both images. K is 0 if they do not overlap.
     """
-    centre = np.append(middle(xy), 1.0)
-    sides = [*frame_sides(size_a), *(frame_sides(size_b) @ b_from_a)]
-    # Points beyond the horizon would map to the image a second time.
-    sides.append(b_from_a[2] - [0, 0, _NEAREST_HORIZON * (b_from_a[2] @ centre)])
+    sides = _overlap_sides(middle(xy), b_from_a, size_a, size_b)
     hull = _clipped(hull_of_circles(xy, SUPPORT * scale), sides)
     overlap = _clipped(_corners(size_a), sides) if whole else hull
     polygon = overlap if polygon_area(hull) >= FILLED * polygon_area(overlap) else hull
     return polygon, warp_points(polygon, b_from_a)
+
+
+def overlap_outline(
+    polygon: Points, b_from_a: NDArray[np.float64], size_a: Size, size_b: Size, *, near: NDArray[np.float64]
+) -> Points:
+    """Return the part of a convex polygon of a, (K, 2), that both images cover; K is 0 if there is none.
+
+    Parameters
+    ----------
+    polygon : (K, 2) float64
+    b_from_a : (3, 3) float64
+    size_a, size_b : (height, width)
+    near : (2,) float64
+        A point of a that is certainly on this side of the horizon.
+    """
+    return _clipped(polygon, _overlap_sides(near, b_from_a, size_a, size_b))
+
+
+def _overlap_sides(
+    near: NDArray[np.float64], b_from_a: NDArray[np.float64], size_a: Size, size_b: Size
+) -> list[NDArray[np.float64]]:
+    sides = [*frame_sides(size_a), *(frame_sides(size_b) @ b_from_a)]
+    # Points beyond the horizon would map to the image a second time.
+    sides.append(b_from_a[2] - [0, 0, _NEAREST_HORIZON * (b_from_a[2] @ np.append(near, 1.0))])
+    return sides
 
 
 def filled_share(polygon: Points, agreeing: Points, in_a: Points, in_b: Points) -> float:

@@ -10,9 +10,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.matching.evidence import PixelEvidence
+
 __all__ = ["Kind", "MatchResult", "Method", "Orientation", "Region", "Verdict", "equal_result"]
 
-Verdict: TypeAlias = Literal["copy", "no evidence", "cannot decide"]
+Verdict: TypeAlias = Literal["copy", "related", "no evidence", "cannot decide"]
 Kind: TypeAlias = Literal["similarity", "affinity", "homography"]
 Method: TypeAlias = Literal["bytes", "pixels", "keypoints", "signature", "backbone"]
 Orientation: TypeAlias = Literal["both", "direct", "mirrored"]
@@ -38,6 +40,8 @@ class Region:
     significance : float
         -log10 of the expected number of equally good agreements by chance; larger is more certain. Regions that share
         one transform, because the part between them differs, share its significance too.
+    pixels : PixelEvidence, optional
+        What the pixels say; None if they were not compared.
 
     Examples
     --------
@@ -56,6 +60,7 @@ class Region:
     share_a: float
     share_b: float
     significance: float
+    pixels: PixelEvidence | None = None
 
     @property
     def is_mirrored(self) -> bool:
@@ -70,14 +75,16 @@ class MatchResult:
 
     Parameters
     ----------
-    verdict : {"copy", "no evidence", "cannot decide"}
-        "copy": a part of one image is a copy of a part of the other. "no evidence": both have enough keypoints, but no
-        transform explains more matches than expected by chance. "cannot decide": too few keypoints; `reason` says more.
+    verdict : {"copy", "related", "no evidence", "cannot decide"}
+        "copy": a part of one image is a copy of a part of the other. "related": no copy, but the images share a layout
+        with other content, or show one scene or printed thing taken separately; only pixels can tell. "no evidence":
+        both have enough keypoints, but no transform explains more matches than expected by chance, or pixels do not
+        agree where keypoints do. "cannot decide": too few keypoints; `reason` says more.
     method : {"bytes", "pixels", "keypoints", "signature", "backbone"}
         What the verdict is based on: equal files ("bytes"); equal pixels in different files ("pixels"); keypoints; or
         where keypoints do not decide the perceptual hash ("signature") or the features of a network ("backbone").
     regions : tuple of Region
-        Most significant first; empty unless keypoints show a copy.
+        Most significant first; empty unless the verdict is a copy or related, by keypoints.
     score : float
         Infinite for equal files and pixels. By keypoints, the significance of the best region, accepted or not, and 0
         without one. By the hash, -log10 of the share of unrelated pairs that agree as well. By a network, the sum of
