@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from classicvision.matching.copymove import find_copy_moves
     from classicvision.matching.nearest import match_descriptors
     from classicvision.matching.pair import match_features
+    from classicvision.matching.pixels.verification import verify_by_pixels
     from classicvision.matching.result import MatchResult, Region
     from classicvision.matching.settings import MATCHING_SIFT, CopyMoveSettings, MatchSettings
     from classicvision.matching.transform_text import describe_region
@@ -95,6 +96,7 @@ _MODULE_OF = {
     "shrink": "images",
     "to_gray": "images",
     "trace": "features.sift",
+    "verify_by_pixels": "matching.pixels.verification",
     "write_image": "images",
 }
 _MODULES = ("errors", "workflows")
@@ -151,6 +153,7 @@ __all__ = [
     "shrink",
     "to_gray",
     "trace",
+    "verify_by_pixels",
     "workflows",
     "write_image",
 ]

@@ -80,6 +80,7 @@ def _to_dict(result: MatchResult) -> dict[str, Any]:
 
 def _region_to_dict(region: Region, result: MatchResult) -> dict[str, Any]:
     from classicvision.matching.transform_text import describe_region
+    from classicvision.report.pixels import pixels_to_dict
 
     return {
         "words": describe_region(region, *result.image_sizes),
@@ -92,13 +93,19 @@ def _region_to_dict(region: Region, result: MatchResult) -> dict[str, Any]:
         "b_from_a": region.b_from_a.tolist(),
         "polygon_a": region.polygon_a.tolist(),
         "polygon_b": region.polygon_b.tolist(),
+        "pixels": pixels_to_dict(region.pixels),
     }
 
 
 def _to_text(result: MatchResult) -> str:
     from classicvision.matching.transform_text import describe_region
 
-    verdict = {"copy": "Copy", "no evidence": "No evidence of a copy", "cannot decide": "Cannot decide"}
+    verdict = {
+        "copy": "Copy",
+        "related": "Related, but not a copy",
+        "no evidence": "No evidence of a copy",
+        "cannot decide": "Cannot decide",
+    }
     lines = [f"{verdict[result.verdict]}: {result.reason}."]
     lines += [
         f"  {describe_region(region, *result.image_sizes)} ({region.kind}, "

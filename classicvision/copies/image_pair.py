@@ -15,6 +15,7 @@ from classicvision.images import Image, decode_image, read_bytes
 from classicvision.matching.global_match import compare_hashes, has_enough_coefficients
 from classicvision.matching.likeness import BackboneFallback, Seen, compare_by_backbone
 from classicvision.matching.pair import match_features
+from classicvision.matching.pixels.verification import verify_by_pixels
 from classicvision.matching.result import MatchResult, equal_result
 from classicvision.matching.settings import MatchSettings
 
@@ -46,7 +47,7 @@ def compare_images(
         equal = equal_result(result.n_keypoints, result.image_sizes, same_file=a.content == b.content)
         return replace(equal, regions=result.regions)
     if result.verdict != "cannot decide":
-        return result
+        return verify_by_pixels(result, a.image, b.image)
     of_a, of_b = map(PerceptualHash(), (a.image, b.image))
     whole = compare_hashes(of_a, of_b, image_sizes=result.image_sizes, n_keypoints=result.n_keypoints)
     if fallback is None or not (has_enough_coefficients(of_a) and has_enough_coefficients(of_b)):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.matching.evidence import PixelEvidence
 from classicvision.matching.geometry import jacobian
 from classicvision.matching.result import Region
 
@@ -48,8 +49,8 @@ def describe_region(region: Region, size_a: tuple[int, int], size_b: tuple[int, 
     -------
     str
         For example ``scale 0.50, rotated 90 degrees clockwise, mirrored, 31 % of a``. In this order: scale; rotation on
-        the screen, after a reflection left to right if it says "mirrored"; stretch; perspective; and the shared
-        fraction of each image, if it is below 95 %.
+        the screen, after a reflection left to right if it says "mirrored"; stretch; perspective; the shared
+        fraction of each image, if it is below 95 %; and, if pixels were compared, what differs and a change of colour.
 
     Examples
     --------
@@ -72,7 +73,24 @@ def describe_region(region: Region, size_a: tuple[int, int], size_b: tuple[int, 
         words.append("in perspective")
     shares = ((region.share_a, "a"), (region.share_b, "b"))
     words += [f"{_percent(share)} of {name}" for share, name in shares if share < 0.95]
-    return ", ".join(words)
+    return ", ".join([*words, *_evidence_words(region.pixels)])
+
+
+def _evidence_words(evidence: PixelEvidence | None) -> list[str]:
+    """Describe what pixels show beyond the transform: what differs inside a copy, and a change of colour."""
+    words = []
+    if evidence and evidence.differences:
+        n, share = len(evidence.differences), sum(one.share_a for one in evidence.differences)
+        words.append(f"content differs in {n} part{'' if n == 1 else 's'} ({_percent(share)} of a)")
+    if evidence and evidence.recoloured:
+        before, after = evidence.recoloured
+        words.append(f"recoloured from {_hexadecimal(before)} to {_hexadecimal(after)}")
+    return words
+
+
+def _hexadecimal(colour: tuple[int, int, int]) -> str:
+    red, green, blue = colour
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _rotation_words(change: Change) -> list[str]:

@@ -16,7 +16,7 @@ RANGE: Final = 256.0  # levels
 
 @dataclass(frozen=True, eq=False)
 class ToneCurve:
-    """A piecewise linear function of levels.
+    """A piecewise linear function of levels that never falls.
 
     Attributes
     ----------
@@ -34,7 +34,9 @@ class ToneCurve:
         groups = [number == k for k in np.unique(number).tolist()]
         points = [(np.median(before[group]), np.median(after[group])) for group in groups]
         levels, mapped = np.array(points or [(0.0, 0.0)]).T
-        return cls(levels, mapped)
+        # Halfway between the least monotone curve above the points and the largest below them.
+        above, below = np.maximum.accumulate(mapped), np.minimum.accumulate(mapped[::-1])[::-1]
+        return cls(levels, (above + below) / 2)
 
     def __call__(self, levels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map levels of any shape."""

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.pixel_cells import CELL
-from classicvision.matching.pixel_tone import ToneCurve
+from classicvision.matching.pixels.cells import CELL
+from classicvision.matching.pixels.tone import ToneCurve
 
 __all__ = ["changed_colour"]
 

@@ -8,15 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.matching.outline import hull_of_circles
-from classicvision.matching.pixel_blocks import AGREES, ALONG_LINE, BLOCK, DIFFERS, SILENT, Blocks
-from classicvision.matching.pixel_cells import CELL, smooth
+from classicvision.matching.pixels.blocks import AGREES, ALONG_LINE, BLOCK, DIFFERS, SILENT, Blocks
+from classicvision.matching.pixels.cells import CELL, smooth
 
-__all__ = ["agreeing_area", "centres", "components", "differing_parts", "dilated", "pixel_hull", "shows_something_else", "to_pixels"]
+__all__ = [
+    "agreeing_area",
+    "centres",
+    "components",
+    "differing_parts",
+    "dilated",
+    "grown",
+    "pixel_hull",
+    "shows_something_else",
+    "to_pixels",
+]
 
 Mask = NDArray[np.bool_]
 
 LEAST_PART: Final = 5  # blocks of a part that differs; fewer are noise
-UNRELATED: Final = 0.45  # median correlation of a part below which it shows something else
+UNRELATED: Final = 0.45  # lower quartile of the correlation of a part below which it shows something else
 NEAR: Final = 4  # blocks up to which one that says nothing follows the nearest that does
 SPREAD: Final = 1.0  # sigma of the vote of neighbouring blocks, in blocks
 EDGE: Final = 0.5  # weight of a block that agrees only along an edge
@@ -31,7 +41,7 @@ def differing_parts(blocks: Blocks) -> list[Mask]:
 
 def shows_something_else(part: Mask, blocks: Blocks) -> bool:
     """Return whether a part that differs shows something else, rather than the same after heavy processing."""
-    return bool(np.median(blocks.correlation[part]) < UNRELATED)
+    return bool(np.quantile(blocks.correlation[part], 0.25) < UNRELATED)
 
 
 def agreeing_area(blocks: Blocks) -> Mask:
@@ -53,7 +63,7 @@ def agreeing_area(blocks: Blocks) -> Mask:
         around = dilated(flat) & known
         if around.any() and agrees[around].all():
             agrees |= flat
-    return agrees
+    return np.asarray(agrees, np.bool_)
 
 
 def components(mask: Mask) -> list[Mask]:
@@ -70,12 +80,26 @@ def components(mask: Mask) -> list[Mask]:
 
 
 def to_pixels(mask: Mask, size: tuple[int, int]) -> Mask:
-    """Return the pixels (H, W) whose nearest block is in a mask (R, C)."""
-    rows, columns = (
-        np.clip((np.arange(n) - CELL // 2) // CELL, 0, n_blocks - 1)
-        for n, n_blocks in zip(size, mask.shape, strict=True)
-    )
-    return mask[np.ix_(rows, columns)]
+    """Return the pixels (H, W) of the cells that a block of a mask (R, C) covers.
+
+    Blocks overlap by half, and one that is partly replaced differs. So a cell belongs to what agrees if any block on it
+    agrees, and to what differs only if all blocks on it do: pass the blocks that agree, or invert the result.
+    """
+    cells = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.bool_)
+    for dy in (0, 1):
+        for dx in (0, 1):
+            cells[dy : dy + mask.shape[0], dx : dx + mask.shape[1]] |= mask
+    rows, columns = (np.minimum(np.arange(n) // CELL, sides - 1) for n, sides in zip(size, cells.shape, strict=True))
+    return np.asarray(cells[np.ix_(rows, columns)], np.bool_)
+
+
+def grown(pixels: Mask, radius: int) -> Mask:
+    """Return pixels (H, W) grown by a square of this radius."""
+    for axis in (0, 1):
+        padding = [(radius, radius) if one == axis else (0, 0) for one in (0, 1)]
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(pixels, padding), 2 * radius + 1, axis)
+        pixels = around.any(axis=2)
+    return np.asarray(pixels, np.bool_)
 
 
 def pixel_hull(pixels: Mask) -> NDArray[np.float64]:
@@ -83,7 +107,7 @@ def pixel_hull(pixels: Mask) -> NDArray[np.float64]:
     rows = np.flatnonzero(pixels.any(axis=1))
     first, last = pixels[rows].argmax(axis=1), pixels.shape[1] - 1 - pixels[rows, ::-1].argmax(axis=1)
     left, right = np.column_stack([first - 0.5, rows]), np.column_stack([last + 0.5, rows])
-    ends = np.concatenate([side + [0, dy] for side in (left, right) for dy in (-0.5, 0.5)])
+    ends = np.concatenate([side + np.array([0, dy]) for side in (left, right) for dy in (-0.5, 0.5)])
     return hull_of_circles(ends, np.zeros(len(ends)))
 
 

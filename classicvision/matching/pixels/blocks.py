@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.pixel_cells import CELL, Plane, blur, cell_sums, gradients, windows
+from classicvision.matching.pixels.cells import CELL, Plane, blur, cell_sums, gradients, windows
 
 __all__ = ["AGREES", "ALONG_LINE", "BLOCK", "DIFFERS", "SILENT", "Blocks", "compare_blocks"]
 
@@ -82,6 +82,7 @@ class Blocks:
     noise: float
 
     def count(self, state: int) -> int:
+        """Return the number of blocks that both images cover in a state."""
         return int(np.count_nonzero(self.inside & (self.state == state)))
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.pixel_cells import (
+from classicvision.matching.pixels.cells import (
     CELL,
     Plane,
     blur,
@@ -105,7 +105,8 @@ def _best_shifts(scores: NDArray[np.float32]) -> tuple[Field, NDArray[np.float64
     row, column, window = np.clip(row, 1, _SIDES - 2), np.clip(column, 1, _SIDES - 2), np.arange(flat.shape[2])
 
     def at(dy: int, dx: int) -> NDArray[np.float64]:
-        return flat[np.clip(row + dy, 0, _SIDES - 1), np.clip(column + dx, 0, _SIDES - 1), window]
+        rows, columns = np.clip(row + dy, 0, _SIDES - 1), np.clip(column + dx, 0, _SIDES - 1)
+        return np.asarray(flat[rows, columns, window], np.float64)
 
     top = at(0, 0)
     x = column - REACH + _peak(at(0, -1), top, at(0, 1))
@@ -118,7 +119,7 @@ def _best_shifts(scores: NDArray[np.float32]) -> tuple[Field, NDArray[np.float64
 def _peak(before: NDArray[np.float64], top: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where the parabola through three neighbours has its maximum, relative to the middle one."""
     bend = np.minimum(before - 2 * top + after, -1e-9)
-    return np.clip((before - after) / (2 * bend), -0.5, 0.5)
+    return np.asarray(np.clip((before - after) / (2 * bend), -0.5, 0.5), np.float64)
 
 
 def _centres(shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -129,10 +130,10 @@ def _centres(shape: tuple[int, ...]) -> NDArray[np.float64]:
 
 def _fit_robustly(design: Field, shift: Field, weight: NDArray[np.float64]) -> Field:
     """Fit an affinity to weighted shifts (N, 2), (3, 2), with weights that fall with the residual (Cauchy)."""
-    affine, robust = np.zeros((3, 2)), weight
+    affine, robust = np.zeros((3, 2)), np.asarray(weight, np.float64)
     for _ in range(_ROUNDS):
         weighted = design * robust[:, None]
-        affine = np.linalg.solve(weighted.T @ design + 1e-6 * np.eye(3), weighted.T @ shift)
+        affine = np.asarray(np.linalg.solve(weighted.T @ design + 1e-6 * np.eye(3), weighted.T @ shift), np.float64)
         apart = np.hypot(*(shift - design @ affine).T)
-        robust = weight / (1 + np.square(apart / OUTLIER))
+        robust = np.asarray(weight / (1 + np.square(apart / OUTLIER)), np.float64)
     return affine

@@ -26,8 +26,8 @@ def cell_sums(plane: Plane) -> Plane:
 def windows(cells: Plane, n: int) -> Plane:
     """Return the sum of each n x n cells, (R - n + 1, C - n + 1)."""
     rows, columns = (side - n + 1 for side in cells.shape)
-    over_rows = sum(cells[i : i + rows] for i in range(n))
-    return np.asarray(sum(over_rows[:, j : j + columns] for j in range(n)), np.float32)
+    over_rows = np.add.reduce([cells[i : i + rows] for i in range(n)])
+    return np.asarray(np.add.reduce([over_rows[:, j : j + columns] for j in range(n)]), np.float32)
 
 
 def blur(plane: Plane, sigma: float) -> Plane:
@@ -38,8 +38,11 @@ def blur(plane: Plane, sigma: float) -> Plane:
         padding = [(radius, radius) if one == axis else (0, 0) for one in (0, 1)]
         padded = np.pad(plane, padding, "edge")
         n = plane.shape[axis]
-        plane = sum(tap * (padded[i : i + n] if axis == 0 else padded[:, i : i + n]) for i, tap in enumerate(taps))
-    return np.asarray(plane, np.float32)
+        shifted = (padded[i : i + n] if axis == 0 else padded[:, i : i + n] for i in range(len(taps)))
+        plane = np.zeros_like(plane)
+        for tap, one in zip(taps, shifted, strict=True):
+            plane += tap * one
+    return plane
 
 
 def gradients(plane: Plane, inside: NDArray[np.bool_]) -> tuple[Plane, Plane]:
@@ -48,9 +51,7 @@ def gradients(plane: Plane, inside: NDArray[np.bool_]) -> tuple[Plane, Plane]:
     dx[:, 1:-1] = (plane[:, 2:] - plane[:, :-2]) / 2
     dy[1:-1] = (plane[2:] - plane[:-2]) / 2
     known = np.zeros_like(inside)
-    known[1:-1, 1:-1] = (
-        inside[1:-1, 1:-1] & inside[2:, 1:-1] & inside[:-2, 1:-1] & inside[1:-1, 2:] & inside[1:-1, :-2]
-    )
+    known[1:-1, 1:-1] = inside[1:-1, 1:-1] & inside[2:, 1:-1] & inside[:-2, 1:-1] & inside[1:-1, 2:] & inside[1:-1, :-2]
     return dx * known, dy * known
 
 
@@ -67,7 +68,7 @@ def smooth(cells: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
         apart = np.arange(n)[:, None] - np.arange(n)
         weights = np.exp(-0.5 * np.square(apart / sigma)) / (sigma * math.sqrt(2 * math.pi))
         cells = np.moveaxis(np.tensordot(weights, cells, axes=(1, axis)), 0, axis)
-    return cells
+    return np.asarray(cells, np.float64)
 
 
 def interpolate_cells(cells: NDArray[np.float64], size: tuple[int, int], side: float) -> NDArray[np.float64]:
@@ -79,13 +80,13 @@ def interpolate_cells(cells: NDArray[np.float64], size: tuple[int, int], side: f
 def _linear(n_cells: int, n: int, side: float) -> NDArray[np.float64]:
     """Return the (n, n_cells) weights of linear interpolation from cell centres to pixels, constant beyond the ends."""
     place = np.clip((np.arange(n) + 0.5) / side - 0.5, 0, n_cells - 1)
-    return np.maximum(1 - np.abs(place[:, None] - np.arange(n_cells)), 0)
+    return np.asarray(np.maximum(1 - np.abs(place[:, None] - np.arange(n_cells)), 0), np.float64)
 
 
 @cache
 def _taps(sigma: float) -> Plane:
     radius = math.ceil(3 * sigma)
     taps = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / sigma))
-    taps = (taps / taps.sum()).astype(np.float32)
-    taps.flags.writeable = False
-    return taps
+    normalised: Plane = (taps / taps.sum()).astype(np.float32)
+    normalised.flags.writeable = False
+    return normalised

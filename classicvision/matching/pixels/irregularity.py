@@ -7,19 +7,23 @@ kind of object, every detail has its own parallax.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.pixel_blocks import AGREES, ALONG_LINE, BLOCK, DIFFERS, Blocks
-from classicvision.matching.pixel_cells import Plane, blur, cell_sums, gradients, smooth, windows
-from classicvision.matching.pixel_regions import dilated, to_pixels
-from classicvision.matching.pixel_tone import ToneCurve
+from classicvision.matching.pixels.areas import dilated, to_pixels
+from classicvision.matching.pixels.blocks import AGREES, ALONG_LINE, BLOCK, DIFFERS, Blocks
+from classicvision.matching.pixels.cells import Plane, blur, cell_sums, gradients, smooth, windows
+from classicvision.matching.pixels.tone import ToneCurve
 
 __all__ = ["displacement_score"]
 
-BLUR: Final = 1.0
+BLUR: Final = 1.0  # sigma, in pixels
+SOFTENING: Final = 1.5  # sigma of the blur that makes up for another sharpness, in pixels
+REGULAR: Final = 0.6  # score with which the images need no further processing
+WHITE: Final = np.float32(255)
 MEDIAN: Final = 0.12, 0.6  # pixels that a copy's median may reach, and how they grow with the root of the noise
 NINTH: Final = 0.35, 1.3  # the same for the ninth decile
 _CORNER: Final = 0.01  # least ratio of the determinant to the squared trace of a block's structure tensor
@@ -45,11 +49,24 @@ def displacement_score(a: Plane, b: Plane, blocks: Blocks, sign: int) -> float:
         Below 1 for copies; 0 if fewer than six blocks can be measured.
     """
     agrees = np.isin(blocks.state, (AGREES, ALONG_LINE))
-    a, b = blur(a, BLUR), blur(b, BLUR)
-    apart = blocks.inside & agrees & ~dilated(blocks.state == DIFFERS)
+    chosen = blocks.inside & agrees & ~dilated(blocks.state == DIFFERS)
     limits = [base + slope * math.sqrt(max(blocks.noise, 0.0)) for base, slope in (MEDIAN, NINTH)]
-    # A copy is smooth with its own tones or with those of the other image; the curve has errors of its own.
-    return min(_irregularity(a, one, apart, limits) for one in (sign * b, _in_tones_of(a, b, agrees)))
+    # A copy is regular in one of these ways; separate photographs are in none.
+    score = math.inf
+    for one, other in _processed(a, b if sign > 0 else WHITE - b, agrees):
+        score = min(score, _irregularity(one, other, chosen, limits))
+        if score < REGULAR:
+            break
+    return score
+
+
+def _processed(a: Plane, b: Plane, agrees: NDArray[np.bool_]) -> Iterator[tuple[Plane, Plane]]:
+    """Yield the images as they are, in the same tones, and with either of them blurred."""
+    soft_a, soft_b = blur(a, BLUR), blur(b, BLUR)
+    yield soft_a, soft_b
+    yield soft_a, _in_tones_of(soft_a, soft_b, agrees)
+    yield blur(soft_a, SOFTENING), soft_b
+    yield soft_a, blur(soft_b, SOFTENING)
 
 
 def _irregularity(a: Plane, b: Plane, chosen: NDArray[np.bool_], limits: list[float]) -> float:
@@ -69,7 +86,7 @@ def _in_tones_of(a: Plane, b: Plane, agrees: NDArray[np.bool_]) -> Plane:
     if not pixels.any():
         return b
     curve = ToneCurve.fit(b[::2, ::2][pixels].astype(np.float64), a[::2, ::2][pixels].astype(np.float64))
-    return curve(b).astype(np.float32)
+    return curve(b.astype(np.float64)).astype(np.float32)
 
 
 def _steps(a: Plane, b: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
@@ -97,4 +114,3 @@ def _steps(a: Plane, b: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]
 
 def _means(plane: Plane) -> NDArray[np.float64]:
     return windows(cell_sums(plane), 2).astype(np.float64) / BLOCK**2
-

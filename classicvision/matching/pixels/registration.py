@@ -1,0 +1,82 @@
+"""Register the part of two images around a region finely, and compare its blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classicvision.images import Image
+from classicvision.matching.outline import overlap_outline
+from classicvision.matching.pixels.blocks import Blocks, compare_blocks
+from classicvision.matching.pixels.displacement import find_displacement
+from classicvision.matching.pixels.frame import LUMA, Box, Frame
+from classicvision.matching.pixels.graphics import is_graphic
+from classicvision.matching.pixels.irregularity import displacement_score
+from classicvision.matching.result import Region
+
+__all__ = ["Registered", "register_region"]
+
+LONGEST: Final = 256  # pixels along the longer side of the frame
+LONGEST_GRAPHIC: Final = 1024  # the same for graphics, so that small type is resolved
+SHORTEST: Final = 48  # pixels along the shorter side below which nothing is compared
+MARGIN: Final = 0.15  # of the region's sides, compared around it
+
+
+@dataclass(frozen=True, eq=False)
+class Registered:
+    """The part of two images around a region, registered, and its blocks compared."""
+
+    frame: Frame
+    b: NDArray[np.float32]  # resampled through the displacement field
+    blocks: Blocks
+    displacement: float
+    is_graphic: bool
+
+
+def register_region(a: Image, b: Image, region: Region) -> Registered | None:
+    """Register the part of two images around a region; None if it is too small to compare.
+
+    Parameters
+    ----------
+    a, b : (H, W, 3) uint8
+    region : Region
+        In their frames.
+    """
+    box = _box(a, b, region)
+    registered = _register(a, b, region, box, LONGEST)
+    if registered and registered.is_graphic and max(box[2] - box[0], box[3] - box[1]) > LONGEST:
+        return _register(a, b, region, box, LONGEST_GRAPHIC)
+    return registered
+
+
+def _box(a: Image, b: Image, region: Region) -> Box:
+    """Return the bounding box of a region with its margin, clipped to the overlap of the images."""
+    low, high = region.polygon_a.min(axis=0), region.polygon_a.max(axis=0)
+    margin = MARGIN * (high - low)
+    (left, top), (right, bottom) = low - margin, high + margin
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    inside = _in_both(corners, a, b, region)
+    (left, top), (right, bottom) = inside.min(axis=0).tolist(), inside.max(axis=0).tolist()
+    return left, top, right, bottom
+
+
+def _in_both(polygon: NDArray[np.float64], a: Image, b: Image, region: Region) -> NDArray[np.float64]:
+    near = region.polygon_a.mean(axis=0)
+    return overlap_outline(polygon, region.b_from_a, a.shape[:2], b.shape[:2], near=near)
+
+
+def _register(a: Image, b: Image, region: Region, box: Box, longest: int) -> Registered | None:
+    frame = Frame.of(a, b, region.b_from_a, box, longest=longest)
+    if min(frame.inside.shape) < SHORTEST:
+        return None
+    luma, moved, inside = frame.a @ LUMA, frame.b, frame.inside
+    displacement = np.zeros((*luma.shape, 2))
+    for _ in range(2):
+        displacement += find_displacement(luma, moved @ LUMA, inside, 1)
+        moved, inside = frame.moved(b, displacement)
+    blocks = compare_blocks(luma, moved @ LUMA, inside, 1)
+    score = displacement_score(luma, moved @ LUMA, blocks, 1)
+    return Registered(frame, moved, blocks, score, is_graphic(luma, moved @ LUMA))
