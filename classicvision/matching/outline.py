@@ -72,7 +72,7 @@ def shared_outline(
 def overlap_outline(
     polygon: Points, b_from_a: NDArray[np.float64], size_a: Size, size_b: Size, *, near: NDArray[np.float64]
 ) -> Points:
-    """Return the part of a convex polygon of a, (K, 2), that both images cover; K is 0 if there is none.
+    """Return the part of a convex polygon of a, (K, 2), that both images cover; K may be 0.
 
     Parameters
     ----------

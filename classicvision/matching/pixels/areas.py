@@ -98,8 +98,8 @@ def grown(pixels: Mask, radius: int) -> Mask:
     for axis in (0, 1):
         padding = [(radius, radius) if one == axis else (0, 0) for one in (0, 1)]
         around = np.lib.stride_tricks.sliding_window_view(np.pad(pixels, padding), 2 * radius + 1, axis)
-        pixels = around.any(axis=2)
-    return np.asarray(pixels, np.bool_)
+        pixels = np.asarray(around.any(axis=2), np.bool_)
+    return pixels
 
 
 def pixel_hull(pixels: Mask) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ __all__ = ["AGREES", "ALONG_LINE", "BLOCK", "DIFFERS", "SILENT", "Blocks", "comp
 SILENT: Final = 0  # flat, or hidden by noise
 AGREES: Final = 1
 DIFFERS: Final = 2
-ALONG_LINE: Final = 3  # agrees, but shows only a straight edge, which agrees with all that is parallel
+ALONG_LINE: Final = 3  # agrees, but shows only a straight edge, as any parallel edge would
 
 BLOCK: Final = 2 * CELL
 LEAST_INSIDE: Final = 0.8  # share of a block that both images cover

@@ -84,7 +84,7 @@ def test_a_flat_part_follows_what_surrounds_it():
     assert not agreeing_area(blocks(np.where(state == AGREES, DIFFERS, SILENT))).any()
 
 
-def test_a_flat_part_beside_what_differs_does_not_agree_as_a_whole():
+def test_a_flat_part_next_to_what_differs_does_not_agree_as_a_whole():
     state = filled(SILENT, (30, 30))
     state[:3], state[27:] = AGREES, DIFFERS
     area = agreeing_area(blocks(state))

@@ -1,4 +1,4 @@
-"""Drawings and photographs are told apart."""
+"""Drawings are distinguished from photographs."""
 
 import cv2
 import numpy as np

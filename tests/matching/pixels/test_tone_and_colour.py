@@ -49,7 +49,7 @@ BLOCKS = np.ones((23, 31), bool)
     ],
     ids=["equal", "darker", "gamma", "contrast", "noise"],
 )
-def test_other_light_is_no_change_of_colour(image, edit):
+def test_other_light_does_not_change_the_colour(image, edit):
     assert changed_colour(image, np.float32(edit(image)), BLOCKS) is None
 
 
@@ -65,14 +65,14 @@ def test_a_part_in_another_colour_is_named():
     assert changed_colour(a, b, BLOCKS) == ((30, 60, 200), (200, 40, 40))
 
 
-def test_a_small_part_is_none():
+def test_a_small_part_does_not_count():
     a = np.full((192, 256, 3), 255, np.float32)
     b = a.copy()
     a[48:72, 64:88], b[48:72, 64:88] = (30, 60, 200), (200, 40, 40)
     assert changed_colour(a, b, BLOCKS) is None
 
 
-def test_only_agreeing_blocks_are_looked_at(image):
+def test_only_agreeing_blocks_count(image):
     changed = image.copy()
     changed[:, 128:] = changed[:, 128:, ::-1]
     left = BLOCKS.copy()
