@@ -47,7 +47,7 @@ def compare_images(
         equal = equal_result(result.n_keypoints, result.image_sizes, same_file=a.content == b.content)
         return replace(equal, regions=result.regions)
     if result.verdict != "cannot decide":
-        return verify_by_pixels(result, a.image, b.image)
+        return verify_by_pixels(a.image, b.image, a.features, b.features, result)
     of_a, of_b = map(PerceptualHash(), (a.image, b.image))
     whole = compare_hashes(of_a, of_b, image_sizes=result.image_sizes, n_keypoints=result.n_keypoints)
     if fallback is None or not (has_enough_coefficients(of_a) and has_enough_coefficients(of_b)):

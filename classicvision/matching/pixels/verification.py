@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from classicvision.features.local import LocalFeatures
 from classicvision.images import Image
 from classicvision.matching.distinct import UNDOUBTED
 from classicvision.matching.evidence import Difference, PixelEvidence, Relation
@@ -34,12 +35,13 @@ from classicvision.matching.pixels.frame import Frame
 from classicvision.matching.pixels.registration import Registered, register_region
 from classicvision.matching.result import MatchResult, Region
 
-__all__ = ["verify_by_pixels", "verify_region"]
+__all__ = ["verify_by_pixels"]
 
 Mask = NDArray[np.bool_]
 
 FEWEST: Final = 8  # agreeing and differing blocks without which pixels say nothing
 SEAM: Final = 4  # pixels by which the gradient of a seam makes its neighbours differ
+FEWEST_INLIERS: Final = 4  # of a part that is a region
 LEAST_PART: Final = 8  # agreeing blocks of a part that is a region
 
 SEPARATE: Final = 1.0  # displacement score from which images were taken separately
@@ -60,15 +62,19 @@ _NOT_COPIED: Final = {
 }
 
 
-def verify_by_pixels(result: MatchResult, a: Image, b: Image) -> MatchResult:
+def verify_by_pixels(
+    image_a: Image, image_b: Image, a: LocalFeatures, b: LocalFeatures, result: MatchResult
+) -> MatchResult:
     """Verify a copy that keypoints propose by the pixels of both images.
 
     Parameters
     ----------
+    image_a, image_b : (H, W, 3) uint8
+        The images.
+    a, b : LocalFeatures
+        Their keypoints, in the frames of the images.
     result : MatchResult
-        Of `match_features`; one that is not a copy by keypoints is returned as it is.
-    a, b : (H, W, 3) uint8
-        The images, in the frames of the result.
+        Of `match_features` for these keypoints; one that is not a copy by keypoints is returned as it is.
 
     Returns
     -------
@@ -80,16 +86,17 @@ def verify_by_pixels(result: MatchResult, a: Image, b: Image) -> MatchResult:
     Examples
     --------
     >>> from classicvision import MATCHING_SIFT, match_features, read_image, verify_by_pixels
-    >>> a = read_image("data/copies/library/coffee.jpg")
-    >>> b = a.copy()
-    >>> b[40:100, 60:140] = read_image("data/copies/library/cat.jpg")[60:120, 60:140]
-    >>> result = verify_by_pixels(match_features(MATCHING_SIFT(a), MATCHING_SIFT(b)), a, b)
+    >>> image = read_image("data/copies/library/coffee.jpg")
+    >>> edited = image.copy()
+    >>> edited[40:100, 60:140] = read_image("data/copies/library/cat.jpg")[60:120, 60:140]
+    >>> a, b = MATCHING_SIFT(image), MATCHING_SIFT(edited)
+    >>> result = verify_by_pixels(image, edited, a, b, match_features(a, b))
     >>> result.verdict, result.regions[0].pixels.relation, len(result.regions[0].pixels.differences)
     ('copy', 'edited', 1)
     """
     if result.verdict != "copy" or result.method != "keypoints":
         return result
-    regions = [part for region in result.regions for part in verify_region(a, b, region)]
+    regions = [part for region in result.regions for part in _verified(image_a, image_b, a, region)]
     copied = [region for region in regions if region.pixels and region.pixels.relation in COPIES]
     unverified = [region for region in regions if region.pixels is None]
     if len(unverified) == len(regions):
@@ -104,30 +111,19 @@ def verify_by_pixels(result: MatchResult, a: Image, b: Image) -> MatchResult:
     return replace(result, verdict="no evidence", regions=(), reason=_NOT_COPIED["unlike"])
 
 
-def verify_region(a: Image, b: Image, region: Region) -> tuple[Region, ...]:
-    """Compare the pixels of a region that keypoints propose.
+def _verified(image_a: Image, image_b: Image, a: LocalFeatures, region: Region) -> tuple[Region, ...]:
+    """Return the connected parts of a region in which the images agree, largest first.
 
-    Parameters
-    ----------
-    a, b : (H, W, 3) uint8
-        The images.
-    region : Region
-        In their frames.
-
-    Returns
-    -------
-    tuple of Region
-        The connected parts of the region in which the images agree, largest first, with outlines, shares and evidence
-        of pixels. One region with the former outline if it is not a copy, or without evidence if it is too small or
-        too flat to compare.
+    One region with the former outline if it is not a copy, or without evidence if it is too small or too flat to
+    compare.
     """
-    registered = register_region(a, b, region)
+    registered = register_region(image_a, image_b, region)
     if registered is None:
         return (region,)
     blocks = registered.blocks
     if blocks.count(AGREES) + blocks.count(DIFFERS) < FEWEST:
         return (region,)
-    parts = _parts(registered, region)
+    parts = _parts(registered, region, a)
     relation, agreeing = _relation(registered, region, parts)
     evidence = PixelEvidence(relation, agreeing, registered.displacement)
     if relation != "same":
@@ -143,21 +139,21 @@ class _Part:
     filled: Mask  # blocks in its convex hull
     pixels: Mask  # (H, W)
     hull: NDArray[np.float64]  # in pixels of the frame
+    pairs: NDArray[np.int32]  # inliers that lie in it, as in `Region`
 
 
-def _parts(registered: Registered, region: Region) -> list[_Part]:
-    """Return the parts with enough agreeing blocks that lie in the region, not only around it; largest first."""
+def _parts(registered: Registered, region: Region, a: LocalFeatures) -> list[_Part]:
+    """Return the parts with enough agreeing blocks and inliers, largest first."""
     blocks, size = registered.blocks, registered.frame.inside.shape
-    in_frame = centres(blocks.state.shape)
-    in_region = contains(region.polygon_a, warp_points(in_frame, registered.frame.a_from_frame))
+    in_frame, frame_from_a = centres(blocks.state.shape), np.linalg.inv(registered.frame.a_from_frame)
+    inliers = warp_points(a.xy[region.pairs[:, 0]].astype(np.float64), np.asarray(frame_from_a, np.float64))
     found = []
     for part in components(agreeing_area(blocks)):
-        agreeing = part & (blocks.state == AGREES)
-        if agreeing.sum() < LEAST_PART or not (agreeing.ravel() & in_region).any():
-            continue
         pixels = grown(to_pixels(part, size), SEAM) & registered.frame.inside
         hull = pixel_hull(pixels)
-        found.append(_Part(part, contains(hull, in_frame).reshape(part.shape), pixels, hull))
+        pairs = region.pairs[contains(hull, inliers)]
+        if np.count_nonzero(part & (blocks.state == AGREES)) >= LEAST_PART and len(pairs) >= FEWEST_INLIERS:
+            found.append(_Part(part, contains(hull, in_frame).reshape(part.shape), pixels, hull, pairs))
     return sorted(found, key=lambda part: -int(part.pixels.sum()))
 
 
@@ -212,6 +208,7 @@ def _as_region(part: _Part, registered: Registered, region: Region, evidence: Pi
     magnified = polygon_area(polygon_b) / max(polygon_area(polygon_a), 1e-9)
     return replace(
         region,
+        pairs=part.pairs,
         polygon_a=polygon_a,
         polygon_b=polygon_b,
         share_a=min(covered / frame.area_a, 1.0),

@@ -11,8 +11,9 @@ from classicvision.matching.result import MatchResult
 from classicvision.matching.settings import MATCHING_SIFT
 
 
-def verified(a, b):
-    return verify_by_pixels(match_features(MATCHING_SIFT(a), MATCHING_SIFT(b)), a, b)
+def verified(image_a, image_b):
+    a, b = MATCHING_SIFT(image_a), MATCHING_SIFT(image_b)
+    return verify_by_pixels(image_a, image_b, a, b, match_features(a, b))
 
 
 def jpeg(image, quality):
@@ -106,9 +107,8 @@ def test_the_same_layout_with_other_words_is_a_template(page):
             for column in (430, 620):
                 place = (column, 135 + 65 * row)
                 cv2.putText(image, word, place, cv2.FONT_HERSHEY_DUPLEX, 1.2, (20, 20, 20), 3, cv2.LINE_AA)
-    before = match_features(MATCHING_SIFT(a), MATCHING_SIFT(b))
-    result = verify_by_pixels(before, a, b)
-    assert before.verdict == "copy"
+    assert match_features(MATCHING_SIFT(a), MATCHING_SIFT(b)).verdict == "copy"
+    result = verified(a, b)
     assert result.verdict == "related"
     assert {region.pixels.relation for region in result.regions} == {"template"}
     assert "layout" in result.reason
@@ -138,28 +138,37 @@ def test_both_orders_give_one_relation(scene, other_scene):
     assert forth.regions[0].share_a == pytest.approx(back.regions[0].share_b, abs=0.01)
 
 
+def test_a_part_has_only_the_inliers_that_lie_in_it(scene, page):
+    image = page([])
+    image[20:170, 50:450], image[400:550, 50:450] = scene[:150], scene[150:]
+    result = verified(scene, image)
+    a = MATCHING_SIFT(scene)
+    assert len(result.regions) == 2
+    for region in result.regions:
+        assert contains(region.polygon_a, a.xy[region.pairs[:, 0]].astype(float)).mean() > 0.9
+
+
 def test_other_results_are_returned_as_they_are(scene, other_scene):
-    result = match_features(MATCHING_SIFT(scene), MATCHING_SIFT(other_scene))
+    a, b = MATCHING_SIFT(scene), MATCHING_SIFT(other_scene)
+    result = match_features(a, b)
     assert result.verdict == "no evidence"
-    assert verify_by_pixels(result, scene, other_scene) is result
+    assert verify_by_pixels(scene, other_scene, a, b, result) is result
     equal = MatchResult("copy", "bytes", (), 0.0, (0, 0), 0, (scene.shape[:2],) * 2, "the same")
-    assert verify_by_pixels(equal, scene, scene) is equal
+    assert verify_by_pixels(scene, scene, a, a, equal) is equal
 
 
 def test_a_region_that_is_too_small_stays_as_it_is(scene):
     small = cv2.resize(scene, (60, 45), interpolation=cv2.INTER_AREA)
-    result = match_features(MATCHING_SIFT(small), MATCHING_SIFT(small))
-    assert result.verdict == "copy"
-    found = verify_by_pixels(result, small, small)
+    found = verified(small, small)
     assert found.verdict == "copy"
     assert found.regions[0].pixels is None
     assert "too small" in found.reason
 
 
 def test_keypoints_of_other_images_are_refuted(scene, other_scene):
-    """A result of keypoints that agree by chance, or by likeness, on images that show something else."""
-    result = match_features(MATCHING_SIFT(scene), MATCHING_SIFT(scene))
-    found = verify_by_pixels(result, scene, other_scene)
+    """Keypoints that agree, by chance or by likeness, on images that show something else."""
+    a = MATCHING_SIFT(scene)
+    found = verify_by_pixels(scene, other_scene, a, a, match_features(a, a))
     assert found.verdict == "no evidence"
     assert not found.regions
     assert "pixels do not" in found.reason
