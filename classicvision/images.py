@@ -30,6 +30,7 @@ __all__ = [
     "read_bytes",
     "read_image",
     "resize_by_area",
+    "sample",
     "shrink",
     "to_gray",
     "write_image",
@@ -213,6 +214,24 @@ def shrink(image: Image, max_side: int) -> Image:
 def resize_by_area(image: Image, size: tuple[int, int]) -> Image:
     """Resize an image to (height, width). Along a side that shrinks, each new pixel is the mean of what it covers."""
     return np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def sample(image: NDArray[np.uint8], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the values of an image at points, interpolated bilinearly to 1/32 of a pixel.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) uint8
+        With sides below 32,768 pixels.
+    x, y : (h, w) float32
+        Positions in pixels. Points outside get the value of the nearest pixel.
+
+    Returns
+    -------
+    (h, w) or (h, w, C) float32
+    """
+    sampled = cv2.remap(image.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.float32)
 
 
 def enlarge(image: Image, min_side: int) -> Image:

@@ -14,20 +14,26 @@ __all__ = ["CELL", "blur", "cell_sums", "gradients", "halve", "interpolate_cells
 Plane = NDArray[np.float32]
 
 CELL: Final = 8  # side of a cell in pixels
+_ONES: Final = np.ones(CELL, np.float32)
 
 
 def cell_sums(plane: Plane) -> Plane:
     """Return the sum of each 8 x 8 cell of a plane (H, W), (H // 8, W // 8); an incomplete cell is not summed."""
     height, width = (side // CELL for side in plane.shape)
-    cells = plane[: height * CELL, : width * CELL].reshape(height, CELL, width, CELL)
-    return np.asarray(np.add.reduce(np.add.reduce(cells, axis=3), axis=1), np.float32)
+    rows = np.add.reduce(plane[: height * CELL, : width * CELL].reshape(height, CELL, width * CELL), axis=1)
+    return np.asarray(rows.reshape(-1, CELL) @ _ONES, np.float32).reshape(height, width)
 
 
 def windows(cells: Plane, n: int) -> Plane:
     """Return the sum of each n x n cells, (R - n + 1, C - n + 1)."""
     rows, columns = (side - n + 1 for side in cells.shape)
-    over_rows = np.add.reduce([cells[i : i + rows] for i in range(n)])
-    return np.asarray(np.add.reduce([over_rows[:, j : j + columns] for j in range(n)]), np.float32)
+    over_rows = cells[:rows].copy()
+    for i in range(1, n):
+        over_rows += cells[i : i + rows]
+    sums = over_rows[:, :columns].copy()
+    for j in range(1, n):
+        sums += over_rows[:, j : j + columns]
+    return sums
 
 
 def blur(plane: Plane, sigma: float) -> Plane:

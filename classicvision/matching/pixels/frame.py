@@ -9,8 +9,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.images import Image, resize_by_area
-from classicvision.matching.geometry import jacobian, warp_points
+from classicvision.images import Image, resize_by_area, sample
+from classicvision.matching.geometry import jacobian
 
 __all__ = ["LUMA", "Box", "Frame", "resample"]
 
@@ -24,11 +24,11 @@ _BORDER: Final = 0.5  # an image extends this far beyond the centres of its oute
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A box of image a, and what a transform maps to it from image b, at the resolution of the coarser one.
+    """A box of image a at the resolution of the coarser image, and where its pixels lie in both.
 
     Attributes
     ----------
-    a, b : (H, W, 3) float32
+    a : (H, W, 3) float32
         Levels from 0 to 255.
     inside : (H, W) bool
         Whether both images cover the pixel.
@@ -38,7 +38,6 @@ class Frame:
     """
 
     a: Pixels
-    b: Pixels
     inside: NDArray[np.bool_]
     a_from_frame: Transform
     b_from_frame: Transform
@@ -63,70 +62,88 @@ class Frame:
         width, height = (max(round(side * zoom), 1) for side in (right - left, bottom - top))
         a_from_frame = np.array([[1 / zoom, 0, left + 0.5 / zoom], [0, 1 / zoom, top + 0.5 / zoom], [0, 0, 1]])
         b_from_frame = b_from_a @ a_from_frame
-        xy = _grid(width, height)
-        in_a, in_b = (warp_points(xy, transform) for transform in (a_from_frame, b_from_frame))
+        x, y = np.meshgrid(np.arange(float(width)), np.arange(float(height)))
+        in_a, in_b = (_warped(transform, x, y) for transform in (a_from_frame, b_from_frame))
+        areas = (float(image.shape[0] * image.shape[1]) for image in (a, b))
         inside = _covers(a, in_a) & _covers(b, in_b)
-        return cls(
-            resample(a, in_a, 1 / zoom).reshape(height, width, 3),
-            resample(b, in_b, scale_b / zoom).reshape(height, width, 3),
-            inside.reshape(height, width),
-            a_from_frame,
-            b_from_frame,
-            float(a.shape[0] * a.shape[1]),
-            float(b.shape[0] * b.shape[1]),
-        )
+        return cls(resample(a, in_a, 1 / zoom), inside, a_from_frame, b_from_frame, *areas)
 
-    def moved(self, b: Image, displacement: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.bool_]]:
-        """Resample b again, (H, W, 3), displaced by (H, W, 2) pixels of the frame; and what both images cover."""
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
         height, width = self.inside.shape
-        in_b = warp_points(_grid(width, height) + displacement.reshape(-1, 2), self.b_from_frame)
+        return height, width
+
+    def of_b(self, b: NDArray[np.uint8], displacement: NDArray[np.float64]) -> tuple[Pixels, NDArray[np.bool_]]:
+        """Resample b, displaced by some pixels of the frame.
+
+        Parameters
+        ----------
+        b : (H_b, W_b) or (H_b, W_b, 3) uint8
+            Image b, or its luma.
+        displacement : (H, W, 2) float64
+            Along x and y.
+
+        Returns
+        -------
+        pixels : (H, W) or (H, W, 3) float32
+        inside : (H, W) bool
+            What both images cover.
+        """
+        height, width = self.shape
+        x, y = np.arange(float(width)) + displacement[..., 0], np.arange(float(height))[:, None] + displacement[..., 1]
+        in_b = _warped(self.b_from_frame, x, y)
         scale = _scale(self.b_from_frame, width / 2, height / 2)
-        covered = self.inside & _covers(b, in_b).reshape(height, width)
-        return resample(b, in_b, scale).reshape(height, width, 3), covered
+        return resample(b, in_b, scale), self.inside & _covers(b, in_b)
 
 
-def resample(image: Image, xy: NDArray[np.float64], step: float) -> Pixels:
-    """Return the values of an image (H, W, 3) at points (N, 2), bilinear, from a reduction to about `step` pixels.
+def resample(image: NDArray[np.uint8], xy: NDArray[np.float64], step: float) -> Pixels:
+    """Return the values of an image at points, bilinear, from a reduction to about `step` pixels.
 
-    Points outside get the value of the nearest pixel. The image is reduced by a power of 2, so that the points, which
-    are about `step` pixels apart, are at most two pixels of the reduction apart.
+    The image is reduced by a power of 2, so that the points, which are about `step` pixels apart, are at most two
+    pixels of the reduction apart.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, 3) uint8
+    xy : (2, h, w) float64
+        Points in pixels, x and y; those outside get the value of the nearest pixel.
+    step : float
+
+    Returns
+    -------
+    (h, w) or (h, w, 3) float32
     """
-    finite = np.nan_to_num(xy, nan=-1.0, posinf=1e6, neginf=-1e6)
-    (left, top), (right, bottom) = np.floor(finite.min(axis=0)) - 2 * step, np.ceil(finite.max(axis=0)) + 2 * step + 1
-    height, width = image.shape[:2]
-    left, right = (int(min(max(side, 0), width)) for side in (left, right))
-    top, bottom = (int(min(max(side, 0), height)) for side in (top, bottom))
-    left, top = min(left, width - 1), min(top, height - 1)
-    part = image[top : max(bottom, top + 1), left : max(right, left + 1)]
+    spans = [_span(along, step, n) for along, n in zip(xy, image.shape[1::-1], strict=True)]
+    part = image[slice(*spans[1]), slice(*spans[0])]
     factor = 2 ** max(int(math.log2(max(step, 1.0))), 0)
-    size = (max(part.shape[0] // factor, 1), max(part.shape[1] // factor, 1))
-    reduced = resize_by_area(part, size) if factor > 1 else part
-    to_reduced = np.array([size[1] / part.shape[1], size[0] / part.shape[0]])
-    return _bilinear(reduced, (finite - [left, top] + _BORDER) * to_reduced - _BORDER)
+    height, width = (max(side // factor, 1) for side in part.shape[:2])
+    reduced = resize_by_area(part, (height, width)) if factor > 1 else part
+    x, y = (
+        ((along - first + _BORDER) * (n / (last - first)) - _BORDER).astype(np.float32)
+        for along, (first, last), n in zip(xy, spans, (width, height), strict=True)
+    )
+    return sample(reduced, np.nan_to_num(x, nan=-1.0), np.nan_to_num(y, nan=-1.0))
 
 
-def _bilinear(image: Image, xy: NDArray[np.float64]) -> Pixels:
-    height, width = image.shape[:2]
-    x, y = np.clip(xy, 0, [width - 1, height - 1]).T
-    column, row = np.minimum(x.astype(np.intp), max(width - 2, 0)), np.minimum(y.astype(np.intp), max(height - 2, 0))
-    right, below = (x - column).astype(np.float32)[:, None], (y - row).astype(np.float32)[:, None]
-    next_column, next_row = np.minimum(column + 1, width - 1), np.minimum(row + 1, height - 1)
-    rows = image.reshape(-1, image.shape[2])
-    upper, lower = row * width, next_row * width
-    above = rows[upper + column] * (1 - right) + rows[upper + next_column] * right
-    under = rows[lower + column] * (1 - right) + rows[lower + next_column] * right
-    return np.asarray(above * (1 - below) + under * below, np.float32)
+def _span(along: NDArray[np.float64], step: float, n: int) -> tuple[int, int]:
+    """Return the pixels of a side of n that positions along it need, as a half-open interval."""
+    low, high = (float(np.clip(np.nan_to_num(end, nan=0.0), 0, n - 1)) for end in (np.nanmin(along), np.nanmax(along)))
+    return max(math.floor(low - 2 * step), 0), min(math.ceil(high + 2 * step) + 1, n)
 
 
-def _grid(width: int, height: int) -> NDArray[np.float64]:
-    x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-    return np.column_stack([x.ravel(), y.ravel()])
+def _warped(transform: Transform, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map points, (2, H, W)."""
+    (p, q, r), (s, t, u), (g, h, i) = transform.tolist()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = 1 / (g * x + h * y + i) if g or h else 1 / i
+        return np.stack([(p * x + q * y + r) * weight, (s * x + t * y + u) * weight])
 
 
-def _covers(image: Image, xy: NDArray[np.float64]) -> NDArray[np.bool_]:
-    height, width = image.shape[:2]
-    limit = np.array([width, height]) - _BORDER
-    return np.asarray(((xy >= -_BORDER) & (xy <= limit)).all(axis=1), np.bool_)
+def _covers(image: NDArray[np.uint8], xy: NDArray[np.float64]) -> NDArray[np.bool_]:
+    (x, y), (height, width) = xy, image.shape[:2]
+    inside = (x >= -_BORDER) & (x <= width - _BORDER) & (y >= -_BORDER) & (y <= height - _BORDER)
+    return np.asarray(inside, np.bool_)
 
 
 def _scale(transform: Transform, x: float, y: float) -> float:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.images import Image
+from classicvision.images import Image, to_gray
 from classicvision.matching.outline import overlap_outline
 from classicvision.matching.pixels.blocks import Blocks, compare_blocks
 from classicvision.matching.pixels.displacement import find_displacement
@@ -30,7 +30,7 @@ class Registered:
     """The part of two images around a region, registered, and its blocks compared."""
 
     frame: Frame
-    b: NDArray[np.float32]  # resampled through the displacement field
+    displacement_field: NDArray[np.float64]  # (H, W, 2), as for `Frame.of_b`
     blocks: Blocks
     displacement: float
     is_graphic: bool
@@ -70,13 +70,14 @@ def _in_both(polygon: NDArray[np.float64], a: Image, b: Image, region: Region) -
 
 def _register(a: Image, b: Image, region: Region, box: Box, longest: int) -> Registered | None:
     frame = Frame.of(a, b, region.b_from_a, box, longest=longest)
-    if min(frame.inside.shape) < SHORTEST:
+    if min(frame.shape) < SHORTEST:
         return None
-    luma, moved, inside = frame.a @ LUMA, frame.b, frame.inside
-    displacement = np.zeros((*luma.shape, 2))
+    luma, grey_b = frame.a @ LUMA, to_gray(b)
+    displacement = np.zeros((*frame.shape, 2))
     for _ in range(2):
-        displacement += find_displacement(luma, moved @ LUMA, inside, 1)
-        moved, inside = frame.moved(b, displacement)
-    blocks = compare_blocks(luma, moved @ LUMA, inside, 1)
-    score = displacement_score(luma, moved @ LUMA, blocks, 1)
-    return Registered(frame, moved, blocks, score, is_graphic(luma, moved @ LUMA))
+        moved, inside = frame.of_b(grey_b, displacement)
+        displacement += find_displacement(luma, moved, inside, 1)
+    moved, inside = frame.of_b(grey_b, displacement)
+    blocks = compare_blocks(luma, moved, inside, 1)
+    score = displacement_score(luma, moved, blocks, 1)
+    return Registered(frame, displacement, blocks, score, is_graphic(luma, moved))

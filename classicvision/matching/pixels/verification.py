@@ -128,7 +128,7 @@ def _verified(image_a: Image, image_b: Image, a: LocalFeatures, region: Region) 
     evidence = PixelEvidence(relation, agreeing, registered.displacement)
     if relation != "same":
         return (replace(region, pixels=evidence),)
-    return tuple(_as_region(part, registered, region, evidence) for part in parts)
+    return tuple(_as_region(part, registered, region, evidence, image_b) for part in parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ class _Part:
 
 def _parts(registered: Registered, region: Region, a: LocalFeatures) -> list[_Part]:
     """Return the parts with enough agreeing blocks and inliers, largest first."""
-    blocks, size = registered.blocks, registered.frame.inside.shape
+    blocks, size = registered.blocks, registered.frame.shape
     in_frame, frame_from_a = centres(blocks.state.shape), np.linalg.inv(registered.frame.a_from_frame)
     inliers = warp_points(a.xy[region.pairs[:, 0]].astype(np.float64), np.asarray(frame_from_a, np.float64))
     found = []
@@ -192,7 +192,7 @@ def _is_more_than_signs(region: Region) -> bool:
     return region.significance >= UNDOUBTED or max(region.share_a, region.share_b) >= LARGE
 
 
-def _as_region(part: _Part, registered: Registered, region: Region, evidence: PixelEvidence) -> Region:
+def _as_region(part: _Part, registered: Registered, region: Region, evidence: PixelEvidence, image_b: Image) -> Region:
     """Return a part as a region, with its share, and what differs inside it."""
     frame = registered.frame
     area_a = float(np.linalg.det(frame.a_from_frame[:2, :2]))  # of a pixel of the frame
@@ -217,15 +217,15 @@ def _as_region(part: _Part, registered: Registered, region: Region, evidence: Pi
             evidence,
             relation="edited" if differences else "same",
             differences=differences,
-            recoloured=changed_colour(frame.a, registered.b, part.blocks),
+            recoloured=changed_colour(frame.a, frame.of_b(image_b, registered.displacement_field)[0], part.blocks),
         ),
     )
 
 
 def _difference(blocks: Mask, frame: Frame, region: Region, area_a: float) -> Difference:
-    pixels = ~grown(to_pixels(~blocks, frame.inside.shape), SEAM) & frame.inside
+    pixels = ~grown(to_pixels(~blocks, frame.shape), SEAM) & frame.inside
     if not pixels.any():  # narrower than two seams
-        pixels = to_pixels(blocks, frame.inside.shape) & frame.inside
+        pixels = to_pixels(blocks, frame.shape) & frame.inside
     polygon = warp_points(pixel_hull(pixels), frame.a_from_frame)
     share = float(pixels.sum()) * area_a / frame.area_a
     return Difference(polygon, warp_points(polygon, region.b_from_a), share)
