@@ -136,8 +136,10 @@ def make_finding() -> Callable[..., Finding]:
     import numpy as np
 
     from classicvision.copies.findings import Finding
+    from classicvision.matching.evidence import PixelEvidence
     from classicvision.matching.result import MatchResult, Region
 
+    evidence = PixelEvidence("same", 1.0, 0.0)
     square = np.array([[10.0, 10.0], [110.0, 10.0], [110.0, 110.0], [10.0, 110.0]])
 
     def region(b_from_a: object, share: float, significance: float) -> Region:
@@ -146,7 +148,7 @@ def make_finding() -> Callable[..., Finding]:
         kind = "homography" if b_from_a[2, :2].any() else "similarity"
         pairs = np.column_stack([np.arange(4), np.arange(4)]).astype(np.int32)
         polygon_b = mapped[:, :2] / mapped[:, 2:]
-        return Region(b_from_a, kind, pairs, square, polygon_b, share, share, significance)
+        return Region(b_from_a, kind, pairs, square, polygon_b, share, share, significance, evidence)
 
     def make(
         a: str,

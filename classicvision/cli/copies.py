@@ -39,6 +39,12 @@ Examples:
     "--report", suffixes=(".html", ".htm"), required=False, text="Write an HTML page that shows all pairs side by side."
 )
 @options.output_option("--csv", suffixes=(".csv",), required=False, text="Write one CSV row per finding.")
+@click.option(
+    "--related",
+    "shows_related",
+    is_flag=True,
+    help="Also list pairs that are not copies: the same layout with other content, or one scene photographed twice.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with code 11 if a copy was found.")
 @click.option(
     "--false-match-rate",
@@ -64,6 +70,7 @@ def copies_command(
     within: bool,
     report: Path | None,
     csv: Path | None,
+    shows_related: bool,
     exit_code: bool,
     false_match_rate: float | None,
     calibration: Path | None,
@@ -95,6 +102,8 @@ def copies_command(
         else:
             findings = workflows.find_copies_among(images, settings=settings, fallback=network, **how)
     _show(findings, as_json)
+    if findings.related and not as_json:
+        click.echo(_related(findings, shows_related))
     _write(findings, report, csv, run.quiet)
     code = render.report_failures(findings.failures)
     return FOUND if exit_code and findings.findings else code
@@ -156,6 +165,24 @@ def _to_text(findings: Findings) -> str:
     n = render.count(len(findings.findings), "copy", "copies")
     groups = render.count(len(findings.groups), "group")
     return f"{parts}\n\n{n} in {groups}. Compared {compared} {seconds}."
+
+
+def _related(findings: Findings, shows_all: bool) -> str:
+    """Return how many pairs are related, and the best of them if all are to be shown."""
+    kinds = {
+        "template": "the same layout with other content",
+        "same scene": "one scene or printed thing photographed twice",
+    }
+    counts = {kind: sum(kind in finding.labels for finding in findings.related) for kind in kinds}
+    found = "; ".join(f"{kinds[kind]} ({render.count(n, 'pair')})" for kind, n in counts.items() if n)
+    note = f"Related, but not copies: {found}."
+    if not shows_all:
+        return f"{note} --related lists them."
+    rows = [("a", "b", "score", "relation")]
+    rows += [(str(f.path_a), str(f.path_b), _score(f), ", ".join(f.labels)) for f in findings.related[:MAX_SHOWN]]
+    n_more = len(findings.related) - MAX_SHOWN
+    more = f"\n... and {render.count(n_more, 'more pair')}; see --json" if n_more > 0 else ""
+    return f"\n{note}\n{render.table(rows, right=(2,))}{more}"
 
 
 def _compared(findings: Findings) -> str:

@@ -77,7 +77,8 @@ class CopySearch:
             )
             whole = self._compare_whole(_query_images(found.queries, results), _reference_images(library.index))
             findings = [library.named(finding) for finding in _all_findings(results, whole)]
-            report = self._report("against", findings, library, found, results, whole)
+            related = [library.named(finding) for finding in _all_related(results)]
+            report = self._report("against", findings, related, library, found, results, whole)
             seconds = time.perf_counter() - start
             return replace(report, queries=listed(queries), references=listed(references), seconds=seconds)
 
@@ -95,7 +96,8 @@ class CopySearch:
                 first_of_each_content(_reference_images(library.index)),
             )
             findings = best_of_each_pair(library.named(finding) for finding in _all_findings(results, whole))
-            report = self._report("among", findings, library, found, results, whole)
+            related = best_of_each_pair(library.named(finding) for finding in _all_related(results))
+            report = self._report("among", findings, related, library, found, results, whole)
             return replace(report, queries=listed(images), seconds=time.perf_counter() - start)
 
     def _open(self, where: PathLike | Sequence[PathLike]) -> AbstractContextManager[Library]:
@@ -137,6 +139,7 @@ class CopySearch:
         self,
         scope: Scope,
         findings: Sequence[Finding],
+        related: Sequence[Finding],
         library: Library,
         found: _Extracted,
         results: Sequence[QueryResult],
@@ -153,6 +156,7 @@ class CopySearch:
         return Findings.of(
             findings,
             scope,
+            related=related,
             undecided=undecided_queries(
                 found.queries, results, findings, nearest, min_keypoints=self.settings.match.min_keypoints
             ),
@@ -191,6 +195,10 @@ def undecided_queries(
 def _all_findings(results: Iterable[QueryResult], whole: WholeImageResult) -> Iterator[Finding]:
     yield from (finding for result in results for finding in result.findings)
     yield from whole.findings
+
+
+def _all_related(results: Iterable[QueryResult]) -> Iterator[Finding]:
+    return (finding for result in results for finding in result.related)
 
 
 def _query_images(queries: Sequence[Query], results: Sequence[QueryResult]) -> list[WholeImage]:

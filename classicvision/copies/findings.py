@@ -29,6 +29,11 @@ LABELS: Final = (
     "cropped",
     "perspective",
     "several regions",
+    "recoloured",
+    "content differs",
+    "template",
+    "same scene",
+    "unverified",
     "signature",
     "backbone",
 )
@@ -89,6 +94,8 @@ class Finding:
             return (self.result.method,)
         facts = _facts(self.result.regions)
         facts["cropped"] = not self.is_within and min(self.share_a, self.share_b) < MAX_WHOLE
+        facts |= _pixel_facts(self.result.regions)
+        facts["unverified"] &= not self.is_within
         return tuple(label for label in LABELS if facts.get(label))
 
 
@@ -125,6 +132,9 @@ class Findings:
     findings : tuple of Finding
         Best first: equal files and pixels, then by significance, then by share of the image; signatures and backbones
         last.
+    related : tuple of Finding
+        Pairs that are not copies, best first: they share a layout with other content, or show one scene or printed
+        thing that was photographed twice.
     groups : tuple of Group
         The group of the best finding first.
     scope : {"against", "among", "within"}
@@ -144,6 +154,7 @@ class Findings:
     """
 
     findings: tuple[Finding, ...]
+    related: tuple[Finding, ...]
     groups: tuple[Group, ...]
     scope: Scope
     undecided: tuple[Undecided, ...]
@@ -161,6 +172,7 @@ class Findings:
         findings: Iterable[Finding],
         scope: Scope = "among",
         *,
+        related: Iterable[Finding] = (),
         undecided: tuple[Undecided, ...] = (),
         failures: tuple[Failure, ...] = (),
         n_queries: int = 0,
@@ -174,6 +186,7 @@ class Findings:
         best_first = tuple(sorted(findings, key=_rank))
         return cls(
             best_first,
+            tuple(sorted(related, key=_rank)),
             _groups(best_first),
             scope,
             undecided,
@@ -229,6 +242,18 @@ def _facts(regions: tuple[Region, ...]) -> dict[str, bool]:
         "scaled": any(max(change.scale, 1 / change.scale) >= MIN_SCALE for change in changes),
         "perspective": any(depth(region) >= MIN_SCALE for region in regions),
         "several regions": len(regions) > 1,
+    }
+
+
+def _pixel_facts(regions: tuple[Region, ...]) -> dict[str, bool]:
+    evidence = [region.pixels for region in regions if region.pixels]
+    relations = {one.relation for one in evidence}
+    return {
+        "recoloured": any(one.recoloured for one in evidence),
+        "content differs": "edited" in relations,
+        "template": "template" in relations,
+        "same scene": "same scene" in relations,
+        "unverified": not evidence,
     }
 
 

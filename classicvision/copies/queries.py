@@ -11,17 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, region_points
 from classicvision.copies.search import search_contents
 from classicvision.copies.settings import SearchSettings
+from classicvision.copies.verification import ImageFile, verify_files
 from classicvision.extraction import Extraction
 from classicvision.features.global_features import GlobalFeatures
 from classicvision.features.local import LocalFeatures
 from classicvision.index.catalogue import absolute
 from classicvision.index.index import Index
 from classicvision.items import Items, parts_of
-from classicvision.matching.result import equal_result
+from classicvision.matching.result import MatchResult, equal_result
 from classicvision.progress import StageProgress
 from classicvision.workers import in_order
 
@@ -77,11 +81,22 @@ class Query(ExtractedImage):
 
 @dataclass(frozen=True, eq=False)
 class QueryResult:
-    """The findings of one query, and the facts about it that explain why there are no more."""
+    """The findings of one query, and the facts about it that explain why there are no more.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        Copies.
+    n_keypoints : int
+    image_size : (height, width)
+    related : tuple of Finding
+        Pairs that share a layout or show one scene, and are not copies.
+    """
 
     findings: tuple[Finding, ...]
     n_keypoints: int
     image_size: tuple[int, int]
+    related: tuple[Finding, ...] = ()
 
 
 def queries_of(files: Sequence[Path], extraction: Extraction[tuple[Any, ...]]) -> list[Query]:
@@ -194,13 +209,13 @@ class _AgainstIndex:
         features, equal = query.features(self.cache), self.references.equals(query.whole.pixels)
         own = self.references.index.with_path(query.path)  # even if the file has changed since
         exclude = {*equal.ids, own} if own is not None else {*equal.ids}
-        findings = [*_equal_images(query, equal, features), *self._copies(query, features, exclude)]
-        return QueryResult(tuple(findings), len(features), features.image_size)
+        findings = [*_equal_images(query, equal, features), *self._matches(query, features, exclude)]
+        return _query_result(findings, features)
 
-    def _copies(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
+    def _matches(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
         index = self.references.index
-        for ids, result in search_contents(index, features, self.settings, exclude=exclude):
-            points = region_points(result, features, index.features(ids[0]))
+        for ids, proposed in search_contents(index, features, self.settings, exclude=exclude):
+            result, points = _verified(query, index, ids[0], features, proposed)
             yield from (Finding(query.path, index.path(image_id), result, points) for image_id in ids)
 
 
@@ -216,8 +231,8 @@ class _AmongImages:
         features, equal = query.features(self.cache), self.references.equals(query.whole.pixels)
         findings = list(_equal_images(query, equal.first, features))
         if not equal.paths or equal.paths[0] == absolute(query.path):
-            findings += self._copies(query, features, {*equal.ids, *self._compared_elsewhere(query)})
-        return QueryResult(tuple(findings), len(features), features.image_size)
+            findings += self._matches(query, features, {*equal.ids, *self._compared_elsewhere(query)})
+        return _query_result(findings, features)
 
     def _compared_elsewhere(self, query: Query) -> Iterable[int]:
         """Return the query's own ID, and the IDs before it if each of those is compared with all images."""
@@ -228,13 +243,29 @@ class _AmongImages:
         all_are_compared = len(index) <= self.settings.n_candidates
         return index.ids[index.ids <= own].tolist() if all_are_compared else (own,)
 
-    def _copies(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
+    def _matches(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
         index = self.references.index
-        for ids, result in search_contents(index, features, self.settings, exclude=exclude):
+        for ids, proposed in search_contents(index, features, self.settings, exclude=exclude):
             first = self.references.equals(index.image(ids[0]).whole.pixels).ids[0]
             if first in ids:
-                points = region_points(result, features, index.features(first))
+                result, points = _verified(query, index, first, features, proposed)
                 yield Finding(query.path, index.path(first), result, points)
+
+
+def _verified(
+    query: Query, index: Index, image_id: int, features: LocalFeatures, proposed: MatchResult
+) -> tuple[MatchResult, tuple[NDArray[np.float32], ...]]:
+    """Verify by pixels what keypoints propose; return the result and the points of its regions."""
+    image, of_image = index.image(image_id), index.features(image_id)
+    files = ImageFile(query.path, query.content), ImageFile(image.path, image.content)
+    result = verify_files(*files, features, of_image, proposed)
+    return result, region_points(result, features, of_image)
+
+
+def _query_result(findings: Iterable[Finding], features: LocalFeatures) -> QueryResult:
+    found = tuple(findings)
+    copies, related = (tuple(f for f in found if f.result.verdict == verdict) for verdict in ("copy", "related"))
+    return QueryResult(copies, len(features), features.image_size, related)
 
 
 def _equal_images(query: Query, equals: _Equals, features: LocalFeatures) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from classicvision.copies.findings import MAX_WHOLE, Finding, Findings
 from classicvision.files import write_atomically
 from classicvision.matching.result import Region
 from classicvision.matching.transform_text import describe_region
+from classicvision.report.pixels import pixels_to_dict
 from classicvision.report.plain import plain, text
 
 __all__ = ["copies_to_csv", "copies_to_dict", "in_words", "title", "write_copies_csv"]
@@ -67,6 +68,7 @@ def copies_to_dict(findings: Findings) -> dict[str, Any]:
         "n_references": findings.n_references,
         "seconds": round(findings.seconds, 3),
         "findings": [_finding(finding, group_of[row]) for row, finding in enumerate(findings.findings)],
+        "related": [_related(finding) for finding in findings.related],
         "groups": [
             {"paths": [text(path) for path in group.paths], "findings": list(group.rows)} for group in findings.groups
         ],
@@ -188,6 +190,18 @@ def _region(region: Region, finding: Finding) -> dict[str, Any]:
         "share_b": round(float(region.share_b), 4),
         "significance": plain(float(region.significance)),
         "n_inliers": len(region.pairs),
+        "pixels": pixels_to_dict(region.pixels),
+    }
+
+
+def _related(finding: Finding) -> dict[str, Any]:
+    return {
+        "path_a": text(finding.path_a),
+        "path_b": text(finding.path_b),
+        "labels": list(finding.labels),
+        "score": plain(float(finding.result.score)),
+        "reason": text(finding.result.reason),
+        "regions": [_region(region, finding) for region in finding.result.regions],
     }
 
 

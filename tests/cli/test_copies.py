@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 
@@ -331,3 +332,20 @@ def test_control_characters_in_the_name_of_an_output_stay_off_the_terminal(run, 
     _, _, messages = run("queries/crop.png", "--csv", tmp_path / "a\x1b[31m.csv")
     assert "\x1b" not in messages
     assert "a\\x1b[31m.csv" in messages
+
+
+def test_related_pairs_are_counted_and_listed_on_request(run, tmp_path, make_image):
+    image = make_image(11)
+    grid = np.random.default_rng(1).normal(0, 3, (2, 16, 20)).astype(np.float32)
+    dx, dy = (cv2.resize(one, image.shape[1::-1], interpolation=cv2.INTER_CUBIC) for one in grid)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
+    write_image(tmp_path / "first.png", image)
+    write_image(tmp_path / "second.png", cv2.remap(image, x + dx, y + dy, cv2.INTER_CUBIC))
+    _, output, _ = run(tmp_path)
+    assert "No copies found." in output
+    assert "Related, but not copies: one scene or printed thing photographed twice (1 pair). --related lists" in output
+    _, output, _ = run(tmp_path, "--related")
+    assert "first.png" in output
+    assert "same scene" in output
+    data = json.loads(run(tmp_path, "--json")[1])
+    assert [pair["labels"] for pair in data["related"]] == [["same scene"]]

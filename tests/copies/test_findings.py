@@ -1,6 +1,7 @@
 """Findings have labels for what was done to an image, are sorted by certainty, and form groups."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from classicvision.copies.findings import LABELS, Finding, Findings, Undecided, region_points
 from classicvision.features.local import LocalFeatures
+from classicvision.matching.evidence import Difference, PixelEvidence
 from classicvision.matching.result import MatchResult
 
 SAME = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
@@ -66,9 +68,33 @@ def test_images_compared_as_a_whole_have_one_label_and_are_shared_wholly(make_fi
     assert (finding.share_a, finding.share_b) == (1.0, 1.0)
 
 
+SQUARE = np.array([[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]])
+EVIDENCE = {
+    "recoloured": PixelEvidence("same", 1.0, 0.1, recoloured=((0, 0, 200), (200, 0, 0))),
+    "content differs": PixelEvidence("edited", 0.8, 0.1, differences=(Difference(SQUARE, SQUARE, 0.1),)),
+    "template": PixelEvidence("template", 0.3, 0.1),
+    "same scene": PixelEvidence("same scene", 0.9, 2.0),
+    "unverified": None,
+}
+
+
+@pytest.mark.parametrize("label", EVIDENCE)
+def test_what_pixels_show_is_a_label(make_finding, label):
+    finding = make_finding("a", "b", SAME)
+    (region,) = finding.result.regions
+    regions = (replace(region, pixels=EVIDENCE[label]),)
+    assert replace(finding, result=replace(finding.result, regions=regions)).labels == (label,)
+
+
+def test_a_part_copied_within_an_image_is_not_unverified(make_finding):
+    finding = make_finding("a", "a", SAME)
+    regions = (replace(finding.result.regions[0], pixels=None),)
+    assert "unverified" not in replace(finding, result=replace(finding.result, regions=regions)).labels
+
+
 def test_every_label_is_in_the_list(make_finding):
     found = [*labels(make_finding, FLIPPED, TILTED, HALF, share=0.5), "exact", "same pixels", "signature", "backbone"]
-    assert set(found) == set(LABELS)
+    assert {*found, *EVIDENCE} == set(LABELS)
 
 
 def test_equal_files_come_first_then_significance_then_share_then_signatures_then_backbones(make_finding):

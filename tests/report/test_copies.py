@@ -6,13 +6,16 @@ import json
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import numpy as np
 import pytest
 
-from classicvision.copies.findings import Findings, Undecided
+from classicvision.copies.findings import LABELS, Findings, Undecided
 from classicvision.extraction import Failure
+from classicvision.matching.evidence import Difference, PixelEvidence
+from classicvision.matching.result import Method
 from classicvision.report.copies import copies_to_csv, copies_to_dict, in_words, title, write_copies_csv
 
 SCHEMA = json.loads(files("classicvision.report").joinpath("copies.schema.json").read_text("utf-8"))
@@ -31,6 +34,7 @@ def findings(make_finding):
             make_finding("s/sky.jpg", "l/3.jpg", method="signature", score=4.0),
             make_finding("s/fog.jpg", "l/4.jpg", method="backbone", score=13.0, cosine=0.98765),
         ],
+        related=[make_finding("s/form.png", "l/form.png", SAME, score=90.0)],
         undecided=[Undecided(Path("s/sky.jpg"), "3 keypoints; at least 16 are needed")],
         failures=[Failure(Path("s/broken.jpg"), "is an empty file")],
         n_queries=4,
@@ -52,6 +56,31 @@ def test_data_follow_the_schema_and_are_strict_json(findings):
     data = json.loads(json.dumps(copies_to_dict(findings), allow_nan=False))
     jsonschema.validate(data, SCHEMA, jsonschema.Draft202012Validator)
     jsonschema.validate(copies_to_dict(Findings.of([])), SCHEMA)
+
+
+def test_the_schema_knows_every_label_and_method():
+    assert SCHEMA["$defs"]["labels"]["items"]["enum"] == list(LABELS)
+    assert set(SCHEMA["$defs"]["finding"]["properties"]["method"]["enum"]) == set(get_args(Method))
+
+
+def test_related_pairs_are_listed_apart(findings):
+    data = copies_to_dict(findings)
+    assert [(pair["path_a"], pair["path_b"]) for pair in data["related"]] == [("s/form.png", "l/form.png")]
+    assert "s/form.png" not in {finding["path_a"] for finding in data["findings"]}
+
+
+def test_what_pixels_show_is_in_the_data(make_finding):
+    square = np.array([[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]])
+    evidence = PixelEvidence("edited", 0.91234, 0.1, (Difference(square, square, 0.05),), ((1, 2, 3), (4, 5, 6)))
+    finding = make_finding("a", "b", SAME)
+    regions = (replace(finding.result.regions[0], pixels=evidence),)
+    data = copies_to_dict(Findings.of([replace(finding, result=replace(finding.result, regions=regions))]))
+    jsonschema.validate(data, SCHEMA)
+    (region,) = data["findings"][0]["regions"]
+    assert region["pixels"]["relation"] == "edited"
+    assert region["pixels"]["differences"][0]["share_a"] == 0.05
+    assert region["pixels"]["recoloured"] == [[1, 2, 3], [4, 5, 6]]
+    assert region["words"].endswith("content differs in 1 part (5 % of a), recoloured from #010203 to #040506")
 
 
 def test_schema_refuses_an_unknown_key_and_a_share_in_percent(findings):

@@ -44,7 +44,7 @@ SEAM: Final = 4  # pixels by which the gradient of a seam makes its neighbours d
 FEWEST_INLIERS: Final = 4  # of a part that is a region
 LEAST_PART: Final = 8  # agreeing blocks of a part that is a region
 
-SEPARATE: Final = 1.0  # displacement score from which images were taken separately
+SEPARATE: Final = 1.05  # displacement score from which images were taken separately
 DOUBTFUL: Final = 0.8  # displacement score from which separate photographs cannot be excluded
 SAME_SCENE: Final = 0.5  # share of agreeing blocks from which they show one scene
 COPIED: Final = 0.4  # the same from which a part of a continuous-tone image is a copy
