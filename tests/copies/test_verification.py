@@ -51,7 +51,7 @@ def test_a_file_that_has_changed_is_not_compared(pair, make_image):
     assert "has changed" in found.reason
 
 
-def test_what_is_no_copy_is_not_read(pair, make_image, tmp_path):
+def test_files_are_read_only_for_copies(pair, make_image, tmp_path):
     _, (a, _), _ = pair
     other = MATCHING_SIFT(make_image(3))
     result = match_features(a, other)
