@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Difference", "PixelEvidence", "Relation"]
+__all__ = ["DOUBTFUL", "Difference", "PixelEvidence", "Relation"]
+
+DOUBTFUL: Final = 0.8
+"""Displacement score from which two photographs cannot be excluded; 2 % of 414 made copies exceed it."""
 
 Relation: TypeAlias = Literal["same", "edited", "template", "same scene", "unlike"]
 
@@ -57,3 +60,8 @@ class PixelEvidence:
     displacement: float
     differences: tuple[Difference, ...] = ()
     recoloured: tuple[tuple[int, int, int], tuple[int, int, int]] | None = None
+
+    @property
+    def may_be_separate(self) -> bool:
+        """Whether the displacements leave open that the images are two photographs of one flat thing."""
+        return self.displacement >= DOUBTFUL

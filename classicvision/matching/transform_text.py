@@ -85,6 +85,8 @@ def _evidence_words(evidence: PixelEvidence | None) -> list[str]:
     if evidence and evidence.recoloured:
         before, after = evidence.recoloured
         words.append(f"recoloured from {_hexadecimal(before)} to {_hexadecimal(after)}")
+    if evidence and evidence.may_be_separate and evidence.relation in ("same", "edited"):
+        words.append("possibly two photographs of one flat thing")
     return words
 
 

@@ -25,7 +25,7 @@
   }
 
   // One image in its own frame, whose unit is a pixel of the original; pixel centres are integers.
-  function drawImage(path, [height, width], [x, y, w, h], outlines) {
+  function drawImage(path, [height, width], [x, y, w, h], outlines, differences) {
     const source = images.get(path);
     const frame = { x: -0.5, y: -0.5, width, height };
     const image = source
@@ -38,6 +38,10 @@
       drawn.append(svg("polygon", { points, class: "halo" }));
       drawn.append(svg("polygon", { points, class: `outline r${region % N_COLOURS}` }));
     });
+    for (const outline of differences) {
+      const points = outline.map((point) => point.join(",")).join(" ");
+      drawn.append(svg("polygon", { points, class: "halo" }), svg("polygon", { points, class: "difference" }));
+    }
     const parts = [drawn];
     if (!source) parts.push(svg("text", { x: x + w / 2, y: y + h / 2, class: "gone-words" }, "image not available"));
     return parts;
@@ -85,11 +89,14 @@
     const finding = findings[cards.indexOf(card)];
     const [[width, height], boxA, boxB] = narrow.matches ? finding.tall : finding.wide;
     const boxes = [boxA, boxB];
-    const sideA = finding.outlines.map((pair) => pair[0]);
-    const sideB = finding.outlines.map((pair) => pair[1]);
+    const drawSide = (path, side) => {
+      const outlines = finding.outlines.map((pair) => pair[side]);
+      const differences = finding.differences.map((pair) => pair[side]);
+      return drawImage(path, finding.sizes[side], boxes[side], outlines, differences);
+    };
     const parts = finding.within
-      ? drawImage(finding.path_a, finding.sizes[0], boxA, finding.outlines.flat())
-      : [...drawImage(finding.path_a, finding.sizes[0], boxA, sideA), ...drawImage(finding.path_b, finding.sizes[1], boxB, sideB)];
+      ? drawImage(finding.path_a, finding.sizes[0], boxA, finding.outlines.flat(), [])
+      : [...drawSide(finding.path_a, 0), ...drawSide(finding.path_b, 1)];
     const drawn = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": description(card, finding) });
     drawn.append(...parts, ...matchLines(finding, boxes), ...numbers(finding, boxes));
     card.querySelector(".pair").replaceChildren(drawn);

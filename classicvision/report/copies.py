@@ -119,11 +119,18 @@ def title(finding: Finding) -> str:
         return f"{a} and {b} are identical {'files' if finding.result.method == 'bytes' else 'images'}"
     is_all_of_a, is_all_of_b = finding.share_a >= MAX_WHOLE, finding.share_b >= MAX_WHOLE
     if is_all_of_a and is_all_of_b:
-        return f"{a} is the same image as {b}"
+        return f"{a} is {_version(finding)} {b}"
     if is_all_of_a or is_all_of_b:
         return f"{a} is part of {b}" if is_all_of_a else f"{a} contains {b}"
     n_parts = len(finding.result.regions)
     return f"{a} and {b} share {'a part' if n_parts == 1 else f'{n_parts} parts'}"
+
+
+def _version(finding: Finding) -> str:
+    """Return what one of two images that show the same as a whole is of the other."""
+    if "content differs" in finding.labels:
+        return "an edited version of"
+    return "a recoloured version of" if "recoloured" in finding.labels else "the same image as"
 
 
 def _names(a: Path, b: Path) -> tuple[str, str]:

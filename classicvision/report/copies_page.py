@@ -78,6 +78,9 @@ def copies_to_html(findings: Findings, *, progress: StageProgress | None = None)
         all_shown=len(shown) == len(findings.findings),
         n_copied=len({finding.path_a for finding in findings.findings}),
         labels=_counted_labels(shown),
+        related_rows=[
+            {"path": f"{pair['path_a']} and {pair['path_b']}", "reason": pair["reason"]} for pair in data["related"]
+        ],
         max_listed=MAX_LISTED,
         settings_rows=list(flat(data["settings"])),
         script=script,
@@ -182,6 +185,11 @@ def _script_data(data: dict[str, Any], drawings: list[dict[str, Any]], images: d
         {
             **{key: finding[key] for key in keys},
             "outlines": [[region["polygon_a"], region["polygon_b"]] for region in finding["regions"]],
+            "differences": [
+                [one["polygon_a"], one["polygon_b"]]
+                for region in finding["regions"]
+                for one in (region["pixels"] or {}).get("differences", ())
+            ],
             "sizes": [finding["image_size_a"], finding["image_size_b"]],
             **drawing,
         }

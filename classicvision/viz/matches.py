@@ -20,7 +20,8 @@ LEAST_SIDE: Final = 480  # smaller images are magnified, so that lines do not hi
 MOST_SIDE: Final = 8192  # larger images are shrunk, so that every program can open the drawing
 
 # One per region, distinguishable with colour vision deficiency (Okabe and Ito 2008).
-_COLOURS: Final = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (240, 228, 66), (213, 94, 0))
+_COLOURS: Final = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (240, 228, 66))
+_DIFFERENT: Final = (255, 40, 40)  # outlines of what differs inside a copy
 _GAP: Final = 12  # pixels between the images
 _SHIFT: Final = 4  # fractional bits of cv2's coordinates
 _OPACITY: Final = 0.6  # of lines
@@ -30,6 +31,8 @@ def draw_matches(
     image_a: Image, image_b: Image, a: LocalFeatures, b: LocalFeatures, regions: Sequence[Region]
 ) -> Image:
     """Draw two images side by side on white, a left and b right, each region in a different colour.
+
+    What differs inside a region that was verified by pixels is outlined in red.
 
     Parameters
     ----------
@@ -94,11 +97,19 @@ def _draw(
         for start, end in zip(*ends, strict=True):
             cv2.line(lines, start, end, colour, 1, cv2.LINE_AA, _SHIFT)
         cv2.addWeighted(lines, _OPACITY, canvas, 1 - _OPACITY, 0, dst=canvas)
-        for polygon in (placed(region.polygon_a), placed(region.polygon_b) + shift):
-            corners = [np.array(_fixed(polygon), np.int32)]
-            # A dark line under a bright one is visible on any background.
-            for ink, width in (((0, 0, 0), 5), (colour, 3)):
-                cv2.polylines(canvas, corners, True, ink, width, cv2.LINE_AA, _SHIFT)
+        differences = region.pixels.differences if region.pixels else ()
+        outlines = [(region.polygon_a, region.polygon_b, colour)]
+        outlines += [(one.polygon_a, one.polygon_b, _DIFFERENT) for one in differences]
+        for polygon_a, polygon_b, ink in outlines:
+            _outline(canvas, placed(polygon_a), ink)
+            _outline(canvas, placed(polygon_b) + shift, ink)
+
+
+def _outline(canvas: Image, polygon: NDArray[np.float64], colour: tuple[int, int, int]) -> None:
+    corners = [np.array(_fixed(polygon), np.int32)]
+    # A dark line under a bright one is visible on any background.
+    for ink, width in (((0, 0, 0), 5), (colour, 3)):
+        cv2.polylines(canvas, corners, True, ink, width, cv2.LINE_AA, _SHIFT)
 
 
 def _fixed(xy: NDArray[np.floating]) -> list[list[int]]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from classicvision.matching.evidence import PixelEvidence
 from classicvision.matching.geometry import mirror_transform, warp_points
 from classicvision.matching.result import Region
 from classicvision.matching.transform_text import depth, describe_region
@@ -74,3 +75,18 @@ def test_a_region_without_an_outline_is_described_in_the_middle_of_the_image():
 def test_the_near_end_is_twice_as_large_where_its_weight_is_half():
     tilted = np.array([[1.0, 0, 0], [0, 1, 0], [1 / 199, 0, 1]])
     assert depth(region(tilted)) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (PixelEvidence("same", 1.0, 0.2), ""),
+        (PixelEvidence("same", 1.0, 0.9), ", possibly two photographs of one flat thing"),
+        (PixelEvidence("same scene", 1.0, 2.0), ""),
+        (PixelEvidence("same", 1.0, 0.2, (), ((16, 32, 48), (255, 0, 1))), ", recoloured from #102030 to #ff0001"),
+    ],
+)
+def test_what_pixels_show_is_said_last(evidence, words):
+    square = np.array([[0.0, 0.0], [99.0, 0.0], [99.0, 99.0], [0.0, 99.0]])
+    region = Region(np.eye(3), "similarity", np.zeros((0, 2), np.int32), square, square, 1.0, 1.0, 9.0, evidence)
+    assert describe_region(region, (100, 100), (100, 100)) == f"scale 1.00{words}"

@@ -196,3 +196,17 @@ def test_csv_file_is_replaced_whole(tmp_path, findings):
     (tmp_path / "c.csv").write_text("earlier")
     write_copies_csv(tmp_path / "c.csv", findings)
     assert (tmp_path / "c.csv").read_bytes() == copies_to_csv(findings).encode()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (PixelEvidence("same", 1.0, 0.1), "the same image as"),
+        (PixelEvidence("same", 1.0, 0.1, (), ((1, 2, 3), (4, 5, 6))), "a recoloured version of"),
+        (PixelEvidence("edited", 0.9, 0.1), "an edited version of"),
+    ],
+)
+def test_the_title_says_which_version_an_image_is(make_finding, evidence, words):
+    finding = make_finding("a.png", "b.png", SAME)
+    regions = (replace(finding.result.regions[0], pixels=evidence),)
+    assert title(replace(finding, result=replace(finding.result, regions=regions))) == f"a.png is {words} b.png"

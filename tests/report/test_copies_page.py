@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from classicvision.copies.findings import Finding, Findings, Undecided
 from classicvision.extraction import Failure
 from classicvision.images import write_image
+from classicvision.matching.evidence import Difference, PixelEvidence
 from classicvision.report import copies_page
 from classicvision.report.copies_page import copies_to_html, pair_layout, write_copies
 
@@ -234,3 +236,22 @@ def test_a_pressed_button_has_a_contrast_of_4_5(scheme):
     colours = dict(re.findall(r"--(\S+): #(\w{6})", re.findall(r":root \{(.*?)\}", style)[scheme]))
     low, high = sorted((_luminance(colours["mark"]), _luminance(colours["mark-ink"])))
     assert (high + 0.05) / (low + 0.05) >= 4.5
+
+
+def test_what_differs_inside_a_copy_is_drawn_and_explained(make_finding):
+    square = np.array([[0.0, 0.0], [9.0, 0.0], [9.0, 9.0], [0.0, 9.0]])
+    finding = make_finding("a", "b", SAME)
+    evidence = PixelEvidence("edited", 0.9, 0.1, (Difference(square, square + 1, 0.05),))
+    regions = (replace(finding.result.regions[0], pixels=evidence),)
+    edited = replace(finding, result=replace(finding.result, regions=regions))
+    page = page_of([edited])
+    assert page.data["findings"][0]["differences"] == [[square.tolist(), (square + 1).tolist()]]
+    assert "Dashed outlines show what differs inside a copy." in page.text
+    assert "Dashed outlines" not in page_of([finding]).text
+
+
+def test_related_pairs_are_listed_with_the_reason(make_finding):
+    page = page_of([make_finding("a", "b", SAME)], related=[make_finding("one.png", "two.png", SAME)])
+    assert "Related, but not copies" in page.text
+    assert "one.png and two.png found by keypoints" in page.text
+    assert "Related, but not copies" not in page_of([make_finding("a", "b", SAME)]).text

@@ -1,10 +1,13 @@
 """Drawings of matches: where lines and outlines are drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
 from classicvision.features.local import LocalFeatures
+from classicvision.matching.evidence import Difference, PixelEvidence
 from classicvision.matching.result import Region
 from classicvision.viz import matches
 from classicvision.viz.matches import draw_copy_moves, draw_matches
@@ -53,6 +56,19 @@ def test_an_outline_is_drawn_in_both_images():
         assert (drawn[30, left + 10] != 90).any()
         assert (drawn[10, left + 30] != 90).any()
         assert (drawn[30, left + 30] == 90).all()
+
+
+def test_what_differs_is_outlined_in_red_in_both_images():
+    a = np.full((60, 60, 3), 90, np.uint8)
+    none = keypoints([], (60, 60))
+    inner = np.array([[20.0, 20.0], [40.0, 20.0], [40.0, 40.0], [20.0, 40.0]])
+    whole = region(np.zeros((0, 2)), [[5, 5], [55, 5], [55, 55], [5, 55]])
+    evidence = PixelEvidence("edited", 0.9, 0.1, (Difference(inner, inner, 0.1),))
+    drawn = draw_matches(a, a, none, none, [replace(whole, pixels=evidence)])
+    for left in (0, 72):
+        red, green, blue = drawn[30, left + 20].astype(int)
+        assert red > green + 100
+        assert red > blue + 100
 
 
 def test_copies_in_one_image_are_drawn_onto_a_copy_of_it():
