@@ -86,7 +86,7 @@ def test_the_near_end_is_twice_as_large_where_its_weight_is_half():
         (PixelEvidence("same", 1.0, 0.2, (), ((16, 32, 48), (255, 0, 1))), ", recoloured from #102030 to #ff0001"),
     ],
 )
-def test_what_pixels_show_is_said_last(evidence, words):
+def test_what_pixels_show_comes_last(evidence, words):
     square = np.array([[0.0, 0.0], [99.0, 0.0], [99.0, 99.0], [0.0, 99.0]])
     region = Region(np.eye(3), "similarity", np.zeros((0, 2), np.int32), square, square, 1.0, 1.0, 9.0, evidence)
     assert describe_region(region, (100, 100), (100, 100)) == f"scale 1.00{words}"
