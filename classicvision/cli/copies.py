@@ -133,6 +133,10 @@ def _show(findings: Findings, as_json: bool) -> None:
     if findings.undecided:
         n = render.count(len(findings.undecided), "undecided image")
         click.echo(f"{n}: too few keypoints. --json lists them.", err=True)
+    for one in findings.incomplete[:MAX_SHOWN]:
+        click.echo(f"{render.printable(one.path)}: more copies may exist: {one.reason}", err=True)
+    if (n_more := len(findings.incomplete) - MAX_SHOWN) > 0:
+        click.echo(f"... and {render.count(n_more, 'more image')} of which more copies may exist; see --json", err=True)
 
 
 def _write(findings: Findings, report: Path | None, csv: Path | None, quiet: bool) -> None:

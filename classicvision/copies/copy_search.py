@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from classicvision import config
 from classicvision.cache import FeatureCache
-from classicvision.copies.findings import Finding, Findings, Scope, Undecided
+from classicvision.copies.findings import Finding, Findings, Incomplete, Scope, Undecided
 from classicvision.copies.library import Library, open_library
 from classicvision.copies.queries import (
     SEARCHING,
@@ -160,6 +160,7 @@ class CopySearch:
             undecided=undecided_queries(
                 found.queries, results, findings, nearest, min_keypoints=self.settings.match.min_keypoints
             ),
+            incomplete=incomplete_queries(found.queries, results),
             failures=_each_once((*library.failures, *found.failures, *failed_whole)),
             n_queries=len(found.queries),
             n_references=len(library.index),
@@ -189,6 +190,19 @@ def undecided_queries(
         Undecided(query.path, reason(query.path, result.n_keypoints))
         for query, result in zip(queries, results, strict=True)
         if result.n_keypoints < min_keypoints and query.path not in found
+    )
+
+
+def incomplete_queries(queries: Iterable[Query], results: Iterable[QueryResult]) -> tuple[Incomplete, ...]:
+    """Return the queries whose search ended at `max_candidates` while it still found copies."""
+    return tuple(
+        Incomplete(
+            query.path,
+            f"it was compared with {result.n_compared:,} images, and the last of them still held copies; "
+            f"raise the limit with --set max_candidates={4 * result.n_compared}",
+        )
+        for query, result in zip(queries, results, strict=True)
+        if result.is_cut
     )
 
 

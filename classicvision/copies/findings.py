@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from classicvision.extraction import Failure
     from classicvision.features.local import LocalFeatures
 
-__all__ = ["LABELS", "Finding", "Findings", "Group", "Scope", "Undecided", "region_points"]
+__all__ = ["LABELS", "Finding", "Findings", "Group", "Incomplete", "Scope", "Undecided", "region_points"]
 
 LABELS: Final = (
     "exact",
@@ -108,6 +108,14 @@ class Undecided:
 
 
 @dataclass(frozen=True)
+class Incomplete:
+    """A query whose search ended at a limit, so that more copies of it may exist."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
 class Group:
     """Images that findings connect, directly or through others.
 
@@ -141,6 +149,8 @@ class Findings:
         Whether the queries were compared with references, with each other, or only with themselves.
     undecided : tuple of Undecided
         Queries with too few keypoints. Only equal bytes, the signature and a backbone can find their copies.
+    incomplete : tuple of Incomplete
+        Queries of which more copies may exist: the search ended at `SearchSettings.max_candidates`.
     failures : tuple of Failure
         Files that could not be read.
     n_queries, n_references : int
@@ -158,6 +168,7 @@ class Findings:
     groups: tuple[Group, ...]
     scope: Scope
     undecided: tuple[Undecided, ...]
+    incomplete: tuple[Incomplete, ...]
     failures: tuple[Failure, ...]
     n_queries: int
     n_references: int
@@ -174,6 +185,7 @@ class Findings:
         *,
         related: Iterable[Finding] = (),
         undecided: tuple[Undecided, ...] = (),
+        incomplete: tuple[Incomplete, ...] = (),
         failures: tuple[Failure, ...] = (),
         n_queries: int = 0,
         n_references: int = 0,
@@ -190,6 +202,7 @@ class Findings:
             _groups(best_first),
             scope,
             undecided,
+            incomplete,
             failures,
             n_queries,
             n_references,
@@ -204,6 +217,8 @@ class Findings:
         parts = [f"{copies} in {groups}", self._compared()]
         if self.undecided:
             parts.append(f"{len(self.undecided):,} undecided")
+        if self.incomplete:
+            parts.append(f"{len(self.incomplete):,} with more copies than were compared")
         if self.failures:
             parts.append(f"{len(self.failures):,} unreadable")
         return f"<Findings: {', '.join(parts)}>"

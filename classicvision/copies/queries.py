@@ -11,12 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from classicvision.cache import FeatureCache
 from classicvision.copies.findings import Finding, region_points
-from classicvision.copies.search import search_contents
+from classicvision.copies.search import SearchResult, Verify, search_contents
 from classicvision.copies.settings import SearchSettings
 from classicvision.copies.verification import ImageFile, verify_files
 from classicvision.extraction import Extraction
@@ -91,12 +88,18 @@ class QueryResult:
     image_size : (height, width)
     related : tuple of Finding
         Pairs that share a layout or show one scene, and are not copies.
+    n_compared : int
+        Images whose keypoints were compared with those of the query.
+    is_cut : bool
+        Whether `SearchSettings.max_candidates` ended the search while the images compared last still held a copy.
     """
 
     findings: tuple[Finding, ...]
     n_keypoints: int
     image_size: tuple[int, int]
     related: tuple[Finding, ...] = ()
+    n_compared: int = 0
+    is_cut: bool = False
 
 
 def queries_of(files: Sequence[Path], extraction: Extraction[tuple[Any, ...]]) -> list[Query]:
@@ -207,16 +210,17 @@ class _AgainstIndex:
 
     def __call__(self, query: Query) -> QueryResult:
         features, equal = query.features(self.cache), self.references.equals(query.whole.pixels)
-        own = self.references.index.with_path(query.path)  # even if the file has changed since
-        exclude = {*equal.ids, own} if own is not None else {*equal.ids}
-        findings = [*_equal_images(query, equal, features), *self._matches(query, features, exclude)]
-        return _query_result(findings, features)
-
-    def _matches(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
         index = self.references.index
-        for ids, proposed in search_contents(index, features, self.settings, exclude=exclude):
-            result, points = _verified(query, index, ids[0], features, proposed)
-            yield from (Finding(query.path, index.path(image_id), result, points) for image_id in ids)
+        own = index.with_path(query.path)  # even if the file has changed since
+        exclude = {*equal.ids, own} if own is not None else {*equal.ids}
+        search = search_contents(
+            index, features, self.settings, exclude=exclude, verify=_by_pixels(index, query, features)
+        )
+        findings = list(_equal_images(query, equal, features))
+        for ids, result in search.found:
+            points = region_points(result, features, index.features(ids[0]))
+            findings += [Finding(query.path, index.path(image_id), result, points) for image_id in ids]
+        return _query_result(findings, features, search)
 
 
 @dataclass(frozen=True)
@@ -231,8 +235,11 @@ class _AmongImages:
         features, equal = query.features(self.cache), self.references.equals(query.whole.pixels)
         findings = list(_equal_images(query, equal.first, features))
         if not equal.paths or equal.paths[0] == absolute(query.path):
-            findings += self._matches(query, features, {*equal.ids, *self._compared_elsewhere(query)})
-        return _query_result(findings, features)
+            search = self._search(query, features, {*equal.ids, *self._compared_elsewhere(query)})
+            findings += self._matches(query, features, search)
+        else:
+            search = SearchResult()
+        return _query_result(findings, features, search)
 
     def _compared_elsewhere(self, query: Query) -> Iterable[int]:
         """Return the query's own ID, and the IDs before it if each of those is compared with all images."""
@@ -243,29 +250,36 @@ class _AmongImages:
         all_are_compared = len(index) <= self.settings.n_candidates
         return index.ids[index.ids <= own].tolist() if all_are_compared else (own,)
 
-    def _matches(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> Iterator[Finding]:
+    def _search(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> SearchResult:
         index = self.references.index
-        for ids, proposed in search_contents(index, features, self.settings, exclude=exclude):
+        return search_contents(
+            index, features, self.settings, exclude=exclude, verify=_by_pixels(index, query, features)
+        )
+
+    def _matches(self, query: Query, features: LocalFeatures, search: SearchResult) -> Iterator[Finding]:
+        index = self.references.index
+        for ids, result in search.found:
             first = self.references.equals(index.image(ids[0]).whole.pixels).ids[0]
             if first in ids:
-                result, points = _verified(query, index, first, features, proposed)
+                points = region_points(result, features, index.features(first))
                 yield Finding(query.path, index.path(first), result, points)
 
 
-def _verified(
-    query: Query, index: Index, image_id: int, features: LocalFeatures, proposed: MatchResult
-) -> tuple[MatchResult, tuple[NDArray[np.float32], ...]]:
-    """Verify by pixels what keypoints propose; return the result and the points of its regions."""
-    image, of_image = index.image(image_id), index.features(image_id)
-    files = ImageFile(query.path, query.content), ImageFile(image.path, image.content)
-    result = verify_files(*files, features, of_image, proposed)
-    return result, region_points(result, features, of_image)
+def _by_pixels(index: Index, query: Query, features: LocalFeatures) -> Verify:
+    """Return a function that verifies by pixels what keypoints propose."""
+
+    def verify(image_id: int, proposed: MatchResult) -> MatchResult:
+        image = index.image(image_id)
+        files = ImageFile(query.path, query.content), ImageFile(image.path, image.content)
+        return verify_files(*files, features, index.features(image_id), proposed)
+
+    return verify
 
 
-def _query_result(findings: Iterable[Finding], features: LocalFeatures) -> QueryResult:
+def _query_result(findings: Iterable[Finding], features: LocalFeatures, search: SearchResult) -> QueryResult:
     found = tuple(findings)
     copies, related = (tuple(f for f in found if f.result.verdict == verdict) for verdict in ("copy", "related"))
-    return QueryResult(copies, len(features), features.image_size, related)
+    return QueryResult(copies, len(features), features.image_size, related, search.n_compared, search.is_cut)
 
 
 def _equal_images(query: Query, equals: _Equals, features: LocalFeatures) -> Iterator[Finding]:

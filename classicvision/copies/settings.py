@@ -18,8 +18,12 @@ class SearchSettings:
     Parameters
     ----------
     n_candidates : int, default 100
-        Largest number of images that are compared with the query. Larger values take longer and miss fewer copies; an
-        index of at most this many images is compared completely.
+        Number of images that are compared with the query if their votes suffice. Further ones follow as long as the
+        last quarter of those compared holds a copy. Larger values take longer and miss fewer copies; an index of at
+        most this many images is compared completely.
+    max_candidates : int, default 5000
+        Largest number of images that are compared with the query, where that is more than `n_candidates`. Findings name
+        the queries whose search ended there. Larger values take longer for images with thousands of copies.
     n_always : int, default 2
         Candidates that are compared however few votes they have. Larger values take longer and miss fewer copies.
     least_votes : float, default 5
@@ -51,9 +55,10 @@ class SearchSettings:
     """
 
     kind: ClassVar[str] = "search"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     n_candidates: int = 100
+    max_candidates: int = 5000
     n_always: int = 2
     least_votes: float = 5.0
     least_ratio: float = 2.5
@@ -65,6 +70,7 @@ class SearchSettings:
     def __post_init__(self) -> None:
         validate(self)
         require(self.n_candidates >= 1, "n_candidates", self.n_candidates, "at least 1")
+        require(self.max_candidates >= 1, "max_candidates", self.max_candidates, "at least 1")
         require(self.n_always >= 0, "n_always", self.n_always, "0 or more")
         require(self.least_votes >= 0, "least_votes", self.least_votes, "0 or more")
         require(self.least_ratio >= 1, "least_ratio", self.least_ratio, "at least 1")

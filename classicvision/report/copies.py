@@ -73,6 +73,7 @@ def copies_to_dict(findings: Findings) -> dict[str, Any]:
             {"paths": [text(path) for path in group.paths], "findings": list(group.rows)} for group in findings.groups
         ],
         "undecided": [{"path": text(u.path), "reason": text(u.reason)} for u in findings.undecided],
+        "incomplete": [{"path": text(i.path), "reason": text(i.reason)} for i in findings.incomplete],
         "failures": [{"path": text(f.path), "reason": text(f.reason)} for f in findings.failures],
         "settings": plain(findings.settings),
     }

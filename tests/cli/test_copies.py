@@ -13,7 +13,7 @@ import pytest
 
 from classicvision import cli
 from classicvision._native import native_available
-from classicvision.images import write_image
+from classicvision.images import read_image, write_image
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -134,6 +134,19 @@ def test_an_undecided_image_is_counted_on_standard_error(run, tmp_path):
     assert code == 0
     assert output.startswith("No copies found.")
     assert messages == "1 undecided image: too few keypoints. --json lists them.\n"
+
+
+def test_a_search_that_ended_at_the_limit_is_announced_on_standard_error(run, copies_folder, tmp_path):
+    image = read_image(copies_folder / "library" / "0.png")
+    (tmp_path / "versions").mkdir()
+    for n in range(6):
+        write_image(tmp_path / "versions" / f"{n}.png", np.ascontiguousarray(image[n + 1 :, n + 1 :]))
+    limit = ("--set", "n_candidates=2", "--set", "max_candidates=4")
+    code, output, messages = run("library/0.png", "--against", tmp_path / "versions", *limit)
+    assert code == 0
+    assert "4 copies in 1 group" in output
+    assert "library/0.png: more copies may exist: it was compared with 4 images" in messages
+    assert "--set max_candidates=16" in messages
 
 
 def test_a_long_list_ends_with_how_many_more_there_are(run, copies_folder, tmp_path):

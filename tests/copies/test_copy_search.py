@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -252,6 +253,21 @@ def test_a_copy_of_an_image_without_keypoints_is_found_as_a_whole(images, make_i
     assert finding.labels == ("signature",)
     assert {finding.path_a.name, finding.path_b.name} == {"soft.png", "small.png"}
     assert found.undecided == ()
+
+
+def test_a_query_with_more_copies_than_may_be_compared_is_incomplete(images, make_image, tmp_path):
+    for number in range(1, 9):
+        folder = images(**{f"{number}": make_image(0)[number:, 3 * number :], f"other{number}": make_image(number + 1)})
+    write_image(tmp_path / "query.png", make_image(0))
+    settings = SearchSettings(n_candidates=2, max_candidates=4)
+    found = workflows.find_copies(tmp_path / "query.png", folder, settings=settings)
+    (one,) = found.incomplete
+    assert len(found.findings) == 4
+    assert one.path == tmp_path / "query.png"
+    assert "compared with 4 images" in one.reason
+    assert "max_candidates=16" in one.reason
+    complete = workflows.find_copies(tmp_path / "query.png", folder, settings=replace(settings, max_candidates=16))
+    assert (len(complete.findings), complete.incomplete) == (8, ())
 
 
 def test_an_image_with_nothing_in_it_is_undecided(images, make_image):

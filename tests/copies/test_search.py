@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from classicvision.copies.candidates import Candidates, find_candidates, rarity
-from classicvision.copies.search import _least_votes, _orientations, choose_candidates, search_index
+from classicvision.copies.search import _least_votes, _orientations, choose_candidates, search_contents, search_index
 from classicvision.copies.settings import SearchSettings
 from classicvision.errors import SettingsError
 from classicvision.features.local import LocalFeatures
@@ -224,12 +224,53 @@ def test_no_more_candidates_than_requested_and_none_without_votes_after_the_firs
     assert len(choose_candidates(filled, stranger, lenient)) == 20
 
 
+@pytest.fixture
+def versions(filled, make_features, tmp_path, make_whole):
+    """Return an index of 30 images, and of 26 more versions of image 4, each with other noise."""
+    with IndexWriter(filled) as writer:
+        for number in range(100, 126):
+            features, status = noisy(make_features(200, 4), number), tmp_path.stat()
+            writer.add(
+                tmp_path / f"{number}.jpg", features, make_whole(number), content=f"{number:064x}", status=status
+            )
+    return filled.reopen()
+
+
+def test_further_candidates_are_compared_as_long_as_the_last_ones_are_copies(versions, make_features):
+    search = search_contents(versions, make_features(200, 4), FEW)
+    assert len(search.found) == 27
+    assert not search.is_cut
+    assert 27 <= search.n_compared < 40
+
+
+def test_a_search_that_ends_at_the_limit_among_copies_says_so(versions, make_features):
+    limited = replace(FEW, max_candidates=20)
+    search = search_contents(versions, make_features(200, 4), limited)
+    assert (len(search.found), search.n_compared, search.is_cut) == (20, 20, True)
+    assert not search_contents(versions, make_features(200, 5), limited).is_cut
+
+
+def test_a_limit_that_is_reached_by_the_last_candidate_cuts_nothing(index, fill, make_features):
+    fill(index, [4, 5, 6], n=200)
+    everything = SearchSettings(n_candidates=2, max_candidates=3, n_always=3)
+    assert not search_contents(index.reopen(), make_features(200, 4), everything).is_cut
+
+
+def test_related_images_do_not_prolong_the_search(versions, make_features):
+    search = search_contents(
+        versions, make_features(200, 4), FEW, verify=lambda _, proposed: replace(proposed, verdict="related")
+    )
+    assert search.n_compared == FEW.n_candidates
+    assert {result.verdict for _, result in search.found} == {"related"}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"limit": 65},
         {"least_ratio": 0.5},
         {"n_candidates": 0},
+        {"max_candidates": 0},
         {"stop_ratio": 0.5},
         {"n_always": -1},
         {"least_votes": -1.0},

@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from classicvision.copies.findings import LABELS, Findings, Undecided
+from classicvision.copies.findings import LABELS, Findings, Incomplete, Undecided
 from classicvision.extraction import Failure
 from classicvision.matching.evidence import Difference, PixelEvidence
 from classicvision.matching.result import Method
@@ -36,6 +36,7 @@ def findings(make_finding):
         ],
         related=[make_finding("s/form.png", "l/form.png", SAME, score=90.0)],
         undecided=[Undecided(Path("s/sky.jpg"), "3 keypoints; at least 16 are needed")],
+        incomplete=[Incomplete(Path("s/half.jpg"), "it was compared with 4 images")],
         failures=[Failure(Path("s/broken.jpg"), "is an empty file")],
         n_queries=4,
         n_references=9,
@@ -102,6 +103,7 @@ def test_data_name_paths_labels_score_and_group(findings):
     ]
     assert data["groups"][1] == {"paths": ["l/1.jpg", "s/collage.jpg", "s/half.jpg"], "findings": [1, 2]}
     assert data["undecided"] == [{"path": "s/sky.jpg", "reason": "3 keypoints; at least 16 are needed"}]
+    assert data["incomplete"] == [{"path": "s/half.jpg", "reason": "it was compared with 4 images"}]
     assert data["failures"] == [{"path": "s/broken.jpg", "reason": "is an empty file"}]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classicvision.copies.findings import Finding, Findings, Undecided
+from classicvision.copies.findings import Finding, Findings, Incomplete, Undecided
 from classicvision.extraction import Failure
 from classicvision.images import write_image
 from classicvision.matching.evidence import Difference, PixelEvidence
@@ -99,6 +99,13 @@ def test_undecided_and_failed_images_are_listed_up_to_a_limit():
     assert "u200.png" not in text
     assert "The first 200 of 201" in text
     assert "broken.jpg is an empty file" in text
+
+
+def test_queries_of_which_more_copies_may_exist_are_announced_and_listed():
+    text = page_of([], incomplete=[Incomplete(Path("q.png"), "it was compared with 4 images")]).text
+    assert "Of 1 image more copies may exist than are listed" in text
+    assert "q.png it was compared with 4 images" in text
+    assert "more copies may exist" not in page_of([]).text
 
 
 def test_each_finding_is_reported_in_words_without_the_script(make_finding):
