@@ -51,8 +51,8 @@ def match_command(
 ) -> int:
     """Decide whether image A or a part of it is in image B: cropped, scaled, rotated, mirrored, or in a collage.
 
-    The transform is described in words, with the share of each image. Images with too few keypoints are compared as a
-    whole: by a perceptual hash and, with --backbone, by the features of a network.
+    Negatives are found too. The transform is described in words, with the share of each image. Images with too few
+    keypoints are compared as a whole: by a perceptual hash and, with --backbone, by the features of a network.
     """
     from classicvision import workflows
     from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
@@ -86,6 +86,7 @@ def _region_to_dict(region: Region, result: MatchResult) -> dict[str, Any]:
         "words": describe_region(region, *result.image_sizes),
         "kind": region.kind,
         "mirrored": region.is_mirrored,
+        "inverted": region.is_inverted,
         "significance": region.significance,
         "n_pairs": len(region.pairs),
         "share_a": region.share_a,

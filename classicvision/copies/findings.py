@@ -24,6 +24,7 @@ LABELS: Final = (
     "exact",
     "same pixels",
     "mirrored",
+    "inverted",
     "rotated",
     "scaled",
     "cropped",
@@ -253,6 +254,7 @@ def _facts(regions: tuple[Region, ...]) -> dict[str, bool]:
     changes = [decompose(region.b_from_a, tuple(region.polygon_a.mean(axis=0).tolist())) for region in regions]
     return {
         "mirrored": any(region.is_mirrored for region in regions),
+        "inverted": any(region.is_inverted for region in regions),
         "rotated": any(abs(change.rotation) >= MIN_DEGREES for change in changes),
         "scaled": any(max(change.scale, 1 / change.scale) >= MIN_SCALE for change in changes),
         "perspective": any(depth(region) >= MIN_SCALE for region in regions),

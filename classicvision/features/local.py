@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIRRORED_BINS", "LocalFeatures"]
+__all__ = ["INVERTED_BINS", "MIRRORED_BINS", "LocalFeatures"]
 
 DESCRIPTOR_SIZE = 128
 
@@ -20,6 +20,12 @@ _row, _column, _direction = np.unravel_index(np.arange(DESCRIPTOR_SIZE), (4, 4, 
 MIRRORED_BINS = np.ravel_multi_index((3 - _row, _column, -_direction % 8), (4, 4, 8))
 """Permutation of the 128 histogram bins that gives the descriptor of the mirrored patch."""
 MIRRORED_BINS.flags.writeable = False
+
+# Inverting reverses gradients, and with them the keypoint's angle: the cells turn by 180 degrees, and directions
+# relative to the angle stay.
+INVERTED_BINS = np.ravel_multi_index((3 - _row, 3 - _column, _direction), (4, 4, 8))
+"""Permutation of the 128 histogram bins that gives the descriptor of the patch with inverted levels."""
+INVERTED_BINS.flags.writeable = False
 
 
 _CELLS_PER_KEYPOINT = 0.3  # of the grid over which `spread` distributes the keypoints
@@ -177,6 +183,17 @@ class LocalFeatures:
             xy=np.column_stack([self.image_size[1] - 1 - x, y]),
             angle=np.mod(np.pi - self.angle.astype(np.float64), 2 * np.pi).astype(np.float32) % np.float32(2 * np.pi),
             descriptors=self.descriptors.take(MIRRORED_BINS, axis=1),
+        )
+
+    def inverted(self) -> Self:
+        """Return the features of the image with inverted levels (a negative), without detecting them again.
+
+        Row i of the result is row i of the image: the same place, with the opposite angle.
+        """
+        return replace(
+            self,
+            angle=np.mod(self.angle.astype(np.float64) + np.pi, 2 * np.pi).astype(np.float32) % np.float32(2 * np.pi),
+            descriptors=self.descriptors.take(INVERTED_BINS, axis=1),
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

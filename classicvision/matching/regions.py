@@ -10,7 +10,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.features.local import LocalFeatures
+from classicvision.features.local import INVERTED_BINS, MIRRORED_BINS, LocalFeatures
 from classicvision.matching.correspondences import Correspondences, Motion
 from classicvision.matching.distinct import weigh_distinct
 from classicvision.matching.geometry import mirror_transform, warp_points
@@ -25,6 +25,9 @@ ALL_SHARED: Final = 0.9  # share from which a whole image counts as covered; the
 SAME_TRANSFORM: Final = 0.05  # distance of the corners of a region under two equal transforms, in its diameters
 SAME_SHARE: Final = 0.8  # the overlap is kept if it is filled at least this well, relative to the hull
 _MANY: Final = 0.125  # mutual matches per keypoint of the smaller set; unrelated images have a few hundredths
+_TWICE_THE_TESTS: Final = math.log10(2)  # by which a chance agreement is more likely where two more views are searched
+_PROBES: Final = 64  # keypoints that decide whether an image is searched for inverted copies
+_FEWEST_PROBES: Final = 7  # of them that have to match; 5 % of unrelated pairs reach it
 _SURE: Final = 100.0  # significance far beyond any region by chance
 
 
@@ -49,8 +52,23 @@ class Search:
 def search_regions(a: LocalFeatures, b: LocalFeatures, limits: Limits, orientation: Orientation) -> Search:
     """Search both orientations of a; matches that the stronger one explains are not available to the other.
 
-    If a highly significant region covers one of the images, the other orientation is not searched.
+    If a highly significant region covers one of the images, the other orientation is not searched. If both orientations
+    are searched and nothing is found, a is searched with inverted levels.
     """
+    found = _search_upright(a, b, limits, orientation)
+    if found.regions or orientation != "both":
+        return found
+    more = replace(limits, threshold=limits.threshold + _TWICE_THE_TESTS)
+    for mirrored, is_likely in zip((False, True), _may_be_inverted(a, b, limits.ratio), strict=True):
+        if is_likely:
+            inverted = _View.of(a, b, mirrored=mirrored, inverted=True).search(more)
+            if inverted.regions:
+                return inverted
+    return found
+
+
+def _search_upright(a: LocalFeatures, b: LocalFeatures, limits: Limits, orientation: Orientation) -> Search:
+    """Search one or both orientations of a, with its own levels."""
     searched: list[tuple[_View, Search]] = []
     for view in _views(a, b, limits.ratio, orientation):
         found = view.search(limits)
@@ -201,17 +219,19 @@ def _is_same(region: Region, other: Region) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """Image a, direct or mirrored, matched with b."""
+    """Image a, direct or mirrored, perhaps with inverted levels, matched with b."""
 
     a: LocalFeatures
     b: LocalFeatures
     matches: Matches
     is_mirrored: bool
+    is_inverted: bool
 
     @classmethod
-    def of(cls, a: LocalFeatures, b: LocalFeatures, *, mirrored: bool) -> Self:
+    def of(cls, a: LocalFeatures, b: LocalFeatures, *, mirrored: bool, inverted: bool = False) -> Self:
         seen = a.mirrored() if mirrored else a
-        return cls(seen, b, match_both_ways(seen.descriptors, b.descriptors), mirrored)
+        seen = seen.inverted() if inverted else seen
+        return cls(seen, b, match_both_ways(seen.descriptors, b.descriptors), mirrored, inverted)
 
     def count_clear(self, ratio: float) -> int:
         return int(np.count_nonzero(self.matches.mutual & (self.matches.ratio < ratio)))
@@ -219,7 +239,8 @@ class _View:
     def search(self, limits: Limits, known: tuple[Region, ...] = ()) -> Search:
         """Find regions in addition to known ones; all are in the frame of the direct a."""
         found = find_regions(self.a, self.b, self.matches, limits, self._seen(known))
-        return replace(found, regions=self._seen(found.regions))
+        regions = self._seen(found.regions)
+        return replace(found, regions=tuple(replace(region, is_inverted=self.is_inverted) for region in regions))
 
     def _seen(self, regions: tuple[Region, ...]) -> tuple[Region, ...]:
         width = self.a.image_size[1]
@@ -238,3 +259,17 @@ def _views(a: LocalFeatures, b: LocalFeatures, ratio: float, orientation: Orient
     else:
         both = (straight, _View.of(a, b, mirrored=True))
         yield from sorted(both, key=lambda view: -view.count_clear(ratio))
+
+
+def _may_be_inverted(a: LocalFeatures, b: LocalFeatures, ratio: float) -> tuple[bool, bool]:
+    """Return whether some strong keypoints match after inversion, direct and mirrored.
+
+    Both permutations are their own inverses, so it does not matter which image is inverted.
+    """
+    few, many = (a, b) if len(a) <= len(b) else (b, a)
+    probes = few.descriptors[np.argsort(-few.response, kind="stable")[:_PROBES], :]
+    both = np.concatenate([probes[:, INVERTED_BINS], probes[:, INVERTED_BINS[MIRRORED_BINS]]])
+    matches = match_both_ways(both, many.descriptors)
+    rows = matches.pairs[matches.mutual & (matches.ratio < ratio), 0]
+    n_direct = int(np.count_nonzero(rows < len(probes)))
+    return n_direct >= _FEWEST_PROBES, len(rows) - n_direct >= _FEWEST_PROBES

@@ -40,6 +40,8 @@ class Region:
     significance : float
         -log10 of the expected number of equally good agreements by chance; larger is more certain. Regions that share
         one transform, because the part between them differs, share its significance too.
+    is_inverted : bool
+        Whether the levels of the part are inverted in b, as in a negative.
     pixels : PixelEvidence, optional
         What the pixels say; None if they were not compared.
 
@@ -61,6 +63,7 @@ class Region:
     share_b: float
     significance: float
     pixels: PixelEvidence | None = None
+    is_inverted: bool = False
 
     @property
     def is_mirrored(self) -> bool:
@@ -135,7 +138,7 @@ class MatchResult:
         columns = ("transform", "inliers", "share of a", "share of b", "significance")
         rows = [
             (
-                f"{region.kind}{', mirrored' if region.is_mirrored else ''}",
+                f"{region.kind}{', mirrored' * region.is_mirrored}{', inverted' * region.is_inverted}",
                 f"{len(region.pairs)}",
                 f"{100 * region.share_a:.0f} %",
                 f"{100 * region.share_b:.0f} %",

@@ -49,8 +49,9 @@ def describe_region(region: Region, size_a: tuple[int, int], size_b: tuple[int, 
     -------
     str
         For example ``scale 0.50, rotated 90 degrees clockwise, mirrored, 31 % of a``. In this order: scale; rotation on
-        the screen, after a reflection left to right if it says "mirrored"; stretch; perspective; the shared
-        fraction of each image, if it is below 95 %; and, if pixels were compared, what differs and a change of colour.
+        the screen, after a reflection left to right if it says "mirrored"; "inverted" for a negative; stretch;
+        perspective; the shared fraction of each image, if it is below 95 %; and, if pixels were compared, what differs
+        and a change of colour.
 
     Examples
     --------
@@ -67,6 +68,8 @@ def describe_region(region: Region, size_a: tuple[int, int], size_b: tuple[int, 
     x, y = outline.mean(axis=0).tolist()
     change = decompose(region.b_from_a, (x, y))
     words = [f"scale {change.scale:.2f}", *_rotation_words(change)]
+    if region.is_inverted:
+        words.append("inverted")
     if change.stretch > 1.05:
         words.append(f"stretched {change.stretch:.2f} times")
     if region.kind == "homography" and depth(region) > 1.05:

@@ -191,6 +191,7 @@ def _region(region: Region, finding: Finding) -> dict[str, Any]:
         "words": text(_words(region, finding)),
         "kind": region.kind,
         "is_mirrored": region.is_mirrored,
+        "is_inverted": region.is_inverted,
         "b_from_a": plain(region.b_from_a),
         "polygon_a": region.polygon_a.round(2).tolist(),
         "polygon_b": region.polygon_b.round(2).tolist(),

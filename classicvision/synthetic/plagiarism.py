@@ -123,6 +123,7 @@ EDITS: Final[dict[str, Edit]] = {
     **{f"gamma-{gamma:g}": _retouched(retouch.change_gamma, gamma=gamma) for gamma in (0.5, 2)},
     **{f"blur-{sigma:g}": _retouched(retouch.blur, sigma=sigma) for sigma in (1, 2, 3)},
     **{f"noise-{sigma}": _retouched(retouch.add_noise, sigma=sigma) for sigma in (10, 25)},
+    "inverted": _retouched(retouch.invert),
     "text": _retouched(retouch.add_text),
     "logo": _retouched(retouch.add_logo),
     "frame": _moved(warps.add_frame),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from classicvision.images import Image
 
-__all__ = ["add_logo", "add_noise", "add_text", "blur", "change_gamma", "compress", "cover"]
+__all__ = ["add_logo", "add_noise", "add_text", "blur", "change_gamma", "compress", "cover", "invert"]
 
 
 def compress(image: Image, rng: np.random.Generator, *, quality: int) -> Image:
@@ -23,6 +23,11 @@ def compress(image: Image, rng: np.random.Generator, *, quality: int) -> Image:
 def change_gamma(image: Image, rng: np.random.Generator, *, gamma: float) -> Image:
     """Raise levels, relative to white, to the power `gamma`: values above 1 darken, values below 1 brighten."""
     return np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)[image]
+
+
+def invert(image: Image, rng: np.random.Generator) -> Image:
+    """Invert all levels, as in a negative."""
+    return np.asarray(255 - image, np.uint8)
 
 
 def blur(image: Image, rng: np.random.Generator, *, sigma: float) -> Image:

@@ -94,7 +94,13 @@ def test_a_part_copied_within_an_image_is_not_unverified(make_finding):
 
 def test_every_label_is_in_the_list(make_finding):
     found = [*labels(make_finding, FLIPPED, TILTED, HALF, share=0.5), "exact", "same pixels", "signature", "backbone"]
-    assert {*found, *EVIDENCE} == set(LABELS)
+    assert {*found, *EVIDENCE, "inverted"} == set(LABELS)
+
+
+def test_an_inverted_region_is_a_label(make_finding):
+    finding = make_finding("a", "b", SAME)
+    regions = (replace(finding.result.regions[0], is_inverted=True),)
+    assert replace(finding, result=replace(finding.result, regions=regions)).labels == ("inverted",)
 
 
 def test_equal_files_come_first_then_significance_then_share_then_signatures_then_backbones(make_finding):

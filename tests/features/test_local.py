@@ -144,6 +144,33 @@ def test_mirrored_features_are_those_detected_in_the_mirrored_image():
     assert np.median(cosine) > 0.99
 
 
+def test_inverted_features_are_those_detected_in_the_inverted_image():
+    image = data.astronaut()[:256, :320]
+    seen, found = Sift()(image).inverted(), Sift()(255 - image)
+    near = np.linalg.norm(seen.xy[:, None] - found.xy, axis=2) < 0.5
+    turn = np.abs(np.angle(np.exp(1j * (seen.angle[:, None].astype(float) - found.angle))))
+    rows, partners = np.nonzero(near & (turn < 0.1) & (np.abs(seen.scale[:, None] / found.scale - 1) < 0.05))
+    assert len(np.unique(rows)) > 0.9 * len(seen)
+    mine, theirs = (x.astype(float) for x in (seen.descriptors[rows], found.descriptors[partners]))
+    cosine = (mine * theirs).sum(axis=1) / np.linalg.norm(mine, axis=1) / np.linalg.norm(theirs, axis=1)
+    assert np.median(cosine) > 0.99
+
+
+def test_inverting_twice_restores_the_features():
+    features = Sift(max_features=50)(data.astronaut()[:256, :320])
+    again = features.inverted().inverted()
+    assert_array_equal(again.descriptors, features.descriptors)
+    assert_allclose(np.exp(1j * again.angle), np.exp(1j * features.angle), atol=1e-6)
+
+
+def test_an_inverted_angle_stays_below_two_pi():
+    features = three_features()
+    for angle in (np.nextafter(np.float32(np.pi), np.float32(0)), np.float32(np.pi), np.float32(6.28)):
+        turned = replace(features, angle=np.full(3, angle)).inverted().angle
+        assert (turned >= 0).all()
+        assert (turned < np.float32(2 * np.pi)).all()
+
+
 def test_a_mirrored_angle_stays_below_two_pi():
     features = three_features()
     pi = replace(features, angle=np.full(3, np.float32(np.pi)))

@@ -107,6 +107,41 @@ def test_a_mirrored_copy_of_the_whole_image_ends_the_search(monkeypatch):
     assert len(searched) == 1
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_an_inverted_copy_is_found(mirrored):
+    a = keypoints(300)
+    seen = a.mirrored() if mirrored else a
+    (region,) = match_features(a, moved(seen.inverted(), QUARTER)).regions
+    assert region.is_inverted
+    assert region.is_mirrored == mirrored
+    expected = QUARTER @ mirror_transform(SIZE[1]) if mirrored else QUARTER
+    assert_allclose(region.b_from_a, expected, atol=0.02)
+
+
+def test_an_inverted_copy_is_found_in_either_order():
+    a = keypoints(300)
+    b = moved(a.inverted(), QUARTER)
+    assert match_features(a, b).regions[0].is_inverted
+    assert match_features(b, a).regions[0].is_inverted
+
+
+def test_an_inverted_part_of_an_image_is_found():
+    a, other = keypoints(300), keypoints(300, seed=5)
+    part = a[a.xy[:, 0] < 150].inverted()
+    assert match_features(a, together(part, other)).regions[0].is_inverted
+
+
+@pytest.mark.parametrize("orientation", ["direct", "mirrored"])
+def test_one_orientation_is_searched_without_inversion(orientation):
+    a = keypoints(300)
+    assert match_features(a, a.inverted(), orientation=orientation).verdict == "no evidence"
+
+
+def test_direct_copies_are_not_inverted():
+    a = keypoints(300)
+    assert not match_features(a, moved(a, QUARTER)).regions[0].is_inverted
+
+
 def test_a_direct_and_a_mirrored_part_are_both_found():
     a = keypoints(300)
     left, right = a[a.xy[:, 0] < 130], a[a.xy[:, 0] >= 270]

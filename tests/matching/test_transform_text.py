@@ -77,6 +77,12 @@ def test_the_near_end_is_twice_as_large_where_its_weight_is_half():
     assert depth(region(tilted)) == pytest.approx(2)
 
 
+def test_a_negative_is_inverted():
+    square = np.array([[0.0, 0.0], [99.0, 0.0], [99.0, 99.0], [0.0, 99.0]])
+    region = Region(np.eye(3), "similarity", np.zeros((0, 2), np.int32), square, square, 1.0, 1.0, 9.0)
+    assert describe_region(replace(region, is_inverted=True), (100, 100), (100, 100)) == "scale 1.00, inverted"
+
+
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [

@@ -96,7 +96,7 @@ class _Measured(NamedTuple):
     surplus: NDArray[np.float64]
 
 
-def compare_blocks(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int) -> Blocks:
+def compare_blocks(a: Plane, b: Plane, inside: NDArray[np.bool_]) -> Blocks:
     """Compare the blocks of two registered images.
 
     Parameters
@@ -105,15 +105,13 @@ def compare_blocks(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int) -> 
         Luma.
     inside : (H, W) bool
         What both images cover.
-    sign : {1, -1}
-        -1 if b is inverted.
     """
     covered = windows(cell_sums(inside.astype(np.float32)), 2) / BLOCK**2 > LEAST_INSIDE
     state = np.full(covered.shape, SILENT, np.int8)
     is_open, noise = covered.copy(), []
     correlation, surplus = np.zeros((2, *covered.shape))
     for level in LEVELS:
-        measured = _measure(a, b, inside, sign, level)
+        measured = _measure(a, b, inside, level)
         noise.append(_noise(measured, level, is_open, covered))
         surplus += measured.surplus / len(LEVELS)
         decided, agrees, is_edge = _decide(measured, level, noise[-1])
@@ -126,7 +124,7 @@ def compare_blocks(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int) -> 
     return Blocks(state, covered, correlation, surplus, noise[0].constant)
 
 
-def _measure(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int, level: _Level) -> _Measured:
+def _measure(a: Plane, b: Plane, inside: NDArray[np.bool_], level: _Level) -> _Measured:
     ax, ay = gradients(blur(a, level.sigma), inside)
     bx, by = gradients(blur(b, level.sigma), inside)
     of_a, of_b = _tensor(ax, ay), _tensor(bx, by)
@@ -140,8 +138,8 @@ def _measure(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int, level: _L
             shifted = _tensor(tx, ty)
             xx, cross, yy = _means(ax * tx), _means(ax * ty + ay * tx) / 2, _means(ay * ty)
             product = np.stack([xx, cross, yy])
-            g = sign * (xx + yy) / np.sqrt((of_a[0] + of_a[2] + _FLOOR) * (shifted[0] + shifted[2] + _FLOOR))
-            along = sign * _along(product, across)
+            g = (xx + yy) / np.sqrt((of_a[0] + of_a[2] + _FLOOR) * (shifted[0] + shifted[2] + _FLOOR))
+            along = _along(product, across)
             g_across = along / np.sqrt((strong_a + _FLOOR) * (_along(shifted, across) + _FLOOR))
             better = g > best
             best, best_across = np.where(better, g, best), np.where(better, g_across, best_across)

@@ -42,7 +42,7 @@ _FEWEST: Final = 4  # measurements
 _SIDES: Final = 2 * REACH + 1
 
 
-def find_displacement(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int) -> Field:
+def find_displacement(a: Plane, b: Plane, inside: NDArray[np.bool_]) -> Field:
     """Return the displacement field by which b has to be resampled to lie on a.
 
     Parameters
@@ -50,15 +50,13 @@ def find_displacement(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int) 
     a, b : (H, W) float32
         Luma.
     inside : (H, W) bool
-    sign : {1, -1}
-        -1 if b is inverted.
 
     Returns
     -------
     (H, W, 2) float64
         Pixels along x and y: b at p + d lies on a at p.
     """
-    scores = _shift_scores(a, b, inside, sign)
+    scores = _shift_scores(a, b, inside)
     shift, weight = _best_shifts(scores)
     if np.count_nonzero(weight > 1e-3) < _FEWEST:
         return np.zeros((*a.shape, 2))
@@ -75,7 +73,7 @@ def find_displacement(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int) 
     return bent + np.stack([x, y, np.ones_like(x)], axis=2) @ affine
 
 
-def _shift_scores(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int) -> NDArray[np.float32]:
+def _shift_scores(a: Plane, b: Plane, inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the correlation of the gradients of each window under each shift, (9, 9, R, C): dy, dx."""
     known = halve(inside.astype(np.float32)) > 0.99
     ax, ay = gradients(halve(blur(a, BLUR)), known)
@@ -91,7 +89,7 @@ def _shift_scores(a: Plane, b: Plane, inside: NDArray[np.bool_], sign: int) -> N
             product = windows(cell_sums(ax * bx[part] + ay * by[part]), WINDOW)
             of_b = windows(cell_sums(squared[part]), WINDOW) + floor
             far = (dy - REACH) ** 2 + (dx - REACH) ** 2
-            scores[dy, dx] = sign * product / np.sqrt(of_a * of_b) - np.float32(SHORTER * far)
+            scores[dy, dx] = product / np.sqrt(of_a * of_b) - np.float32(SHORTER * far)
     return scores
 
 

@@ -23,7 +23,6 @@ __all__ = ["displacement_score"]
 BLUR: Final = 1.0  # sigma, in pixels
 SOFTENING: Final = 1.5  # sigma of the blur that makes up for another sharpness, in pixels
 REGULAR: Final = 0.6  # score with which the images need no further processing
-WHITE: Final = np.float32(255)
 MEDIAN: Final = 0.12, 0.6  # pixels that a copy's median may reach, and how they grow with the root of the noise
 NINTH: Final = 0.35, 1.3  # the same for the ninth decile
 _CORNER: Final = 0.01  # least ratio of the determinant to the squared trace of a block's structure tensor
@@ -32,7 +31,7 @@ _FEWEST: Final = 6  # blocks
 _SMOOTHNESS: Final = 3.0  # sigma of what is smooth, in cells
 
 
-def displacement_score(a: Plane, b: Plane, blocks: Blocks, sign: int) -> float:
+def displacement_score(a: Plane, b: Plane, blocks: Blocks) -> float:
     """Return how irregular the displacements of the agreeing blocks are, relative to those of a copy.
 
     Parameters
@@ -40,8 +39,6 @@ def displacement_score(a: Plane, b: Plane, blocks: Blocks, sign: int) -> float:
     a, b : (H, W) float32
         Luma of the registered images.
     blocks : Blocks
-    sign : {1, -1}
-        -1 if b is inverted.
 
     Returns
     -------
@@ -53,7 +50,7 @@ def displacement_score(a: Plane, b: Plane, blocks: Blocks, sign: int) -> float:
     limits = [base + slope * math.sqrt(max(blocks.noise, 0.0)) for base, slope in (MEDIAN, NINTH)]
     # A copy is regular in one of these ways; separate photographs are in none.
     score = math.inf
-    for one, other in _processed(a, b if sign > 0 else WHITE - b, agrees):
+    for one, other in _processed(a, b, agrees):
         score = min(score, _irregularity(one, other, chosen, limits))
         if score < REGULAR:
             break

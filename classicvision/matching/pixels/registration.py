@@ -76,8 +76,8 @@ def _register(a: Image, b: Image, region: Region, box: Box, longest: int) -> Reg
     displacement = np.zeros((*frame.shape, 2))
     for _ in range(2):
         moved, inside = frame.of_b(grey_b, displacement)
-        displacement += find_displacement(luma, moved, inside, 1)
+        displacement += find_displacement(luma, moved, inside)
     moved, inside = frame.of_b(grey_b, displacement)
-    blocks = compare_blocks(luma, moved, inside, 1)
-    score = displacement_score(luma, moved, blocks, 1)
+    blocks = compare_blocks(luma, moved, inside)
+    score = displacement_score(luma, moved, blocks)
     return Registered(frame, displacement, blocks, score, is_graphic(luma, moved))

@@ -116,6 +116,8 @@ def _verified(image_a: Image, image_b: Image, a: LocalFeatures, region: Region) 
     One region with the former outline if it is not a copy, or without evidence if it is too small or too flat to
     compare.
     """
+    if region.is_inverted:
+        image_b = 255 - image_b
     registered = register_region(image_a, image_b, region)
     if registered is None:
         return (region,)

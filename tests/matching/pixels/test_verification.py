@@ -36,6 +36,7 @@ COPIES = {
     "half size": lambda image: cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
     "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1]),
     "gamma": lambda image: np.rint(255 * (image / 255) ** 1.8).astype(np.uint8),
+    "inverted": lambda image: 255 - image,
     "grey": lambda image: np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2),
     "crop": lambda image: np.ascontiguousarray(image[60:260, 100:360]),
 }
