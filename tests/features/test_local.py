@@ -166,9 +166,9 @@ def test_inverting_twice_restores_the_features():
 def test_an_inverted_angle_stays_below_two_pi():
     features = three_features()
     for angle in (np.nextafter(np.float32(np.pi), np.float32(0)), np.float32(np.pi), np.float32(6.28)):
-        turned = replace(features, angle=np.full(3, angle)).inverted().angle
-        assert (turned >= 0).all()
-        assert (turned < np.float32(2 * np.pi)).all()
+        inverted = replace(features, angle=np.full(3, angle)).inverted().angle
+        assert (inverted >= 0).all()
+        assert (inverted < np.float32(2 * np.pi)).all()
 
 
 def test_a_mirrored_angle_stays_below_two_pi():
