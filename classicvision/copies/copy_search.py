@@ -23,7 +23,13 @@ from classicvision.copies.queries import (
     search_queries,
 )
 from classicvision.copies.settings import SearchSettings
-from classicvision.copies.whole_image_search import WholeImageResult, first_of_each_content, search_whole_images
+from classicvision.copies.whole_image_search import (
+    WholeImageResult,
+    first_of_each_content,
+    images_of_index,
+    search_by_network,
+    search_whole_images,
+)
 from classicvision.copies.whole_images import NearestReference, WholeImage
 from classicvision.extraction import Failure, extract
 from classicvision.files import PathLike
@@ -31,6 +37,7 @@ from classicvision.folders import images_in, listed
 from classicvision.images import LIBRARIES
 from classicvision.index.catalogue import absolute
 from classicvision.index.index import Index
+from classicvision.matching.global_match import CONCLUSIVE_KEYPOINTS
 from classicvision.matching.likeness import BackboneFallback
 from classicvision.progress import EXTRACTING, Progress, StageProgress, stage
 from classicvision.workers import count_workers
@@ -75,7 +82,7 @@ class CopySearch:
             results = search_queries(
                 library.index, found.queries, self.cache, self.settings, n_workers=workers, progress=progress
             )
-            whole = self._compare_whole(_query_images(found.queries, results), _reference_images(library.index))
+            whole = self._compare_whole(library.index, found.queries, results, among=False)
             findings = [library.named(finding) for finding in _all_findings(results, whole)]
             related = [library.named(finding) for finding in _all_related(results)]
             report = self._report("against", findings, related, library, found, results, whole)
@@ -91,10 +98,7 @@ class CopySearch:
             results = search_among(
                 library.index, found.queries, self.cache, self.settings, n_workers=workers, progress=progress
             )
-            whole = self._compare_whole(
-                first_of_each_content(_query_images(found.queries, results)),
-                first_of_each_content(_reference_images(library.index)),
-            )
+            whole = self._compare_whole(library.index, found.queries, results, among=True)
             findings = best_of_each_pair(library.named(finding) for finding in _all_findings(results, whole))
             related = best_of_each_pair(library.named(finding) for finding in _all_related(results))
             report = self._report("among", findings, related, library, found, results, whole)
@@ -124,16 +128,38 @@ class CopySearch:
     def _searching(self) -> StageProgress | None:
         return stage(self.progress, SEARCHING)
 
-    def _compare_whole(self, queries: Sequence[WholeImage], references: Sequence[WholeImage]) -> WholeImageResult:
-        return search_whole_images(
-            queries,
-            references,
-            min_keypoints=self.settings.match.min_keypoints,
-            fallback=self.fallback,
+    def _compare_whole(
+        self, index: Index, queries: Sequence[Query], results: Sequence[QueryResult], *, among: bool
+    ) -> WholeImageResult:
+        """Compare as a whole what keypoints do not decide: by hashes and pixels, then by a network if there is one."""
+        images = _query_images(queries, results)
+        by_keypoints = {
+            frozenset((absolute(found.path_a), absolute(found.path_b))): found.result
+            for result in results
+            for found in (*result.findings, *result.related)
+        }
+        found = search_whole_images(
+            index,
+            images,
+            by_keypoints,
+            among=among,
             cache=self.cache,
             n_jobs=self.n_jobs,
             progress=self.progress,
         )
+        if self.fallback is None:
+            return found
+        more = search_by_network(
+            first_of_each_content(images) if among else images,
+            images_of_index(index),
+            self.fallback,
+            min_keypoints=self.settings.match.min_keypoints,
+            cache=self.cache,
+            n_jobs=self.n_jobs,
+            progress=self.progress,
+        )
+        findings, failures = [*found.findings, *more.findings], (*found.failures, *more.failures)
+        return WholeImageResult(findings, more.nearest, failures)
 
     def _report(
         self,
@@ -157,9 +183,7 @@ class CopySearch:
             findings,
             scope,
             related=related,
-            undecided=undecided_queries(
-                found.queries, results, findings, nearest, min_keypoints=self.settings.match.min_keypoints
-            ),
+            undecided=undecided_queries(found.queries, results, findings, nearest),
             incomplete=incomplete_queries(found.queries, results),
             failures=_each_once((*library.failures, *found.failures, *failed_whole)),
             n_queries=len(found.queries),
@@ -173,12 +197,10 @@ def undecided_queries(
     results: Iterable[QueryResult],
     findings: Iterable[Finding],
     nearest: Mapping[Path, NearestReference],
-    *,
-    min_keypoints: int,
 ) -> tuple[Undecided, ...]:
-    """Return the queries with fewer keypoints that are in no finding, with the nearest reference by the network."""
+    """Return the queries in no finding that have too few keypoints, with the nearest reference by the network."""
     found = {path for finding in findings for path in (finding.path_a, finding.path_b)}
-    remedy = f"at least {min_keypoints} are needed to find parts, and no other image is the same as a whole"
+    remedy = f"{CONCLUSIVE_KEYPOINTS} are needed to rule out a copy, and no other image is the same as a whole"
 
     def reason(path: Path, n_keypoints: int) -> str:
         few = f"{n_keypoints} keypoint{'' if n_keypoints == 1 else 's'}; {remedy}"
@@ -189,7 +211,7 @@ def undecided_queries(
     return tuple(
         Undecided(query.path, reason(query.path, result.n_keypoints))
         for query, result in zip(queries, results, strict=True)
-        if result.n_keypoints < min_keypoints and query.path not in found
+        if result.n_keypoints < CONCLUSIVE_KEYPOINTS and query.path not in found
     )
 
 
@@ -207,7 +229,12 @@ def incomplete_queries(queries: Iterable[Query], results: Iterable[QueryResult])
 
 
 def _all_findings(results: Iterable[QueryResult], whole: WholeImageResult) -> Iterator[Finding]:
-    yield from (finding for result in results for finding in result.findings)
+    """Yield all findings; of a pair that is the same as a whole, not the parts that keypoints show of it."""
+    as_whole = {frozenset((absolute(found.path_a), absolute(found.path_b))) for found in whole.findings}
+    for result in results:
+        for found in result.findings:
+            if frozenset((absolute(found.path_a), absolute(found.path_b))) not in as_whole:
+                yield found
     yield from whole.findings
 
 
@@ -217,11 +244,10 @@ def _all_related(results: Iterable[QueryResult]) -> Iterator[Finding]:
 
 def _query_images(queries: Sequence[Query], results: Sequence[QueryResult]) -> list[WholeImage]:
     pairs = zip(queries, results, strict=True)
-    return [WholeImage(query.path, query.content, result.n_keypoints, result.image_size) for query, result in pairs]
-
-
-def _reference_images(index: Index) -> list[WholeImage]:
-    return [WholeImage(image.path, image.content, image.n_keypoints, image.image_size) for image in index]
+    return [
+        WholeImage(query.path, query.content, result.n_keypoints, result.image_size, query.whole)
+        for query, result in pairs
+    ]
 
 
 def _each_once(failures: Iterable[Failure]) -> tuple[Failure, ...]:

@@ -17,9 +17,9 @@ from classicvision.copies.search import SearchResult, Verify, search_contents
 from classicvision.copies.settings import SearchSettings
 from classicvision.copies.verification import ImageFile, verify_files
 from classicvision.extraction import Extraction
-from classicvision.features.global_features import GlobalFeatures
+from classicvision.features.global_features import ONE_COLOUR, GlobalFeatures
 from classicvision.features.local import LocalFeatures
-from classicvision.index.catalogue import absolute
+from classicvision.index.catalogue import IndexedImage, absolute
 from classicvision.index.index import Index
 from classicvision.items import Items, parts_of
 from classicvision.matching.result import MatchResult, equal_result
@@ -188,15 +188,21 @@ class _References:
     index: Index
     _known: dict[str, _Equals] = field(default_factory=dict)
 
-    def equals(self, pixels: str) -> _Equals:
-        """Return the images whose pixels have a digest; there may be none."""
-        if (known := self._known.get(pixels)) is not None:
+    def equals(self, image: Query | IndexedImage) -> _Equals:
+        """Return the images whose pixels are equal to those of an image; there may be none.
+
+        Images of one colour are equal only if their files are.
+        """
+        is_plain = image.whole.pixels == ONE_COLOUR
+        digest = image.content if is_plain else image.whole.pixels
+        if (known := self._known.get(digest)) is not None:
             return known
-        found = [self.index.image(image_id) for image_id in self.index.with_pixels(pixels)]
+        ids = self.index.with_content(digest) if is_plain else self.index.with_pixels(digest)
+        found = [self.index.image(image_id) for image_id in ids]
         found.sort(key=lambda image: image.path.parts)
         equals = _Equals(*(tuple(getattr(image, name) for image in found) for name in ("id", "path", "content")))
         if len(found) > 1:  # an image without an equal is rarely looked up again
-            self._known[pixels] = equals
+            self._known[digest] = equals
         return equals
 
 
@@ -209,7 +215,7 @@ class _AgainstIndex:
     settings: SearchSettings
 
     def __call__(self, query: Query) -> QueryResult:
-        features, equal = query.features(self.cache), self.references.equals(query.whole.pixels)
+        features, equal = query.features(self.cache), self.references.equals(query)
         index = self.references.index
         own = index.with_path(query.path)  # even if the file has changed since
         exclude = {*equal.ids, own} if own is not None else {*equal.ids}
@@ -232,7 +238,7 @@ class _AmongImages:
     settings: SearchSettings
 
     def __call__(self, query: Query) -> QueryResult:
-        features, equal = query.features(self.cache), self.references.equals(query.whole.pixels)
+        features, equal = query.features(self.cache), self.references.equals(query)
         findings = list(_equal_images(query, equal.first, features))
         if not equal.paths or equal.paths[0] == absolute(query.path):
             search = self._search(query, features, {*equal.ids, *self._compared_elsewhere(query)})
@@ -259,7 +265,7 @@ class _AmongImages:
     def _matches(self, query: Query, features: LocalFeatures, search: SearchResult) -> Iterator[Finding]:
         index = self.references.index
         for ids, result in search.found:
-            first = self.references.equals(index.image(ids[0]).whole.pixels).ids[0]
+            first = self.references.equals(index.image(ids[0])).ids[0]
             if first in ids:
                 points = region_points(result, features, index.features(first))
                 yield Finding(query.path, index.path(first), result, points)

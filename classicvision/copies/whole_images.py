@@ -1,7 +1,4 @@
-"""Copies of images with too few keypoints: they are compared as an image.
-
-Their global signatures are compared first; pairs that these leave undecided are compared by a network, if one is given.
-"""
+"""Images with too few keypoints, compared as a whole by a network where their signatures leave them undecided."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.copies.findings import Finding
+from classicvision.features.global_features import GlobalFeatures
 from classicvision.matching.global_match import (
     HASH_THRESHOLD,
     compare_hashes,
@@ -27,16 +25,14 @@ from classicvision.matching.result import MatchResult
 __all__ = [
     "FeaturesOf",
     "NearestReference",
-    "SignedImage",
     "WholeImage",
-    "compare_whole_images",
     "compare_whole_images_by_backbone",
 ]
 
 BLOCK: Final = 256  # images of a side whose network features are in memory: 10 MB for 1280 numbers per symmetry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WholeImage:
     """An image to be compared as a whole: what decides whether it is, and what its findings state.
 
@@ -47,23 +43,19 @@ class WholeImage:
         SHA-256 of the file.
     n_keypoints : int
     image_size : (height, width)
+    whole : GlobalFeatures
     """
 
     path: Path
     content: str
     n_keypoints: int
     image_size: tuple[int, int]
+    whole: GlobalFeatures
 
-    def signed(self, signature: NDArray[np.float32]) -> SignedImage:
-        """Return this image with its signature (256,), as `PerceptualHash` returns it."""
-        return SignedImage(self.path, self.content, self.n_keypoints, self.image_size, signature)
-
-
-@dataclass(frozen=True, eq=False)
-class SignedImage(WholeImage):
-    """A whole image with its signature (256,)."""
-
-    signature: NDArray[np.float32]
+    @property
+    def signature(self) -> NDArray[np.float32]:
+        """The perceptual hash, (256,)."""
+        return self.whole.signs
 
 
 FeaturesOf: TypeAlias = Callable[[WholeImage], NDArray[np.float32]]
@@ -78,38 +70,9 @@ class NearestReference:
     cosine: float
 
 
-def compare_whole_images(
-    queries: Sequence[SignedImage], references: Sequence[SignedImage], *, min_keypoints: int
-) -> list[Finding]:
-    """Find the images that are the same as a whole by their signatures, among pairs that keypoints cannot decide.
-
-    Parameters
-    ----------
-    queries, references : sequences of SignedImage
-    min_keypoints : int
-        A pair is compared only if one of its images has fewer keypoints.
-
-    Returns
-    -------
-    list of Finding
-        Without pairs of equal content, which are found by their hashes.
-    """
-    if not references:
-        return []
-    signatures = np.stack([image.signature for image in references])
-    has_few = np.array([image.n_keypoints < min_keypoints for image in references])
-    findings = []
-    for query in queries:
-        rows = np.flatnonzero(has_few | (query.n_keypoints < min_keypoints))
-        surely = hash_significance(query.signature, signatures[rows]) >= HASH_THRESHOLD
-        found = (references[row] for row in rows[surely].tolist())
-        findings += [_finding(query, image) for image in found if image.content != query.content]
-    return findings
-
-
 def compare_whole_images_by_backbone(
-    queries: Sequence[SignedImage],
-    references: Sequence[SignedImage],
+    queries: Sequence[WholeImage],
+    references: Sequence[WholeImage],
     features: FeaturesOf,
     fallback: BackboneFallback,
     *,
@@ -119,7 +82,7 @@ def compare_whole_images_by_backbone(
 
     Parameters
     ----------
-    queries, references : sequences of SignedImage
+    queries, references : sequences of WholeImage
     features : callable
         Returns the network features (8 d,) of an image.
     fallback : BackboneFallback
@@ -160,10 +123,10 @@ class _HeldBlock:
 
     def __init__(self, features: FeaturesOf) -> None:
         self._features = features
-        self._block: Sequence[SignedImage] = ()
+        self._block: Sequence[WholeImage] = ()
         self._seen = Seen(np.zeros(0, np.float32), np.zeros(0, np.float32))
 
-    def __call__(self, block: Sequence[SignedImage]) -> Seen:
+    def __call__(self, block: Sequence[WholeImage]) -> Seen:
         if block is not self._block:
             signatures, features = [image.signature for image in block], [self._features(image) for image in block]
             self._block, self._seen = block, Seen(np.stack(signatures), np.stack(features))
@@ -171,7 +134,7 @@ class _HeldBlock:
 
 
 def _compare_with_block(
-    query: SignedImage, a: Seen, block: Sequence[SignedImage], b: Seen, fallback: BackboneFallback
+    query: WholeImage, a: Seen, block: Sequence[WholeImage], b: Seen, fallback: BackboneFallback
 ) -> tuple[list[Finding], NearestReference | None]:
     """Compare a query with the images of a block that its signature does not reveal; return the nearest too."""
     rows = np.flatnonzero(hash_significance(a.signature, b.signature) < HASH_THRESHOLD)
@@ -187,23 +150,17 @@ def _compare_with_block(
     return findings, NearestReference(block[rows[best]].path, float(found.cosine[best]))
 
 
-def _split_by_keypoints(
-    images: Sequence[SignedImage], min_keypoints: int
-) -> tuple[list[SignedImage], list[SignedImage]]:
+def _split_by_keypoints(images: Sequence[WholeImage], min_keypoints: int) -> tuple[list[WholeImage], list[WholeImage]]:
     """Return the images with fewer keypoints, and the others."""
     few = [image for image in images if image.n_keypoints < min_keypoints]
     return few, [image for image in images if image.n_keypoints >= min_keypoints]
 
 
-def _blocks(images: Sequence[SignedImage]) -> Iterator[Sequence[SignedImage]]:
+def _blocks(images: Sequence[WholeImage]) -> Iterator[Sequence[WholeImage]]:
     return (images[start : start + BLOCK] for start in range(0, len(images), BLOCK))
 
 
-def _finding(a: SignedImage, b: SignedImage) -> Finding:
-    return Finding(a.path, b.path, _compared(a, b))
-
-
-def _compared(a: SignedImage, b: SignedImage) -> MatchResult:
+def _compared(a: WholeImage, b: WholeImage) -> MatchResult:
     return compare_hashes(
         a.signature,
         b.signature,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from classicvision.features.phash import HASH_SIZE, PerceptualHash, pack_signs, unpack_signs
 from classicvision.images import Image
 
-__all__ = ["GLOBAL_BYTES", "GlobalExtractor", "GlobalFeatures", "pixel_digest"]
+__all__ = ["GLOBAL_BYTES", "ONE_COLOUR", "GlobalExtractor", "GlobalFeatures", "pixel_digest"]
 
 _DIGEST_BYTES: Final = 32
 
@@ -32,7 +32,8 @@ class GlobalFeatures:
     Attributes
     ----------
     pixels : str
-        SHA-256 of the decoded, upright pixels and their dimensions, as 64 hexadecimal digits.
+        SHA-256 of the decoded, upright pixels and their dimensions, as 64 hexadecimal digits; `ONE_COLOUR` for an image
+        of one colour.
     signs : (256,) float32
         The perceptual hash, as `PerceptualHash` returns it.
     """
@@ -69,14 +70,21 @@ class GlobalExtractor:
         return GlobalFeatures.of(image).to_vector()
 
 
+ONE_COLOUR: Final = "0" * 64
+"""The digest of every image of one colour: that such images have equal pixels says nothing, for empty pages and for
+white drawings on transparency, which are decoded on white."""
+
+
 def pixel_digest(image: Image) -> str:
-    """Return the SHA-256 of the pixels of an image and of its dimensions, as 64 hexadecimal digits.
+    """Return the SHA-256 of the pixels of an image and of its dimensions, as 64 hexadecimal digits, or `ONE_COLOUR`.
 
     Parameters
     ----------
     image : (H, W, 3) uint8
         As `read_image` returns it: RGB, upright, with transparency resolved.
     """
+    if (image == image[0, 0]).all():
+        return ONE_COLOUR
     digest = hashlib.sha256(f"{image.shape[0]} x {image.shape[1]} ".encode())
     digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()

@@ -217,6 +217,12 @@ class Index:
         """Perceptual hash of each of `ids`, (n, 64), as `pack_signs` returns it."""
         return self._column("hashes", HASH_SIZE // 4)
 
+    @cached_property
+    def image_sizes(self) -> NDArray[np.int64]:
+        """Height and width of each of `ids`, (n, 2)."""
+        columns = [np.zeros((0, 2), np.int64), *(segment.catalogue.image_sizes for segment in self.segments)]
+        return np.concatenate(columns)[~np.isin(self.all_ids, self.removed)]
+
     def _column(self, name: str, width: int) -> NDArray[np.uint8]:
         """Return a column of bytes of the catalogues, (n, width), for `ids`."""
         columns = [np.zeros((0, width), np.uint8), *(getattr(segment.catalogue, name) for segment in self.segments)]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from classicvision.copies import whole_image_search, whole_images
-from classicvision.copies.whole_images import SignedImage, compare_whole_images_by_backbone
+from classicvision.copies.whole_images import WholeImage, compare_whole_images_by_backbone
+from classicvision.features.global_features import GlobalFeatures
 from classicvision.matching.global_match import HASH_THRESHOLD
 from classicvision.matching.likeness import Likeness
 
@@ -39,7 +40,13 @@ def side():
     def make(numbers, few, seed):
         rng = np.random.default_rng(seed)
         return [
-            SignedImage(Path(str(n)), f"{seed}-{n}", FEW - (n in few), (90, 90), rng.choice([-1.0, 1.0], 256))
+            WholeImage(
+                Path(str(n)),
+                f"{seed}-{n}",
+                FEW - (n in few),
+                (90, 90),
+                GlobalFeatures("", rng.choice([-1.0, 1.0], 256)),
+            )
             for n in numbers
         ]
 
@@ -89,7 +96,7 @@ def test_an_image_of_few_keypoints_is_compared_with_all_others(side, requested, 
 def test_no_file_is_read_where_there_is_nothing_to_compare(side, monkeypatch, are_few):
     monkeypatch.setattr(whole_image_search, "extract", None)
     a, b = side([1, 2], (), 1), side([3], (3,), 2)
-    options = {"min_keypoints": FEW, "fallback": None, "cache": None, "n_jobs": 1, "progress": None}
+    options = {"min_keypoints": FEW, "cache": None, "n_jobs": 1, "progress": None}
     pairs = ((b, []), ([], b)) if are_few else ((a, a), (a, []))
     for queries, references in pairs:
-        assert whole_image_search.search_whole_images(queries, references, **options).findings == []
+        assert whole_image_search.search_by_network(queries, references, None, **options).findings == []

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image as PillowImage
 
-from classicvision.features.global_features import GLOBAL_BYTES, GlobalExtractor, GlobalFeatures, pixel_digest
+from classicvision.features.global_features import GLOBAL_BYTES, ONE_COLOUR, GlobalExtractor, GlobalFeatures, pixel_digest
 from classicvision.features.phash import PerceptualHash, pack_signs, unpack_signs
 from classicvision.images import read_image
 from classicvision.synthetic import canary
@@ -33,9 +33,14 @@ def test_the_vector_of_an_image_holds_its_digest_and_its_hash():
 
 def test_one_level_of_one_pixel_changes_the_digest_and_so_do_the_dimensions():
     image = np.zeros((4, 6, 3), np.uint8)
+    image[0, 0] = 9
     other = image.copy()
     other[3, 5, 2] = 1
     assert len({pixel_digest(image), pixel_digest(other), pixel_digest(image.reshape(6, 4, 3))}) == 3
+
+
+def test_images_of_one_colour_have_one_digest_that_says_so():
+    assert pixel_digest(np.zeros((4, 6, 3), np.uint8)) == pixel_digest(np.full((9, 2, 3), 7, np.uint8)) == ONE_COLOUR
 
 
 def test_a_view_with_strides_has_the_digest_of_its_copy():
