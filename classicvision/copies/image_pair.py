@@ -61,11 +61,12 @@ def compare_images(
     if proposed and is_settled(result):
         return result
     of_a, of_b = map(PerceptualHash(), (a.image, b.image))
-    whole = compare_views(_view(a, of_a), _view(b, of_b), orientation="direct" if proposed else "both")
+    mirrored = settings is None or settings.mirrored
+    whole = compare_views(_view(a, of_a), _view(b, of_b), orientation="both" if mirrored and not proposed else "direct")
     if whole.verdict == "copy" or proposed:
         return whole if whole.verdict == "copy" else result
     if result.verdict != "cannot decide":
-        return _without_a_copy(result, whole)
+        return _without_a_copy(result, whole, is_alike=mirrored and whole.score >= HASH_THRESHOLD)
     if fallback is None or not (has_enough_coefficients(of_a) and has_enough_coefficients(of_b)):
         return whole
     seen_a, seen_b = Seen(of_a, fallback.features(a.image)), Seen(of_b, fallback.features(b.image))
@@ -82,11 +83,11 @@ def _view(image: LoadedImage, signature: NDArray[np.float32]) -> WholeView:
     return WholeView(signature, image.image, features.image_size, len(features))
 
 
-def _without_a_copy(by_keypoints: MatchResult, whole: MatchResult) -> MatchResult:
+def _without_a_copy(by_keypoints: MatchResult, whole: MatchResult, *, is_alike: bool) -> MatchResult:
     """Return "no evidence" only if there were enough keypoints to find a part, and the whole images are not alike."""
-    if whole.score >= HASH_THRESHOLD:
+    if is_alike:
         return whole
-    if min(by_keypoints.n_keypoints) >= CONCLUSIVE_KEYPOINTS:
+    if by_keypoints.verdict != "no evidence" or min(by_keypoints.n_keypoints) >= CONCLUSIVE_KEYPOINTS:
         return by_keypoints
     n_a, n_b = by_keypoints.n_keypoints
     reason = (

@@ -99,7 +99,7 @@ def compare_views(a: WholeView, b: WholeView, *, orientation: Orientation = "bot
         )
         if result.verdict == "copy":
             return result
-        best = result if best is undecided and found.relation == "recoloured" else best
+        best = result if best is undecided else best
     return best
 
 
@@ -157,7 +157,7 @@ def compare_hashes(
     """
     significance, _, n_agree, n_compared = _best_agreement(a, b[np.newaxis])
     agreement = f"{int(n_agree[0])} of {int(n_compared[0])} low DCT coefficients agree"
-    few = f"few keypoints ({n_keypoints[0]} and {n_keypoints[1]})"
+    few = f"too few keypoints ({n_keypoints[0]} and {n_keypoints[1]})"
     if _most_significant(int(n_compared[0])) < HASH_THRESHOLD:
         reason = f"{few}, and too little structure to compare them as a whole: {agreement}"
     else:

@@ -95,7 +95,8 @@ def compare_pixels(a: Image, b: Image) -> WholeImageMatch:
         return WholeImageMatch("too plain", 0.0, 255.0)
     one, other, correlation = _equally_blurred(*(_ycbcr(image) for image in pair))
     if correlation < MIN_CORRELATION:
-        return WholeImageMatch("different", 0.0, _colour_difference(one, other))
+        is_plain = _agreeing_windows(one, other) is None
+        return WholeImageMatch("too plain" if is_plain else "different", 0.0, _colour_difference(one, other))
     one, other = _registered(one, other)
     rich = is_rich(pair[0]) and is_rich(pair[1])
     agreeing = _agreeing_windows(one[:1], other[:1]) if rich else _agreeing_windows(one, other)
@@ -190,7 +191,7 @@ def _registered(a: Planes, b: Planes) -> tuple[Planes, Planes]:
 
 
 def _agreeing_windows(a: Planes, b: Planes) -> float | None:
-    """Return the share of windows whose gradients agree, of those with structure; None if there are none."""
+    """Return the share of the windows with structure whose gradients agree; None if no window has structure."""
     grad_a, grad_b = _gradients(a), _gradients(b)
     both, of_a, of_b = (_window_means((x * y).sum(axis=(0, 1))) for x, y in _products(grad_a, grad_b))
     energy = np.maximum(of_a, of_b)
@@ -276,7 +277,7 @@ def _window_means(planes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=1024)
 def _gaussian(side: int, sigma: float) -> NDArray[np.float32]:
-    """Return the (side, side) matrix of a Gaussian blur; beyond the border the image goes on as its last pixel."""
+    """Return the (side, side) matrix of a Gaussian blur; beyond the border the last pixel is repeated."""
     at = np.arange(side)
     reach = int(np.ceil(4 * sigma))
     matrix = np.zeros((side, side))

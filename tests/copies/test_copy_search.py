@@ -276,7 +276,7 @@ def test_an_image_with_nothing_in_it_is_undecided(images, make_image):
     found = workflows.find_copies_among(images(blank=blank, other=make_image(0)))
     (undecided,) = found.undecided
     assert undecided.path.name == "blank.png"
-    assert f"0 keypoints; at least {SearchSettings().match.min_keypoints} are needed" in undecided.reason
+    assert f"0 keypoints; {CONCLUSIVE_KEYPOINTS} are needed" in undecided.reason
 
 
 def test_an_equal_file_without_keypoints_is_decided(images):

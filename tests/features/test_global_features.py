@@ -7,7 +7,13 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image as PillowImage
 
-from classicvision.features.global_features import GLOBAL_BYTES, ONE_COLOUR, GlobalExtractor, GlobalFeatures, pixel_digest
+from classicvision.features.global_features import (
+    GLOBAL_BYTES,
+    ONE_COLOUR,
+    GlobalExtractor,
+    GlobalFeatures,
+    pixel_digest,
+)
 from classicvision.features.phash import PerceptualHash, pack_signs, unpack_signs
 from classicvision.images import read_image
 from classicvision.synthetic import canary

@@ -56,7 +56,7 @@ def test_equal_pixels_are_a_copy_in_any_lossless_format(folder, tmp_path, ending
     assert workflows.match(tmp_path / "letter.png", tmp_path / f"coffee.{ending}").verdict != "copy"
 
 
-def test_two_blank_images_are_no_copies_unless_their_files_are_equal(folder, tmp_path):
+def test_two_blank_images_stay_undecided_unless_their_files_are_equal(folder, tmp_path):
     blank = np.full((40, 60, 3), 255, np.uint8)
     write_image(tmp_path / "a.png", blank)
     write_image(tmp_path / "b.bmp", blank)
