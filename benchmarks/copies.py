@@ -40,10 +40,11 @@ from classicvision.cache import FeatureCache
 from classicvision.extraction import extract
 from classicvision.features.local import LocalFeatures
 from classicvision.features.phash import PerceptualHash
+from classicvision.features.thumbnail import Thumbnail, image_of_vector
 from classicvision.images import read_image
-from classicvision.items import Items
+from classicvision.items import Items, Joint
 from classicvision.matching.geometry import warp_points
-from classicvision.matching.global_match import compare_hashes
+from classicvision.matching.global_match import WholeView, compare_views
 from classicvision.matching.pair import match_features
 from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic import EDITS, plagiarise
@@ -156,7 +157,7 @@ def measure_ours(
     files = [*originals, *(copy.path for copy in copies)]
     cache = FeatureCache(work / "features")
     features = extract(files, MATCHING_SIFT, cache=cache, n_jobs=arguments.jobs).items
-    signatures = extract(files, PerceptualHash(), cache=cache, n_jobs=arguments.jobs).items
+    signatures = extract(files, Joint((PerceptualHash(), Thumbnail())), cache=cache, n_jobs=arguments.jobs).items
     related = [(copy.source, len(originals) + i) for i, copy in enumerate(copies)]
     rng = np.random.default_rng(0)
     unrelated = [
@@ -199,7 +200,11 @@ def compare_some(
         result = match_features(a, b)
         if result.verdict == "cannot decide":
             sizes, counts = (a.image_size, b.image_size), (len(a), len(b))
-            result = compare_hashes(signatures[i], signatures[j], image_sizes=sizes, n_keypoints=counts)
+            (hash_a, small_a), (hash_b, small_b) = signatures[i], signatures[j]
+            result = compare_views(
+                WholeView(hash_a, image_of_vector(small_a), sizes[0], counts[0]),
+                WholeView(hash_b, image_of_vector(small_b), sizes[1], counts[1]),
+            )
         error = np.nan
         if truth and result.regions:
             diagonal = float(np.hypot(*b.image_size))

@@ -83,7 +83,7 @@ def pixel_digest(image: Image) -> str:
     image : (H, W, 3) uint8
         As `read_image` returns it: RGB, upright, with transparency resolved.
     """
-    if (image == image[0, 0]).all():
+    if all((part == image[0, 0]).all() for part in (image[::16, ::16], image)):  # nearly always decided by the first
         return ONE_COLOUR
     digest = hashlib.sha256(f"{image.shape[0]} x {image.shape[1]} ".encode())
     digest.update(np.ascontiguousarray(image).data)

@@ -21,7 +21,6 @@ MIN_AGREEING: Final = 0.75  # share of the signs of both
 MIN_COMPARED: Final = (
     0.06  # signs of both, relative to those of the image that has more: fewer are not an image blurred
 )
-MIN_AGREEING_AT_FIRST: Final = 0.6  # share of the signs of the four lowest vertical frequencies, which are tested first
 N_WORDS: Final = HASH_SIZE // 64
 
 
@@ -68,8 +67,12 @@ class HashTable:
         found = []
         for transposed, size in ((0, image_size), (4, image_size[::-1])):
             rows = np.flatnonzero(self._has_aspect(size))
+            plus, minus = self.positive[0, rows], self.negative[0, rows]
             for symmetry in range(transposed, transposed + 4):
-                agreeing, shares = self._agreeing(versions[symmetry], rows)
+                p, n = versions[symmetry].view(np.uint64)[[0, N_WORDS]]
+                n_agree, n_differ = _ones_of_each((plus & p) | (minus & n)), _ones_of_each((plus & n) | (minus & p))
+                passed = rows[2 * n_differ <= n_agree]  # of the lowest frequencies, most reliable, two thirds
+                agreeing, shares = self._agreeing(versions[symmetry], passed)
                 found += [
                     (-share, symmetry, row) for share, row in zip(shares.tolist(), agreeing.tolist(), strict=True)
                 ]
@@ -88,28 +91,24 @@ class HashTable:
         """Return those of some rows that agree with one version of the query, and the share of the signs that agree."""
         words = version.view(np.uint64)
         positive, negative = words[:N_WORDS], words[N_WORDS:]
-        n_agree, n_differ = self._count(positive, negative, rows, slice(0, 1))
-        rows = rows[n_agree >= MIN_AGREEING_AT_FIRST * (n_agree + n_differ)]
-        n_agree, n_differ = self._count(positive, negative, rows, slice(0, N_WORDS))
+        plus, minus = self.positive[:, rows], self.negative[:, rows]
+        p, n = positive[:, np.newaxis], negative[:, np.newaxis]
+        n_agree, n_differ = _n_ones((plus & p) | (minus & n)), _n_ones((plus & n) | (minus & p))
         n_compared = n_agree + n_differ
-        of_rows = _n_ones(self.positive[:, rows] | self.negative[:, rows])
+        of_rows = _n_ones(plus | minus)
         least = MIN_COMPARED * np.maximum(of_rows, int(_n_ones(positive | negative)))
         agrees = (n_compared >= np.maximum(least, 1)) & (n_agree >= MIN_AGREEING * n_compared)
         return rows[agrees], n_agree[agrees] / n_compared[agrees]
 
-    def _count(
-        self, positive: NDArray[np.uint64], negative: NDArray[np.uint64], rows: NDArray[np.intp], words: slice
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the number of equal and of opposite signs in some words of some rows."""
-        plus, minus = self.positive[words][:, rows], self.negative[words][:, rows]
-        p, n = positive[words, np.newaxis], negative[words, np.newaxis]
-        return _n_ones((plus & p) | (minus & n)), _n_ones((plus & n) | (minus & p))
-
 
 def _n_ones(words: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return the number of bits that are set in each column of (w, ...) words."""
-    counts = np.bitwise_count(words) if hasattr(np, "bitwise_count") else _count_by_table(words)
-    return np.asarray(counts.sum(axis=0, dtype=np.int64))
+    return np.asarray(_ones_of_each(words).sum(axis=0, dtype=np.int64))
+
+
+def _ones_of_each(words: NDArray[np.uint64]) -> NDArray[Any]:
+    """Return the number of bits that are set in each word, at most 64."""
+    return np.asarray(np.bitwise_count(words)) if hasattr(np, "bitwise_count") else _count_by_table(words)
 
 
 def _count_by_table(words: NDArray[np.uint64]) -> NDArray[Any]:

@@ -93,6 +93,38 @@ def test_of_n_images_of_equal_pixels_n_minus_1_are_findings_with_the_first(tmp_p
     assert labels == {("a.bmp", f"a.{ending}"): ("same pixels",) for ending in ("png", "ppm", "tif")}
 
 
+@pytest.fixture
+def drawings(tmp_path):
+    """Return a folder with two signs, and a query: one of them blurred, with a few keypoints at most."""
+    (tmp_path / "library").mkdir()
+    for name, boxes in {"l": [(10, 10, 70, 22), (58, 10, 70, 60)], "t": [(10, 10, 22, 70), (22, 34, 70, 46)]}.items():
+        image = np.full((80, 80, 3), 255, np.uint8)
+        for top, left, bottom, right in boxes:
+            image[top:bottom, left:right] = 0
+        write_image(tmp_path / "library" / f"{name}.png", image)
+    blurred = cv2.GaussianBlur(read_image(tmp_path / "library" / "t.png"), (0, 0), 2)
+    write_image(tmp_path / "query.png", blurred)
+    return tmp_path
+
+
+def test_a_blurred_sign_is_found_in_an_index_by_its_hash_and_its_pixels(drawings, cache):
+    workflows.build_index(drawings / "library", drawings / "l.cvindex", cache=cache)
+    found = workflows.find_copies(drawings / "query.png", drawings / "l.cvindex", cache=cache)
+    assert [(f.path_b.name, f.labels) for f in found.findings] == [("t.png", ("signature",))]
+    among = workflows.find_copies_among([drawings / "library", drawings / "query.png"], cache=cache)
+    assert [{f.path_a.name, f.path_b.name} for f in among.findings] == [{"query.png", "t.png"}]
+
+
+@pytest.mark.parametrize("change", ["missing", "changed"])
+def test_a_candidate_whose_file_is_missing_or_changed_is_a_failure_and_not_a_finding(drawings, change):
+    workflows.build_index(drawings / "library", drawings / "l.cvindex")
+    path = drawings / "library" / "t.png"
+    path.unlink() if change == "missing" else shutil.copy(drawings / "library" / "l.png", path)
+    found = workflows.find_copies(drawings / "query.png", drawings / "l.cvindex")
+    assert found.findings == ()
+    assert [failure.path for failure in found.failures] == [path]
+
+
 def test_equal_files_are_the_best_finding(against_folder):
     assert against_folder.findings[0].result.method == "bytes"
 
