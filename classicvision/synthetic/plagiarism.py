@@ -113,9 +113,10 @@ _STRONG: Final[dict[str, Edit]] = {
 
 EDITS: Final[dict[str, Edit]] = {
     **{f"crop-{kept}": _moved(warps.crop, share=kept / 100) for kept in (90, 80, 70, 50, 40, 30, 20, 10)},
-    **{f"jpeg-{quality}": _JPEG(quality=quality) for quality in (75, 50, 30, 15, 10, 5)},
+    **{f"jpeg-{quality}": _JPEG(quality=quality) for quality in (90, 75, 50, 40, 30, 15, 10, 5)},
     **{f"scale-{factor:g}": _moved(warps.rescale, factor=factor) for factor in (0.25, 0.5, 0.75, 1.5, 2)},
     "rotate": _moved(warps.rotate),
+    "rotate-10": _moved(warps.rotate, degrees=10),
     "rotate-trim": _moved(warps.rotate, trim=True),
     **{name: _moved(warps.symmetry, name=name) for name in warps.SYMMETRIES},
     "perspective-mild": _moved(warps.perspective, strength=0.1),
@@ -125,6 +126,7 @@ EDITS: Final[dict[str, Edit]] = {
     **{f"noise-{sigma}": _retouched(retouch.add_noise, sigma=sigma) for sigma in (10, 25)},
     "inverted": _retouched(retouch.invert),
     "text": _retouched(retouch.add_text),
+    "caption": _retouched(retouch.add_caption),
     "logo": _retouched(retouch.add_logo),
     "frame": _moved(warps.add_frame),
     "screenshot": _moved(warps.screenshot),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from classicvision.images import Image
 
-__all__ = ["add_logo", "add_noise", "add_text", "blur", "change_gamma", "compress", "cover", "invert"]
+__all__ = ["add_caption", "add_logo", "add_noise", "add_text", "blur", "change_gamma", "compress", "cover", "invert"]
 
 
 def compress(image: Image, rng: np.random.Generator, *, quality: int) -> Image:
@@ -64,6 +64,21 @@ def add_text(image: Image, rng: np.random.Generator) -> Image:
         place = (round(0.03 * width), round(top + row * line))
         for colour, thickness in (((0, 0, 0), 5 * size + 1), (white, 1.5 * size + 1)):
             cv2.putText(copy, text, place, font, size, colour, max(1, round(thickness)), cv2.LINE_AA)
+    return copy
+
+
+def add_caption(image: Image, rng: np.random.Generator) -> Image:
+    """Write one line in white on a dark strip over the lowest eighth of the image."""
+    height, width = image.shape[:2]
+    copy = image.copy()
+    strip = max(1, round(height / 8))
+    copy[height - strip :] = rng.integers(0, 60, 3)
+    text = "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz    "), 24)).capitalize()
+    font = cv2.FONT_HERSHEY_DUPLEX
+    (natural, above), _ = cv2.getTextSize(text, font, 1, 1)
+    size = min(0.55 * strip / above, 0.9 * width / natural)
+    place = (round((width - size * natural) / 2), round(height - strip / 2 + size * above / 2))
+    cv2.putText(copy, text, place, font, size, (255, 255, 255), max(1, round(1.2 * size)), cv2.LINE_AA)
     return copy
 
 
