@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from classicvision.errors import ClassicVisionError, SettingsError
 
-__all__ = ["Workers", "count_threads", "count_workers", "in_order"]
+__all__ = ["Workers", "count_threads", "count_workers", "in_order", "ordered_map"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -204,9 +204,29 @@ def in_order(
     ClassicVisionError
         If a task crashes its worker twice.
     """
+    with ordered_map(function, n_workers, progress) as mapped:
+        return mapped(tasks)
+
+
+@contextmanager
+def ordered_map(
+    function: Callable[[T], R], n_workers: int, progress: Callable[[int, int], None] | None = None
+) -> Iterator[Callable[[Sequence[T]], list[R]]]:
+    """Yield what maps a function over tasks as `in_order` does, with the same workers in every call."""
+    if n_workers <= 1:
+        numbered = _Numbered(function)
+        yield lambda tasks: _collect(((task, numbered(task)) for task in enumerate(tasks)), len(tasks), progress)
+        return
+    with Workers(_Numbered(function), n_workers) as workers:
+        yield lambda tasks: _collect(_sent(workers, list(enumerate(tasks)), n_workers), len(tasks), progress)
+
+
+def _collect(
+    done: Iterable[tuple[tuple[int, T], tuple[R] | None]], total: int, progress: Callable[[int, int], None] | None
+) -> list[R]:
+    """Return the results in the order of the tasks."""
     results: dict[int, R] = {}
-    numbered = list(enumerate(tasks))
-    for (row, task), result in _done(_Numbered(function), numbered, n_workers):
+    for (row, task), result in done:
         if result is None:
             raise ClassicVisionError(
                 f"{task!r} killed its worker process twice: out of memory, or a crash in native code. "
@@ -214,8 +234,8 @@ def in_order(
             )
         results[row] = result[0]
         if progress is not None:
-            progress(len(results), len(tasks))
-    return [results[row] for row in range(len(tasks))]
+            progress(len(results), total)
+    return [results[row] for row in range(total)]
 
 
 @dataclass(frozen=True)
@@ -228,18 +248,14 @@ class _Numbered(Generic[T, R]):
         return (self.function(task[1]),)
 
 
-def _done(
-    function: _Numbered[T, R], tasks: list[tuple[int, T]], n_workers: int
+def _sent(
+    workers: Workers[tuple[int, T], tuple[R]], tasks: list[tuple[int, T]], n_workers: int
 ) -> Iterator[tuple[tuple[int, T], tuple[R] | None]]:
-    if n_workers <= 1:
-        yield from ((task, function(task)) for task in tasks)
-        return
     size = max(1, min(MAX_CHUNK, len(tasks) // (4 * n_workers)))
-    with Workers(function, n_workers) as workers:
-        for start in range(0, len(tasks), size):
-            workers.send(tasks[start : start + size])
-            yield from workers.finished(n_left=workers.capacity)
-        yield from workers.finished(n_left=0)
+    for start in range(0, len(tasks), size):
+        workers.send(tasks[start : start + size])
+        yield from workers.finished(n_left=workers.capacity)
+    yield from workers.finished(n_left=0)
 
 
 @contextmanager

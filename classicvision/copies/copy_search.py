@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from classicvision import config
 from classicvision.cache import FeatureCache
+from classicvision.copies.among import search_among
 from classicvision.copies.findings import Finding, Findings, Incomplete, Scope, Undecided
 from classicvision.copies.library import Library, open_library
 from classicvision.copies.queries import (
@@ -19,10 +20,10 @@ from classicvision.copies.queries import (
     QueryResult,
     best_of_each_pair,
     queries_of,
-    search_among,
     search_queries,
 )
 from classicvision.copies.settings import SearchSettings
+from classicvision.copies.versions import one_finding_per_version
 from classicvision.copies.whole_image_search import (
     WholeImageResult,
     first_of_each_content,
@@ -99,7 +100,8 @@ class CopySearch:
                 library.index, found.queries, self.cache, self.settings, n_workers=workers, progress=progress
             )
             whole = self._compare_whole(library.index, found.queries, results, among=True)
-            findings = best_of_each_pair(library.named(finding) for finding in _all_findings(results, whole))
+            pairs = best_of_each_pair(library.named(finding) for finding in _all_findings(results, whole))
+            findings = one_finding_per_version(pairs)
             related = best_of_each_pair(library.named(finding) for finding in _all_related(results))
             report = self._report("among", findings, related, library, found, results, whole)
             return replace(report, queries=listed(images), seconds=time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""The search for copies of many images in parallel: against an index, and among the images of an index.
+"""The search for copies of many images in parallel: against an index, and of one of the images of an index among them.
 
 An image is not a copy of itself, whatever path leads to it. Images of equal pixels are compared once: they are found by
 their digest, without comparing keypoints.
@@ -28,12 +28,14 @@ from classicvision.workers import in_order
 
 __all__ = [
     "SEARCHING",
+    "AmongImages",
+    "AmongTask",
     "ExtractedImage",
     "Query",
     "QueryResult",
+    "References",
     "best_of_each_pair",
     "queries_of",
-    "search_among",
     "search_queries",
 ]
 
@@ -137,25 +139,7 @@ def search_queries(
     list of QueryResult
         In the order of the queries.
     """
-    return in_order(_AgainstIndex(_References(index), cache, settings), queries, n_workers, progress)
-
-
-def search_among(
-    index: Index,
-    queries: Sequence[Query],
-    cache: FeatureCache,
-    settings: SearchSettings,
-    *,
-    n_workers: int = 1,
-    progress: StageProgress | None = None,
-) -> list[QueryResult]:
-    """Search the images of an index for copies of each other: the queries are those images.
-
-    Of images with equal pixels only the first is searched for and found; each of the others is a finding with the
-    first, so that n equal images are n - 1 findings. A pair can be found from both its sides: see `best_of_each_pair`.
-    Parameters and results are those of `search_queries`.
-    """
-    return in_order(_AmongImages(_References(index), cache, settings), queries, n_workers, progress)
+    return in_order(_AgainstIndex(References(index), cache, settings), queries, n_workers, progress)
 
 
 def best_of_each_pair(findings: Iterable[Finding]) -> list[Finding]:
@@ -182,7 +166,7 @@ class _Equals(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _References:
+class References:
     """The images of an index, and those of equal pixels, which are looked up once where they are many."""
 
     index: Index
@@ -210,7 +194,7 @@ class _References:
 class _AgainstIndex:
     """The search for one query, in this process or in a worker, which maps the index itself."""
 
-    references: _References
+    references: References
     cache: FeatureCache
     settings: SearchSettings
 
@@ -229,32 +213,30 @@ class _AgainstIndex:
         return _query_result(findings, features, search)
 
 
-@dataclass(frozen=True)
-class _AmongImages:
-    """The same for one of the images of the index."""
+class AmongTask(NamedTuple):
+    """One of the images of an index that are compared with each other, and the IDs that it is not compared with."""
 
-    references: _References
+    query: Query
+    exclude: frozenset[int]
+
+
+@dataclass(frozen=True)
+class AmongImages:
+    """The search for one of the images of an index among them, in this process or in a worker."""
+
+    references: References
     cache: FeatureCache
     settings: SearchSettings
 
-    def __call__(self, query: Query) -> QueryResult:
+    def __call__(self, task: AmongTask) -> QueryResult:
+        """Search for the image, unless another has the same pixels and comes first."""
+        query = task.query
         features, equal = query.features(self.cache), self.references.equals(query)
-        findings = list(_equal_images(query, equal.first, features))
+        findings, search = list(_equal_images(query, equal.first, features)), SearchResult()
         if not equal.paths or equal.paths[0] == absolute(query.path):
-            search = self._search(query, features, {*equal.ids, *self._compared_elsewhere(query)})
+            search = self._search(query, features, {*equal.ids, *task.exclude})
             findings += self._matches(query, features, search)
-        else:
-            search = SearchResult()
         return _query_result(findings, features, search)
-
-    def _compared_elsewhere(self, query: Query) -> Iterable[int]:
-        """Return the query's own ID, and the IDs before it if each of those is compared with all images."""
-        index = self.references.index
-        own = index.with_path(query.path)
-        if own is None:
-            return ()
-        all_are_compared = len(index) <= self.settings.n_candidates
-        return index.ids[index.ids <= own].tolist() if all_are_compared else (own,)
 
     def _search(self, query: Query, features: LocalFeatures, exclude: Collection[int]) -> SearchResult:
         index = self.references.index

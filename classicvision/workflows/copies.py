@@ -82,7 +82,8 @@ def find_copies_among(
     """Find the images that are copies of each other, completely or in part.
 
     Parameters and errors are those of `find_copies`. Two images are one finding, whichever is the query; which of them
-    is the original is not known.
+    is the original is not known. Of n images that are whole copies of the one with the most pixels, n - 1 findings are
+    reported, each with that image.
     """
     settings, keeps_index, cache = settings or SearchSettings(), cache is not None, cache or FeatureCache.temporary()
     return CopySearch(settings, fallback, cache, keeps_index, n_jobs, progress).among(images)
