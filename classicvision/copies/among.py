@@ -72,7 +72,7 @@ class _Rounds:
         self._queries = [queries[row] for row in self._order]
         self._ids = [ids[row] for row in self._order]
         self._place_of = {image_id: place for place, image_id in enumerate(self._ids) if image_id is not None}
-        self._equal_ids: dict[str, list[int]] = {}
+        self._equal_ids: dict[str, list[int]] = {}  # of images of one colour too, which have no keypoints
         for image_id, place in self._place_of.items():
             self._equal_ids.setdefault(self._queries[place].whole.pixels, []).append(image_id)
         self._waiting = deque(place for place in range(len(queries)) if self._is_first_of_equal(place))
@@ -80,7 +80,7 @@ class _Rounds:
         self._all_are_compared = len(index) <= settings.n_candidates
         self._results: dict[int, QueryResult] = {}
         self._best: dict[int, int] = {}  # place of the representative of each image that has one
-        self._versions: dict[int, set[int]] = {}  # IDs of all that a representative stands for, and its own
+        self._versions: dict[int, set[int]] = {}  # IDs of the versions of each representative
 
     def run(self) -> list[QueryResult]:
         """Return the results in the order of the queries."""
@@ -128,7 +128,7 @@ class _Rounds:
         return self._equal_ids.get(self._queries[place].whole.pixels, ())
 
     def _find_versions(self, place: int) -> None:
-        """Make the images that are whole copies of an image its versions, or the image a version of a better one."""
+        """Note which images are whole copies of this one, or of which better image it is a version."""
         if place in self._best:  # by an image of the same round
             return
         found = (self._index.with_path(f.path_b) for f in self._results[place].findings if is_whole_copy(f))

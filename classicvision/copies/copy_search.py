@@ -23,7 +23,7 @@ from classicvision.copies.queries import (
     search_queries,
 )
 from classicvision.copies.settings import SearchSettings
-from classicvision.copies.versions import one_finding_per_version
+from classicvision.copies.versions import one_finding_per_version, versions_of
 from classicvision.copies.whole_image_search import (
     WholeImageResult,
     first_of_each_content,
@@ -140,10 +140,12 @@ class CopySearch:
             for result in results
             for found in (*result.findings, *result.related)
         }
+        versions = versions_of(found for result in results for found in result.findings) if among else {}
         found = search_whole_images(
             index,
             images,
             by_keypoints,
+            versions=versions,
             among=among,
             cache=self.cache,
             n_jobs=self.n_jobs,

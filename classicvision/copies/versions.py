@@ -18,7 +18,7 @@ from classicvision.index.catalogue import absolute
 from classicvision.matching.geometry import warp_points
 from classicvision.matching.result import Region
 
-__all__ = ["WHOLE_SHARE", "best_first", "is_whole_copy", "one_finding_per_version", "representatives"]
+__all__ = ["WHOLE_SHARE", "best_first", "is_whole_copy", "one_finding_per_version", "representatives", "versions_of"]
 
 WHOLE_SHARE: Final = 0.75
 """Share of both images from which a copy is a version of the image: a crop to 90 % of the area leaves 0.90, a caption
@@ -78,16 +78,24 @@ def representatives(paths: Sequence[Path], pairs: Iterable[tuple[Path, Path]]) -
     return found
 
 
+def versions_of(findings: Iterable[Finding]) -> dict[Path, Path]:
+    """Return the representative of each image in some findings, which may be itself, both by their absolute paths."""
+    sizes: dict[Path, tuple[int, int]] = {}
+    whole = []
+    for finding in findings:
+        pair = absolute(finding.path_a), absolute(finding.path_b)
+        sizes |= zip(pair, finding.result.image_sizes, strict=True)
+        whole += [pair] if is_whole_copy(finding) else []
+    return representatives(best_first(sizes), whole)
+
+
 def one_finding_per_version(findings: Sequence[Finding]) -> list[Finding]:
     """Return the findings without those between two versions of an image, neither of which is the representative."""
-    sizes: dict[Path, tuple[int, int]] = {}
-    for finding in findings:
-        sizes |= dict(zip((finding.path_a, finding.path_b), finding.result.image_sizes, strict=True))
-    whole = [(finding.path_a, finding.path_b) for finding in findings if is_whole_copy(finding)]
-    represents = representatives(best_first(sizes), whole)
+    represents = versions_of(findings)
 
     def is_between_versions(finding: Finding) -> bool:
-        a, b = represents[finding.path_a], represents[finding.path_b]
-        return a == b and a not in (finding.path_a, finding.path_b)
+        pair = absolute(finding.path_a), absolute(finding.path_b)
+        best = represents[pair[0]]
+        return best == represents[pair[1]] and best not in pair
 
     return [finding for finding in findings if not is_between_versions(finding)]

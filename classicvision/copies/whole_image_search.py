@@ -61,6 +61,7 @@ def search_whole_images(
     queries: Sequence[WholeImage],
     by_keypoints: Mapping[frozenset[Path], MatchResult],
     *,
+    versions: Mapping[Path, Path],
     among: bool,
     cache: FeatureCache,
     n_jobs: int,
@@ -76,6 +77,8 @@ def search_whole_images(
     queries : sequence of WholeImage
     by_keypoints : mapping from pairs of absolute paths to MatchResult
         What keypoints show of a pair. One that they settle is not compared; another only as it is, not mirrored.
+    versions : mapping from absolute path to absolute path
+        The representative of an image, as `versions_of` returns it; two images with the same one are not compared.
     among : bool
         The queries are the images of the index: each pair is compared once, and none that earlier findings connect.
     cache, n_jobs, progress
@@ -84,7 +87,8 @@ def search_whole_images(
     pairs = [
         pair
         for pair in _candidates(index, queries, among=among)
-        if (result := by_keypoints.get(_pair_of(*pair))) is None or not is_settled(result)
+        if ((result := by_keypoints.get(_pair_of(*pair))) is None or not is_settled(result))
+        and not _are_versions(pair, versions)
     ]
     if not pairs:
         return WholeImageResult([])
@@ -195,6 +199,12 @@ def _compared(
 
 def _pair_of(a: WholeImage, b: WholeImage) -> frozenset[Path]:
     return frozenset((absolute(a.path), absolute(b.path)))
+
+
+def _are_versions(pair: Iterable[WholeImage], versions: Mapping[Path, Path]) -> bool:
+    """Tell whether two images have the same representative."""
+    a, b = (versions.get(absolute(image.path)) for image in pair)
+    return a is not None and a == b
 
 
 def _to_compare(
