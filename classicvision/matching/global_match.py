@@ -37,6 +37,7 @@ to a half or saved as JPEG 40, made of photographs, blurred photographs, icons, 
 keypoints found 28 % where the smaller number was 12 to 16, 81 % at 30 to 40, 92 % at 60 to 100, and all above 100."""
 
 SHARE_OF_ALL: Final = 0.9  # of the area of an image from which a region shows all of it
+MIN_BLUR: Final = 0.9  # thumbnail pixels: relative blur by which keypoints fail
 MAX_SYMMETRIES: Final = 3  # that are compared by pixels: a symmetric hash agrees under several
 
 HASH_THRESHOLD: Final = 10.0
@@ -111,13 +112,15 @@ def is_settled(result: MatchResult) -> bool:
     """
     found = [region for region in result.regions if min(region.share_a, region.share_b) >= SHARE_OF_ALL]
     shows_all = len(found) == len(result.regions) == 1 and not found[0].is_mirrored
-    return shows_all or min(result.n_keypoints) >= CONCLUSIVE_KEYPOINTS
+    return result.verdict == "copy" and (shows_all or min(result.n_keypoints) >= CONCLUSIVE_KEYPOINTS)
 
 
 def _of_pixels(found: WholeImageMatch, symmetry: int, undecided: MatchResult, *, rich: bool) -> MatchResult:
     """Return the result for a pair of thumbnails, one of them under a symmetry."""
     structure = f"{100 * found.agreeing:.0f} % of the structure agrees"
     colours = f"mean colours differ by up to {found.colour:.0f} of 255 levels"
+    if min(undecided.n_keypoints) >= CONCLUSIVE_KEYPOINTS and found.blur < MIN_BLUR:
+        return undecided  # equally sharp: keypoints see differences that a thumbnail does not show
     if found.relation == "same" and rich:
         reason = f"as a whole b is a {SYMMETRIES[symmetry]}: {structure}, {colours}"
         return replace(undecided, verdict="copy", reason=reason)

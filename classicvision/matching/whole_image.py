@@ -68,11 +68,14 @@ class WholeImageMatch:
         Share of the windows with structure whose gradients agree, in [0, 1].
     colour : float
         98th percentile of the differences between local mean colours, in levels of 255.
+    blur : float
+        Standard deviation of the Gaussian that makes the sharper one as blurred as the other, in thumbnail pixels.
     """
 
     relation: Relation
     agreeing: float
     colour: float
+    blur: float = 0.0
 
 
 def compare_pixels(a: Image, b: Image) -> WholeImageMatch:
@@ -93,7 +96,7 @@ def compare_pixels(a: Image, b: Image) -> WholeImageMatch:
         return WholeImageMatch("different", 0.0, 255.0)
     if min(pair[0].shape[:2]) < MIN_SIDE:
         return WholeImageMatch("too plain", 0.0, 255.0)
-    one, other, correlation = _equally_blurred(*(_ycbcr(image) for image in pair))
+    one, other, correlation, blur = _equally_blurred(*(_ycbcr(image) for image in pair))
     if correlation < MIN_CORRELATION:
         is_plain = _agreeing_windows(one, other) is None
         return WholeImageMatch("too plain" if is_plain else "different", 0.0, _colour_difference(one, other))
@@ -109,7 +112,7 @@ def compare_pixels(a: Image, b: Image) -> WholeImageMatch:
         colour = min(colour, _toned_difference(one, other))
     if MAX_PLAIN_COLOUR <= colour < MAX_COLOUR and min(map(_n_coefficients, pair)) < PLAIN_COEFFICIENTS:
         return WholeImageMatch("too plain", agreeing, colour)
-    return WholeImageMatch("same" if colour < MAX_COLOUR else "recoloured", agreeing, colour)
+    return WholeImageMatch("same" if colour < MAX_COLOUR else "recoloured", agreeing, colour, blur)
 
 
 def is_rich(image: Image) -> bool:
@@ -161,7 +164,7 @@ def _ycbcr(image: Image) -> Planes:
     return np.stack([y, 0.564 * (b - y), 0.713 * (r - y)])
 
 
-def _equally_blurred(a: Planes, b: Planes) -> tuple[Planes, Planes, float]:
+def _equally_blurred(a: Planes, b: Planes) -> tuple[Planes, Planes, float, float]:
     """Blur both images a little, and the sharper one until their gradients correlate best."""
     scale = max(a.shape[1:]) / THUMBNAIL_SIDE
     sigmas = [float(np.hypot(SIGMA, blur * scale)) for blur in BLURS]
@@ -172,7 +175,7 @@ def _equally_blurred(a: Planes, b: Planes) -> tuple[Planes, Planes, float]:
         choices.append((float(_correlation(_gradients(of_a[k]), grad_b)), k, 0))
         choices.append((float(_correlation(grad_a, _gradients(of_b[k]))), 0, k))
     best, k_a, k_b = max(choices)
-    return of_a[k_a], of_b[k_b], best
+    return of_a[k_a], of_b[k_b], best, BLURS[max(k_a, k_b)]
 
 
 def _registered(a: Planes, b: Planes) -> tuple[Planes, Planes]:
