@@ -45,6 +45,13 @@ Examples:
     is_flag=True,
     help="Also list pairs that are not copies: the same layout with other content, or one scene photographed twice.",
 )
+@click.option(
+    "--least-share",
+    type=options.FloatRange(0, 1),
+    default=0.0,
+    metavar="SHARE",
+    help="Do not list copies that cover less than this share of both images, e.g. 0.1 for logos.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with code 11 if a copy was found.")
 @click.option(
     "--false-match-rate",
@@ -71,6 +78,7 @@ def copies_command(
     report: Path | None,
     csv: Path | None,
     shows_related: bool,
+    least_share: float,
     exit_code: bool,
     false_match_rate: float | None,
     calibration: Path | None,
@@ -101,6 +109,7 @@ def copies_command(
             findings = workflows.find_copies(images, against, settings=settings, fallback=network, **how)
         else:
             findings = workflows.find_copies_among(images, settings=settings, fallback=network, **how)
+    findings = findings.covering(least_share)
     _show(findings, as_json)
     if findings.related and not as_json:
         click.echo(_related(findings, shows_related))
@@ -130,6 +139,9 @@ def _show(findings: Findings, as_json: bool) -> None:
         render.print_json(copies_to_dict(findings))
         return
     click.echo(_to_text(findings))
+    if findings.n_small:
+        n = render.count(findings.n_small, "smaller copy", "smaller copies")
+        click.echo(f"{n} not listed: less than --least-share of both images is covered.", err=True)
     if findings.undecided:
         n = render.count(len(findings.undecided), "undecided image")
         click.echo(f"{n}: too few keypoints. --json lists them.", err=True)

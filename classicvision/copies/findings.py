@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,6 +162,8 @@ class Findings:
         The settings of the search, as plain values, for display.
     seconds : float
         Wall time.
+    n_small : int
+        Findings that `covering` removed.
     """
 
     findings: tuple[Finding, ...]
@@ -177,6 +179,7 @@ class Findings:
     references: str
     settings: Mapping[str, Any]
     seconds: float
+    n_small: int = 0
 
     @classmethod
     def of(
@@ -212,6 +215,19 @@ class Findings:
             settings or {},
             seconds,
         )
+
+    def covering(self, least_share: float) -> Self:
+        """Return the findings without those that cover less than a share of both images, and count these.
+
+        Parameters
+        ----------
+        least_share : float
+            From 0 to 1. Larger values remove more, such as what images share only by a logo or a letterhead. An image
+            that lies completely in another is kept, however small it is there.
+        """
+        kept = tuple(one for one in self.findings if max(one.share_a, one.share_b) >= least_share)
+        n_small = self.n_small + len(self.findings) - len(kept)
+        return replace(self, findings=kept, groups=_groups(kept), n_small=n_small)
 
     def __repr__(self) -> str:
         copies, groups = _count(len(self.findings), "copy", "copies"), _count(len(self.groups), "group", "groups")

@@ -66,6 +66,7 @@ def copies_to_dict(findings: Findings) -> dict[str, Any]:
         "references": text(findings.references),
         "n_queries": findings.n_queries,
         "n_references": findings.n_references,
+        "n_small": findings.n_small,
         "seconds": round(findings.seconds, 3),
         "findings": [_finding(finding, group_of[row]) for row, finding in enumerate(findings.findings)],
         "related": [_related(finding) for finding in findings.related],

@@ -149,6 +149,19 @@ def test_a_search_that_ended_at_the_limit_is_announced_on_standard_error(run, co
     assert "--set max_candidates=16" in messages
 
 
+def test_copies_that_cover_less_than_the_least_share_are_counted_only(run, copies_folder, tmp_path):
+    logo = read_image(copies_folder / "library" / "0.png")[:70, :90]
+    for n in (1, 2):
+        image = cv2.resize(read_image(copies_folder / "library" / f"{n}.png"), None, fx=2, fy=2)
+        image[20:90, 30:120] = logo
+        write_image(tmp_path / f"{n}.png", image)
+    assert "1 copy in 1 group" in run(tmp_path)[1]
+    code, output, messages = run(tmp_path, "--least-share", "0.2")
+    assert (code, output.startswith("No copies found.")) == (0, True)
+    assert "1 smaller copy not listed" in messages
+    assert json.loads(run(tmp_path, "--least-share", "0.2", "--json")[1])["n_small"] == 1
+
+
 def test_a_long_list_ends_with_how_many_more_there_are(run, copies_folder, tmp_path):
     for n in range(25):
         shutil.copy(copies_folder / "library" / "0.png", tmp_path / f"{n:02}.png")

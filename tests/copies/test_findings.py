@@ -173,3 +173,14 @@ def test_findings_in_a_notebook_are_a_table_of_the_first_ten_with_escaped_names(
     assert "<td>&lt;b&gt;.jpg</td><td>0.jpg</td><td>scaled</td><td>12.2</td>" in table
     assert table.count("scaled") == 10
     assert "... and 2 more" in table
+
+
+def test_findings_that_cover_little_of_both_images_are_removed_and_counted(make_finding):
+    logo = make_finding("a", "b", SAME, share=0.05)
+    part = make_finding("c", "d", SAME, share=0.05)
+    in_full = replace(part.result.regions[0], share_a=1.0)
+    part = replace(part, result=replace(part.result, regions=(in_full,)))
+    found = Findings.of([logo, part]).covering(0.1)
+    assert [finding.path_a.name for finding in found.findings] == ["c"]
+    assert (len(found.groups), found.n_small) == (1, 1)
+    assert found.covering(0.0).n_small == 1
