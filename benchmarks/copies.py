@@ -5,10 +5,10 @@ distractors, except the last ten, which only fill collages. Each edit of `synthe
 source, seeded by source and edit, stored as PNG. A copy counts as found if it and its source are reported as copies.
 An unrelated pair is a copy with any source or distractor except its own source.
 
-Ours runs at its default threshold, on all copies with their sources and on `--unrelated` random images per copy; the
-settings were chosen on other images (coco128, Caltech-101 and Scene-15). Peers get all unrelated pairs, and for each
-the threshold that is best on these very files: the loosest without a false match. Their environments are given on the
-command line; each hash is computed by a script in `peers/`.
+Ours, keypoints verified by pixels, runs at its default threshold, on all copies with their sources and on `--unrelated`
+random images per copy; the settings were chosen on other images (coco128, Caltech-101 and Scene-15). Peers get all
+unrelated pairs, and for each the threshold that is best on these very files: the loosest without a false match. Their
+environments are given on the command line; each hash is computed by a script in `peers/`.
 
     python benchmarks/copies.py
     python benchmarks/copies.py --hashes hashes/bin/python --perception perception/bin/python --json copies.json
@@ -46,6 +46,7 @@ from classicvision.items import Items, Joint
 from classicvision.matching.geometry import warp_points
 from classicvision.matching.global_match import WholeView, compare_views
 from classicvision.matching.pair import match_features
+from classicvision.matching.pixels.verification import verify_by_pixels
 from classicvision.matching.settings import MATCHING_SIFT, MatchSettings
 from classicvision.synthetic import EDITS, plagiarise
 
@@ -167,12 +168,13 @@ def measure_ours(
     ]
     truth = [copy.b_from_a for copy in copies]
     return (
-        compare(features, signatures, related, truth, arguments.jobs),
-        compare(features, signatures, unrelated, None, arguments.jobs),
+        compare(files, features, signatures, related, truth, arguments.jobs),
+        compare(files, features, signatures, unrelated, None, arguments.jobs),
     )
 
 
 def compare(
+    files: Sequence[Path],
     features: Items[LocalFeatures],
     signatures: Items[Any],
     pairs: Sequence[tuple[int, int]],
@@ -181,7 +183,7 @@ def compare(
 ) -> list[Found]:
     tasks = (
         delayed(compare_some)(
-            features, signatures, pairs[start : start + 200], truth[start : start + 200] if truth else None
+            files, features, signatures, pairs[start : start + 200], truth[start : start + 200] if truth else None
         )
         for start in range(0, len(pairs), 200)
     )
@@ -189,6 +191,7 @@ def compare(
 
 
 def compare_some(
+    files: Sequence[Path],
     features: Items[LocalFeatures],
     signatures: Items[Any],
     pairs: Sequence[tuple[int, int]],
@@ -198,6 +201,8 @@ def compare_some(
     for number, (i, j) in enumerate(pairs):
         a, b = features[i], features[j]
         result = match_features(a, b)
+        if result.verdict == "copy":
+            result = verify_by_pixels(read_image(files[i]), read_image(files[j]), a, b, result)
         if result.verdict == "cannot decide":
             sizes, counts = (a.image_size, b.image_size), (len(a), len(b))
             (hash_a, small_a), (hash_b, small_b) = signatures[i], signatures[j]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.matching.outline import hull_of_circles
-from classicvision.matching.pixels.blocks import AGREES, ALONG_LINE, BLOCK, DIFFERS, SILENT, Blocks
+from classicvision.matching.pixels.blocks import AGREES, ALONG_LINE, BLOCK, DIFFERS, SAME_LEVEL, SILENT, Blocks
 from classicvision.matching.pixels.cells import CELL, smooth
 
 __all__ = [
@@ -29,7 +29,7 @@ LEAST_PART: Final = 5  # blocks of a part that differs; fewer are noise
 UNRELATED: Final = 0.45  # lower quartile of the correlation of a part below which it shows something else
 NEAR: Final = 4  # blocks up to which one that says nothing follows the nearest that does
 SPREAD: Final = 1.0  # sigma of the vote of neighbouring blocks, in blocks
-EDGE: Final = 0.5  # weight of a block that agrees only along an edge
+EDGE: Final = 0.5  # weight of a block that agrees only along an edge, or in its colour
 
 
 def differing_parts(blocks: Blocks) -> list[Mask]:
@@ -50,7 +50,8 @@ def agreeing_area(blocks: Blocks) -> Mask:
     Neighbours vote with each block, so that single blocks do not count. A block that says nothing follows the nearest
     that does, up to four blocks away; a larger flat part agrees if all around it does.
     """
-    votes = EDGE * (blocks.state == ALONG_LINE) + (blocks.state == AGREES) - (blocks.state == DIFFERS)
+    weak = np.isin(blocks.state, (ALONG_LINE, SAME_LEVEL))
+    votes = EDGE * weak + (blocks.state == AGREES) - (blocks.state == DIFFERS)
     vote = smooth(np.where(blocks.inside, votes, 0).astype(np.float64), SPREAD)
     speaks = blocks.inside & (blocks.state != SILENT)
     agrees, known = speaks & (vote > 0), speaks.copy()

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from classicvision.matching.pixels.cells import CELL, Plane, blur, cell_sums, gradients, windows
 
-__all__ = ["AGREES", "ALONG_LINE", "BLOCK", "DIFFERS", "SILENT", "Blocks", "compare_blocks"]
+__all__ = ["AGREES", "ALONG_LINE", "BLOCK", "DIFFERS", "SAME_LEVEL", "SILENT", "Blocks", "compare_blocks"]
 
 SILENT: Final = 0  # flat, or hidden by noise
 AGREES: Final = 1
 DIFFERS: Final = 2
+SAME_LEVEL: Final = 4  # flat in both images, with the same colour in the light of the other; see `flat`
 ALONG_LINE: Final = 3  # agrees, but shows only a straight edge, as any parallel edge would
 
 BLOCK: Final = 2 * CELL
@@ -64,7 +65,7 @@ class Blocks:
     Attributes
     ----------
     state : (R, C) int8
-        `AGREES`, `DIFFERS`, `ALONG_LINE` or `SILENT`.
+        `AGREES`, `DIFFERS`, `ALONG_LINE`, `SAME_LEVEL` or `SILENT`.
     inside : (R, C) bool
         Whether both images cover the block.
     correlation : (R, C) float64
@@ -170,8 +171,8 @@ def _decide(
     """Return which blocks can be decided at a level, which of all agree, and which show no more than an edge."""
     expected, expected_across = noise.expected(measured.energy), noise.expected(measured.weaker)
     decided = (2 * expected < 0.2) & (measured.energy > LEAST_ENERGY)
-    agrees = 1 - measured.correlation <= np.clip(10 * expected, 0.05, 1 - level.correlation)
-    agrees &= 1 - measured.across <= np.clip(15 * expected_across, 0.1, 1 - level.across)
+    agrees = 1 - measured.correlation <= np.clip(10 * expected, 0.12, 1 - level.correlation)
+    agrees &= 1 - measured.across <= np.clip(15 * expected_across, 0.2, 1 - level.across)
     is_edge = (measured.weaker < LEAST_ACROSS) | (measured.weaker < WEAKER / 2 * measured.energy)
     is_edge |= 2 * expected_across >= 0.5
     return decided, agrees, is_edge

@@ -34,7 +34,7 @@ WINDOW: Final = 3  # cells along a side of a window
 SHORTER: Final = 0.003  # preference for short shifts, per squared pixel
 LEAST_GAIN: Final = 0.6  # correlation from which a window is a measurement
 NOISE: Final = 0.05  # mean squared gradient that is noise, in squared levels
-OUTLIER: Final = 1.5  # pixels of the frame from the affinity at which a measurement has half its weight
+OUTLIER: Final = 0.5  # pixels of the frame from the affinity at which a measurement has half its weight
 FAR_OUTLIER: Final = 4.0  # pixels from which it is ignored
 SMOOTHNESS: Final = 2.0  # sigma of the residuals' blur, in cells
 _ROUNDS: Final = 6
@@ -56,16 +56,18 @@ def find_displacement(a: Plane, b: Plane, inside: NDArray[np.bool_]) -> Field:
     (H, W, 2) float64
         Pixels along x and y: b at p + d lies on a at p.
     """
+    if min(a.shape) < 2 * CELL * WINDOW:
+        return np.zeros((*a.shape, 2))  # too small for a window
     scores = _shift_scores(a, b, inside)
     shift, weight = _best_shifts(scores)
-    if np.count_nonzero(weight > 1e-3) < _FEWEST:
+    if np.count_nonzero(weight > 1e-4) < _FEWEST:
         return np.zeros((*a.shape, 2))
     xy = _centres(weight.shape)
     design = np.column_stack([xy / max(a.shape), np.ones(len(xy))])
     affine = _fit_robustly(design, shift.reshape(-1, 2), weight.ravel())
     residual = (shift.reshape(-1, 2) - design @ affine).reshape(shift.shape)
     kept = weight * (np.hypot(residual[..., 0], residual[..., 1]) < FAR_OUTLIER)
-    total = smooth(kept, SMOOTHNESS) + 0.02
+    total = smooth(kept, SMOOTHNESS) + 0.005
     local = [smooth(residual[..., axis] * kept, SMOOTHNESS) / total for axis in (0, 1)]
     grown = [np.pad(one, WINDOW // 2, "edge") for one in local]  # windows are centred on all but the outer cells
     bent = np.stack([interpolate_cells(one, a.shape, 2 * CELL) for one in grown], axis=2)
@@ -110,7 +112,7 @@ def _best_shifts(scores: NDArray[np.float32]) -> tuple[Field, NDArray[np.float64
     x = column - REACH + _peak(at(0, -1), top, at(0, 1))
     y = row - REACH + _peak(at(-1, 0), top, at(1, 0))
     around = np.maximum.reduce([at(2, 0), at(-2, 0), at(0, 2), at(0, -2)])
-    weight = np.clip(top - LEAST_GAIN, 0, 1) * np.clip(top - around, 0, 1) * is_inner
+    weight = np.square(np.clip(top - LEAST_GAIN, 0, 1)) * np.clip(top - around, 0, 1) * is_inner
     return 2 * np.stack([x, y], axis=1).reshape(*shape, 2), weight.reshape(shape)
 
 

@@ -46,7 +46,10 @@ class Frame:
 
     @classmethod
     def of(cls, a: Image, b: Image, b_from_a: Transform, box: Box, *, longest: int) -> Self:
-        """Resample a box of a, and b; neither image is enlarged, and no side exceeds `longest` pixels.
+        """Resample a box of a, and b; neither image is enlarged.
+
+        No side exceeds `longest` pixels, except of a box that is more than twice as long as wide: it gets as many
+        pixels as one of `longest` by half of that.
 
         Parameters
         ----------
@@ -58,7 +61,8 @@ class Frame:
         """
         left, top, right, bottom = box
         scale_b = _scale(b_from_a, (left + right) / 2, (top + bottom) / 2)
-        zoom = min(1.0, scale_b, longest / max(right - left, bottom - top))
+        wide, tall = right - left, bottom - top
+        zoom = min(1.0, scale_b, max(longest / max(wide, tall), longest / math.sqrt(2 * wide * tall)))
         width, height = (max(round(side * zoom), 1) for side in (right - left, bottom - top))
         a_from_frame = np.array([[1 / zoom, 0, left + 0.5 / zoom], [0, 1 / zoom, top + 0.5 / zoom], [0, 0, 1]])
         b_from_frame = b_from_a @ a_from_frame

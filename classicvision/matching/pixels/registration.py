@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from classicvision.images import Image, to_gray
 from classicvision.matching.outline import overlap_outline
+from classicvision.matching.pixels.areas import agreeing_area
 from classicvision.matching.pixels.blocks import Blocks, compare_blocks
 from classicvision.matching.pixels.displacement import find_displacement
+from classicvision.matching.pixels.flat import compare_flat_blocks
 from classicvision.matching.pixels.frame import LUMA, Box, Frame
 from classicvision.matching.pixels.graphics import is_graphic
 from classicvision.matching.pixels.irregularity import displacement_score
@@ -21,7 +23,8 @@ __all__ = ["Registered", "register_region"]
 
 LONGEST: Final = 256  # pixels along the longer side of the frame
 LONGEST_GRAPHIC: Final = 1024  # the same for graphics, so that small type is resolved
-SHORTEST: Final = 48  # pixels along the shorter side below which nothing is compared
+SHORTEST: Final = 24  # pixels along the shorter side below which nothing is compared
+GOES_ON: Final = 0.25  # share of the border that agrees if a region is larger than its box
 MARGIN: Final = 0.15  # of the region's sides, compared around it
 
 
@@ -45,27 +48,39 @@ def register_region(a: Image, b: Image, region: Region) -> Registered | None:
     region : Region
         In their frames.
     """
-    box = _box(a, b, region)
+    low, high = region.polygon_a.min(axis=0), region.polygon_a.max(axis=0)
+    margin = MARGIN * (high - low)
+    box = _box(a, b, region, low - margin, high + margin)
     registered = _register(a, b, region, box, LONGEST)
-    if registered and registered.is_graphic and max(box[2] - box[0], box[3] - box[1]) > LONGEST:
-        return _register(a, b, region, box, LONGEST_GRAPHIC)
+    if registered is None:
+        return None
+    if registered.is_graphic:
+        longer = max(box[2] - box[0], box[3] - box[1])
+        return _register(a, b, region, box, LONGEST_GRAPHIC) if longer > LONGEST else registered
+    if _agrees_at_border(registered.blocks):
+        whole = _box(a, b, region, np.full(2, -np.inf), np.full(2, np.inf))
+        if whole != box:
+            return _register(a, b, region, whole, LONGEST)
     return registered
 
 
-def _box(a: Image, b: Image, region: Region) -> Box:
-    """Return the bounding box of a region with its margin, clipped to the overlap of the images."""
-    low, high = region.polygon_a.min(axis=0), region.polygon_a.max(axis=0)
-    margin = MARGIN * (high - low)
-    (left, top), (right, bottom) = low - margin, high + margin
+def _box(a: Image, b: Image, region: Region, low: NDArray[np.float64], high: NDArray[np.float64]) -> Box:
+    """Return the part of a box that both images cover, as its bounding box."""
+    height, width = a.shape[:2]
+    left, top = np.maximum(low, -0.5).tolist()
+    right, bottom = np.minimum(high, [width - 0.5, height - 0.5]).tolist()
     corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
-    inside = _in_both(corners, a, b, region)
+    near = region.polygon_a.mean(axis=0)
+    inside = overlap_outline(corners, region.b_from_a, a.shape[:2], b.shape[:2], near=near)
     (left, top), (right, bottom) = inside.min(axis=0).tolist(), inside.max(axis=0).tolist()
     return left, top, right, bottom
 
 
-def _in_both(polygon: NDArray[np.float64], a: Image, b: Image, region: Region) -> NDArray[np.float64]:
-    near = region.polygon_a.mean(axis=0)
-    return overlap_outline(polygon, region.b_from_a, a.shape[:2], b.shape[:2], near=near)
+def _agrees_at_border(blocks: Blocks) -> bool:
+    """Return whether the images still agree along a good part of the border, so that the region does not end there."""
+    area = agreeing_area(blocks)
+    ring = np.concatenate([area[0], area[-1], area[:, 0], area[:, -1]])
+    return float(ring.mean()) >= GOES_ON
 
 
 def _register(a: Image, b: Image, region: Region, box: Box, longest: int) -> Registered | None:
@@ -80,4 +95,5 @@ def _register(a: Image, b: Image, region: Region, box: Box, longest: int) -> Reg
     moved, inside = frame.of_b(grey_b, displacement)
     blocks = compare_blocks(luma, moved, inside)
     score = displacement_score(luma, moved, blocks)
+    blocks = compare_flat_blocks(frame.a, frame.of_b(b, displacement)[0], blocks)
     return Registered(frame, displacement, blocks, score, is_graphic(luma, moved))

@@ -40,7 +40,7 @@ __all__ = ["verify_by_pixels"]
 Mask = NDArray[np.bool_]
 
 FEWEST: Final = 8  # agreeing and differing blocks without which pixels say nothing
-SEAM: Final = 4  # pixels by which the gradient of a seam makes its neighbours differ
+SEAM: Final = 3  # pixels by which the gradient of a seam makes its neighbours differ
 FEWEST_INLIERS: Final = 4  # of a part that is a region
 LEAST_PART: Final = 8  # agreeing blocks of a part that is a region
 
@@ -197,7 +197,9 @@ def _as_region(part: _Part, registered: Registered, region: Region, evidence: Pi
     """Return a part as a region, with its share, and what differs inside it."""
     frame = registered.frame
     area_a = float(np.linalg.det(frame.a_from_frame[:2, :2]))  # of a pixel of the frame
-    differing = (one & part.filled for one in differing_parts(registered.blocks))
+    proposed = contains(region.polygon_a, warp_points(centres(part.blocks.shape), frame.a_from_frame))
+    judged = part.filled | proposed.reshape(part.blocks.shape)
+    differing = (one & judged for one in differing_parts(registered.blocks))
     differences = tuple(
         _difference(found, frame, region, area_a)
         for found in differing

@@ -42,6 +42,10 @@ def test_an_image_without_structure_has_no_displacement(plane):
     assert not measured(plane, np.full_like(plane, 128)).any()
 
 
+def test_an_image_smaller_than_a_window_is_not_displaced(plane):
+    assert not measured(plane[:40, :40], plane[5:45, :40]).any()
+
+
 def test_what_is_not_inside_is_not_measured(plane):
     b = moved(plane, np.float32(3), np.float32(0))
     b[:, : WIDTH // 2] = np.random.default_rng(0).uniform(0, 255, (HEIGHT, WIDTH // 2))

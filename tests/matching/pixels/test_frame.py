@@ -50,6 +50,13 @@ def test_the_longer_side_is_limited(scene):
     assert Frame.of(scene, scene, np.eye(3), WHOLE, longest=100).inside.shape == (75, 100)
 
 
+def test_a_long_box_keeps_more_pixels_along_its_side():
+    banner = np.zeros((100, 1000, 3), np.uint8)
+    height, width = Frame.of(banner, banner, np.eye(3), (-0.5, -0.5, 999.5, 99.5), longest=256).shape
+    assert width == pytest.approx(10 * height, rel=0.01)
+    assert height * width == pytest.approx(256 * 128, rel=0.05)
+
+
 def test_only_what_both_images_cover_is_inside(scene):
     shifted = np.array([[1.0, 0, -100], [0, 1, 0], [0, 0, 1]])
     inside = Frame.of(scene, scene, shifted, WHOLE, longest=400).inside
