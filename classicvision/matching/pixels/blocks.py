@@ -171,8 +171,8 @@ def _decide(
     """Return which blocks can be decided at a level, which of all agree, and which show no more than an edge."""
     expected, expected_across = noise.expected(measured.energy), noise.expected(measured.weaker)
     decided = (2 * expected < 0.2) & (measured.energy > LEAST_ENERGY)
-    agrees = 1 - measured.correlation <= np.clip(10 * expected, 0.12, 1 - level.correlation)
-    agrees &= 1 - measured.across <= np.clip(15 * expected_across, 0.2, 1 - level.across)
+    agrees = 1 - measured.correlation <= np.clip(10 * expected, 0.05, 1 - level.correlation)
+    agrees &= 1 - measured.across <= np.clip(15 * expected_across, 0.1, 1 - level.across)
     is_edge = (measured.weaker < LEAST_ACROSS) | (measured.weaker < WEAKER / 2 * measured.energy)
     is_edge |= 2 * expected_across >= 0.5
     return decided, agrees, is_edge

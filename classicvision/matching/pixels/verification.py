@@ -45,6 +45,8 @@ FEWEST_INLIERS: Final = 4  # of a part that is a region
 LEAST_PART: Final = 8  # agreeing blocks of a part that is a region
 
 SEPARATE: Final = 1.05  # displacement score from which images were taken separately
+SEPARATE_PARTS: Final = 0.7  # the same where much differs, as before one background
+LARGELY: Final = 0.7  # share of agreeing blocks from which little differs
 SAME_SCENE: Final = 0.5  # share of agreeing blocks from which they show one scene
 COPIED: Final = 0.4  # the same from which a part of a continuous-tone image is a copy
 COPIED_DOUBTED: Final = 0.6  # the same where keypoints leave doubts
@@ -174,7 +176,8 @@ def _relation(registered: Registered, region: Region, parts: list[_Part]) -> tup
     is_enough = bool(parts) and agreeing >= least
     if is_graphic and not (is_enough and _is_more_than_signs(region)):
         return "template", agreeing
-    if registered.displacement >= SEPARATE:
+    separate = SEPARATE if agreeing >= LARGELY else SEPARATE_PARTS
+    if registered.displacement >= separate:
         return ("same scene" if agreeing >= SAME_SCENE else "unlike"), agreeing
     if not is_enough:
         return "unlike", agreeing
