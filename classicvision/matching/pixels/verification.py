@@ -172,7 +172,7 @@ def _relation(registered: Registered, region: Region, parts: list[_Part]) -> tup
     agreeing = n_agree / max(n_agree + n_differ, 1)
     least = _least(blocks.surplus[differs], is_graphic=is_graphic)
     if region.significance < UNDOUBTED:
-        least = max(least, COPIED_DOUBTED)
+        least = max(least, COPIED_GRAPHIC if is_graphic else COPIED_DOUBTED)
     is_enough = bool(parts) and agreeing >= least
     if is_graphic and not (is_enough and _is_more_than_signs(region)):
         return "template", agreeing

@@ -173,3 +173,16 @@ def test_keypoints_of_other_images_are_refuted(scene, other_scene):
     assert found.verdict == "no evidence"
     assert not found.regions
     assert "pixels do not" in found.reason
+
+
+def test_signs_that_differ_in_one_mark_are_not_copies():
+    def die(*pips):
+        image = np.full((256, 256, 3), 255, np.uint8)
+        cv2.rectangle(image, (30, 30), (225, 225), (0, 0, 0), 12, cv2.LINE_AA)
+        for x, y in pips:
+            cv2.circle(image, (x, y), 22, (0, 0, 0), -1, cv2.LINE_AA)
+        return image
+
+    two, three = die((80, 80), (176, 176)), die((80, 80), (128, 128), (176, 176))
+    assert verified(two, three).verdict != "copy"
+    assert verified(three, two).verdict != "copy"
