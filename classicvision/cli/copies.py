@@ -188,6 +188,7 @@ def _related(findings: Findings, shows_all: bool) -> str:
     kinds = {
         "template": "the same layout with other content",
         "same scene": "one scene or printed thing photographed twice",
+        "unverified": "keypoints agree in a part too small or too flat to compare its pixels",
     }
     counts = {kind: sum(kind in finding.labels for finding in findings.related) for kind in kinds}
     found = "; ".join(f"{kinds[kind]} ({render.count(n, 'pair')})" for kind, n in counts.items() if n)

@@ -64,12 +64,14 @@ class Duplicates:
     def of(cls, findings: Findings) -> Self:
         """Return the pairs that a search for copies among images has found.
 
-        The search reports one file for all with equal pixels, and compares only that one with the rest.
+        The search reports one file for all with equal pixels, and compares only that one with the rest. Two photographs
+        of one scene are duplicates too: a classifier that has seen one of them has seen the other.
         """
         equals = _equals(findings)
         compared: set[frozenset[Path]] = set()
         found: list[Duplicate] = []
-        for finding in findings.findings:
+        same_scene = (finding for finding in findings.related if "same scene" in finding.labels)
+        for finding in (*findings.findings, *same_scene):
             of_a, of_b = (equals.get(path, [path]) for path in (finding.path_a, finding.path_b))
             groups = frozenset((of_a[0], of_b[0]))
             if finding.is_within or groups in compared:  # the pairs of two groups are those of any finding of theirs

@@ -1,6 +1,7 @@
 """`classicvision benchmark`: what it prints and how it ends."""
 
 import json
+import shutil
 
 import pytest
 
@@ -40,6 +41,15 @@ def test_a_table_the_verdict_and_the_leaks_are_printed(run, places, texture_fold
     assert output.startswith("24 images of 3 classes, 3 splits: 4 training images per class, 12 test images.\n")
     assert "  words.toml is better than" in output
     assert "images per class" in output
+    assert "No test image is a copy of a training image" in output
+
+
+def test_copies_of_training_images_among_the_test_images_are_reported(run, places, texture_folder, tmp_path):
+    folder = shutil.copytree(texture_folder, tmp_path / "textures")
+    for image in sorted(folder.glob("*/*"))[::2]:
+        shutil.copy(image, image.with_stem(f"{image.stem}-again"))
+    code, output, _ = run(*words(places, folder))
+    assert code == 0
     assert "training images; identical files" in output
 
 

@@ -362,7 +362,7 @@ def test_control_characters_in_the_name_of_an_output_stay_off_the_terminal(run, 
 
 def test_related_pairs_are_counted_and_listed_on_request(run, tmp_path, make_image):
     image = make_image(11)
-    grid = np.random.default_rng(1).normal(0, 3, (2, 16, 20)).astype(np.float32)
+    grid = np.random.default_rng(1).normal(0, 1.5, (2, 16, 20)).astype(np.float32)
     dx, dy = (cv2.resize(one, image.shape[1::-1], interpolation=cv2.INTER_CUBIC) for one in grid)
     y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
     write_image(tmp_path / "first.png", image)

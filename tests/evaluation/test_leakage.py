@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from classicvision.copies.findings import Findings
 from classicvision.evaluation import leakage
 from classicvision.evaluation.leakage import Duplicate, Duplicates, find_leaks
 from classicvision.images import write_image
+from classicvision.matching.evidence import PixelEvidence
 
 HALF = np.diag([0.5, 0.5, 1])
 A, B, C, D = (Path(name) for name in "abcd")
@@ -140,3 +142,14 @@ def test_the_image_that_scene_15_has_in_two_classes_is_a_leak_that_contradicts(s
     (leak,) = find_leaks(duplicates, train, test, labels=labels).leaks
     assert (leak.train, leak.test) == (train[1], test[1])
     assert (leak.kind, leak.contradicts) == ("exact", True)
+
+
+def test_two_photographs_of_one_scene_are_duplicates_and_templates_are_not(make_finding):
+    def related(a, b, relation):
+        finding = make_finding(a, b, HALF)
+        regions = (replace(finding.result.regions[0], pixels=PixelEvidence(relation, 0.8, 1.5)),)
+        return replace(finding, result=replace(finding.result, verdict="related", regions=regions))
+
+    pairs = [related("a", "b", "same scene"), related("c", "d", "template")]
+    duplicates = Duplicates.of(Findings.of([], related=pairs))
+    assert [(pair.a.name, pair.b.name, pair.kind) for pair in duplicates.pairs] == [("a", "b", "near")]

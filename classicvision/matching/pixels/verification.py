@@ -33,7 +33,7 @@ from classicvision.matching.pixels.blocks import AGREES, DIFFERS
 from classicvision.matching.pixels.colour import changed_colour
 from classicvision.matching.pixels.frame import Frame
 from classicvision.matching.pixels.registration import Registered, register_region
-from classicvision.matching.result import MatchResult, Region
+from classicvision.matching.result import MatchResult, Region, Verdict
 
 __all__ = ["verify_by_pixels"]
 
@@ -81,8 +81,9 @@ def verify_by_pixels(
     -------
     MatchResult
         A copy with the parts in which the pixels agree as its regions; ``related`` if only the layout agrees, or if
-        both show the same but were taken separately; or ``no evidence`` if the pixels do not agree. A region that is
-        too small or too flat to compare stays as it is, unless the pixels of another region disagree.
+        both show the same but were taken separately; or ``no evidence`` if the pixels do not agree. Regions that are
+        too small or too flat to compare are a copy from a significance of 60 on, and related below it, unless the
+        pixels of another region disagree.
 
     Examples
     --------
@@ -100,10 +101,13 @@ def verify_by_pixels(
     regions = [part for region in result.regions for part in _verified(image_a, image_b, a, region)]
     copied = [region for region in regions if region.pixels and region.pixels.relation in COPIES]
     unverified = [region for region in regions if region.pixels is None]
+    sure = tuple(region for region in unverified if region.significance >= UNDOUBTED)
     if len(unverified) == len(regions):
-        return replace(result, reason=f"{result.reason}; too small or too flat to compare their pixels")
+        verdict: Verdict = "copy" if sure else "related"
+        return replace(
+            result, verdict=verdict, reason=f"{result.reason}; too small or too flat to compare their pixels"
+        )
     if copied:
-        sure = [region for region in unverified if region.significance >= UNDOUBTED]
         return replace(result, regions=(*copied, *sure), reason=_explanation(copied))
     for relation in ("same scene", "template"):
         found = tuple(region for region in regions if region.pixels and region.pixels.relation == relation)
@@ -167,6 +171,8 @@ def _relation(registered: Registered, region: Region, parts: list[_Part]) -> tup
     if parts and not is_graphic:  # an image in a page: the page need not agree
         judged = np.logical_or.reduce([part.filled for part in parts])
     differing = [part & judged for part in differing_parts(blocks) if (part & judged).any()]
+    if is_graphic and region.significance >= UNDOUBTED and differing and _is_one_sided(blocks.surplus[differing[0]]):
+        differing = differing[1:]  # a caption on a page with little on it
     differs = np.logical_or.reduce([np.zeros_like(judged), *differing])
     n_agree, n_differ = int((judged & (blocks.state == AGREES)).sum()), int(differs.sum())
     agreeing = n_agree / max(n_agree + n_differ, 1)
@@ -186,9 +192,14 @@ def _relation(registered: Registered, region: Region, parts: list[_Part]) -> tup
 
 def _least(surplus: NDArray[np.float64], *, is_graphic: bool) -> float:
     """Return the share of agreeing blocks from which a part is a copy, by the surplus of those that differ."""
-    if abs(float(surplus.sum())) >= ONE_SIDED * float(np.abs(surplus).sum()):
+    if _is_one_sided(surplus):
         return COVERED
     return COPIED_GRAPHIC if is_graphic else COPIED
+
+
+def _is_one_sided(surplus: NDArray[np.float64]) -> bool:
+    """Return whether what differs was added to one image, rather than replaced."""
+    return abs(float(surplus.sum())) >= ONE_SIDED * float(np.abs(surplus).sum())
 
 
 def _is_more_than_signs(region: Region) -> bool:

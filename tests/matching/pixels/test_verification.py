@@ -1,5 +1,7 @@
 """Verification by pixels: copies, edited copies, templates, separate photographs, other colours."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -158,12 +160,28 @@ def test_other_results_are_returned_as_they_are(scene, other_scene):
     assert verify_by_pixels(scene, scene, a, a, equal) is equal
 
 
-def test_a_region_that_is_too_small_stays_as_it_is(scene):
-    small = cv2.resize(scene, (60, 45), interpolation=cv2.INTER_AREA)[:22]
-    found = verified(small, small)
-    assert found.verdict == "copy"
-    assert found.regions[0].pixels is None
-    assert "too small" in found.reason
+def test_a_region_that_is_too_small_is_a_copy_only_if_its_keypoints_leave_no_doubt(scene):
+    small = cv2.resize(scene, (200, 150), interpolation=cv2.INTER_AREA)[64:86]
+    a = MATCHING_SIFT(small)
+    result = match_features(a, a)
+    assert result.verdict == "copy"
+    for significance, verdict in ((59.0, "related"), (61.0, "copy")):
+        regions = tuple(replace(region, significance=significance) for region in result.regions)
+        found = verify_by_pixels(small, small, a, a, replace(result, regions=regions))
+        assert found.verdict == verdict
+        assert found.regions[0].pixels is None
+        assert "too small" in found.reason
+
+
+def test_a_caption_on_a_page_with_little_on_it_leaves_a_copy(page):
+    image = page(["", "Three words here"])
+    captioned = image.copy()
+    captioned[510:] = 40
+    for row in (545, 585):
+        text = "A caption in two lines that covers"
+        cv2.putText(captioned, text, (20, row), cv2.FONT_HERSHEY_DUPLEX, 1.1, (255, 255, 255), 2, cv2.LINE_AA)
+    assert verified(image, captioned).verdict == "copy"
+    assert verified(captioned, image).verdict == "copy"
 
 
 def test_keypoints_of_other_images_are_refuted(scene, other_scene):
