@@ -41,7 +41,7 @@ def test_a_table_the_verdict_and_the_leaks_are_printed(run, places, texture_fold
     assert output.startswith("24 images of 3 classes, 3 splits: 4 training images per class, 12 test images.\n")
     assert "  words.toml is better than" in output
     assert "images per class" in output
-    assert "No test image is a copy of a training image" in output
+    assert "training images; identical files" in output
 
 
 def test_copies_of_training_images_among_the_test_images_are_reported(run, places, texture_folder, tmp_path):
