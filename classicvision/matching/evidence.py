@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 __all__ = ["DOUBTFUL", "Difference", "PixelEvidence", "Relation"]
 
-DOUBTFUL: Final = 0.8
-"""Displacement score from which two photographs cannot be excluded; 2 % of 414 made copies exceed it."""
+DOUBTFUL: Final = 0.75
+"""Displacement score from which two photographs cannot be excluded; fewer than 5 % of 414 made copies exceed it."""
 
 Relation: TypeAlias = Literal["same", "edited", "template", "same scene", "unlike"]
 
