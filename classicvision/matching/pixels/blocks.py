@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.pixels.cells import CELL, Plane, blur, cell_sums, gradients, windows
+from classicvision.matching.pixels.cells import CELL, Plane, block_means, blur, cell_sums, gradients, windows
 
 __all__ = ["AGREES", "ALONG_LINE", "BLOCK", "DIFFERS", "SAME_LEVEL", "SILENT", "Blocks", "compare_blocks"]
 
@@ -137,7 +137,7 @@ def _measure(a: Plane, b: Plane, inside: NDArray[np.bool_], level: _Level) -> _M
         for dx in range(-level.reach, level.reach + 1):
             tx, ty = _shifted(bx, dx, dy), _shifted(by, dx, dy)
             shifted = _tensor(tx, ty)
-            xx, cross, yy = _means(ax * tx), _means(ax * ty + ay * tx) / 2, _means(ay * ty)
+            xx, cross, yy = block_means(ax * tx), block_means(ax * ty + ay * tx) / 2, block_means(ay * ty)
             product = np.stack([xx, cross, yy])
             g = (xx + yy) / np.sqrt((of_a[0] + of_a[2] + _FLOOR) * (shifted[0] + shifted[2] + _FLOOR))
             along = _along(product, across)
@@ -180,11 +180,7 @@ def _decide(
 
 def _tensor(x: Plane, y: Plane) -> NDArray[np.float64]:
     """Return the structure tensor of each block: means of x x, x y and y y, (3, R, C)."""
-    return np.stack([_means(x * x), _means(x * y), _means(y * y)])
-
-
-def _means(plane: Plane) -> NDArray[np.float64]:
-    return windows(cell_sums(plane), 2).astype(np.float64) / BLOCK**2
+    return np.stack([block_means(x * x), block_means(x * y), block_means(y * y)])
 
 
 def _weaker_direction(tensor: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CELL", "blur", "cell_sums", "gradients", "halve", "interpolate_cells", "smooth", "windows"]
+__all__ = ["CELL", "block_means", "blur", "cell_sums", "gradients", "halve", "interpolate_cells", "smooth", "windows"]
 
 Plane = NDArray[np.float32]
 
@@ -22,6 +22,11 @@ def cell_sums(plane: Plane) -> Plane:
     height, width = (side // CELL for side in plane.shape)
     rows = np.add.reduce(plane[: height * CELL, : width * CELL].reshape(height, CELL, width * CELL), axis=1)
     return np.asarray(rows.reshape(-1, CELL) @ _ONES, np.float32).reshape(height, width)
+
+
+def block_means(plane: Plane) -> NDArray[np.float64]:
+    """Return the mean of each block of 2 x 2 cells, one for each cell but the last, (H // 8 - 1, W // 8 - 1)."""
+    return windows(cell_sums(plane), 2).astype(np.float64) / (2 * CELL) ** 2
 
 
 def windows(cells: Plane, n: int) -> Plane:

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from classicvision.matching.pixels.blocks import AGREES, ALONG_LINE, BLOCK, DIFFERS, SAME_LEVEL, SILENT, Blocks
-from classicvision.matching.pixels.cells import cell_sums, windows
+from classicvision.matching.pixels.blocks import AGREES, ALONG_LINE, DIFFERS, SAME_LEVEL, SILENT, Blocks
+from classicvision.matching.pixels.cells import block_means
 from classicvision.matching.pixels.tone import ToneCurve
 
 __all__ = ["compare_flat_blocks"]
@@ -34,7 +34,7 @@ def compare_flat_blocks(a: NDArray[np.float32], b: NDArray[np.float32], blocks: 
         return blocks
     apart = np.zeros(blocks.state.shape)
     for channel in range(3):
-        of_a, of_b = (_means(np.ascontiguousarray(image[..., channel])) for image in (a, b))
+        of_a, of_b = (block_means(np.ascontiguousarray(image[..., channel])) for image in (a, b))
         curve = ToneCurve.fit(of_b[agrees], of_a[agrees])
         apart = np.maximum(apart, np.abs(of_a - curve(of_b)))
     is_open = blocks.inside & (blocks.state == SILENT)
@@ -42,7 +42,3 @@ def compare_flat_blocks(a: NDArray[np.float32], b: NDArray[np.float32], blocks: 
     state[is_open & (apart <= SAME)] = SAME_LEVEL
     state[is_open & (apart >= OTHER)] = DIFFERS
     return replace(blocks, state=state)
-
-
-def _means(plane: NDArray[np.float32]) -> NDArray[np.float64]:
-    return windows(cell_sums(plane), 2).astype(np.float64) / BLOCK**2

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classicvision.matching.pixels.areas import dilated, to_pixels
-from classicvision.matching.pixels.blocks import AGREES, ALONG_LINE, BLOCK, DIFFERS, Blocks
-from classicvision.matching.pixels.cells import Plane, blur, cell_sums, gradients, smooth, windows
+from classicvision.matching.pixels.blocks import AGREES, ALONG_LINE, DIFFERS, Blocks
+from classicvision.matching.pixels.cells import Plane, block_means, blur, gradients, smooth
 from classicvision.matching.pixels.tone import ToneCurve
 
 __all__ = ["displacement_score"]
@@ -92,10 +92,10 @@ def _steps(a: Plane, b: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]
     Minimises the squared difference of a and of b, with a gain and an offset for each block.
     """
     bx, by = gradients(b, np.ones(b.shape, np.bool_))
-    mean_a, mean_b, mean_x, mean_y = (_means(plane) for plane in (a, b, bx, by))
+    mean_a, mean_b, mean_x, mean_y = (block_means(plane) for plane in (a, b, bx, by))
 
     def covariance(p: Plane, q: Plane, mean_p: NDArray[np.float64], mean_q: NDArray[np.float64]) -> NDArray[np.float64]:
-        return _means(p * q) - mean_p * mean_q
+        return block_means(p * q) - mean_p * mean_q
 
     variances = [covariance(one, one, mean, mean) for one, mean in ((a, mean_a), (b, mean_b))]
     gain = np.sqrt(np.maximum(variances[0], 1e-6) / np.maximum(variances[1], 1e-6))
@@ -107,7 +107,3 @@ def _steps(a: Plane, b: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]
     is_corner = (determinant > _CORNER * trace**2) & (trace > _LEAST)
     safe = np.where(is_corner, determinant, 1.0)
     return np.where(is_corner, yy * u - xy * v, 0) / safe, np.where(is_corner, xx * v - xy * u, 0) / safe, is_corner
-
-
-def _means(plane: Plane) -> NDArray[np.float64]:
-    return windows(cell_sums(plane), 2).astype(np.float64) / BLOCK**2
