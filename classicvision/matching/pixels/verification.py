@@ -29,7 +29,7 @@ from classicvision.matching.pixels.areas import (
     shows_something_else,
     to_pixels,
 )
-from classicvision.matching.pixels.blocks import AGREES, DIFFERS
+from classicvision.matching.pixels.blocks import AGREES, DIFFERS, Blocks
 from classicvision.matching.pixels.colour import changed_colour
 from classicvision.matching.pixels.frame import Frame
 from classicvision.matching.pixels.registration import Registered, register_region
@@ -53,6 +53,11 @@ COPIED_DOUBTED: Final = 0.6  # the same where keypoints leave doubts
 COPIED_GRAPHIC: Final = 0.75  # the same for graphics
 COVERED: Final = 0.25  # the same if what differs was added to one image, such as text
 ONE_SIDED: Final = 0.8  # share of the surplus energy on one side from which something was added to it
+NEARLY_ALL: Final = 0.95  # share of blocks that agree outside an overlay
+MOSTLY: Final = 0.55  # the same of all blocks
+SOLID: Final = 0.9  # share of its hull that an overlay fills
+WORDS: Final = 0.05  # share below which a drawn region may be some words or labels
+SEVERAL_WORDS: Final = 150.0  # significance from which such a region is more, such as a logo
 LARGE: Final = 0.25  # share of an image from which a region is more than a few signs
 COPIES: Final = ("same", "edited")
 _NOT_COPIED: Final = {
@@ -171,8 +176,8 @@ def _relation(registered: Registered, region: Region, parts: list[_Part]) -> tup
     if parts and not is_graphic:  # an image in a page: the page need not agree
         judged = np.logical_or.reduce([part.filled for part in parts])
     differing = [part & judged for part in differing_parts(blocks) if (part & judged).any()]
-    if is_graphic and region.significance >= UNDOUBTED and differing and _is_one_sided(blocks.surplus[differing[0]]):
-        differing = differing[1:]  # a caption on a page with little on it
+    if is_graphic and region.significance >= UNDOUBTED and differing and _is_overlay(differing, judged, blocks):
+        differing = differing[1:]
     differs = np.logical_or.reduce([np.zeros_like(judged), *differing])
     n_agree, n_differ = int((judged & (blocks.state == AGREES)).sum()), int(differs.sum())
     agreeing = n_agree / max(n_agree + n_differ, 1)
@@ -197,6 +202,22 @@ def _least(surplus: NDArray[np.float64], *, is_graphic: bool) -> float:
     return COPIED_GRAPHIC if is_graphic else COPIED
 
 
+def _is_overlay(differing: list[Mask], judged: Mask, blocks: Blocks) -> bool:
+    """Return whether the largest differing part of a drawing was laid over it, such as a caption or a banner.
+
+    It was added to one image, or is a solid part while nearly everything else agrees. What differs between two
+    drawings of one layout is scattered, or most of them.
+    """
+    largest, *rest = differing
+    if _is_one_sided(blocks.surplus[largest]):
+        return True
+    n_agree, n_differ = int((judged & (blocks.state == AGREES)).sum()), sum(int(part.sum()) for part in rest)
+    agrees_elsewhere = n_agree >= NEARLY_ALL * (n_agree + n_differ)
+    hull = contains(pixel_hull(largest), np.argwhere(np.ones_like(largest))[:, ::-1].astype(np.float64))
+    is_solid = float(largest.sum()) >= SOLID * float(hull.sum())
+    return agrees_elsewhere and is_solid and n_agree >= MOSTLY * (n_agree + n_differ + int(largest.sum()))
+
+
 def _is_one_sided(surplus: NDArray[np.float64]) -> bool:
     """Return whether what differs was added to one image, rather than replaced."""
     return abs(float(surplus.sum())) >= ONE_SIDED * float(np.abs(surplus).sum())
@@ -204,7 +225,8 @@ def _is_one_sided(surplus: NDArray[np.float64]) -> bool:
 
 def _is_more_than_signs(region: Region) -> bool:
     """Return whether a drawn region is more than a few letters, notes or symbols, which unrelated pages share too."""
-    return region.significance >= UNDOUBTED or max(region.share_a, region.share_b) >= LARGE
+    share = max(region.share_a, region.share_b)
+    return share >= LARGE or region.significance >= (UNDOUBTED if share >= WORDS else SEVERAL_WORDS)
 
 
 def _as_region(part: _Part, registered: Registered, region: Region, evidence: PixelEvidence, image_b: Image) -> Region:
